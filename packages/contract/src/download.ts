@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { downloadIdSchema, hiveIdSchema, jobIdSchema } from './ids.ts';
+import { bytesSchema, failureSchema, partialSchema, secondsSchema, timestampSchema } from './wire.ts';
+
+export const downloadStatusSchema = z.enum([
+  'queued',
+  'starting',
+  'downloading',
+  'verifying',
+  'paused',
+  'complete',
+  'failed',
+  'cancelled',
+]);
+export type DownloadStatus = z.infer<typeof downloadStatusSchema>;
+
+/** The `progress` event: everything a bar needs, in one object that stands alone. */
+export const progressSchema = z.object({
+  download_id: downloadIdSchema,
+  job_id: jobIdSchema,
+  hive_id: hiveIdSchema,
+  model_ref: z.string(),
+  status: downloadStatusSchema,
+  /** Bytes on disk that still count. */
+  bytes: bytesSchema,
+  total: bytesSchema.nullable(),
+  /** One decimal; null while the total is unknown. */
+  percent: z.number().min(0).max(100).nullable(),
+  /** Bytes per second: a moving average, 0 until four samples exist and when nothing comes. */
+  speed_bps: bytesSchema,
+  eta_secs: bytesSchema.nullable(),
+  elapsed_secs: secondsSchema,
+  files_done: z.int().nonnegative(),
+  files_total: z.int().nonnegative(),
+  /** The file that is being fetched. */
+  file: z.string().nullable(),
+  /** 1 for the first try of the current file. */
+  attempt: z.int().positive(),
+  connections: z.int().nonnegative(),
+  /** Bytes that were on disk before this download began. */
+  bytes_reused: bytesSchema,
+  /** Bytes that were fetched and had to be thrown away. */
+  bytes_wasted: bytesSchema,
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+/** One download as the lists and `GET …/downloads/:id` show it. */
+export const downloadSchema = progressSchema.extend({
+  created_at: timestampSchema,
+  started_at: timestampSchema.nullable(),
+  ended_at: timestampSchema.nullable(),
+  /** The verified file, or the snapshot folder where there are several; set when complete. */
+  path: z.string().nullable(),
+  sha256: z.string().nullable(),
+  partial: partialSchema.nullable(),
+  error: failureSchema.nullable(),
+});
+export type Download = z.infer<typeof downloadSchema>;
+
+/** A queen adds itself to what it relays. */
+export const relayedDownloadSchema = downloadSchema.extend({ orchestrator_id: z.string() });
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
+
+export const downloadListQuerySchema = z.object({
+  status: downloadStatusSchema.optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_LIMIT).default(DEFAULT_LIMIT),
+  /** The `next_cursor` of the page before: a download id. */
+  cursor: downloadIdSchema.optional(),
+});
+
+export const downloadListSchema = z.object({
+  downloads: z.array(downloadSchema),
+  next_cursor: downloadIdSchema.nullable(),
+});
+
+/** What a cancel did to one download. */
+export const cancelReceiptSchema = z.object({
+  download_id: downloadIdSchema,
+  hive_id: hiveIdSchema,
+  state: z.enum(['stopped', 'ended', 'unreachable']),
+  partial: partialSchema.nullable(),
+  bytes: bytesSchema,
+});
+export type CancelReceipt = z.infer<typeof cancelReceiptSchema>;

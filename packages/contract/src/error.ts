@@ -1,0 +1,151 @@
+import { z } from 'zod';
+
+/** Exit codes of the keeper, printed in `--help`. */
+export const EXIT_CODES = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  unauthorised: 4,
+  interrupted: 130,
+} as const;
+
+interface CodeRow {
+  /** HTTP status of a reply that carries the code. */
+  readonly http: number;
+  /** What the keeper ends with. */
+  readonly exit: number;
+  /** Whether a download retries it by itself: always, once and counted apart, or never. */
+  readonly retried: 'yes' | 'once' | 'no';
+}
+
+const row = (http: number, retried: CodeRow['retried'] = 'no', exit: number = EXIT_CODES.failed): CodeRow => ({
+  http,
+  exit,
+  retried,
+});
+
+/** Every error code that crosses a wire: the contract's table. */
+export const ERROR_CODES = {
+  MODEL_REF_INVALID: row(400, 'no', EXIT_CODES.usage),
+  REQUEST_INVALID: row(400, 'no', EXIT_CODES.usage),
+  OPERATION_UNKNOWN: row(400, 'no', EXIT_CODES.usage),
+  API_KEY_MISSING: row(401, 'no', EXIT_CODES.unauthorised),
+  API_KEY_INVALID: row(401, 'no', EXIT_CODES.unauthorised),
+  SOURCE_NOT_ALLOWED: row(403),
+  ORIGIN_REFUSED: row(403),
+  MODEL_NOT_FOUND: row(404),
+  JOB_NOT_FOUND: row(404),
+  DOWNLOAD_NOT_FOUND: row(404),
+  HIVE_NOT_FOUND: row(404),
+  ROUTE_NOT_FOUND: row(404),
+  METHOD_NOT_ALLOWED: row(405),
+  STATUS_CONFLICT: row(409),
+  PAYLOAD_TOO_LARGE: row(413),
+  MEDIA_TYPE_UNSUPPORTED: row(415),
+  RATE_LIMITED: row(429),
+  TOO_MANY_STREAMS: row(429),
+  INTERNAL: row(500),
+  MODEL_TOKEN_MISSING: row(502),
+  MODEL_TOKEN_INVALID: row(502),
+  MODEL_GATED: row(502),
+  MODEL_ACCESS_DENIED: row(502),
+  DOWNLOAD_TIMEOUT: row(502, 'yes'),
+  DOWNLOAD_FAILED: row(502, 'yes'),
+  SOURCE_UNAVAILABLE: row(502, 'yes'),
+  SOURCE_CHANGED: row(502, 'once'),
+  CHECKSUM_MISMATCH: row(502, 'once'),
+  HIVE_UNAVAILABLE: row(503, 'no', EXIT_CODES.unreachable),
+  DISK_FULL: row(507),
+  STORE_NOT_WRITABLE: row(507),
+} as const satisfies Record<string, CodeRow>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export const errorCodeSchema = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
+
+export interface RbeeErrorOptions {
+  /** What the reader should do next. */
+  readonly hint?: string;
+  /** Facts for a program: never a token, a signed URL or the request's body. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Milliseconds the other side asked us to wait (its `Retry-After`). */
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
+/** The one error that crosses a boundary. A bug is a plain `Error`. Branch on `code`, never on `message`. */
+export class RbeeError extends Error {
+  override readonly name = 'RbeeError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: RbeeErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.details = options.details;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get httpStatus(): number {
+    return ERROR_CODES[this.code].http;
+  }
+
+  get exitCode(): number {
+    return ERROR_CODES[this.code].exit;
+  }
+
+  /** Whether the same request may succeed when it is simply made again. */
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retried !== 'no';
+  }
+}
+
+/** The envelope of every error reply. */
+export const errorBodySchema = z.object({
+  error: z.object({
+    code: errorCodeSchema,
+    message: z.string(),
+    hint: z.string().optional(),
+    details: z.record(z.string(), z.unknown()).optional(),
+    request_id: z.string(),
+  }),
+});
+
+export type ErrorBody = z.infer<typeof errorBodySchema>;
+
+/** The reply body of an error. */
+export function toErrorBody(error: RbeeError, requestId: string): ErrorBody {
+  return {
+    error: {
+      code: error.code,
+      message: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(error.details === undefined ? {} : { details: error.details }),
+      request_id: requestId,
+    },
+  };
+}
+
+/** The error that a reply body stands for; null where the body is not our envelope. */
+export function fromErrorBody(body: unknown): RbeeError | null {
+  const parsed = errorBodySchema.safeParse(body);
+  if (!parsed.success) return null;
+  const { code, message, hint, details } = parsed.data.error;
+  return new RbeeError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details }),
+  });
+}
+
+/** An `RbeeError` as it is; anything else is a bug or an unforeseen fault and becomes `INTERNAL` without its text. */
+export function toRbeeError(error: unknown): RbeeError {
+  if (error instanceof RbeeError) return error;
+  return new RbeeError('INTERNAL', 'something went wrong inside the daemon', {
+    hint: 'look for the request id in the log of the daemon',
+    cause: error,
+  });
+}

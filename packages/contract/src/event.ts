@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { progressSchema } from './download.ts';
+import { errorCodeSchema } from './error.ts';
+import { downloadIdSchema, jobIdSchema } from './ids.ts';
+import { bytesSchema, partialSchema, secondsSchema, timestampSchema } from './wire.ts';
+
+export const noticeCodeSchema = z.enum(['RETRY', 'STALL', 'RESUME', 'RESTART', 'THROTTLE', 'HIVE_LOST', 'HIVE_BACK']);
+export type NoticeCode = z.infer<typeof noticeCodeSchema>;
+
+/** Something a watcher should know that is not the end: a retry, a stall, a resume, a hive that cannot be reached. */
+export const noticeSchema = z.object({
+  download_id: downloadIdSchema,
+  code: noticeCodeSchema,
+  message: z.string(),
+  attempt: z.int().positive().optional(),
+  max_attempts: z.int().positive().optional(),
+  next_retry_at: timestampSchema.optional(),
+});
+export type Notice = z.infer<typeof noticeSchema>;
+
+export const completeSchema = z.object({
+  download_id: downloadIdSchema,
+  bytes: bytesSchema,
+  total: bytesSchema,
+  duration_secs: secondsSchema,
+  /** The verified file; the snapshot folder where there are several. */
+  path: z.string(),
+  /** null where there are several files. */
+  sha256: z.string().nullable(),
+});
+export type Complete = z.infer<typeof completeSchema>;
+
+export const downloadErrorSchema = z.object({
+  download_id: downloadIdSchema,
+  error: z.string(),
+  code: errorCodeSchema,
+  hint: z.string().optional(),
+  bytes: bytesSchema,
+  total: bytesSchema.nullable(),
+  retryable: z.boolean(),
+});
+export type DownloadError = z.infer<typeof downloadErrorSchema>;
+
+export const cancelledSchema = z.object({
+  download_id: downloadIdSchema,
+  bytes: bytesSchema,
+  total: bytesSchema.nullable(),
+  partial: partialSchema,
+});
+export type Cancelled = z.infer<typeof cancelledSchema>;
+
+/** The events of a download stream, by their SSE name. */
+export const downloadEventSchemas = {
+  progress: progressSchema,
+  notice: noticeSchema,
+  complete: completeSchema,
+  error: downloadErrorSchema,
+  cancelled: cancelledSchema,
+} as const;
+
+export type DownloadEvent =
+  | { readonly event: 'progress'; readonly data: z.infer<typeof progressSchema> }
+  | { readonly event: 'notice'; readonly data: Notice }
+  | { readonly event: 'complete'; readonly data: Complete }
+  | { readonly event: 'error'; readonly data: DownloadError }
+  | { readonly event: 'cancelled'; readonly data: Cancelled };
+export type DownloadEventName = DownloadEvent['event'];
+
+export const DOWNLOAD_EVENT_NAMES = Object.keys(downloadEventSchemas) as DownloadEventName[];
+
+/** The events after which a download stream ends: exactly one per download. */
+export const TERMINAL_EVENT_NAMES: readonly DownloadEventName[] = ['complete', 'error', 'cancelled'];
+
+export function isTerminalEvent(name: string): boolean {
+  return (TERMINAL_EVENT_NAMES as readonly string[]).includes(name);
+}
+
+export const narrationSchema = z.object({
+  job_id: jobIdSchema,
+  /** What is going on, for a program: `download_start`, `hive_chosen`. */
+  action: z.string(),
+  /** The same for a person. */
+  human: z.string(),
+  /** Who speaks: `queen-1`, a hive's id. */
+  actor: z.string(),
+  at: timestampSchema,
+  level: z.enum(['info', 'warn', 'error']),
+});
+export type Narration = z.infer<typeof narrationSchema>;
+export type NarrationLevel = Narration['level'];
+
+/** A result of an operation that is not a download. */
+export const jobDataSchema = z.object({ action: z.string(), payload: z.record(z.string(), z.unknown()) });
+export type JobData = z.infer<typeof jobDataSchema>;
+
+/** The events of a job stream that have a name; the last one has none and is plain text. */
+export const JOB_EVENT_NAMES = ['narration', 'data'] as const;
+
+export type JobEnd =
+  | { readonly state: 'completed' }
+  | { readonly state: 'failed'; readonly message: string }
+  | { readonly state: 'cancelled' };
+
+const ERROR_PREFIX = '[ERROR]';
+
+/** The text of the last, unnamed event of a job stream. */
+export function printJobEnd(end: JobEnd): string {
+  if (end.state === 'completed') return '[DONE]';
+  if (end.state === 'cancelled') return '[CANCELLED]';
+  return `${ERROR_PREFIX} ${end.message.replaceAll(/[\r\n]+/g, ' ')}`;
+}
+
+/** What the last, unnamed event of a job stream says; null for any other text. */
+export function parseJobEnd(text: string): JobEnd | null {
+  if (text === '[DONE]') return { state: 'completed' };
+  if (text === '[CANCELLED]') return { state: 'cancelled' };
+  if (text.startsWith(ERROR_PREFIX)) return { state: 'failed', message: text.slice(ERROR_PREFIX.length).trim() };
+  return null;
+}

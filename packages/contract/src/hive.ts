@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { downloadStatusSchema } from './download.ts';
+import { hiveIdSchema } from './ids.ts';
+import { bytesSchema, secondsSchema, timestampSchema } from './wire.ts';
+
+export const healthSchema = z.object({ status: z.literal('ok') });
+
+const settingsInForceSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
+
+export const hiveInfoSchema = z.object({
+  hive_id: hiveIdSchema,
+  version: z.string(),
+  uptime_secs: secondsSchema,
+  models_dir: z.string(),
+  free_bytes: bytesSchema,
+  /** The settings in force; secrets are left out. */
+  settings: settingsInForceSchema,
+});
+export type HiveInfo = z.infer<typeof hiveInfoSchema>;
+
+export const queenInfoSchema = z.object({
+  queen_id: z.string(),
+  version: z.string(),
+  uptime_secs: secondsSchema,
+  hives: z.int().nonnegative(),
+  hives_online: z.int().nonnegative(),
+  settings: settingsInForceSchema,
+});
+export type QueenInfo = z.infer<typeof queenInfoSchema>;
+
+const countsSchema = z.record(downloadStatusSchema, z.int().nonnegative());
+
+/** What a hive says of itself each second. */
+export const hiveHeartbeatSchema = z.object({
+  hive_id: hiveIdSchema,
+  hive_url: z.url(),
+  version: z.string(),
+  at: timestampSchema,
+  /** Downloads by status. */
+  downloads: countsSchema,
+  speed_bps: bytesSchema,
+  free_bytes: bytesSchema,
+});
+export type HiveHeartbeat = z.infer<typeof hiveHeartbeatSchema>;
+
+/** One hive as the queen sees it. */
+export const hiveSchema = z.object({
+  hive_id: hiveIdSchema,
+  hive_url: z.url(),
+  online: z.boolean(),
+  last_seen_at: timestampSchema.nullable(),
+  version: z.string().nullable(),
+  active_downloads: z.int().nonnegative(),
+  speed_bps: bytesSchema,
+  free_bytes: bytesSchema.nullable(),
+});
+export type Hive = z.infer<typeof hiveSchema>;
+
+export const hiveListSchema = z.object({ hives: z.array(hiveSchema) });
+
+/** The body of `POST /v1/hive/ready`. */
+export const hiveReadySchema = z.strictObject({ hive_id: hiveIdSchema, hive_url: z.url({ protocol: /^https?$/ }) });
+export type HiveReady = z.infer<typeof hiveReadySchema>;

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { cancelReceiptSchema } from './download.ts';
+import { downloadIdSchema, hiveIdSchema, jobIdSchema } from './ids.ts';
+import { failureSchema, partialChoiceSchema, timestampSchema } from './wire.ts';
+
+export const jobStateSchema = z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']);
+export type JobState = z.infer<typeof jobStateSchema>;
+
+/** What every operation takes besides its own fields. */
+const common = {
+  /**
+   * The id the job shall have. A queen gives a hive its own job's id, so that both levels name one job alike and a
+   * request that is sent twice starts one job.
+   */
+  job_id: jobIdSchema.optional(),
+};
+
+const modelDownload = z.strictObject({
+  ...common,
+  operation: z.literal('model_download'),
+  model: z.string(),
+  /** What the one file must hash to: 64 hex digits. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, '64 hex digits')
+    .optional(),
+});
+const modelList = z.strictObject({ ...common, operation: z.literal('model_list') });
+
+/** The operations a hive performs, by the body of `POST /v1/jobs`. */
+export const operationSchema = z.discriminatedUnion('operation', [modelDownload, modelList]);
+export type Operation = z.infer<typeof operationSchema>;
+export type OperationName = Operation['operation'];
+
+const hiveChoice = {
+  hive_id: z.union([z.literal('*'), hiveIdSchema, z.array(hiveIdSchema).min(1).max(1000)]).optional(),
+};
+
+/** The same, asked of a queen: with the hives that shall perform it. */
+export const queenOperationSchema = z.discriminatedUnion('operation', [
+  modelDownload.extend(hiveChoice),
+  modelList.extend(hiveChoice),
+]);
+export type QueenOperation = z.infer<typeof queenOperationSchema>;
+
+export const OPERATION_NAMES: readonly OperationName[] = operationSchema.options.map(
+  (option) => option.shape.operation.value,
+);
+
+const jobDownloadSchema = z.object({
+  hive_id: hiveIdSchema,
+  download_id: downloadIdSchema,
+  download_sse_url: z.string(),
+});
+export type JobDownload = z.infer<typeof jobDownloadSchema>;
+
+/** The answer to `POST /v1/jobs`. URLs are paths on the daemon that answers. */
+export const jobAcceptedSchema = z.object({
+  job_id: jobIdSchema,
+  sse_url: z.string(),
+  download_id: downloadIdSchema.optional(),
+  download_sse_url: z.string().optional(),
+  /** In place of the single download where a queen asked several hives. */
+  downloads: z.array(jobDownloadSchema).optional(),
+});
+export type JobAccepted = z.infer<typeof jobAcceptedSchema>;
+
+export const jobSchema = z.object({
+  job_id: jobIdSchema,
+  operation: z.string(),
+  state: jobStateSchema,
+  model: z.string().nullable(),
+  sse_url: z.string(),
+  created_at: timestampSchema,
+  ended_at: timestampSchema.nullable(),
+  downloads: z.array(jobDownloadSchema),
+  error: failureSchema.nullable(),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export const jobListSchema = z.object({ jobs: z.array(jobSchema) });
+
+export const cancelQuerySchema = z.object({ partial: partialChoiceSchema.default('keep') });
+
+export const cancelledJobSchema = z.object({
+  job_id: jobIdSchema,
+  status: jobStateSchema,
+  downloads: z.array(cancelReceiptSchema),
+});
+export type CancelledJob = z.infer<typeof cancelledJobSchema>;

@@ -1,0 +1,188 @@
+import { z } from 'zod';
+import { downloadListQuerySchema, downloadListSchema, downloadSchema, relayedDownloadSchema } from './download.ts';
+import { healthSchema, hiveInfoSchema, hiveListSchema, hiveReadySchema, hiveSchema, queenInfoSchema } from './hive.ts';
+import { downloadIdSchema, jobIdSchema } from './ids.ts';
+import {
+  cancelledJobSchema,
+  cancelQuerySchema,
+  jobAcceptedSchema,
+  jobListSchema,
+  jobSchema,
+  operationSchema,
+  queenOperationSchema,
+} from './job.ts';
+
+/** One endpoint: what servers check and what clients rely on. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Path with `:name` parameters. */
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  /** The status and body of success; none for a stream of events. */
+  readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType };
+  /** Answers Server-Sent Events. */
+  readonly stream?: true;
+  /** Never needs a token. */
+  readonly open?: true;
+}
+
+const jobParams = z.object({ id: jobIdSchema });
+const downloadParams = z.object({ id: downloadIdSchema });
+/** `Last-Event-ID` for clients that cannot set the header. */
+export const streamQuerySchema = z.object({ last_event_id: z.string().max(128).optional() });
+
+const health = {
+  method: 'GET',
+  path: '/health',
+  summary: 'Whether the daemon runs; never needs a token',
+  success: { status: 200, body: healthSchema },
+  open: true,
+} as const satisfies Route;
+
+const jobRoutes = {
+  listJobs: {
+    method: 'GET',
+    path: '/v1/jobs',
+    summary: 'The jobs, newest first',
+    success: { status: 200, body: jobListSchema },
+  },
+  getJob: {
+    method: 'GET',
+    path: '/v1/jobs/:id',
+    summary: 'One job',
+    params: jobParams,
+    success: { status: 200, body: jobSchema },
+  },
+  streamJob: {
+    method: 'GET',
+    path: '/v1/jobs/:id/stream',
+    summary: 'The narration, results and end of a job',
+    params: jobParams,
+    query: streamQuerySchema,
+    stream: true,
+  },
+  cancelJob: {
+    method: 'DELETE',
+    path: '/v1/jobs/:id',
+    summary: 'Cancels a job and says what became of its downloads',
+    params: jobParams,
+    query: cancelQuerySchema,
+    success: { status: 200, body: cancelledJobSchema },
+  },
+} as const satisfies Record<string, Route>;
+
+const heartbeats = {
+  method: 'GET',
+  path: '/v1/heartbeats/stream',
+  summary: 'A heartbeat each second',
+  query: streamQuerySchema,
+  stream: true,
+} as const satisfies Route;
+
+/** What a hive serves. */
+export const hiveRoutes = {
+  health,
+  info: {
+    method: 'GET',
+    path: '/v1/info',
+    summary: 'Id, version, store and settings in force',
+    success: { status: 200, body: hiveInfoSchema },
+  },
+  createJob: {
+    method: 'POST',
+    path: '/v1/jobs',
+    summary: 'Starts an operation',
+    body: operationSchema,
+    success: { status: 202, body: jobAcceptedSchema },
+  },
+  ...jobRoutes,
+  listDownloads: {
+    method: 'GET',
+    path: '/v2/downloads',
+    summary: 'Downloads, newest first',
+    query: downloadListQuerySchema,
+    success: { status: 200, body: downloadListSchema },
+  },
+  getDownload: {
+    method: 'GET',
+    path: '/v2/downloads/:id',
+    summary: 'One download',
+    params: downloadParams,
+    success: { status: 200, body: downloadSchema },
+  },
+  streamDownload: {
+    method: 'GET',
+    path: '/v2/downloads/:id/stream',
+    summary: 'The progress of a download: a snapshot first',
+    params: downloadParams,
+    query: streamQuerySchema,
+    stream: true,
+  },
+  heartbeats,
+} as const satisfies Record<string, Route>;
+
+/** What a queen serves. */
+export const queenRoutes = {
+  health,
+  info: {
+    method: 'GET',
+    path: '/v1/info',
+    summary: 'Id, version, hives and settings in force',
+    success: { status: 200, body: queenInfoSchema },
+  },
+  createJob: {
+    method: 'POST',
+    path: '/v1/jobs',
+    summary: 'Starts an operation on one hive or several',
+    body: queenOperationSchema,
+    success: { status: 202, body: jobAcceptedSchema },
+  },
+  ...jobRoutes,
+  listDownloads: {
+    method: 'GET',
+    path: '/v1/downloads',
+    summary: 'Downloads of the fleet, newest first',
+    query: downloadListQuerySchema,
+    success: { status: 200, body: downloadListSchema.extend({ downloads: z.array(relayedDownloadSchema) }) },
+  },
+  getDownload: {
+    method: 'GET',
+    path: '/v1/downloads/:id',
+    summary: 'One download',
+    params: downloadParams,
+    success: { status: 200, body: relayedDownloadSchema },
+  },
+  streamDownload: {
+    method: 'GET',
+    path: '/v1/downloads/:id/stream',
+    summary: 'The progress of a download, relayed from its hive',
+    params: downloadParams,
+    query: streamQuerySchema,
+    stream: true,
+  },
+  listHives: {
+    method: 'GET',
+    path: '/v1/hives',
+    summary: 'The hives',
+    success: { status: 200, body: hiveListSchema },
+  },
+  hiveReady: {
+    method: 'POST',
+    path: '/v1/hive/ready',
+    summary: 'A hive says that it is there',
+    body: hiveReadySchema,
+    success: { status: 200, body: hiveSchema },
+  },
+} as const satisfies Record<string, Route>;
+
+/** The path of a route with its parameters filled in. */
+export function pathOf(route: Route, params: Readonly<Record<string, string>> = {}): string {
+  return route.path.replaceAll(/:([a-z_]+)/g, (_, name: string) => {
+    const value = params[name];
+    if (value === undefined) throw new Error(`${route.path} needs the parameter ${name}`);
+    return encodeURIComponent(value);
+  });
+}
