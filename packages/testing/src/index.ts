@@ -1,1 +1,13 @@
-export {};
+export type { TokenOwner } from './hub/access.ts';
+export { type GeneratedFile, generateBytes } from './hub/content.ts';
+export type { Fault, FaultAction, FaultHandle, FaultMatch } from './hub/fault.ts';
+export { type HubOptions, startHub, type TestHub } from './hub/hub.ts';
+export type { HubRequest, ServerName } from './hub/record.ts';
+export type { FileSource, RepoFile, RepoSpec } from './hub/repo.ts';
+export type { AddedRepo } from './hub/repo-store.ts';
+export { createManualClock, type ManualClock } from './manual-clock.ts';
+export { type Program, type ProgramExit, type ProgramLine, type ProgramOptions, startProgram } from './program.ts';
+export { makeSampleGguf, type SampleGgufOptions } from './sample-gguf.ts';
+export { type TempDir, tempDir } from './temp-dir.ts';
+export { openTerminal, type TerminalExit, type TerminalOptions, type TestTerminal } from './terminal.ts';
+export { createWatch, type WaitOptions, type Watch } from './watch.ts';

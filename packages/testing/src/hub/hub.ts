@@ -1,0 +1,156 @@
+import { createWatch, type WaitOptions } from '../watch.ts';
+import type { TokenOwner } from './access.ts';
+import { routeCdn } from './cdn-routes.ts';
+import { createFaultQueue, type Fault, type FaultHandle, type FaultQueue } from './fault.ts';
+import { type HubRouteState, routeHub } from './hub-routes.ts';
+import { createRecorder, type HubRequest, type Recorder, type ServerName } from './record.ts';
+import type { FileSource, RepoFile, RepoSpec, StoredFile } from './repo.ts';
+import { type AddedRepo, createRepoStore, type RepoStore } from './repo-store.ts';
+import { type FaultyServer, type FaultyServerOptions, startFaultyServer } from './server.ts';
+import { createUrlSigner } from './signed-url.ts';
+import { createThrottle } from './throttle.ts';
+
+export interface HubOptions {
+  /** Valid tokens and whose they are. */
+  readonly tokens?: Readonly<Record<string, TokenOwner>>;
+  /** The most entries on one page of a tree listing; default 1000. */
+  readonly treePageSize?: number;
+  /** How long a signed address is good, default an hour. Whole seconds count. */
+  readonly signedUrlMs?: number;
+  /** Throttle to begin with; default none. */
+  readonly bytesPerSecond?: number | null;
+  /** Whether small files come straight from their address or, as on the real hub, after a redirect within it. */
+  readonly smallFiles?: 'direct' | 'resolve_cache';
+  /** Port of the hub's origin; default a free one. */
+  readonly port?: number;
+  /** Milliseconds since the epoch, for the expiry of signed addresses. */
+  readonly now?: () => number;
+}
+
+export interface TestHub {
+  /** Origin of the hub: what `HF_ENDPOINT` is set to. */
+  readonly url: string;
+  /** Origin that large files come from. */
+  readonly cdnUrl: string;
+  addRepo(repo: RepoSpec): AddedRepo;
+  /** Puts a new commit with exactly these files on `main`. */
+  pushCommit(id: string, files: Readonly<Record<string, FileSource>>): AddedRepo;
+  /** Other bytes at the same addresses and commits, signed addresses already given out among them. */
+  setFile(id: string, path: string, source: FileSource): RepoFile;
+  resolveUrl(id: string, path: string, revision?: string): string;
+  /** A signed address of an LFS file's bytes, as the redirect gives it. */
+  signedUrl(id: string, path: string): string;
+  /** All requests that reached a server, oldest first; live. */
+  readonly requests: readonly HubRequest[];
+  clearRequests(): void;
+  /** Connections, idle ones of a client's pool among them. */
+  openSockets(server: ServerName): number;
+  /** Requests whose response is not over. */
+  inFlight(server: ServerName): number;
+  /** Looks at the condition whenever something happens here; rejects with the state after 10 s or `timeoutMs`. */
+  waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
+  /** Queues a fault; each takes the first matching requests. */
+  fault(fault: Fault): FaultHandle;
+  clearFaults(): void;
+  /** Bytes per second of each CDN connection, from now on; null is unlimited, 0 holds every body where it is. */
+  throttle(bytesPerSecond: number | null): void;
+  /** Every signed address given out so far is refused from now on. */
+  expireSignedUrls(): void;
+  close(): Promise<void>;
+}
+
+const defaultTreePageSize = 1000;
+const defaultSignedUrlMs = 3_600_000;
+
+/** A Hugging Face hub of the test's own on loopback: two servers, of which the first redirects to the second. */
+export async function startHub(options: HubOptions = {}): Promise<TestHub> {
+  const repos = createRepoStore();
+  const now = options.now ?? Date.now;
+  const signer = createUrlSigner();
+  const recorder = createRecorder();
+  const faults = createFaultQueue();
+  const servers = new Map<ServerName, FaultyServer>();
+  const watch = createWatch(() => describe(recorder, faults, servers));
+  const throttle = createThrottle(options.bytesPerSecond ?? null);
+  const shared = { recorder, faults, poke: watch.poke, expireSignedUrls: signer.expireAll };
+
+  const lifeMs = options.signedUrlMs ?? defaultSignedUrlMs;
+  const signedPath = (file: StoredFile): string =>
+    signer.sign(file.cdnPath, file.path.split('/').at(-1) ?? file.path, now() + lifeMs);
+  const { hub, cdn } = await startPair(
+    {
+      ...shared,
+      name: 'cdn',
+      port: 0,
+      throttle,
+      route: (request, url) => routeCdn(request, url, { repos, signer, now }),
+    },
+    (cdnUrl) => {
+      const state = hubRouteState(options, repos, (file) => cdnUrl + signedPath(file));
+      return {
+        ...shared,
+        name: 'hub',
+        port: options.port ?? 0,
+        throttle: createThrottle(null),
+        route: (request, url) => routeHub(request, url, state),
+      };
+    },
+  );
+  servers.set('hub', hub).set('cdn', cdn);
+
+  return {
+    url: hub.url,
+    cdnUrl: cdn.url,
+    addRepo: repos.add,
+    pushCommit: repos.pushCommit,
+    setFile: repos.setFile,
+    resolveUrl: (id, path, revision = 'main') =>
+      `${hub.url}/${id}/resolve/${encodeURIComponent(revision)}/${path.split('/').map(encodeURIComponent).join('/')}`,
+    signedUrl: (id, path) => cdn.url + signedPath(repos.fileOf(id, path)),
+    requests: recorder.requests,
+    clearRequests: recorder.clear,
+    openSockets: (server) => servers.get(server)?.openSockets ?? 0,
+    inFlight: recorder.inFlight,
+    waitFor: watch.waitFor,
+    fault: faults.add,
+    clearFaults: faults.clear,
+    throttle(bytesPerSecond) {
+      throttle.rate = bytesPerSecond;
+    },
+    expireSignedUrls: signer.expireAll,
+    async close() {
+      await Promise.all([hub.close(), cdn.close()]);
+      watch.end('the hub was closed');
+    },
+  };
+}
+
+function hubRouteState(options: HubOptions, repos: RepoStore, signedUrl: HubRouteState['signedUrl']): HubRouteState {
+  return {
+    repos,
+    tokens: new Map(Object.entries(options.tokens ?? {})),
+    treePageSize: options.treePageSize ?? defaultTreePageSize,
+    smallFiles: options.smallFiles ?? 'direct',
+    signedUrl,
+  };
+}
+
+/** Both servers or none. */
+async function startPair(
+  cdnOptions: FaultyServerOptions,
+  hubOptions: (cdnUrl: string) => FaultyServerOptions,
+): Promise<{ hub: FaultyServer; cdn: FaultyServer }> {
+  const cdn = await startFaultyServer(cdnOptions);
+  try {
+    return { cdn, hub: await startFaultyServer(hubOptions(cdn.url)) };
+  } catch (error) {
+    await cdn.close();
+    throw error;
+  }
+}
+
+function describe(recorder: Recorder, faults: FaultQueue, servers: ReadonlyMap<ServerName, FaultyServer>): string {
+  const sockets = [...servers].map(([name, server]) => `${name} ${server.openSockets}`).join(', ');
+  const waiting = faults.waiting.map((fault) => JSON.stringify(fault)).join(' ');
+  return `open sockets: ${sockets}\nwaiting faults: ${waiting || 'none'}\nnewest requests:\n${recorder.describe() || '  none'}`;
+}

@@ -1,0 +1,67 @@
+import { type Content, toContent } from './content.ts';
+import { ifRangeHolds, parseRange } from './range.ts';
+import type { HubRequest } from './record.ts';
+
+/** What a route answers; nothing has been sent yet. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ReplyBody | null;
+}
+
+export interface ReplyBody {
+  readonly content: Content;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ServedFile {
+  readonly content: Content;
+  readonly etag: string;
+  /** HTTP date. */
+  readonly lastModified: string;
+  /** Headers of the file beside those of its bytes. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export function textReply(
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+  type = 'text/plain; charset=utf-8',
+): Reply {
+  const content = toContent(Buffer.from(text));
+  return {
+    status,
+    headers: { 'Content-Type': type, 'Content-Length': String(content.size), ...headers },
+    body: { content, start: 0, end: content.size },
+  };
+}
+
+export function jsonReply(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
+  return textReply(status, JSON.stringify(value), headers, 'application/json; charset=utf-8');
+}
+
+/** A file as a static server answers it: whole, one range, or 416; `If-Range` is obeyed. */
+export function fileReply(request: HubRequest, file: ServedFile): Reply {
+  const { content } = file;
+  const common = {
+    'Content-Type': 'application/octet-stream',
+    'Accept-Ranges': 'bytes',
+    ETag: file.etag,
+    'Last-Modified': file.lastModified,
+    ...file.headers,
+  };
+  const ifRange = request.headers['if-range'];
+  const wanted = ifRangeHolds(typeof ifRange === 'string' ? ifRange : null, file.etag, file.lastModified)
+    ? parseRange(request.range, content.size)
+    : null;
+  if (wanted === 'unsatisfiable') {
+    return textReply(416, 'Requested Range Not Satisfiable', { ...common, 'Content-Range': `bytes */${content.size}` });
+  }
+  const { start, end } = wanted ?? { start: 0, end: content.size };
+  const length = { 'Content-Length': String(end - start) };
+  if (wanted === null) return { status: 200, headers: { ...common, ...length }, body: { content, start, end } };
+  const range = { 'Content-Range': `bytes ${start}-${end - 1}/${content.size}` };
+  return { status: 206, headers: { ...common, ...length, ...range }, body: { content, start, end } };
+}

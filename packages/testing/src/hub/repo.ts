@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { type Content, digestsOf, type GeneratedFile, toContent } from './content.ts';
+
+export type FileSource = Buffer | GeneratedFile;
+
+export interface RepoSpec {
+  /** `org/name`. */
+  readonly id: string;
+  /** By path in the repo. */
+  readonly files: Readonly<Record<string, FileSource>>;
+  /** Branches and tags beside `main`, each with a full commit; every commit named here has the same files. */
+  readonly revisions?: Readonly<Record<string, string>>;
+  readonly gated?: boolean | 'auto' | 'manual';
+  readonly private?: boolean;
+  /** Files of that many bytes or more are LFS files. Default: 10 MiB, and weights (`.gguf`, `.safetensors`, …) of any size. */
+  readonly lfsFrom?: number;
+  /** Ids this repo had before; requests for them are redirected. */
+  readonly renamedFrom?: readonly string[];
+}
+
+export interface RepoFile {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly gitSha1: string;
+  readonly lfs: boolean;
+  /** What the store names the blob by, unquoted: sha256 of an LFS file, else the git blob sha1. */
+  readonly etag: string;
+  /** The strong ETag, quoted, of the server that sends the bytes; of an LFS file it is the CDN's own. */
+  readonly finalEtag: string;
+}
+
+export interface StoredFile extends RepoFile {
+  readonly content: Content;
+  /** Path on the CDN. */
+  readonly cdnPath: string;
+  readonly lastModified: string;
+  readonly pointer: { readonly oid: string; readonly size: number };
+}
+
+export interface Repo {
+  readonly id: string;
+  readonly gated: false | 'auto' | 'manual';
+  readonly private: boolean;
+  readonly lfsFrom: number | null;
+  /** Branch or tag -> commit. */
+  readonly revisions: Map<string, string>;
+  /** Commit -> files by path. */
+  readonly trees: Map<string, ReadonlyMap<string, StoredFile>>;
+}
+
+const defaultLfsFrom = 10 * 1024 * 1024;
+const WEIGHTS = /\.(gguf|safetensors|bin|pt|pth|ckpt|onnx|h5|msgpack)$/;
+
+export function createRepo(spec: RepoSpec): Repo {
+  if (!/^[\w.-]+\/[\w.-]+$/.test(spec.id)) throw new Error(`not a repo id: ${spec.id}`);
+  const repo: Repo = {
+    id: spec.id,
+    gated: spec.gated === true ? 'manual' : (spec.gated ?? false),
+    private: spec.private ?? false,
+    lfsFrom: spec.lfsFrom ?? null,
+    revisions: new Map(),
+    trees: new Map(),
+  };
+  const commit = addCommit(repo, spec.files, 'main');
+  const tree = repo.trees.get(commit) ?? new Map();
+  for (const [name, named] of Object.entries(spec.revisions ?? {})) {
+    if (!/^[0-9a-f]{40}$/.test(named)) throw new Error(`not a full commit: ${named}`);
+    repo.revisions.set(name, named);
+    repo.trees.set(named, tree);
+  }
+  return repo;
+}
+
+/** Puts a commit with these files on top of a branch; its id follows from the files and what was there. */
+export function addCommit(repo: Repo, files: Readonly<Record<string, FileSource>>, branch: string): string {
+  const stored = Object.entries(files).map(([path, source]) => storeFile(repo, path, source, repo.trees.size));
+  const commit = createHash('sha1')
+    .update(JSON.stringify([repo.id, repo.trees.size, stored.map((file) => [file.path, file.gitSha1])]))
+    .digest('hex');
+  repo.trees.set(commit, new Map(stored.map((file) => [file.path, file])));
+  repo.revisions.set(branch, commit);
+  return commit;
+}
+
+/** Other bytes under the same commit and addresses: what no hub does, and what a client must survive. */
+export function replaceFile(repo: Repo, path: string, source: FileSource): StoredFile {
+  let replaced: StoredFile | null = null;
+  for (const [commit, tree] of repo.trees) {
+    const old = tree.get(path);
+    if (old === undefined) continue;
+    replaced ??= { ...storeFile(repo, path, source, 0), cdnPath: old.cdnPath, lastModified: new Date().toUTCString() };
+    repo.trees.set(commit, new Map(tree).set(path, replaced));
+  }
+  if (replaced === null) throw new Error(`${repo.id} has no file ${path}`);
+  return replaced;
+}
+
+/** The commit a branch, tag or full commit stands for. */
+export function commitOf(repo: Repo, revision: string): string | null {
+  return repo.revisions.get(revision) ?? (repo.trees.has(revision) ? revision : null);
+}
+
+function storeFile(repo: Repo, path: string, source: FileSource, serial: number): StoredFile {
+  const content = toContent(source);
+  const digests = digestsOf(content);
+  const lfs =
+    repo.lfsFrom === null ? WEIGHTS.test(path) || content.size >= defaultLfsFrom : content.size >= repo.lfsFrom;
+  const pointer = Buffer.from(
+    `version https://git-lfs.github.com/spec/v1\noid sha256:${digests.sha256}\nsize ${content.size}\n`,
+  );
+  const key = createHash('sha256').update([repo.id, path, serial].join('\n')).digest('hex');
+  return {
+    path,
+    size: content.size,
+    ...digests,
+    lfs,
+    etag: lfs ? digests.sha256 : digests.gitSha1,
+    // As object stores name what came in parts: a digest of digests, and the number of parts.
+    finalEtag: lfs ? `"${createHash('md5').update(digests.sha256).digest('hex')}-2"` : `"${digests.gitSha1}"`,
+    content,
+    cdnPath: `/repos/${key.slice(0, 2)}/${key.slice(2, 4)}/${key}`,
+    lastModified: new Date(Date.UTC(2025, 0, 1)).toUTCString(),
+    pointer: { oid: digestsOf(toContent(pointer)).gitSha1, size: pointer.length },
+  };
+}

@@ -1,0 +1,101 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { FaultQueue } from './fault.ts';
+import type { Recorder, RequestEntry, ServerName } from './record.ts';
+import type { Reply } from './reply.ts';
+import { sendReply } from './send-reply.ts';
+import type { Throttle } from './throttle.ts';
+
+export interface FaultyServerOptions {
+  readonly name: ServerName;
+  readonly port: number;
+  readonly recorder: Recorder;
+  readonly faults: FaultQueue;
+  readonly throttle: Throttle;
+  route(entry: RequestEntry, url: URL): Reply;
+  /** Called for a fault of that kind before the route. */
+  expireSignedUrls(): void;
+  poke(): void;
+}
+
+export interface FaultyServer {
+  readonly url: string;
+  readonly openSockets: number;
+  close(): Promise<void>;
+}
+
+/** Longer than any test, so that the server itself never ends a connection that a test counts on. */
+const keepAliveMs = 300_000;
+
+/** One HTTP server on loopback that records what reaches it and does the faults it is told to. */
+export async function startFaultyServer(options: FaultyServerOptions): Promise<FaultyServer> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0 });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    // A reset by the client is an event like any other here.
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      options.poke();
+    });
+    options.poke();
+  });
+  server.listen(options.port, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  server.on('request', (request, response) => answer(options, url, request, response));
+  return {
+    url,
+    get openSockets() {
+      return sockets.size;
+    },
+    async close() {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function answer(
+  options: FaultyServerOptions,
+  origin: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const entry: RequestEntry = {
+    server: options.name,
+    method: request.method ?? '',
+    url: request.url ?? '',
+    headers: request.headers,
+    range: request.headers.range ?? null,
+    status: null,
+    bytesSent: 0,
+    ended: false,
+    aborted: false,
+    fault: null,
+  };
+  options.recorder.add(entry);
+  const gone = new AbortController();
+  response.once('close', () => {
+    entry.ended = true;
+    entry.aborted = !response.writableFinished && entry.fault !== 'drop' && !cutByFault(entry);
+    gone.abort();
+    options.poke();
+  });
+  request.resume();
+  const fault = options.faults.take(entry);
+  entry.fault = fault?.kind ?? null;
+  if (fault?.kind === 'expire_signed_urls') options.expireSignedUrls();
+  const asked: RequestEntry = fault?.kind === 'ignore_range' ? { ...entry, range: null } : entry;
+  const reply = options.route(asked, new URL(entry.url, origin));
+  options.poke();
+  const context = { response, entry, fault, throttle: options.throttle, gone: gone.signal, poke: options.poke };
+  sendReply(reply, context).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+}
+
+const cutByFault = (entry: RequestEntry): boolean => entry.fault === 'reset' || entry.fault === 'close';

@@ -1,0 +1,59 @@
+export interface ManualClock {
+  /** Milliseconds since the epoch; moves only by `advance`. */
+  now(): number;
+  /** Calls `fn` once, `ms` from now; the result cancels it. */
+  setTimer(ms: number, fn: () => void): () => void;
+  /** Moves time on and calls every timer that falls due, in time order, each at its own time. */
+  advance(ms: number): void;
+  /** Timers that wait. */
+  readonly pending: number;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly fn: () => void;
+}
+
+const defaultStartMs = Date.UTC(2025, 0, 1);
+/** A timer that re-arms itself with no delay would never end; this many in one `advance` is a bug of the test. */
+const maxTimersPerAdvance = 1_000_000;
+
+/** A clock for tests: the product's clock, moved by hand. */
+export function createManualClock(startMs: number = defaultStartMs): ManualClock {
+  let now = startMs;
+  // A Set keeps insertion order, so timers of the same time are called in the order they were set.
+  const timers = new Set<Timer>();
+
+  function nextDue(until: number): Timer | null {
+    let due: Timer | null = null;
+    for (const timer of timers) if (timer.at <= until && (due === null || timer.at < due.at)) due = timer;
+    return due;
+  }
+
+  return {
+    now: () => now,
+    setTimer(ms, fn) {
+      const timer: Timer = { at: now + Math.max(0, ms), fn };
+      timers.add(timer);
+      return () => {
+        timers.delete(timer);
+      };
+    },
+    advance(ms) {
+      if (!(ms >= 0)) throw new Error(`a clock cannot be advanced by ${ms} ms`);
+      const until = now + ms;
+      for (let fired = 0; ; fired += 1) {
+        const timer = nextDue(until);
+        if (timer === null) break;
+        if (fired >= maxTimersPerAdvance) throw new Error(`more than ${maxTimersPerAdvance} timers in one advance`);
+        timers.delete(timer);
+        now = timer.at;
+        timer.fn();
+      }
+      now = until;
+    },
+    get pending() {
+      return timers.size;
+    },
+  };
+}

@@ -1,0 +1,127 @@
+import { spawn } from '@lydell/node-pty';
+import xterm, { type IBuffer } from '@xterm/headless';
+import { childEnv } from './child-env.ts';
+import { createWatch, type WaitOptions } from './watch.ts';
+
+export interface TerminalOptions {
+  readonly command: string;
+  readonly args?: readonly string[];
+  /** Default 80. */
+  readonly cols?: number;
+  /** Default 24. */
+  readonly rows?: number;
+  /** Added to a small clean environment with `TERM=xterm-256color`. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+export interface TerminalExit {
+  /** null when a signal ended it. */
+  readonly exitCode: number | null;
+  /** The signal's number. */
+  readonly signal: number | null;
+}
+
+export interface TestTerminal {
+  readonly pid: number;
+  /** What a person sees now: one line per row, spaces at the right cut off, empty rows at the bottom left out. */
+  screen(): string;
+  /** The same with everything that has scrolled out at the top. */
+  history(): string;
+  /** Every character the program has written, escape sequences and all. */
+  raw(): string;
+  /** Types: `'\u0003'` is Ctrl+C. */
+  write(text: string): void;
+  resize(cols: number, rows: number): void;
+  /** Looks again whenever the screen changes. Rejects at once, with the screen, when the program ends without it. */
+  waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
+  /** Resolves when the program has ended and the screen shows all it wrote. Never rejects. */
+  readonly exited: Promise<TerminalExit>;
+  /** Ends the program and what it started in this terminal, at once. */
+  kill(): Promise<TerminalExit>;
+}
+
+const defaultCols = 80;
+const defaultRows = 24;
+const scrollbackRows = 10_000;
+const maxRawChars = 16 * 1024 * 1024;
+
+/** Runs a program in a real pseudo-terminal and keeps the screen it draws. It is killed at the latest when this process ends. */
+export function openTerminal(options: TerminalOptions): TestTerminal {
+  const size = { cols: options.cols ?? defaultCols, rows: options.rows ?? defaultRows };
+  const screen = new xterm.Terminal({ ...size, scrollback: scrollbackRows, allowProposedApi: true });
+  const program = spawn(options.command, [...(options.args ?? [])], {
+    ...size,
+    name: 'xterm-256color',
+    env: childEnv(options.env),
+    cwd: options.cwd ?? process.cwd(),
+  });
+  let raw = '';
+  let ended = false;
+  const watch = createWatch(() => `screen of ${options.command}:\n${linesOf(screen.buffer.active, 0)}`);
+  program.onData((text) => {
+    raw = (raw + text).slice(-maxRawChars);
+    screen.write(text, watch.poke);
+  });
+  // A terminal answers some questions of the program, such as where the cursor is.
+  screen.onData((text) => {
+    if (!ended) program.write(text);
+  });
+
+  // Once it has ended the number may belong to another process.
+  const killGroup = (): void => {
+    if (!ended) sendKill(program.pid);
+  };
+  process.once('exit', killGroup);
+  const exited = new Promise<TerminalExit>((resolve) => {
+    program.onExit(({ exitCode, signal }) => {
+      ended = true;
+      process.off('exit', killGroup);
+      // Written after all output, so its callback comes when the screen is complete.
+      screen.write('', () => {
+        const end = signal ? { exitCode: null, signal } : { exitCode, signal: null };
+        watch.end(`${options.command} ended with ${signal ? `signal ${signal}` : `code ${exitCode}`}`);
+        resolve(end);
+      });
+    });
+  });
+
+  return {
+    pid: program.pid,
+    screen: () => linesOf(screen.buffer.active, screen.buffer.active.baseY),
+    history: () => linesOf(screen.buffer.active, 0),
+    raw: () => raw,
+    write: (text) => program.write(text),
+    resize(cols, rows) {
+      program.resize(cols, rows);
+      screen.resize(cols, rows);
+      watch.poke();
+    },
+    waitFor: watch.waitFor,
+    exited,
+    kill() {
+      killGroup();
+      return exited;
+    },
+  };
+}
+
+/** The rows from `first` on; a row that the terminal wrapped is a row of its own, as on the screen. */
+function linesOf(buffer: IBuffer, first: number): string {
+  const rows: string[] = [];
+  for (let row = first; row < buffer.length; row += 1) {
+    rows.push((buffer.getLine(row)?.translateToString(true) ?? '').trimEnd());
+  }
+  while (rows.at(-1) === '') rows.pop();
+  return rows.join('\n');
+}
+
+/** A program in a pseudo-terminal leads a process group: all of it goes. */
+function sendKill(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // It has ended by itself.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}

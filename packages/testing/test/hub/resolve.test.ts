@@ -1,0 +1,191 @@
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { generateBytes } from '../../src/hub/content.ts';
+import { startHub, type TestHub } from '../../src/hub/hub.ts';
+import type { RepoFile } from '../../src/hub/repo.ts';
+import type { AddedRepo } from '../../src/hub/repo-store.ts';
+import { get, head } from '../http-get.ts';
+
+const ID = 'acme/tiny';
+const WEIGHTS = { size: 700_001, seed: 4 };
+const CONFIG = Buffer.from('{"model_type":"llama"}\n');
+const TAG_COMMIT = 'a'.repeat(40);
+
+let hub: TestHub;
+let added: AddedRepo;
+
+beforeEach(async () => {
+  hub = await startHub();
+  added = hub.addRepo({
+    id: ID,
+    files: { 'sub dir/w.gguf': WEIGHTS, 'config.json': CONFIG },
+    revisions: { 'v1.0': TAG_COMMIT, 'refs/pr/1': TAG_COMMIT },
+  });
+});
+afterEach(() => hub.close());
+
+function fileOf(path: string): RepoFile {
+  const file = added.files.find((candidate) => candidate.path === path);
+  if (file === undefined) throw new Error(`no ${path}`);
+  return file;
+}
+
+describe('an LFS file', () => {
+  it.each(['GET', 'HEAD'])('is redirected to the other origin, with all that is known of it (%s)', async (method) => {
+    const url = hub.resolveUrl(ID, 'sub dir/w.gguf');
+    const { status, headers, body } = method === 'GET' ? await get(url) : await head(url);
+    const file = fileOf('sub dir/w.gguf');
+    expect(status).toBe(302);
+    expect(headers['x-linked-etag']).toBe(`"${file.sha256}"`);
+    expect(headers['x-linked-size']).toBe(String(WEIGHTS.size));
+    expect(headers['x-repo-commit']).toBe(added.commit);
+    expect(headers['accept-ranges']).toBe('bytes');
+    expect(headers['access-control-expose-headers']).toContain('X-Linked-ETag');
+    expect(headers.etag).toMatch(/^"[0-9a-f]{40}"$/);
+    expect(headers.etag).not.toBe(`"${file.gitSha1}"`);
+    const location = new URL(headers.location ?? '');
+    expect(location.origin).toBe(hub.cdnUrl);
+    expect(location.origin).not.toBe(hub.url);
+    expect([...location.searchParams.keys()]).toEqual([
+      'response-content-disposition',
+      'Expires',
+      'Signature',
+      'Key-Pair-Id',
+    ]);
+    expect(body.length > 0).toBe(method === 'GET');
+  });
+
+  it('comes from the address of the redirect, byte for byte', async () => {
+    const { headers } = await get(hub.resolveUrl(ID, 'sub dir/w.gguf'));
+    const answer = await get(headers.location ?? '');
+    expect(answer.status).toBe(200);
+    expect(answer.headers['content-length']).toBe(String(WEIGHTS.size));
+    expect(answer.headers.etag).toBe(fileOf('sub dir/w.gguf').finalEtag);
+    expect(answer.headers['last-modified']).toMatch(/GMT$/);
+    expect(answer.headers['content-disposition']).toContain('filename="w.gguf"');
+    expect(answer.body.equals(generateBytes(WEIGHTS))).toBe(true);
+    expect(createHash('sha256').update(answer.body).digest('hex')).toBe(fileOf('sub dir/w.gguf').sha256);
+  });
+
+  it('comes in ranges', async () => {
+    const url = hub.signedUrl(ID, 'sub dir/w.gguf');
+    const part = await get(url, { range: 'bytes=4097-9000' });
+    expect(part.status).toBe(206);
+    expect(part.headers['content-range']).toBe(`bytes 4097-9000/${WEIGHTS.size}`);
+    expect(part.headers['content-length']).toBe('4904');
+    expect(part.body.equals(generateBytes(WEIGHTS, 4097, 9001))).toBe(true);
+    const rest = await get(url, { range: `bytes=${WEIGHTS.size - 10}-` });
+    expect(rest.body.equals(generateBytes(WEIGHTS, WEIGHTS.size - 10))).toBe(true);
+    const beyond = await get(url, { range: `bytes=${WEIGHTS.size}-` });
+    expect(beyond.status).toBe(416);
+    expect(beyond.headers['content-range']).toBe(`bytes */${WEIGHTS.size}`);
+  });
+
+  it('comes whole where If-Range names another version', async () => {
+    const url = hub.signedUrl(ID, 'sub dir/w.gguf');
+    const { finalEtag } = fileOf('sub dir/w.gguf');
+    expect((await get(url, { range: 'bytes=5-', 'if-range': finalEtag })).status).toBe(206);
+    expect((await get(url, { range: 'bytes=5-', 'if-range': `W/${finalEtag}` })).status).toBe(200);
+    const other = await get(url, { range: 'bytes=5-', 'if-range': '"other"' });
+    expect(other.status).toBe(200);
+    expect(other.body.length).toBe(WEIGHTS.size);
+  });
+
+  it('is described by HEAD at the CDN without a body', async () => {
+    const answer = await head(hub.signedUrl(ID, 'sub dir/w.gguf'));
+    expect(answer.status).toBe(200);
+    expect(answer.headers['content-length']).toBe(String(WEIGHTS.size));
+    expect(answer.headers['accept-ranges']).toBe('bytes');
+    expect(answer.body.length).toBe(0);
+  });
+
+  it('can change under its address, which its ETag tells', async () => {
+    const url = hub.signedUrl(ID, 'sub dir/w.gguf');
+    const old = fileOf('sub dir/w.gguf');
+    const changed = hub.setFile(ID, 'sub dir/w.gguf', { size: 1234, seed: 99 });
+    const answer = await get(url, { range: 'bytes=100-', 'if-range': old.finalEtag });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.etag).toBe(changed.finalEtag);
+    expect(changed.finalEtag).not.toBe(old.finalEtag);
+    expect(answer.body.equals(generateBytes({ size: 1234, seed: 99 }))).toBe(true);
+    const { headers } = await head(hub.resolveUrl(ID, 'sub dir/w.gguf'));
+    expect(headers['x-repo-commit']).toBe(added.commit);
+    expect(headers['x-linked-etag']).toBe(`"${changed.sha256}"`);
+  });
+});
+
+describe('a small file', () => {
+  it('comes straight from the hub, named by its git blob id', async () => {
+    const answer = await get(hub.resolveUrl(ID, 'config.json'));
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual(CONFIG);
+    expect(answer.headers.etag).toBe(`"${fileOf('config.json').gitSha1}"`);
+    expect(answer.headers['x-repo-commit']).toBe(added.commit);
+    expect(answer.headers['content-length']).toBe(String(CONFIG.length));
+    expect(answer.headers['x-linked-etag']).toBeUndefined();
+    const part = await get(hub.resolveUrl(ID, 'config.json'), { range: 'bytes=2-4' });
+    expect(part.status).toBe(206);
+    expect(part.body).toEqual(CONFIG.subarray(2, 5));
+  });
+
+  it('comes after a relative redirect where the hub is told to do so', async () => {
+    const cached = await startHub({ smallFiles: 'resolve_cache' });
+    try {
+      const { commit } = cached.addRepo({ id: ID, files: { 'a/config.json': CONFIG } });
+      const first = await head(cached.resolveUrl(ID, 'a/config.json'));
+      expect(first.status).toBe(307);
+      expect(first.headers['x-repo-commit']).toBe(commit);
+      expect(first.headers.location).toMatch(
+        new RegExp(`^/api/resolve-cache/models/${ID}/${commit}/a/config\\.json\\?.*etag=`),
+      );
+      const second = await get(new URL(first.headers.location ?? '', cached.url).href);
+      expect(second.status).toBe(200);
+      expect(second.headers['x-repo-commit']).toBe(commit);
+      expect(second.body).toEqual(CONFIG);
+    } finally {
+      await cached.close();
+    }
+  });
+});
+
+describe('a repo', () => {
+  it('is found by branch, tag, encoded ref and full commit', async () => {
+    const commitAt = async (revision: string): Promise<unknown> =>
+      (await head(hub.resolveUrl(ID, 'config.json', revision))).headers['x-repo-commit'];
+    expect(await commitAt('main')).toBe(added.commit);
+    expect(await commitAt(added.commit)).toBe(added.commit);
+    expect(await commitAt('v1.0')).toBe(TAG_COMMIT);
+    expect(await commitAt('refs/pr/1')).toBe(TAG_COMMIT);
+    expect(await commitAt(TAG_COMMIT)).toBe(TAG_COMMIT);
+  });
+
+  it('moves main with a new commit and keeps the old one', async () => {
+    const next = hub.pushCommit(ID, { 'config.json': Buffer.from('{}') });
+    expect(next.commit).not.toBe(added.commit);
+    expect((await get(hub.resolveUrl(ID, 'config.json'))).body.toString()).toBe('{}');
+    expect((await get(hub.resolveUrl(ID, 'config.json', added.commit))).body).toEqual(CONFIG);
+    expect((await get(hub.resolveUrl(ID, 'sub dir/w.gguf'))).status).toBe(404);
+  });
+
+  it('that was renamed is redirected within the hub', async () => {
+    hub.addRepo({ id: 'acme/new', files: { 'config.json': CONFIG }, renamedFrom: ['acme/old'] });
+    const file = await get(hub.resolveUrl('acme/old', 'config.json'));
+    expect(file.status).toBe(307);
+    expect(file.headers.location).toBe('/acme/new/resolve/main/config.json');
+    const listing = await get(`${hub.url}/api/models/acme/old/tree/main?recursive=true`);
+    expect(listing.status).toBe(307);
+    expect(listing.headers.location).toBe('/api/models/acme/new/tree/main?recursive=true');
+  });
+
+  it('has large files in LFS, and weights of any size, unless it says from what size', () => {
+    const lfsOf = (repo: AddedRepo): Record<string, boolean> =>
+      Object.fromEntries(repo.files.map((file) => [file.path, file.lfs]));
+    const files = { 'w.gguf': Buffer.alloc(10), 'a.txt': Buffer.alloc(50), 'big.txt': { size: 11_000_000, seed: 1 } };
+    expect(lfsOf(hub.addRepo({ id: 'acme/a', files }))).toEqual({ 'w.gguf': true, 'a.txt': false, 'big.txt': true });
+    expect(lfsOf(hub.addRepo({ id: 'acme/b', files, lfsFrom: 50 }))).toEqual({
+      'w.gguf': false,
+      'a.txt': true,
+      'big.txt': true,
+    });
+  });
+});
