@@ -1,0 +1,140 @@
+import {
+  type Clock,
+  type Failure,
+  type JOB_EVENT_NAMES,
+  type JobData,
+  type JobDownload,
+  type JobEnd,
+  type JobId,
+  type Job as JobSnapshot,
+  type JobState,
+  type Narration,
+  printJobEnd,
+  toTimestamp,
+} from '@rbee/contract';
+import type { Channel } from '@rbee/event-stream';
+import type { Line, Listener } from './narration.ts';
+
+/** Where each state may go: never back. */
+const LEGAL_MOVES: Readonly<Record<JobState, readonly JobState[]>> = {
+  queued: ['running', 'failed', 'cancelled'],
+  running: ['completed', 'failed', 'cancelled'],
+  completed: [],
+  failed: [],
+  cancelled: [],
+};
+
+export interface JobRequest {
+  readonly operation: string;
+  readonly model: string | null;
+}
+
+interface JobDeps {
+  readonly id: JobId;
+  readonly request: JobRequest;
+  readonly actor: string;
+  readonly clock: Clock;
+  readonly channel: Channel;
+}
+
+/** One requested operation: its one AbortController, its state, and the stream of what it says. */
+export class Job implements Listener {
+  readonly id: JobId;
+  readonly request: JobRequest;
+  readonly channel: Channel;
+  /** The downloads the job waits for, in the order they were joined. */
+  readonly downloads: JobDownload[] = [];
+  readonly #controller = new AbortController();
+  readonly #actor: string;
+  readonly #clock: Clock;
+  readonly #createdAtMs: number;
+  readonly #settled = Promise.withResolvers<void>();
+  #state: JobState = 'queued';
+  #endedAtMs: number | null = null;
+  #failure: Failure | null = null;
+
+  constructor(deps: JobDeps) {
+    this.id = deps.id;
+    this.request = deps.request;
+    this.channel = deps.channel;
+    this.#actor = deps.actor;
+    this.#clock = deps.clock;
+    this.#createdAtMs = deps.clock.now();
+  }
+
+  /** Aborts when the job is cancelled. Everything the job starts takes this signal, and no other of its own. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get state(): JobState {
+    return this.#state;
+  }
+
+  get ended(): boolean {
+    return LEGAL_MOVES[this.#state].length === 0;
+  }
+
+  /** Resolves when the job has ended and its work is over. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  hear(line: Line): void {
+    const { action, human, level } = line;
+    const at = toTimestamp(this.#clock.now());
+    const narration: Narration = { job_id: this.id, action, human, actor: this.#actor, at, level };
+    this.relay('narration', JSON.stringify(narration));
+  }
+
+  /** Puts a result on the stream. */
+  data(data: JobData): void {
+    this.relay('data', JSON.stringify(data));
+  }
+
+  /** Puts an event on the stream as it stands: a queen's way to pass on, untouched, what a hive said. */
+  relay(event: (typeof JOB_EVENT_NAMES)[number], json: string): void {
+    if (!this.ended) this.channel.publish({ event, data: json }, 'keep');
+  }
+
+  start(): void {
+    this.#moveTo('running');
+  }
+
+  abort(reason: Error): void {
+    if (!this.ended) this.#controller.abort(reason);
+  }
+
+  /** Ends the job, once: the last, unnamed event goes out and the stream ends. */
+  end(end: JobEnd, failure: Failure | null = null): void {
+    this.#moveTo(end.state);
+    this.#endedAtMs = this.#clock.now();
+    this.#failure = failure;
+    this.channel.publish({ data: printJobEnd(end) }, 'terminal');
+  }
+
+  /** Says that the work is over, whether or not the job ended by it. */
+  settle(): void {
+    this.#settled.resolve();
+  }
+
+  snapshot(): JobSnapshot {
+    return {
+      job_id: this.id,
+      operation: this.request.operation,
+      state: this.#state,
+      model: this.request.model,
+      sse_url: `/v1/jobs/${this.id}/stream`,
+      created_at: toTimestamp(this.#createdAtMs),
+      ended_at: this.#endedAtMs === null ? null : toTimestamp(this.#endedAtMs),
+      downloads: this.downloads,
+      error: this.#failure,
+    };
+  }
+
+  #moveTo(state: JobState): void {
+    if (!LEGAL_MOVES[this.#state].includes(state))
+      throw new Error(`${this.id} cannot go from ${this.#state} to ${state}`);
+    this.#state = state;
+  }
+}

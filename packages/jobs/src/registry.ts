@@ -1,0 +1,150 @@
+import {
+  type Clock,
+  type JobId,
+  type Job as JobSnapshot,
+  newJobId,
+  type PartialChoice,
+  RbeeError,
+  toRbeeError,
+  toTimestamp,
+} from '@rbee/contract';
+import type { StreamHub } from '@rbee/event-stream';
+import { CancelRequest, ShutdownRequest } from './cancel.ts';
+import { Job, type JobRequest } from './job.ts';
+import { withListener } from './narration.ts';
+
+const DEFAULT_HISTORY_LIMIT = 1_000;
+/** Narration lines kept for late readers; an overnight download at a heartbeat each 10 s says about 3,000. */
+const NARRATION_LIMIT = 4_000;
+
+export interface JobRegistryDeps {
+  readonly hub: StreamHub;
+  readonly clock: Clock;
+  /** Who speaks in the narration: the daemon's id. */
+  readonly actor: string;
+  /** Told of every error that is a bug, so that it reaches the log. */
+  readonly onBug: (error: unknown, jobId: JobId) => void;
+}
+
+export interface JobRegistryOptions {
+  /** Ended jobs that are remembered; the oldest go first. */
+  readonly historyLimit?: number;
+}
+
+/** Every job of a daemon: one AbortController each, states that never go back, a bounded history. */
+export class JobRegistry {
+  readonly #deps: JobRegistryDeps;
+  readonly #historyLimit: number;
+  readonly #jobs = new Map<JobId, Job>();
+  #closing = false;
+
+  constructor(deps: JobRegistryDeps, options: JobRegistryOptions = {}) {
+    this.#deps = deps;
+    this.#historyLimit = options.historyLimit ?? DEFAULT_HISTORY_LIMIT;
+  }
+
+  /**
+   * A new job, `queued`.
+   * @throws RbeeError STATUS_CONFLICT when a job has that id already, HIVE_UNAVAILABLE while the daemon stops
+   */
+  create(request: JobRequest, id: JobId = newJobId()): Job {
+    if (this.#closing) throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again shortly' });
+    if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
+    const { hub, clock, actor } = this.#deps;
+    const channel = hub.channel({
+      mode: 'log',
+      historyLimit: NARRATION_LIMIT,
+      gapEvent: (missed) => ({
+        event: 'narration',
+        data: JSON.stringify({
+          job_id: id,
+          action: 'lines_dropped',
+          human: `${missed} earlier lines are no longer kept`,
+          actor,
+          at: toTimestamp(clock.now()),
+          level: 'warn',
+        }),
+      }),
+    });
+    const job = new Job({ id, request, actor, clock, channel });
+    this.#jobs.set(id, job);
+    this.#forgetOldest();
+    return job;
+  }
+
+  /**
+   * Starts the job's work, with narration bound to the job. The job ends with the work: completed when it returns,
+   * cancelled when it throws after a cancel, failed when it throws otherwise. A daemon that stops ends no job.
+   */
+  run(job: Job, work: (job: Job) => Promise<void>): void {
+    job.start();
+    void withListener(job, async () => {
+      try {
+        await work(job);
+        job.end({ state: 'completed' });
+      } catch (error) {
+        this.#endBadly(job, error);
+      } finally {
+        job.settle();
+      }
+    });
+  }
+
+  /** @throws RbeeError JOB_NOT_FOUND */
+  get(id: JobId): Job {
+    const job = this.#jobs.get(id);
+    if (job) return job;
+    throw new RbeeError('JOB_NOT_FOUND', `there is no job ${id}`, { hint: 'list them with "job list"' });
+  }
+
+  find(id: JobId): Job | undefined {
+    return this.#jobs.get(id);
+  }
+
+  /** The jobs that are remembered, newest first. */
+  list(): JobSnapshot[] {
+    return [...this.#jobs.values()].reverse().map((job) => job.snapshot());
+  }
+
+  /**
+   * Cancels a job and waits until its work is over. After the end it changes nothing.
+   * @throws RbeeError JOB_NOT_FOUND
+   */
+  async cancel(id: JobId, partial: PartialChoice): Promise<Job> {
+    const job = this.get(id);
+    job.abort(new CancelRequest(partial));
+    await job.settled;
+    return job;
+  }
+
+  /** Stops all work without ending a job; resolves when the last work is over. */
+  async shutdown(): Promise<void> {
+    this.#closing = true;
+    const running = [...this.#jobs.values()].filter((job) => !job.ended);
+    for (const job of running) job.abort(new ShutdownRequest());
+    await Promise.all(running.map((job) => job.settled));
+  }
+
+  #endBadly(job: Job, error: unknown): void {
+    const { reason } = job.signal;
+    if (reason instanceof ShutdownRequest) return;
+    if (reason instanceof CancelRequest) {
+      job.end({ state: 'cancelled' });
+      return;
+    }
+    const failure = toRbeeError(error);
+    if (failure.code === 'INTERNAL') this.#deps.onBug(error, job.id);
+    const { code, message, hint } = failure;
+    job.end({ state: 'failed', message }, { code, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  #forgetOldest(): void {
+    let ended = [...this.#jobs.values()].filter((job) => job.ended).length;
+    for (const [id, job] of this.#jobs) {
+      if (ended <= this.#historyLimit) return;
+      if (!job.ended) continue;
+      this.#jobs.delete(id);
+      ended -= 1;
+    }
+  }
+}

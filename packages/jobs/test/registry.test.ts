@@ -1,0 +1,127 @@
+import { newJobId, RbeeError } from '@rbee/contract';
+import { describe, expect, it } from 'vitest';
+import { type Job, type JobRegistry, narrate } from '../src/index.ts';
+import { createRegistry, linesOf, readToEnd } from './support.ts';
+
+const REQUEST = { operation: 'model_download', model: 'hf:org/repo::file=x.gguf' };
+
+/** Runs a job to its end; `work` may throw. */
+async function finished(registry: JobRegistry, work: (job: Job) => Promise<void>): Promise<Job> {
+  const job = registry.create(REQUEST);
+  registry.run(job, work);
+  await job.settled;
+  return job;
+}
+
+describe('a job', () => {
+  it('ends with [DONE] when its work returns', async () => {
+    const { registry } = createRegistry();
+    const job = await finished(registry, async () => void narrate('hello', 'hello'));
+    expect(job.snapshot()).toMatchObject({ state: 'completed', model: REQUEST.model, error: null });
+    expect(await linesOf(job)).toEqual(['hello', '[DONE]']);
+  });
+
+  it('ends with [ERROR] and the code when its work fails', async () => {
+    const { registry, bugs } = createRegistry();
+    const job = await finished(registry, async () => {
+      throw new RbeeError('MODEL_NOT_FOUND', 'no such model', { hint: 'look again' });
+    });
+    expect(job.snapshot().error).toEqual({ code: 'MODEL_NOT_FOUND', message: 'no such model', hint: 'look again' });
+    expect(await linesOf(job)).toEqual(['[ERROR] no such model']);
+    expect(bugs).toEqual([]);
+  });
+
+  it('does not show the text of a bug, and reports it', async () => {
+    const { registry, bugs } = createRegistry();
+    const job = await finished(registry, async () => {
+      throw new TypeError('undefined is not a secret');
+    });
+    expect(job.snapshot().error?.code).toBe('INTERNAL');
+    expect((await linesOf(job)).join()).not.toContain('secret');
+    expect(bugs).toHaveLength(1);
+  });
+
+  it('is completed when its work was done before the cancel was noticed', async () => {
+    const { registry } = createRegistry();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const job = registry.create(REQUEST);
+    registry.run(job, () => promise);
+    const cancelled = registry.cancel(job.id, 'keep');
+    resolve();
+    expect((await cancelled).state).toBe('completed');
+  });
+
+  it('has a state that never goes back', async () => {
+    const { registry } = createRegistry();
+    const job = await finished(registry, async () => {});
+    expect(() => job.start()).toThrow('cannot go from completed to running');
+    expect(() => job.end({ state: 'cancelled' })).toThrow('cannot go from completed to cancelled');
+    expect((await registry.cancel(job.id, 'keep')).state).toBe('completed');
+  });
+
+  it('gives a late reader everything it said, with its own id, actor and time', async () => {
+    const { registry, clock } = createRegistry();
+    const job = await finished(registry, async () => {
+      narrate('first', 'one');
+      clock.advance(1_500);
+      narrate('second', 'two', 'error');
+    });
+    const [first, second] = (await readToEnd(job)).map(({ event, data }) =>
+      event === 'narration' ? JSON.parse(data) : data,
+    );
+    expect(first).toEqual({
+      job_id: job.id,
+      action: 'first',
+      human: 'one',
+      actor: 'hive-a',
+      at: '2025-01-01T00:00:00.000Z',
+      level: 'info',
+    });
+    expect(second).toMatchObject({ human: 'two', level: 'error', at: '2025-01-01T00:00:01.500Z' });
+  });
+
+  it('says nothing more after its end', async () => {
+    const { registry } = createRegistry();
+    const job = await finished(registry, async () => {});
+    job.hear({ action: 'late', human: 'too late', level: 'info' });
+    expect(await linesOf(job)).toEqual(['[DONE]']);
+  });
+});
+
+describe('the registry', () => {
+  it('refuses an id that is taken', () => {
+    const { registry } = createRegistry();
+    const id = newJobId();
+    registry.create(REQUEST, id);
+    expect(() => registry.create(REQUEST, id)).toThrow(expect.objectContaining({ code: 'STATUS_CONFLICT' }));
+  });
+
+  it('answers JOB_NOT_FOUND for an id nobody has', async () => {
+    const { registry } = createRegistry();
+    expect(() => registry.get(newJobId())).toThrow(expect.objectContaining({ code: 'JOB_NOT_FOUND' }));
+    await expect(registry.cancel(newJobId(), 'keep')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
+  });
+
+  it('lists the newest first', () => {
+    const { registry } = createRegistry();
+    const ids = [0, 1, 2].map(() => registry.create(REQUEST).id);
+    expect(registry.list().map((job) => job.job_id)).toEqual(ids.toReversed());
+  });
+
+  it('forgets the oldest ended jobs beyond its limit, and no other', async () => {
+    const { registry } = createRegistry({ historyLimit: 2 });
+    const running = registry.create(REQUEST);
+    registry.run(running, () => new Promise(() => {}));
+    const ended: Job[] = [];
+    for (let index = 0; index < 4; index += 1) ended.push(await finished(registry, async () => {}));
+    const newest = registry.create(REQUEST);
+    const kept = registry.list().map((job) => job.job_id);
+    expect(kept).toEqual([newest.id, ended[3]?.id, ended[2]?.id, running.id]);
+  });
+
+  it('takes no more jobs once it shuts down', async () => {
+    const { registry } = createRegistry();
+    await registry.shutdown();
+    expect(() => registry.create(REQUEST)).toThrow(expect.objectContaining({ code: 'HIVE_UNAVAILABLE' }));
+  });
+});

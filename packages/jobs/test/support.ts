@@ -1,0 +1,53 @@
+import { createStreamHub, type Sink } from '@rbee/event-stream';
+import { createManualClock } from '@rbee/testing';
+import { type Job, JobRegistry, type JobRegistryOptions } from '../src/index.ts';
+
+/** A registry on a manual clock, with every bug that it was told of. */
+export function createRegistry(options: JobRegistryOptions = {}) {
+  const clock = createManualClock();
+  const bugs: unknown[] = [];
+  const hub = createStreamHub();
+  const registry = new JobRegistry({ hub, clock, actor: 'hive-a', onBug: (error) => bugs.push(error) }, options);
+  return { clock, bugs, registry };
+}
+
+interface SeenEvent {
+  readonly event: string;
+  readonly data: string;
+}
+
+/** Reads a job's stream to its end, from the first kept line. */
+export function readToEnd(job: Job): Promise<SeenEvent[]> {
+  const { promise, resolve } = Promise.withResolvers<SeenEvent[]>();
+  let text = '';
+  const sink: Sink = {
+    write(frame) {
+      text += frame.plain.toString();
+      return true;
+    },
+    end: () => resolve(parseEvents(text)),
+    destroy: () => resolve(parseEvents(text)),
+    onDrain: () => {},
+    onClose: () => {},
+  };
+  job.channel.attach(sink, null);
+  return promise;
+}
+
+/** What a job said, in order: the human part of its narration, and its last event. */
+export async function linesOf(job: Job): Promise<string[]> {
+  const events = await readToEnd(job);
+  return events.map(({ event, data }) =>
+    event === 'narration' ? (JSON.parse(data) as { human: string }).human : data,
+  );
+}
+
+function parseEvents(text: string): SeenEvent[] {
+  return text
+    .split('\n\n')
+    .map((block) => ({
+      event: /^event: ?(.*)$/m.exec(block)?.[1] ?? 'message',
+      data: /^data: ?(.*)$/m.exec(block)?.[1] ?? '',
+    }))
+    .filter(({ data }) => data !== '');
+}
