@@ -1,1 +1,2 @@
-export {};
+export { DownloadTracker, type DownloadTrackerOptions, type NoticeInput, type StartDownload } from './tracker.ts';
+export { type DownloadUpdate, isEnded, type LiveStatus } from './transition.ts';

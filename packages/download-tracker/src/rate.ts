@@ -1,0 +1,55 @@
+/** Share of a new second in the average. */
+const ALPHA_PER_SECOND = 0.3;
+/** As hf does: fewer samples say nothing. */
+const MIN_SAMPLES = 4;
+/** After this long without a byte the speed is 0, not a fading memory. */
+const IDLE_AFTER_MS = 5_000;
+
+/** A moving average of bytes per second. Times are Unix milliseconds. */
+export interface Rate {
+  readonly bytesPerSecond: number;
+  readonly samples: number;
+  readonly received: number;
+  readonly sampledAtMs: number;
+  readonly lastByteAtMs: number;
+}
+
+/** A rate that starts at `received` bytes: what was there before says nothing about speed. */
+export function startRate(received: number, nowMs: number): Rate {
+  return { bytesPerSecond: 0, samples: 0, received, sampledAtMs: nowMs, lastByteAtMs: nowMs };
+}
+
+/**
+ * The rate after one more look at the number of bytes received so far. The weight of a sample follows from how much
+ * time it covers (1 - 0.7^seconds), so that late timers do not distort the average. A clock that stands still or jumps
+ * back gives no sample.
+ */
+export function sampleRate(rate: Rate, received: number, nowMs: number): Rate {
+  const elapsedMs = nowMs - rate.sampledAtMs;
+  if (elapsedMs <= 0) return elapsedMs < 0 ? { ...rate, sampledAtMs: nowMs, lastByteAtMs: nowMs } : rate;
+  const arrived = Math.max(0, received - rate.received);
+  const lastByteAtMs = arrived > 0 ? nowMs : rate.lastByteAtMs;
+  const sampled = { samples: rate.samples + 1, received, sampledAtMs: nowMs, lastByteAtMs };
+  if (nowMs - lastByteAtMs >= IDLE_AFTER_MS) return { ...sampled, bytesPerSecond: 0 };
+  const instant = (arrived * 1000) / elapsedMs;
+  const weight = rate.samples === 0 ? 1 : 1 - (1 - ALPHA_PER_SECOND) ** (elapsedMs / 1000);
+  return { ...sampled, bytesPerSecond: weight * instant + (1 - weight) * rate.bytesPerSecond };
+}
+
+/** Whole bytes per second for the wire: 0 until four samples exist. */
+export function speedOf(rate: Rate): number {
+  return rate.samples < MIN_SAMPLES ? 0 : Math.round(rate.bytesPerSecond);
+}
+
+/** Whole seconds to go; null while the speed is 0 or the total is unknown. */
+export function etaSeconds(bytes: number, total: number | null, speedBps: number): number | null {
+  if (total === null || speedBps === 0) return null;
+  return Math.ceil(Math.max(0, total - bytes) / speedBps);
+}
+
+/** Percent with one decimal, rounded down so that 100 means all; null while the total is unknown. */
+export function percentOf(bytes: number, total: number | null): number | null {
+  if (total === null) return null;
+  if (total === 0) return 100;
+  return Math.min(100, Math.floor((bytes / total) * 1000) / 10);
+}

@@ -1,0 +1,121 @@
+import type { DownloadId, DownloadStatus, Failure, JobId, Partial as PartialFate } from '@rbee/contract';
+
+/** What is known of one download; the wire's snapshot is made from it. Times are Unix milliseconds. */
+export interface DownloadState {
+  readonly downloadId: DownloadId;
+  readonly jobId: JobId;
+  readonly hiveId: string;
+  readonly modelRef: string;
+  readonly status: DownloadStatus;
+  readonly bytes: number;
+  readonly total: number | null;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+  readonly file: string | null;
+  readonly attempt: number;
+  readonly connections: number;
+  readonly bytesReused: number;
+  readonly bytesWasted: number;
+  readonly createdAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly path: string | null;
+  readonly sha256: string | null;
+  readonly partial: PartialFate | null;
+  readonly error: Failure | null;
+}
+
+/** The statuses that a download can be in before its end. */
+export type LiveStatus = Exclude<DownloadStatus, 'complete' | 'failed' | 'cancelled'>;
+
+/** The facts that move while a download runs. */
+export interface DownloadUpdate {
+  readonly status?: LiveStatus;
+  readonly bytes?: number;
+  readonly total?: number | null;
+  readonly filesDone?: number;
+  readonly filesTotal?: number;
+  readonly file?: string | null;
+  readonly attempt?: number;
+  readonly connections?: number;
+  readonly bytesReused?: number;
+  readonly bytesWasted?: number;
+}
+
+export type DownloadMove =
+  | { readonly type: 'update'; readonly update: DownloadUpdate }
+  | { readonly type: 'complete'; readonly path: string; readonly sha256: string | null }
+  | { readonly type: 'fail'; readonly failure: Failure }
+  | { readonly type: 'cancel'; readonly partial: PartialFate };
+
+/** Where each status may go. What is not here is a bug in the caller. */
+export const LEGAL_MOVES: Readonly<Record<DownloadStatus, readonly DownloadStatus[]>> = {
+  queued: ['starting', 'paused', 'failed', 'cancelled'],
+  starting: ['downloading', 'verifying', 'paused', 'queued', 'complete', 'failed', 'cancelled'],
+  downloading: ['verifying', 'starting', 'paused', 'queued', 'failed', 'cancelled'],
+  verifying: ['downloading', 'starting', 'paused', 'queued', 'complete', 'failed', 'cancelled'],
+  paused: ['queued', 'failed', 'cancelled'],
+  complete: [],
+  failed: [],
+  cancelled: [],
+};
+
+/** Whether nothing can come after the status. */
+export function isEnded(status: DownloadStatus): boolean {
+  return LEGAL_MOVES[status].length === 0;
+}
+
+/**
+ * The state after a move. Pure.
+ * @throws Error when the move is illegal: out of an ended status, along no arrow of {@link LEGAL_MOVES}, or bytes that
+ *   fall without being counted as wasted
+ */
+export function transition(state: DownloadState, move: DownloadMove, nowMs: number): DownloadState {
+  switch (move.type) {
+    case 'update':
+      return applyUpdate(state, move.update, nowMs);
+    case 'complete': {
+      assertMove(state, 'complete');
+      if (state.total !== null && state.bytes !== state.total) {
+        throw new Error(`${state.downloadId} cannot be complete with ${state.bytes} of ${state.total} bytes`);
+      }
+      const { path, sha256 } = move;
+      return { ...ended(state, 'complete', nowMs), total: state.bytes, path, sha256, filesDone: state.filesTotal };
+    }
+    case 'fail':
+      assertMove(state, 'failed');
+      return { ...ended(state, 'failed', nowMs), error: move.failure };
+    case 'cancel': {
+      assertMove(state, 'cancelled');
+      const kept = move.partial === 'kept';
+      return {
+        ...ended(state, 'cancelled', nowMs),
+        partial: move.partial,
+        bytes: kept ? state.bytes : 0,
+        bytesWasted: kept ? state.bytesWasted : state.bytesWasted + state.bytes,
+      };
+    }
+  }
+}
+
+function applyUpdate(state: DownloadState, update: DownloadUpdate, nowMs: number): DownloadState {
+  if (isEnded(state.status)) throw new Error(`${state.downloadId} is ${state.status}: nothing changes any more`);
+  const status = update.status ?? state.status;
+  if (status !== state.status) assertMove(state, status);
+  const next = { ...state, ...update, status };
+  const lost = state.bytes - next.bytes;
+  if (lost > 0 && next.bytesWasted - state.bytesWasted < lost) {
+    throw new Error(`${state.downloadId}: ${lost} bytes went away without being counted as wasted`);
+  }
+  const runs = status !== 'queued' && status !== 'paused';
+  return runs && state.startedAtMs === null ? { ...next, startedAtMs: nowMs } : next;
+}
+
+function ended(state: DownloadState, status: 'complete' | 'failed' | 'cancelled', nowMs: number): DownloadState {
+  return { ...state, status, endedAtMs: nowMs, connections: 0 };
+}
+
+function assertMove(state: DownloadState, to: DownloadStatus): void {
+  if (LEGAL_MOVES[state.status].includes(to)) return;
+  throw new Error(`${state.downloadId} cannot go from ${state.status} to ${to}`);
+}

@@ -1,0 +1,229 @@
+import { type DownloadEvent, downloadEventSchemas, downloadSchema, newDownloadId, newJobId } from '@rbee/contract';
+import { describe, expect, it } from 'vitest';
+import { createFlowing, createTracked, MODEL_REF, progressOf } from './support.ts';
+
+const FAILURE = { code: 'DOWNLOAD_TIMEOUT', message: 'no answer', hint: 'try again' } as const;
+
+async function readAll(stream: AsyncIterable<DownloadEvent>): Promise<DownloadEvent[]> {
+  const events: DownloadEvent[] = [];
+  for await (const event of stream) events.push(event);
+  return events;
+}
+
+describe('what the tracker tells', () => {
+  it('is every change of status, at once', () => {
+    const { tracker, events, id } = createTracked();
+    tracker.update(id, { status: 'starting' });
+    tracker.update(id, { status: 'downloading' });
+    tracker.update(id, { status: 'paused' });
+    tracker.update(id, { status: 'queued' });
+    const told = progressOf(events).map(({ status }) => status);
+    expect(told).toEqual(['queued', 'starting', 'downloading', 'paused', 'queued']);
+  });
+
+  it('is bytes alone at most every 250 ms', () => {
+    const { tracker, events, clock, id } = createFlowing();
+    for (let ms = 0; ms < 1_000; ms += 10) {
+      clock.advance(10);
+      tracker.update(id, { bytes: (ms + 10) * 10 });
+    }
+    expect(progressOf(events).map(({ bytes }) => bytes)).toEqual([2_400, 4_900, 7_400, 9_900]);
+  });
+
+  it('is the speed each second while nothing comes, until it is 0, and then nothing', () => {
+    const { tracker, events, clock, id } = createFlowing();
+    for (let step = 1; step <= 8; step += 1) {
+      tracker.update(id, { bytes: step * 25_000 });
+      clock.advance(250);
+    }
+    events.length = 0;
+    clock.advance(60_000);
+    const told = progressOf(events);
+    expect(told.map(({ speed_bps }) => speed_bps)).toEqual(
+      told.map(({ speed_bps }) => speed_bps).toSorted((a, b) => b - a),
+    );
+    expect(told.at(-1)).toMatchObject({ speed_bps: 0, eta_secs: null, percent: 20 });
+    expect(told.length).toBeLessThanOrEqual(6);
+  });
+
+  it('is valid by the schemas of the wire', () => {
+    const { tracker, events, clock, id } = createFlowing();
+    tracker.update(id, { bytes: 333_333, file: 'x.gguf', bytesReused: 10 });
+    clock.advance(1_000);
+    tracker.notice(id, {
+      code: 'RETRY',
+      message: 'again',
+      attempt: 2,
+      maxAttempts: 6,
+      nextRetryAtMs: clock.now() + 100,
+    });
+    expect(downloadSchema.parse(tracker.get(id))).toMatchObject({
+      percent: 33.3,
+      files_total: 1,
+      model_ref: MODEL_REF,
+    });
+    tracker.fail(id, FAILURE);
+    for (const { event, data } of events) downloadEventSchemas[event].parse(data);
+    expect(events.map(({ event }) => event)).toEqual(['progress', 'notice', 'error']);
+  });
+
+  it('has a speed of 0 and no ETA whenever it does not download', () => {
+    const { tracker, clock, id } = createFlowing();
+    for (let step = 1; step <= 8; step += 1) {
+      tracker.update(id, { bytes: step * 25_000 });
+      clock.advance(250);
+    }
+    expect(tracker.get(id)).toMatchObject({ speed_bps: 100_000, eta_secs: 8 });
+    tracker.update(id, { status: 'verifying' });
+    expect(tracker.get(id)).toMatchObject({ speed_bps: 0, eta_secs: null });
+  });
+
+  it('does not call bytes that were on disk before a speed', () => {
+    const { tracker, clock, id } = createFlowing();
+    tracker.update(id, { bytes: 900_000, bytesReused: 900_000 });
+    clock.advance(2_000);
+    expect(tracker.get(id)).toMatchObject({ speed_bps: 0, percent: 90 });
+  });
+});
+
+describe('the end', () => {
+  it.each([
+    ['complete', (t: ReturnType<typeof createFlowing>) => t.tracker.complete(t.id, { path: '/m/x', sha256: 'ab' })],
+    ['error', (t: ReturnType<typeof createFlowing>) => t.tracker.fail(t.id, FAILURE)],
+    ['cancelled', (t: ReturnType<typeof createFlowing>) => t.tracker.cancel(t.id, 'kept')],
+  ] as const)('by %s comes once, after the last bytes, and nothing after it', (name, end) => {
+    const tracked = createFlowing();
+    const { tracker, events, clock, id } = tracked;
+    tracker.update(id, { bytes: 999_999 });
+    tracker.update(id, { status: 'verifying', bytes: 1_000_000 });
+    end(tracked);
+    expect(() => end(tracked)).toThrow();
+    expect(() => tracker.update(id, { bytes: 1 })).toThrow();
+    expect(() => tracker.notice(id, { code: 'RETRY', message: 'again' })).toThrow();
+    clock.advance(60_000);
+    expect(events.map(({ event }) => event)).toEqual(['progress', name]);
+    expect(progressOf(events)[0]).toMatchObject({ bytes: 1_000_000, percent: 100 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('says how long it took and where the file is', () => {
+    const { tracker, events, clock, id } = createFlowing(100);
+    clock.advance(1_234);
+    tracker.update(id, { status: 'verifying', bytes: 100 });
+    tracker.complete(id, { path: '/models/x.gguf', sha256: 'ab'.repeat(32) });
+    expect(events.at(-1)).toEqual({
+      event: 'complete',
+      data: {
+        download_id: id,
+        bytes: 100,
+        total: 100,
+        duration_secs: 1.234,
+        path: '/models/x.gguf',
+        sha256: 'ab'.repeat(32),
+      },
+    });
+  });
+
+  it('of a failure says whether trying again may help', () => {
+    const { tracker, events, id } = createFlowing();
+    tracker.fail(id, FAILURE);
+    const { code, message: error, hint } = FAILURE;
+    expect(events.at(-1)?.data).toEqual({
+      download_id: id,
+      error,
+      code,
+      hint,
+      bytes: 0,
+      total: 1_000_000,
+      retryable: true,
+    });
+  });
+
+  it('leaves the active list and stays in the other', () => {
+    const { tracker, id } = createFlowing();
+    expect(tracker.listActive().map(({ download_id }) => download_id)).toEqual([id]);
+    tracker.cancel(id, 'discarded');
+    expect(tracker.listActive()).toEqual([]);
+    expect(tracker.list().map(({ status, partial }) => ({ status, partial }))).toEqual([
+      { status: 'cancelled', partial: 'discarded' },
+    ]);
+  });
+});
+
+describe('a stream', () => {
+  it('starts with the newest progress and ends after the terminal event', async () => {
+    const { tracker, clock, id } = createFlowing();
+    tracker.update(id, { bytes: 400_000 });
+    const read = readAll(tracker.stream(id));
+    await Promise.resolve();
+    clock.advance(250);
+    tracker.fail(id, FAILURE);
+    const events = await read;
+    expect(events[0]).toMatchObject({ event: 'progress', data: { bytes: 400_000 } });
+    expect(events.at(-1)?.event).toBe('error');
+    expect(events.filter(({ event }) => event === 'error')).toHaveLength(1);
+  });
+
+  it('of an ended download is its terminal event alone', async () => {
+    const { tracker, id } = createFlowing();
+    tracker.cancel(id, 'kept');
+    expect((await readAll(tracker.stream(id))).map(({ event }) => event)).toEqual(['cancelled']);
+  });
+
+  it('that is read slowly skips to the newest progress, keeps notices in order, and is bounded', async () => {
+    const { tracker, clock, id } = createFlowing();
+    const stream = tracker.stream(id);
+    for (let step = 1; step <= 1_000; step += 1) {
+      tracker.update(id, { bytes: step });
+      if (step % 500 === 0) tracker.notice(id, { code: 'RETRY', message: `after ${step}` });
+      clock.advance(250);
+    }
+    tracker.cancel(id, 'kept');
+    const events = await readAll(stream);
+    expect(events.map(({ event, data }) => (event === 'notice' ? data.message : event))).toEqual([
+      'after 500',
+      'after 1000',
+      'progress',
+      'cancelled',
+    ]);
+    expect(progressOf(events)[0]?.bytes).toBe(1_000);
+  });
+
+  it('ends when its reader leaves', async () => {
+    const { tracker, id } = createFlowing();
+    const controller = new AbortController();
+    const read = readAll(tracker.stream(id, controller.signal));
+    controller.abort();
+    expect((await read).length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('ids', () => {
+  it('that nobody has are DOWNLOAD_NOT_FOUND', () => {
+    const { tracker } = createTracked();
+    const unknown = newDownloadId();
+    for (const ask of [
+      () => tracker.get(unknown),
+      () => tracker.stream(unknown),
+      () => tracker.cancel(unknown, 'kept'),
+    ]) {
+      expect(ask).toThrow(expect.objectContaining({ code: 'DOWNLOAD_NOT_FOUND' }));
+    }
+  });
+
+  it('are forgotten oldest first, and never while they run', () => {
+    const { tracker, id: running } = createTracked({ historyLimit: 2 });
+    const start = () => {
+      const downloadId = newDownloadId();
+      tracker.start({ downloadId, jobId: newJobId(), hiveId: 'hive-a', modelRef: MODEL_REF });
+      return downloadId;
+    };
+    const ended = [0, 1, 2].map(() => {
+      const id = start();
+      tracker.cancel(id, 'kept');
+      return id;
+    });
+    const newest = start();
+    expect(tracker.list().map(({ download_id }) => download_id)).toEqual([newest, ended[2], ended[1], running]);
+  });
+});
