@@ -1,0 +1,77 @@
+import { type ErrorCode, OPERATION_NAMES, RbeeError, toErrorBody, toRbeeError } from '@rbee/contract';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The code for an id that cannot be one: as unknown as any other. */
+    missing?: ErrorCode;
+  }
+}
+
+const DEFAULT_RETRY_AFTER_SECS = 1;
+
+/** Answers every error with the contract's envelope, and logs those that are bugs. */
+export function installErrorReplies(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const failure = toReply(error, request);
+    if (failure.code === 'INTERNAL') request.log.error({ err: error }, 'request failed');
+    return sendError(reply, request, failure);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.replace(/\?.*$/s, '');
+    const allowed = methodsOf(app, path);
+    if (allowed.length === 0) {
+      const hint = 'GET /openapi.json lists the routes';
+      return sendError(reply, request, new RbeeError('ROUTE_NOT_FOUND', 'there is no such route', { hint }));
+    }
+    reply.header('allow', allowed.join(', '));
+    const message = `this route takes ${allowed.join(', ')}`;
+    return sendError(reply, request, new RbeeError('METHOD_NOT_ALLOWED', message));
+  });
+}
+
+function sendError(reply: FastifyReply, request: FastifyRequest, error: RbeeError) {
+  if (error.httpStatus === 401) reply.header('www-authenticate', 'Bearer');
+  if (error.httpStatus === 429) {
+    const seconds = error.retryAfterMs === undefined ? DEFAULT_RETRY_AFTER_SECS : Math.ceil(error.retryAfterMs / 1000);
+    reply.header('retry-after', String(seconds));
+  }
+  return reply.code(error.httpStatus).type('application/json').send(toErrorBody(error, request.id));
+}
+
+function toReply(error: FastifyError, request: FastifyRequest): RbeeError {
+  if (error instanceof RbeeError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const missing = request.routeOptions.config.missing;
+    if (error.validationContext === 'params' && missing !== undefined) {
+      return new RbeeError(missing, 'no such id', { hint: 'the lists show the ids' });
+    }
+    if (error.validation.some((issue) => issue.instancePath === '/operation')) {
+      return new RbeeError('OPERATION_UNKNOWN', 'there is no such operation', {
+        hint: `there is ${OPERATION_NAMES.join(', ')}`,
+      });
+    }
+    const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'it'}: ${issue.message}`);
+    return new RbeeError(
+      'REQUEST_INVALID',
+      `the ${error.validationContext ?? 'request'} is not valid: ${problems.join('; ')}`,
+    );
+  }
+  switch (error.statusCode) {
+    case 413:
+      return new RbeeError('PAYLOAD_TOO_LARGE', 'the body is larger than 1 MiB');
+    case 415:
+      return new RbeeError('MEDIA_TYPE_UNSUPPORTED', 'the body must be application/json');
+    case 400:
+      return new RbeeError('REQUEST_INVALID', 'the body is not valid JSON');
+    default:
+      return toRbeeError(error);
+  }
+}
+
+const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'] as const;
+
+function methodsOf(app: FastifyInstance, url: string): string[] {
+  return METHODS.filter((method) => app.findRoute({ method, url }) !== null);
+}

@@ -1,0 +1,14 @@
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+export type { Logger };
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** JSON lines to stdout, with the fields that name the daemon in each. */
+export function createLogger(
+  options: { readonly name: string; readonly level: (typeof LOG_LEVELS)[number] },
+  destination?: DestinationStream,
+): Logger {
+  const { name, level } = options;
+  return pino({ name, level, timestamp: pino.stdTimeFunctions.isoTime }, ...(destination ? [destination] : []));
+}

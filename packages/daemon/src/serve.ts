@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import { fastifySSE } from '@fastify/sse';
+import fastifySwagger from '@fastify/swagger';
+import { RbeeError, type Route } from '@rbee/contract';
+import { type Channel, createResponseSink, SSE_HEADERS, type StreamHub } from '@rbee/event-stream';
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, fastify, LogController, type RouteOptions } from 'fastify';
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
+import { installErrorReplies } from './error-reply.ts';
+
+const BODY_LIMIT_BYTES = 1024 * 1024;
+/** A client that sends its request slower than this is let go. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const MAX_PARAM_LENGTH = 128;
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+export interface ServerDeps {
+  readonly logger: FastifyBaseLogger;
+  readonly hub: StreamHub;
+  readonly access: AccessPolicy;
+  /** For the OpenAPI page. */
+  readonly title: string;
+  readonly version: string;
+}
+
+/** A server under construction: routes are added until it listens. */
+export type Server = FastifyInstance;
+
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
+type Answer<R extends Route> = R['success'] extends { body: infer S } ? Parsed<S> : never;
+
+/** What a handler gets: the parts of the request, checked by the route's schemas. */
+export interface RouteInput<R extends Route> {
+  readonly params: Parsed<R['params']>;
+  readonly query: Parsed<R['query']>;
+  readonly body: Parsed<R['body']>;
+  readonly requestId: string;
+}
+
+/**
+ * A server that is ready for {@link addRoute} and {@link addStream}: request ids, access checks, the error envelope,
+ * and `GET /openapi.json` made from the routes' own schemas. Closing it ends its streams first.
+ */
+export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: deps.logger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    forceCloseConnections: 'idle',
+    genReqId: (request) => {
+      const sent = request.headers['x-request-id'];
+      return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : randomUUID();
+    },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  installErrorReplies(app);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    checkOrigin(request.headers, deps.access);
+    if (!request.routeOptions.config.open) checkToken(request.headers, deps.access);
+  });
+  // The streams must end before the server waits for its connections, or closing it would wait for ever.
+  app.addHook('preClose', () => deps.hub.close());
+  await app.register(fastifySSE, { heartbeatInterval: 0 });
+  await app.register(fastifySwagger, {
+    openapi: { openapi: '3.1.0', info: { title: deps.title, version: deps.version } },
+    transform: jsonSchemaTransform,
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  return app;
+}
+
+/** Serves a route of the contract: checks what comes in and what goes out by its schemas. */
+export function addRoute<R extends Route>(
+  app: FastifyInstance,
+  route: R,
+  handler: (input: RouteInput<R>) => Answer<R> | Promise<Answer<R>>,
+): void {
+  const status = route.success?.status ?? 200;
+  app.route({
+    ...optionsOf(route),
+    handler: async (request, reply) => reply.code(status).send(await handler(inputOf<R>(request))),
+  });
+}
+
+/** Serves a route that answers Server-Sent Events from one channel. */
+export function addStream<R extends Route>(
+  app: FastifyInstance,
+  hub: StreamHub,
+  route: R,
+  channelOf: (input: RouteInput<R>) => Channel | Promise<Channel>,
+): void {
+  app.route({
+    ...optionsOf(route),
+    sse: { kind: 'only', heartbeat: false },
+    handler: async (request, reply) => {
+      const channel = await channelOf(inputOf<R>(request));
+      const lastEventId = lastEventIdOf(request);
+      if (channel.accepts(lastEventId) === 'no_content') return reply.code(204).send();
+      checkRoom(hub);
+      reply.headers(SSE_HEADERS);
+      reply.sse.keepAlive();
+      reply.hijack();
+      reply.sse.sendHeaders();
+      if (channel.attach(createResponseSink(reply.raw), lastEventId) !== 'attached') reply.raw.end();
+      return reply;
+    },
+  });
+}
+
+// After the headers are out there is no status left to say it with.
+function checkRoom(hub: StreamHub): void {
+  const hint = 'try again later';
+  if (hub.state === 'full') throw new RbeeError('TOO_MANY_STREAMS', 'too many streams are open', { hint });
+  if (hub.state === 'closed') throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint });
+}
+
+function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {
+  return {
+    method: route.method,
+    url: route.path,
+    config: {
+      ...(route.open === undefined ? {} : { open: route.open }),
+      ...(route.missing === undefined ? {} : { missing: route.missing }),
+    },
+    schema: {
+      summary: route.summary,
+      ...(route.params === undefined ? {} : { params: route.params }),
+      ...(route.query === undefined ? {} : { querystring: route.query }),
+      ...(route.body === undefined ? {} : { body: route.body }),
+      ...(route.success === undefined ? {} : { response: { [route.success.status]: route.success.body } }),
+    },
+  };
+}
+
+function inputOf<R extends Route>(request: FastifyRequest): RouteInput<R> {
+  const { params, query, body, id } = request;
+  return { params, query, body, requestId: id } as RouteInput<R>;
+}
+
+function lastEventIdOf(request: FastifyRequest): string | null {
+  const header = request.headers['last-event-id'];
+  const { last_event_id: query } = request.query as { last_event_id?: string };
+  return (typeof header === 'string' ? header : undefined) ?? query ?? null;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Never needs a token. */
+    open?: true;
+  }
+}

@@ -1,0 +1,131 @@
+import { parseBandwidth, parseDuration, RbeeError } from '@rbee/contract';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One setting: how it is named, read and explained. The flag and the key of the file follow from the name. */
+export interface Setting<T> {
+  /** The environment variable's name. */
+  readonly env: string;
+  /** One line for the reference page and `--help`. */
+  readonly doc: string;
+  /** The default as the reference page shows it. */
+  readonly defaultText: string;
+  /** Never shown, logged or answered. */
+  readonly secret: boolean;
+  /** A flag that may stand without a value. */
+  readonly isSwitch: boolean;
+  readonly parse: (text: string) => T;
+  readonly fallback: (env: Environment) => T;
+}
+
+interface Described {
+  readonly env: string;
+  readonly doc: string;
+  readonly defaultText?: string;
+}
+
+/** A setting of free form. `fallback` may look at the environment. */
+export function setting<T>(
+  described: Described & { parse: (text: string) => T; fallback: (env: Environment) => T; secret?: boolean },
+): Setting<T> {
+  return { defaultText: '', secret: false, isSwitch: false, ...described };
+}
+
+export function text(described: Described & { fallback: string; pattern?: RegExp }): Setting<string> {
+  const { fallback, pattern = /./s, ...rest } = described;
+  const parse = (value: string) => {
+    if (!pattern.test(value)) throw new Error(`"${value}" does not look right`);
+    return value;
+  };
+  return setting({ defaultText: fallback, ...rest, parse, fallback: () => fallback });
+}
+
+/** A secret of at least `minLength` characters; null where there is none. */
+export function secret(described: Described & { minLength?: number }): Setting<string | null> {
+  const { minLength = 1, ...rest } = described;
+  const parse = (value: string) => {
+    if (value.length < minLength) throw new Error(`it has fewer than ${minLength} characters`);
+    if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('it has characters that cannot stand in a header');
+    return value;
+  };
+  return setting({ defaultText: 'none', ...rest, parse, fallback: () => null, secret: true });
+}
+
+export function integer(described: Described & { min: number; max: number; fallback: number }): Setting<number> {
+  const { min, max, fallback, ...rest } = described;
+  const parse = (value: string) => {
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= min && number <= max)) throw new Error(`"${value}" is not a whole number from ${min} to ${max}`);
+    return number;
+  };
+  return setting({ defaultText: String(fallback), ...rest, parse, fallback: () => fallback });
+}
+
+/** Milliseconds, written as `10s` or `100ms`. */
+export function duration(described: Described & { fallback: string; minMs: number; maxMs: number }): Setting<number> {
+  const { fallback, minMs, maxMs, ...rest } = described;
+  const parse = (value: string) => {
+    const ms = parseDuration(value);
+    if (ms < minMs || ms > maxMs) throw new Error(`"${value}" is not from ${minMs} ms to ${maxMs} ms`);
+    return ms;
+  };
+  return setting({ defaultText: fallback, ...rest, parse, fallback: () => parseDuration(fallback) });
+}
+
+/** Bytes per second, null for unlimited. */
+export function bandwidth(described: Described): Setting<number | null> {
+  return setting({ defaultText: 'unlimited', ...described, parse: parseBandwidth, fallback: () => null });
+}
+
+export function toggle(described: Described): Setting<boolean> {
+  const parse = (value: string) => {
+    if (/^(?:true|1|yes|on)$/i.test(value)) return true;
+    if (/^(?:false|0|no|off)$/i.test(value)) return false;
+    throw new Error(`"${value}" is neither true nor false`);
+  };
+  return { ...setting({ defaultText: 'false', ...described, parse, fallback: () => false }), isSwitch: true };
+}
+
+export function oneOf<const T extends string>(
+  described: Described & { choices: readonly T[]; fallback: T },
+): Setting<T> {
+  const { choices, fallback, ...rest } = described;
+  const parse = (value: string) => {
+    const choice = choices.find((candidate) => candidate === value);
+    if (choice === undefined) throw new Error(`"${value}" is none of ${choices.join(', ')}`);
+    return choice;
+  };
+  return setting({ defaultText: fallback, ...rest, parse, fallback: () => fallback });
+}
+
+/** Some of the choices, separated by commas. */
+export function someOf<const T extends string>(
+  described: Described & { choices: readonly T[]; fallback: readonly T[] },
+): Setting<ReadonlySet<T>> {
+  const { choices, fallback, ...rest } = described;
+  const parse = (value: string) => {
+    const wanted = value.split(',').map((part) => part.trim());
+    const unknown = wanted.filter((part) => !(choices as readonly string[]).includes(part));
+    if (unknown.length > 0) throw new Error(`"${unknown.join(', ')}" is none of ${choices.join(', ')}`);
+    return new Set(choices.filter((choice) => wanted.includes(choice)));
+  };
+  return setting({ defaultText: fallback.join(','), ...rest, parse, fallback: () => new Set(fallback) });
+}
+
+/** An absolute http or https URL without a path to lose; null where there is none. */
+export function url<F extends string | null>(described: Described & { fallback: F }): Setting<string | F> {
+  const { fallback, ...rest } = described;
+  const parse = (value: string): string => {
+    const parsed = URL.canParse(value) ? new URL(value) : null;
+    if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new Error('it is not an http or https URL');
+    if (parsed.username !== '' || parsed.password !== '') throw new Error('it carries credentials');
+    return value.replace(/\/+$/, '');
+  };
+  return setting<string | F>({ defaultText: fallback ?? 'none', ...rest, parse, fallback: () => fallback });
+}
+
+/** What a parser's error says, for the list of problems. */
+export function problemOf(error: unknown): string {
+  if (error instanceof RbeeError) return `${error.message}; ${error.hint ?? ''}`;
+  return error instanceof Error ? error.message : String(error);
+}
