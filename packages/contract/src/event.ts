@@ -102,12 +102,14 @@ export type JobEnd =
   | { readonly state: 'cancelled' };
 
 const ERROR_PREFIX = '[ERROR]';
+// The line breaks of SSE, of terminals and of Unicode: the end of a job is one line everywhere.
+const LINE_BREAKS = /[\n\v\f\r\u0085\u2028\u2029]+/g;
 
 /** The text of the last, unnamed event of a job stream. */
 export function printJobEnd(end: JobEnd): string {
   if (end.state === 'completed') return '[DONE]';
   if (end.state === 'cancelled') return '[CANCELLED]';
-  return `${ERROR_PREFIX} ${end.message.replaceAll(/[\r\n]+/g, ' ')}`;
+  return `${ERROR_PREFIX} ${end.message.replaceAll(LINE_BREAKS, ' ')}`;
 }
 
 /** What the last, unnamed event of a job stream says; null for any other text. */

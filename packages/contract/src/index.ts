@@ -1,3 +1,4 @@
+export { type Clock, systemClock, toSeconds, toTimestamp } from './clock.ts';
 export {
   type CancelReceipt,
   cancelReceiptSchema,

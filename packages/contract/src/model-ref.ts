@@ -53,13 +53,24 @@ function invalid(message: string, hint = `a model ref is ${FORMS}`): RbeeError {
 }
 
 /**
- * Reads a model ref in any form of the contract, section 2.
- * @throws RbeeError MODEL_REF_INVALID, with a message that never repeats credentials
+ * Reads a model ref in any form of the contract, section 2. The limit of 512 characters holds for the canonical text
+ * too, so that what was read once can always be read again.
+ * @throws RbeeError MODEL_REF_INVALID, with a message that repeats nothing of the text: it may hold credentials
  */
 export function parseModelRef(text: string): ModelRef {
   if (text.length === 0) throw invalid('the model ref is empty');
-  if (text.length > MAX_LENGTH) throw invalid(`the model ref is longer than ${MAX_LENGTH} characters`);
+  assertLength(text);
   assertText(text, 'the model ref');
+  const ref = parseScheme(text);
+  assertLength(printModelRef(ref));
+  return ref;
+}
+
+function assertLength(text: string): void {
+  if (text.length > MAX_LENGTH) throw invalid(`the model ref is longer than ${MAX_LENGTH} characters`);
+}
+
+function parseScheme(text: string): ModelRef {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
   switch (scheme) {
     case 'hf':
@@ -104,8 +115,22 @@ export function printModelRef(ref: ModelRef): string {
 
 /** The name a person knows the model by: the last part of what it names. */
 export function shortNameOf(ref: ModelRef): string {
-  const path =
-    ref.scheme === 'hf' ? (ref.files[0] ?? ref.repo) : printModelRef(ref).replace(/::.*$/, '').replace(/\?.*$/, '');
+  switch (ref.scheme) {
+    case 'hf':
+      return lastPart(ref.files[0] ?? ref.repo);
+    case 'https':
+    case 'http': {
+      const { pathname, host } = new URL(ref.url);
+      return lastPart(pathname.replace(/\/+$/, '')) || host;
+    }
+    case 'ollama':
+      return ref.tag === OLLAMA_TAG ? ref.name : `${ref.name}:${ref.tag}`;
+    case 'file':
+      return lastPart(ref.path);
+  }
+}
+
+function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
@@ -114,7 +139,7 @@ function splitOptions(text: string): { head: string; options: [string, string][]
   const [head = '', ...rest] = text.split(/::(?=[A-Za-z0-9_]*=)/);
   const options = rest.map((option): [string, string] => {
     const equals = option.indexOf('=');
-    if (equals <= 0 || equals === option.length - 1) throw invalid(`the option "::${option}" has no value`);
+    if (equals <= 0 || equals === option.length - 1) throw invalid('an option has no name or no value');
     return [option.slice(0, equals), option.slice(equals + 1)];
   });
   return { head, options };
@@ -132,11 +157,13 @@ function parseHf(text: string): HfRef {
   const repo = match?.[1] ?? '';
   const parts = repo.split('/');
   if (parts.length !== 2 || !parts.every((part) => REPO_PART.test(part) && !part.endsWith('.git'))) {
-    throw invalid(`"${head}" does not name a repo`, `write org/repo, for example hf:Qwen/Qwen3-0.6B-GGUF; ${FORMS}`);
+    throw invalid('the ref does not name a repo', `write org/repo, for example hf:Qwen/Qwen3-0.6B-GGUF; ${FORMS}`);
   }
   const revision = match?.[2] ?? DEFAULT_REVISION;
   if (!REVISION.test(revision))
-    throw invalid(`"${revision}" is not a revision`, 'a revision is a branch, a tag or a commit');
+    throw invalid('the ref has a malformed revision', 'a revision is a branch, a tag or a commit');
+  // A revision becomes a path below `refs/`, so it keeps the limits of a path.
+  assertRepoPath(revision, 'MODEL_REF_INVALID');
   const suffix = match?.[3];
   const files: string[] = [];
   const include: string[] = [];
@@ -150,7 +177,7 @@ function parseHf(text: string): HfRef {
     if (key === 'file') files.push(assertRepoPath(value, 'MODEL_REF_INVALID'));
     else if (key === 'include') include.push(assertGlob(value));
     else if (key === 'exclude') exclude.push(assertGlob(value));
-    else throw invalid(`a ref of a hub has no option "${key}"`, 'the options are ::file=, ::include= and ::exclude=');
+    else throw invalid('a ref of a hub has an unknown option', 'the options are ::file=, ::include= and ::exclude=');
   }
   const ways = [files.length > 0, include.length + exclude.length > 0, quant !== null].filter(Boolean).length;
   if (ways > 1)
@@ -163,44 +190,63 @@ function parseHf(text: string): HfRef {
 }
 
 function assertGlob(glob: string): string {
-  if (glob.startsWith('/') || glob.split('/').includes('..')) throw invalid(`the glob "${glob}" leaves the repo`);
+  if (glob.startsWith('/') || glob.split('/').includes('..')) throw invalid('a glob leaves the repo');
   return glob;
 }
 
 function parseUrl(scheme: 'https' | 'http', text: string): UrlRef {
   const { head, options } = splitOptions(text);
-  if (/(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:$|[/\\?#]|%2f|%5c)/i.test(head))
-    throw invalid('the URL leaves its folder with ".."');
+  assertUrlText(head);
+  if (/%(?:[01][0-9a-f]|7f)/i.test(head)) throw invalid('the URL contains an encoded control character');
   const url = URL.canParse(head) ? new URL(head) : null;
   if (!url || url.hostname === '' || !/^https?:\/\/[^/]/i.test(head))
     throw invalid('the URL is not complete', `write ${scheme}://host/path`);
-  if (url.username !== '' || url.password !== '')
+  // An empty user name counts too: the parser drops it, so the text would not be the one that was checked.
+  if (url.username !== '' || url.password !== '' || /^https?:\/\/[^/?#]*@/i.test(head))
     throw invalid('the URL carries credentials', 'take them out of the URL');
+  // The parser folds look-alikes in a host (full-width dots, for one), so its answer is checked as well.
+  assertUrlText(url.href);
   url.hash = '';
   let sha256: string | null = null;
   for (const [key, value] of options) {
-    if (key !== 'sha256' || sha256 !== null) throw invalid(`a URL takes one option, ::sha256=, not "${key}"`);
+    if (key !== 'sha256' || sha256 !== null) throw invalid('a URL takes one option, ::sha256=, once');
     if (!/^[0-9a-f]{64}$/i.test(value)) throw invalid('the sha256 is not 64 hex digits');
     sha256 = value.toLowerCase();
   }
   return { scheme, url: url.href, sha256 };
 }
 
+function assertUrlText(text: string): void {
+  if (/(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:$|[/\\?#]|%2f|%5c)/i.test(text))
+    throw invalid('the URL leaves its folder with ".."');
+}
+
 const OLLAMA_PART = /^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,79}$/;
-const OLLAMA_HOST = /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
+const OLLAMA_NAMESPACE_PART = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,79}$/;
+const OLLAMA_HOST = /^(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::(\d{1,5}))?$/;
+const MAX_PORT = 65_535;
 
 function parseOllama(text: string): OllamaRef {
   const parts = text.split('/');
   const [name = '', tag = OLLAMA_TAG, ...more] = (parts.pop() ?? '').split(':');
-  const namespace = parts.pop() ?? OLLAMA_NAMESPACE;
-  const host = parts.pop() ?? null;
+  // With one part before the name, a host is told from a namespace as docker does it: by its dot, its port, or its name.
+  const namesHost = parts.length > 1 || /[.:]|^localhost$/i.test(parts[0] ?? '');
+  const host = namesHost ? (parts.shift() ?? '').toLowerCase() : null;
+  const namespace = parts.shift() ?? OLLAMA_NAMESPACE;
   const good =
     parts.length === 0 &&
     more.length === 0 &&
-    [name, tag, namespace].every((part) => OLLAMA_PART.test(part)) &&
-    (host === null || (OLLAMA_HOST.test(host) && !host.includes('..')));
-  if (!good) throw invalid(`"ollama:${text}" does not name a model`, 'write ollama:[host/][namespace/]name[:tag]');
+    OLLAMA_PART.test(name) &&
+    OLLAMA_PART.test(tag) &&
+    OLLAMA_NAMESPACE_PART.test(namespace) &&
+    (host === null || isHost(host));
+  if (!good) throw invalid('the ref does not name a model of a registry', 'write ollama:[host/][namespace/]name[:tag]');
   return { scheme: 'ollama', host, namespace, name, tag };
+}
+
+function isHost(text: string): boolean {
+  const match = OLLAMA_HOST.exec(text);
+  return match !== null && Number(match[1] ?? 0) <= MAX_PORT;
 }
 
 function parseFile(text: string): FileRef {

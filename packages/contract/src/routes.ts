@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { downloadListQuerySchema, downloadListSchema, downloadSchema, relayedDownloadSchema } from './download.ts';
+import type { ErrorCode } from './error.ts';
 import { healthSchema, hiveInfoSchema, hiveListSchema, hiveReadySchema, hiveSchema, queenInfoSchema } from './hive.ts';
 import { downloadIdSchema, jobIdSchema } from './ids.ts';
 import {
@@ -23,6 +24,8 @@ export interface Route {
   readonly body?: z.ZodType;
   /** The status and body of success; none for a stream of events. */
   readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType };
+  /** The code for an id in the path that names nothing, be it unknown or not an id at all. */
+  readonly missing?: ErrorCode;
   /** Answers Server-Sent Events. */
   readonly stream?: true;
   /** Never needs a token. */
@@ -54,6 +57,7 @@ const jobRoutes = {
     path: '/v1/jobs/:id',
     summary: 'One job',
     params: jobParams,
+    missing: 'JOB_NOT_FOUND',
     success: { status: 200, body: jobSchema },
   },
   streamJob: {
@@ -61,6 +65,7 @@ const jobRoutes = {
     path: '/v1/jobs/:id/stream',
     summary: 'The narration, results and end of a job',
     params: jobParams,
+    missing: 'JOB_NOT_FOUND',
     query: streamQuerySchema,
     stream: true,
   },
@@ -69,6 +74,7 @@ const jobRoutes = {
     path: '/v1/jobs/:id',
     summary: 'Cancels a job and says what became of its downloads',
     params: jobParams,
+    missing: 'JOB_NOT_FOUND',
     query: cancelQuerySchema,
     success: { status: 200, body: cancelledJobSchema },
   },
@@ -111,6 +117,7 @@ export const hiveRoutes = {
     path: '/v2/downloads/:id',
     summary: 'One download',
     params: downloadParams,
+    missing: 'DOWNLOAD_NOT_FOUND',
     success: { status: 200, body: downloadSchema },
   },
   streamDownload: {
@@ -118,6 +125,7 @@ export const hiveRoutes = {
     path: '/v2/downloads/:id/stream',
     summary: 'The progress of a download: a snapshot first',
     params: downloadParams,
+    missing: 'DOWNLOAD_NOT_FOUND',
     query: streamQuerySchema,
     stream: true,
   },
@@ -153,6 +161,7 @@ export const queenRoutes = {
     path: '/v1/downloads/:id',
     summary: 'One download',
     params: downloadParams,
+    missing: 'DOWNLOAD_NOT_FOUND',
     success: { status: 200, body: relayedDownloadSchema },
   },
   streamDownload: {
@@ -160,6 +169,7 @@ export const queenRoutes = {
     path: '/v1/downloads/:id/stream',
     summary: 'The progress of a download, relayed from its hive',
     params: downloadParams,
+    missing: 'DOWNLOAD_NOT_FOUND',
     query: streamQuerySchema,
     stream: true,
   },

@@ -3,8 +3,11 @@ import { type ErrorCode, RbeeError } from './error.ts';
 const MAX_PATH_BYTES = 1024;
 const MAX_SEGMENT_BYTES = 255;
 
-// C0, DEL, C1, and the characters that change how a line reads: line separators, bidirectional controls, BOM.
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
+// Control characters, and what changes how a line reads without being seen: line and paragraph separators, bidirectional
+// controls, zero-width characters, BOM.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+// Characters that pass for a slash or a backslash. NFKC folds only some of them; legacy code pages fold the others.
+const SLASH_LIKE = /[\u2044\u2215\u2216\u29f5\u29f8\u29f9]/;
 
 function refuse(code: ErrorCode, message: string): RbeeError {
   return new RbeeError(code, message, { hint: 'use a relative path with "/" between its parts' });
@@ -24,22 +27,21 @@ export function assertText(text: string, what: string, code: ErrorCode = 'MODEL_
 /**
  * A path that stays inside the folder it is joined to, on every common file system: relative, without empty, `.` or
  * `..` parts, drive letters, or characters that a file system may fold into a separator or a dot (compared in NFKC).
- * @throws RbeeError with the code given
+ * @throws RbeeError with the code given; the message does not repeat the path, which may be a URL with credentials
  */
 export function assertRepoPath(path: string, code: ErrorCode): string {
   assertText(path, 'the path', code);
-  if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) throw refuse(code, `the path "${path}" is absolute`);
+  if (path.startsWith('/') || /^[A-Za-z]:/.test(path.normalize('NFKC'))) throw refuse(code, 'the path is absolute');
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw refuse(code, 'the path is too long');
-  const parts = path.split('/');
-  for (const part of parts) {
+  for (const part of path.split('/')) {
     const folded = part.normalize('NFKC');
-    if (part === '' || folded === '.' || folded.includes('..'))
-      throw refuse(code, `the path "${path}" leaves its folder`);
-    if (folded.includes('/') || folded.includes('\\') || folded.includes('\0')) {
-      throw refuse(code, `the path "${path}" hides a separator`);
+    if (part === '' || folded === '.' || folded.includes('..')) throw refuse(code, 'the path leaves its folder');
+    if (SLASH_LIKE.test(part) || folded.includes('/') || folded.includes('\\')) {
+      throw refuse(code, 'the path hides a separator');
     }
-    if (Buffer.byteLength(part) > MAX_SEGMENT_BYTES)
+    if (Buffer.byteLength(part) > MAX_SEGMENT_BYTES) {
       throw refuse(code, `a part of the path is longer than ${MAX_SEGMENT_BYTES} bytes`);
+    }
   }
   return path;
 }

@@ -25,10 +25,14 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
+/** How much of a value that is not understood is repeated. */
+const MAX_SHOWN_CHARACTERS = 40;
+
 const DECIMAL_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
 function invalid(what: string, text: unknown, examples: string): RbeeError {
-  return new RbeeError('REQUEST_INVALID', `${what} is not understood: ${JSON.stringify(text)}`, {
+  const shown = JSON.stringify(String(text).slice(0, MAX_SHOWN_CHARACTERS));
+  return new RbeeError('REQUEST_INVALID', `${what} is not understood: ${shown}`, {
     hint: `write it like ${examples}`,
   });
 }
