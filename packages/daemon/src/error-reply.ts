@@ -10,6 +10,9 @@ declare module 'fastify' {
 }
 
 const DEFAULT_RETRY_AFTER_SECS = 1;
+/** A validator's message may name everything that the client sent. */
+const MAX_PROBLEM_CHARS = 500;
+const MAX_PROBLEMS = 10;
 
 /** Answers every error with the contract's envelope, and logs those that are bugs. */
 export function installErrorReplies(app: FastifyInstance): void {
@@ -52,7 +55,9 @@ function toReply(error: FastifyError, request: FastifyRequest): RbeeError {
         hint: `there is ${OPERATION_NAMES.join(', ')}`,
       });
     }
-    const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'it'}: ${issue.message}`);
+    const problems = error.validation
+      .slice(0, MAX_PROBLEMS)
+      .map((issue) => `${issue.instancePath.slice(1) || 'it'}: ${issue.message}`.slice(0, MAX_PROBLEM_CHARS));
     return new RbeeError(
       'REQUEST_INVALID',
       `the ${error.validationContext ?? 'request'} is not valid: ${problems.join('; ')}`,

@@ -1,0 +1,129 @@
+import { type HiveInfo, systemClock, toSeconds } from '@rbee/contract';
+import { createLogger, createServer, fingerprint, type Running, settingsInForce } from '@rbee/daemon';
+import { DownloadTracker } from '@rbee/download-tracker';
+import { createStreamHub } from '@rbee/event-stream';
+import { JobRegistry } from '@rbee/jobs';
+import { Agent } from 'undici';
+import { BlobFlights } from './downloads/blob-flights.ts';
+import { Downloads } from './downloads/downloads.ts';
+import { createFetchFile } from './downloads/fetch-file.ts';
+import { runDownload } from './downloads/run.ts';
+import { Slots } from './downloads/slots.ts';
+import { announce } from './fleet/announce.ts';
+import { beatEachSecond } from './fleet/heartbeat.ts';
+import { addDownloadRoutes } from './routes/downloads.ts';
+import { addJobRoutes } from './routes/jobs.ts';
+import { addSystemRoutes } from './routes/system.ts';
+import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
+import { createSourceDispatcher } from './sources/guard.ts';
+import { createHuggingFace } from './sources/hugging-face.ts';
+import { createLayout } from './store/layout.ts';
+import { lockStore } from './store/lock.ts';
+import { openStore } from './store/store.ts';
+import { VERSION } from './version.ts';
+
+const MAX_RETRY_DELAY_MS = 30_000;
+
+/**
+ * A hive that listens: the one place that constructs what does I/O.
+ * @throws RbeeError STORE_NOT_WRITABLE when the store cannot be used, or another hive owns it
+ */
+export async function startHive(settings: HiveSettings): Promise<Running> {
+  const clock = systemClock;
+  const startedAtMs = clock.now();
+  const hiveId = settings.id;
+  const logger = createLogger({ name: 'rbee-hive', level: settings.logLevel });
+  const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
+
+  const layout = createLayout(settings.modelsDir);
+  const store = await openStore(layout);
+  const lock = await lockStore(layout.lockFile());
+
+  const hub = createStreamHub();
+  const tracker = new DownloadTracker({ clock });
+  const registry = new JobRegistry({ hub, clock, actor: hiveId, onBug });
+  const exemptOrigin = new URL(settings.hfEndpoint).origin;
+  const dispatcher = createSourceDispatcher({ exemptOrigin, allowPrivate: settings.allowPrivateSources });
+  const queenDispatcher = new Agent();
+
+  const { retryAttempts: attempts, retryBaseDelayMs: baseDelayMs } = settings;
+  const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs } = settings;
+  const retry = { attempts, baseDelayMs, maxDelayMs: MAX_RETRY_DELAY_MS };
+  const hf = createHuggingFace({
+    endpoint: settings.hfEndpoint,
+    token: settings.hfToken,
+    dispatcher,
+    headersTimeoutMs,
+    userAgent: `rbee-hive/${VERSION}`,
+  });
+  const flights = new BlobFlights();
+  const fetchFile = createFetchFile({ store, flights, dispatcher, retry, headersTimeoutMs, stallTimeoutMs });
+  const slots = new Slots(settings.maxConcurrentDownloads);
+  const runDeps = { clock, tracker, store, slots, sources: { hf }, fetchFile, retry, heartbeatIntervalMs, onBug };
+  const downloads = new Downloads({
+    hiveId,
+    clock,
+    hub,
+    tracker,
+    run: (download, request) => runDownload(runDeps, download, request),
+  });
+
+  const info = async (): Promise<HiveInfo> => ({
+    hive_id: hiveId,
+    version: VERSION,
+    uptime_secs: toSeconds(clock.now() - startedAtMs),
+    models_dir: settings.modelsDir,
+    free_bytes: await store.freeBytes(),
+    settings: settingsInForce(hiveSettings, settings, HIVE_PREFIX),
+  });
+  const heartbeats = hub.channel({ mode: 'state' });
+  const access = { apiToken: settings.apiToken, hostNames: hostNamesOf(settings) };
+  const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION });
+  addSystemRoutes(app, { hub, info, heartbeats });
+  addJobRoutes(app, { hub, registry, downloads, store, hiveId, allowedSources: settings.allowedSources });
+  addDownloadRoutes(app, hub, downloads);
+
+  const closing: (() => unknown)[] = [() => lock.release()];
+  const close = async () => {
+    for (const step of closing.toReversed()) await step();
+  };
+  try {
+    closing.push(
+      () => dispatcher.destroy(),
+      () => queenDispatcher.destroy(),
+      () => tracker.close(),
+    );
+    const url = await app.listen({ host: settings.host, port: settings.port });
+    closing.push(
+      () => app.close(),
+      () => registry.shutdown(),
+    );
+    const hiveUrl = settings.advertisedUrl ?? url;
+    closing.push(
+      beatEachSecond(
+        { channel: heartbeats, clock, tracker, freeBytes: () => store.freeBytes(), onBug },
+        { hive_id: hiveId, hive_url: hiveUrl, version: VERSION },
+      ),
+    );
+    if (settings.queenUrl !== null) {
+      const { queenUrl, queenToken: token } = settings;
+      const ready = { hive_id: hiveId, hive_url: hiveUrl };
+      closing.push(announce({ queenUrl, token, dispatcher: queenDispatcher, clock, log: logger }, ready));
+    }
+    logSecrets(logger, settings);
+    return { url, logger, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function hostNamesOf(settings: HiveSettings): string[] {
+  return settings.advertisedUrl === null ? [] : [new URL(settings.advertisedUrl).hostname];
+}
+
+function logSecrets(logger: ReturnType<typeof createLogger>, settings: HiveSettings): void {
+  const { hfToken, apiToken } = settings;
+  if (hfToken !== null) logger.info({ hfToken: fingerprint(hfToken) }, 'a token for the hub is set');
+  if (apiToken !== null) logger.info({ apiToken: fingerprint(apiToken) }, 'clients must send a token');
+}

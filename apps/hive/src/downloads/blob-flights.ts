@@ -1,0 +1,72 @@
+import type { TransferNotice, TransferState } from '@rbee/transfer';
+
+/** Who is told how a blob's transfer goes. */
+export interface BlobWatcher {
+  readonly onState: (state: TransferState) => void;
+  readonly onNotice: (notice: TransferNotice) => void;
+}
+
+interface Flight {
+  readonly watchers: Set<BlobWatcher>;
+  readonly over: Promise<void>;
+  last: TransferState | null;
+}
+
+/**
+ * Transfers of blobs that are under way: a blob is never fetched twice at once. Whoever needs one that is being fetched
+ * watches that transfer, and takes it over where it ends without the blob.
+ */
+export class BlobFlights {
+  readonly #flights = new Map<string, Flight>();
+
+  /**
+   * Fetches the blob at `path`, or waits until somebody else has. `fetch` must find for itself that the blob has come.
+   * Rejects with the signal's reason on abort.
+   */
+  async board<T>(
+    path: string,
+    watcher: BlobWatcher,
+    signal: AbortSignal,
+    fetch: (watcher: BlobWatcher) => Promise<T>,
+  ): Promise<T> {
+    for (let flight = this.#flights.get(path); flight !== undefined; flight = this.#flights.get(path)) {
+      await watchFlight(flight, watcher, signal);
+    }
+    return this.#lead(path, watcher, fetch);
+  }
+
+  async #lead<T>(path: string, watcher: BlobWatcher, fetch: (watcher: BlobWatcher) => Promise<T>): Promise<T> {
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const flight: Flight = { watchers: new Set([watcher]), over, last: null };
+    this.#flights.set(path, flight);
+    try {
+      return await fetch({
+        onState: (state) => {
+          flight.last = state;
+          for (const each of flight.watchers) each.onState(state);
+        },
+        onNotice: (notice) => {
+          for (const each of flight.watchers) each.onNotice(notice);
+        },
+      });
+    } finally {
+      this.#flights.delete(path);
+      resolve();
+    }
+  }
+}
+
+async function watchFlight(flight: Flight, watcher: BlobWatcher, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  flight.watchers.add(watcher);
+  if (flight.last) watcher.onState(flight.last);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([flight.over, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    flight.watchers.delete(watcher);
+  }
+}

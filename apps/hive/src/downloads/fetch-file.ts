@@ -1,0 +1,70 @@
+import { stat } from 'node:fs/promises';
+import { RbeeError } from '@rbee/contract';
+import { discardPartial, type RetryRule, transferFile } from '@rbee/transfer';
+import type { Dispatcher } from 'undici';
+import type { SourceFile } from '../sources/source.ts';
+import type { Store } from '../store/store.ts';
+import type { BlobFlights, BlobWatcher } from './blob-flights.ts';
+import { type Download, partialChoiceOf } from './download.ts';
+import { narratePresent, presentState } from './tally.ts';
+
+export interface FetchFileDeps {
+  readonly store: Store;
+  readonly flights: BlobFlights;
+  readonly dispatcher: Dispatcher;
+  readonly retry: RetryRule;
+  readonly headersTimeoutMs: number;
+  readonly stallTimeoutMs: number;
+}
+
+export interface FetchFileRequest {
+  readonly repo: string;
+  readonly file: SourceFile;
+  readonly download: Download;
+  readonly watcher: BlobWatcher;
+}
+
+/** Brings one file's blob into the store, verified; the answer is its sha256. */
+export type FetchFile = (request: FetchFileRequest) => Promise<string>;
+
+export function createFetchFile(deps: FetchFileDeps): FetchFile {
+  return (request) => {
+    const { repo, file, download, watcher } = request;
+    const path = deps.store.layout.blob(repo, file.blobName);
+    return deps.flights.board(path, watcher, download.signal, (all) => fetchBlob(deps, request, all));
+  };
+}
+
+async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
+  const { store, dispatcher, retry, headersTimeoutMs, stallTimeoutMs } = deps;
+  const { repo, file, download } = request;
+  const { signal } = download;
+  const finalPath = store.layout.blob(repo, file.blobName);
+  if (await store.hasBlob(repo, file.blobName, file.size)) {
+    const { size } = await stat(finalPath);
+    narratePresent(file, size);
+    watcher.onState(presentState(size));
+    return checkPresent(await store.sha256OfBlob(repo, file.blobName), file);
+  }
+  const { sha256, gitSha1, size, path: name } = file;
+  const partialPath = store.layout.partial(repo, file.blobName);
+  const locate = (locateSignal: AbortSignal) => file.locate(locateSignal);
+  try {
+    const done = await transferFile(
+      { locate, partialPath, finalPath, size, sha256, gitSha1, name },
+      { signal, dispatcher, retry, headersTimeoutMs, stallTimeoutMs, ...watcher },
+    );
+    return done.sha256;
+  } catch (error) {
+    if (signal.aborted && partialChoiceOf(signal.reason) === 'discard') await discardPartial(partialPath);
+    throw error;
+  }
+}
+
+function checkPresent(actual: string, file: SourceFile): string {
+  if (file.sha256 === null || file.sha256 === actual) return actual;
+  throw new RbeeError('CHECKSUM_MISMATCH', `${file.path} in the store is not the file with that sha256`, {
+    hint: 'check the sha256',
+    details: { expected: file.sha256, actual },
+  });
+}

@@ -1,0 +1,141 @@
+import {
+  type Clock,
+  type Failure,
+  formatBytes,
+  formatSpeed,
+  type HfRef,
+  type ModelRef,
+  printModelRef,
+  RbeeError,
+  shortNameOf,
+  toRbeeError,
+} from '@rbee/contract';
+import type { DownloadTracker } from '@rbee/download-tracker';
+import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
+import { type RetryRule, withRetry } from '@rbee/transfer';
+import type { ResolvedModel, Source } from '../sources/source.ts';
+import type { Store } from '../store/store.ts';
+import { type Download, partialChoiceOf } from './download.ts';
+import type { DownloadRequest } from './downloads.ts';
+import type { FetchFile } from './fetch-file.ts';
+import type { Slots } from './slots.ts';
+import { createTally } from './tally.ts';
+
+export interface RunDeps {
+  readonly clock: Clock;
+  readonly tracker: DownloadTracker;
+  readonly store: Store;
+  readonly slots: Slots;
+  readonly sources: { readonly hf: Source<HfRef> };
+  readonly fetchFile: FetchFile;
+  readonly retry: RetryRule;
+  readonly heartbeatIntervalMs: number;
+  /** Told of every error that is a bug, so that it reaches the log. */
+  readonly onBug: (error: unknown, downloadId: string) => void;
+}
+
+/** The work of one download: wait for a place, resolve, fetch, verify, publish; and its one end in the tracker. */
+export async function runDownload(deps: RunDeps, download: Download, request: DownloadRequest): Promise<void> {
+  const { slots, clock, heartbeatIntervalMs } = deps;
+  try {
+    const leave = await slots.take(download.signal);
+    try {
+      const beat = () => narrate('download_progress', heartbeatLine(deps, download, request.ref));
+      await withHeartbeat({ clock, intervalMs: heartbeatIntervalMs, signal: download.signal, beat }, () =>
+        fetchModel(deps, download, request),
+      );
+    } finally {
+      leave();
+    }
+  } catch (error) {
+    await endBadly(deps, download, error);
+    throw error;
+  }
+}
+
+async function fetchModel(deps: RunDeps, download: Download, request: DownloadRequest): Promise<void> {
+  const { tracker, store } = deps;
+  tracker.update(download.id, { status: 'starting' });
+  narrate('download_resolve', `🔎 Looking up ${printModelRef(request.ref)}`);
+  const model = await resolve(deps, download, request.ref);
+  const files = checkedAgainst(request.sha256, model);
+  const tally = createTally(tracker, download.id, files);
+  narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
+  let sha256: string | null = null;
+  for (const file of files) {
+    sha256 = await deps.fetchFile({ repo: model.repo, file, download, watcher: tally.begin(file) });
+    tally.done();
+  }
+  const stored = model.files.map(({ path, blobName }) => ({ path, blobName }));
+  const first = await store.publish(model.repo, model.revision, model.commit, stored);
+  const single = files.length === 1;
+  const path = single ? first : store.layout.snapshotFolder(model.repo, model.commit);
+  tracker.complete(download.id, { path, sha256: single ? sha256 : null });
+  narrate('download_complete', `✅ Model ready: ${path} (${formatBytes(tracker.get(download.id).bytes)})`);
+}
+
+function resolve(deps: RunDeps, download: Download, ref: ModelRef): Promise<ResolvedModel> {
+  if (ref.scheme !== 'hf') throw new RbeeError('SOURCE_NOT_ALLOWED', `this hive cannot fetch ${ref.scheme}: refs`);
+  return withRetry(() => deps.sources.hf.resolve(ref, download.signal), {
+    signal: download.signal,
+    rule: deps.retry,
+    onRetry: ({ error, attempt, maxAttempts, nextRetryAtMs }) => {
+      const message = `${error.message}; trying again`;
+      deps.tracker.notice(download.id, { code: 'RETRY', message, attempt, maxAttempts, nextRetryAtMs });
+      narrate('download_retry', `🔁 ${message} (attempt ${attempt} of ${maxAttempts})`, 'warn');
+    },
+  });
+}
+
+/** The files, with what the request says of their content. */
+function checkedAgainst(sha256: string | null, model: ResolvedModel): ResolvedModel['files'] {
+  if (sha256 === null) return model.files;
+  const [file, ...more] = model.files;
+  if (more.length > 0) {
+    const hint = 'name the file: ::file=path';
+    throw new RbeeError('REQUEST_INVALID', `a sha256 speaks of one file, the ref of ${model.files.length}`, { hint });
+  }
+  if (file.sha256 !== null && file.sha256 !== sha256) {
+    throw new RbeeError('CHECKSUM_MISMATCH', `the hub's ${file.path} is not the file with that sha256`, {
+      hint: 'check the sha256 and the revision',
+      details: { expected: sha256, actual: file.sha256 },
+    });
+  }
+  return [{ ...file, sha256 }];
+}
+
+async function endBadly(deps: RunDeps, download: Download, error: unknown): Promise<void> {
+  const { tracker, onBug } = deps;
+  const { signal, id } = download;
+  // A daemon that stops ends no download: what is on disk is where the next start goes on.
+  if (signal.reason instanceof ShutdownRequest) return;
+  if (signal.aborted) {
+    const partial = partialChoiceOf(signal.reason) === 'keep' ? 'kept' : 'discarded';
+    const bytes = tracker.get(id).bytes;
+    tracker.cancel(id, partial);
+    const fate = partial === 'kept' ? `${formatBytes(bytes)} kept on disk` : 'what was on disk is deleted';
+    narrate('download_cancelled', `🛑 Cancelled: ${fate}`);
+    return;
+  }
+  const failure = toRbeeError(error);
+  if (failure.code === 'INTERNAL') onBug(error, id);
+  const { code, message, hint } = failure;
+  const shown: Failure = { code, message, ...(hint === undefined ? {} : { hint }) };
+  tracker.fail(id, shown);
+  narrate('download_failed', `❌ ${message}${hint === undefined ? '' : ` (${hint})`}`, 'error');
+}
+
+function heartbeatLine(deps: RunDeps, download: Download, ref: ModelRef): string {
+  const { bytes, total, percent, speed_bps, status } = deps.tracker.get(download.id);
+  const name = shortNameOf(ref);
+  if (status === 'verifying') return `⏳ Still verifying ${name} (${formatBytes(bytes)})`;
+  const size = total === null ? formatBytes(bytes) : `${formatBytes(bytes)} / ${formatBytes(total)}`;
+  const share = percent === null ? '' : `, ${percent.toFixed(1)}%`;
+  return `⏳ Still downloading ${name} (${size}${share}, ${formatSpeed(speed_bps)})`;
+}
+
+function describe(model: ResolvedModel, total: number | null): string {
+  const [first, ...more] = model.files;
+  const what = more.length === 0 ? `${first.path} of ${model.repo}` : `${model.files.length} files of ${model.repo}`;
+  return `${what} at ${model.commit.slice(0, 12)}${total === null ? '' : ` (${formatBytes(total)})`}`;
+}

@@ -1,0 +1,73 @@
+import { type DownloadId, formatBytes } from '@rbee/contract';
+import type { DownloadTracker, LiveStatus } from '@rbee/download-tracker';
+import { narrate } from '@rbee/jobs';
+import type { TransferState } from '@rbee/transfer';
+import type { SourceFile } from '../sources/source.ts';
+import type { BlobWatcher } from './blob-flights.ts';
+
+const NOTHING: Pick<TransferState, 'bytes' | 'reused' | 'wasted'> = { bytes: 0, reused: 0, wasted: 0 };
+
+/** Adds up what the transfers of a download's files say, one file after the other, into the download's own numbers. */
+export interface Tally {
+  /** Bytes of all files; null while one is unknown. */
+  readonly total: number | null;
+  /** The watcher for the next file. */
+  begin(file: SourceFile): BlobWatcher;
+  /** The file is there in full. */
+  done(): void;
+}
+
+export function createTally(tracker: DownloadTracker, id: DownloadId, files: readonly SourceFile[]): Tally {
+  const sizes = files.map((file) => file.size);
+  const total = sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0);
+  let before = { bytes: 0, reused: 0 };
+  let current = NOTHING;
+  let bytesWasted = 0;
+  let filesDone = 0;
+  tracker.update(id, { total, filesTotal: files.length, filesDone });
+
+  const onState = (state: TransferState) => {
+    // A transfer that was somebody else's may have thrown away what it had before this one took over.
+    bytesWasted += Math.max(0, state.wasted - current.wasted, current.bytes - state.bytes);
+    current = state;
+    tracker.update(id, {
+      status: state.phase satisfies LiveStatus,
+      bytes: before.bytes + state.bytes,
+      // With one file its own total is the download's, also where only the first answer tells it.
+      ...(files.length === 1 ? { total: state.total } : {}),
+      bytesReused: before.reused + state.reused,
+      bytesWasted,
+      attempt: state.attempt,
+      connections: state.connections,
+    });
+  };
+  return {
+    total,
+    begin(file) {
+      tracker.update(id, { file: file.path, attempt: 1 });
+      return {
+        onState,
+        onNotice(notice) {
+          tracker.notice(id, notice);
+          narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${file.path}: ${notice.message}`, 'warn');
+        },
+      };
+    },
+    done() {
+      filesDone += 1;
+      before = { bytes: before.bytes + current.bytes, reused: before.reused + current.reused };
+      current = NOTHING;
+      tracker.update(id, { filesDone, connections: 0 });
+    },
+  };
+}
+
+/** The state of a file that was there before. */
+export function presentState(size: number): TransferState {
+  return { phase: 'verifying', bytes: size, total: size, reused: size, wasted: 0, attempt: 1, connections: 0 };
+}
+
+/** What is said of a file that need not be fetched. */
+export function narratePresent(file: SourceFile, size: number): void {
+  narrate('file_present', `📦 ${file.path} is there already (${formatBytes(size)})`);
+}

@@ -1,0 +1,68 @@
+import { assertRepoPath, RbeeError } from '@rbee/contract';
+import { z } from 'zod';
+import { type Headers, headerOf } from './hub-error.ts';
+
+/** More pages than the largest repos have; a hub that goes on is broken or hostile. */
+const MAX_PAGES = 1_000;
+
+const COMMIT = /^[0-9a-f]{40}$/;
+const treePageSchema = z.array(
+  z.object({
+    type: z.string(),
+    path: z.string(),
+    oid: z.string().regex(COMMIT),
+    size: z.int().nonnegative(),
+    lfs: z.object({ oid: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().nonnegative() }).optional(),
+  }),
+);
+const revisionSchema = z.object({ sha: z.string().regex(COMMIT) });
+
+export interface HubTreeEntry {
+  readonly path: string;
+  readonly size: number;
+  /** Of an LFS file's content. */
+  readonly sha256: string | null;
+  /** Of a plain file's git blob; of an LFS file's pointer. */
+  readonly gitSha1: string;
+}
+
+type Ask = (url: URL) => Promise<{ headers: Headers; body: unknown }>;
+
+/** The commit that a revision stands for now. */
+export async function readCommit(ask: Ask, endpoint: string, repo: string, revision: string): Promise<string> {
+  const { body } = await ask(new URL(`${endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}`));
+  return check(revisionSchema, body).sha;
+}
+
+/** Every file of a commit, page by page. A name that could leave the store is refused, and with it the whole tree. */
+export async function readTree(ask: Ask, endpoint: string, repo: string, commit: string): Promise<HubTreeEntry[]> {
+  const entries: HubTreeEntry[] = [];
+  let next: URL | null = new URL(`${endpoint}/api/models/${repo}/tree/${commit}?recursive=true`);
+  for (let page = 0; next !== null; page += 1) {
+    if (page >= MAX_PAGES) throw new RbeeError('SOURCE_UNAVAILABLE', `the hub's list of files of ${repo} has no end`);
+    const { headers, body } = await ask(next);
+    for (const entry of check(treePageSchema, body)) {
+      if (entry.type !== 'file') continue;
+      assertRepoPath(entry.path, 'DOWNLOAD_FAILED');
+      const size = entry.lfs?.size ?? entry.size;
+      entries.push({ path: entry.path, size, sha256: entry.lfs?.oid ?? null, gitSha1: entry.oid });
+    }
+    next = nextPage(headers, next);
+  }
+  return entries;
+}
+
+function nextPage(headers: Headers, from: URL): URL | null {
+  const link = /<([^>]*)>\s*;\s*rel="?next"?/.exec(headerOf(headers, 'link') ?? '')?.[1];
+  if (link === undefined) return null;
+  const next = URL.canParse(link, from.href) ? new URL(link, from) : null;
+  if (next?.origin !== from.origin)
+    throw new RbeeError('SOURCE_UNAVAILABLE', "the hub's list of files leads elsewhere");
+  return next;
+}
+
+function check<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new RbeeError('SOURCE_UNAVAILABLE', 'the hub answers as no hub does', { hint: 'check HF_ENDPOINT' });
+}

@@ -1,0 +1,120 @@
+import {
+  type CancelledJob,
+  cancelledJobSchema,
+  type Download,
+  type DownloadId,
+  downloadListSchema,
+  downloadSchema,
+  fromErrorBody,
+  hiveRoutes,
+  type JobAccepted,
+  type JobId,
+  jobAcceptedSchema,
+  type Operation,
+  type PartialChoice,
+  pathOf,
+  RbeeError,
+  type Route,
+} from '@rbee/contract';
+import { type Dispatcher, request } from 'undici';
+import type { z } from 'zod';
+
+const TIMEOUT_MS = 10_000;
+/** A cancel is answered when the bytes have stopped, which takes longer than another answer. */
+const CANCEL_TIMEOUT_MS = 15_000;
+
+/** Where a hive is. */
+export interface HiveAddress {
+  readonly hive_id: string;
+  readonly hive_url: string;
+}
+
+export interface HiveClientDeps {
+  readonly dispatcher: Dispatcher;
+  readonly token: string | null;
+}
+
+/** The requests of a queen to a hive. Each rejects with the hive's own RbeeError, or HIVE_UNAVAILABLE. */
+export interface HiveClient {
+  createJob(hive: HiveAddress, operation: Operation): Promise<JobAccepted>;
+  cancelJob(hive: HiveAddress, id: JobId, partial: PartialChoice): Promise<CancelledJob>;
+  getDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
+  listDownloads(hive: HiveAddress, query: Readonly<Record<string, string>>): Promise<readonly Download[]>;
+  /** What every request to a hive carries. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export function createHiveClient(deps: HiveClientDeps): HiveClient {
+  const headers = deps.token === null ? {} : { authorization: `Bearer ${deps.token}` };
+  const call = <T>(hive: HiveAddress, route: Route, schema: z.ZodType<T>, options: CallOptions = {}) =>
+    send({ ...deps, headers }, hive, route, schema, options);
+  return {
+    headers,
+    createJob: (hive, operation) => call(hive, hiveRoutes.createJob, jobAcceptedSchema, { body: operation }),
+    cancelJob: (hive, id, partial) =>
+      call(hive, hiveRoutes.cancelJob, cancelledJobSchema, {
+        params: { id },
+        query: { partial },
+        timeoutMs: CANCEL_TIMEOUT_MS,
+      }),
+    getDownload: (hive, id) => call(hive, hiveRoutes.getDownload, downloadSchema, { params: { id } }),
+    listDownloads: async (hive, query) =>
+      (await call(hive, hiveRoutes.listDownloads, downloadListSchema, { query })).downloads,
+  };
+}
+
+interface CallOptions {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly timeoutMs?: number;
+}
+
+async function send<T>(
+  deps: { dispatcher: Dispatcher; headers: Readonly<Record<string, string>> },
+  hive: HiveAddress,
+  route: Route,
+  schema: z.ZodType<T>,
+  options: CallOptions,
+): Promise<T> {
+  const { params, query, body, timeoutMs = TIMEOUT_MS } = options;
+  const url = new URL(`${hive.hive_url}${pathOf(route, params)}`);
+  url.search = new URLSearchParams(query).toString();
+  const answer = await reach(hive, () =>
+    request(url, {
+      method: route.method,
+      dispatcher: deps.dispatcher,
+      headers: { ...deps.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    }),
+  );
+  const text = await reach(hive, () => answer.body.text());
+  if (answer.statusCode >= 400) throw fromErrorBody(parse(text)) ?? odd(hive, `it answers ${answer.statusCode}`);
+  const parsed = schema.safeParse(parse(text));
+  if (!parsed.success) throw odd(hive, 'its answer is not of this version');
+  return parsed.data;
+}
+
+async function reach<T>(hive: HiveAddress, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw odd(hive, error instanceof Error ? error.message || error.name : String(error));
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function odd(hive: HiveAddress, why: string): RbeeError {
+  return new RbeeError('HIVE_UNAVAILABLE', `the hive ${hive.hive_id} cannot be asked: ${why}`, {
+    hint: `look at the hive's log; the queen reaches it at ${hive.hive_url}`,
+  });
+}

@@ -1,0 +1,33 @@
+import { type Download, type DownloadId, type Hive, RbeeError } from '@rbee/contract';
+import type { HiveAddress, HiveClient } from '../hives/client.ts';
+import type { Relay } from './relay.ts';
+
+export interface WhereIsDeps {
+  readonly relay: Relay;
+  readonly client: HiveClient;
+  readonly hives: () => readonly Hive[];
+}
+
+/** A download and the hive that has it. */
+export interface Found {
+  readonly hive: HiveAddress;
+  readonly download: Download;
+}
+
+/**
+ * Finds a download in the fleet: at the hive that the relay knows it from, else by asking every hive that is online.
+ * @throws RbeeError DOWNLOAD_NOT_FOUND, HIVE_UNAVAILABLE when its hive does not answer
+ */
+export async function whereIs(deps: WhereIsDeps, id: DownloadId): Promise<Found> {
+  const known = deps.relay.hiveOf(id);
+  if (known) return { hive: known, download: await deps.client.getDownload(known, id) };
+  const online = deps.hives().filter((hive) => hive.online);
+  const answers = await Promise.allSettled(
+    online.map(async (hive): Promise<Found> => ({ hive, download: await deps.client.getDownload(hive, id) })),
+  );
+  const found = answers.find((answer) => answer.status === 'fulfilled');
+  if (found) return found.value;
+  throw new RbeeError('DOWNLOAD_NOT_FOUND', `no hive that is online has a download ${id}`, {
+    hint: 'list them with "download list"',
+  });
+}

@@ -1,0 +1,23 @@
+import { queenRoutes } from '@rbee/contract';
+import { addRoute, addStream, type Server } from '@rbee/daemon';
+import type { StreamHub } from '@rbee/event-stream';
+import type { JobRegistry } from '@rbee/jobs';
+import type { RoutedJobs } from '../jobs/route-job.ts';
+
+export interface JobRoutesDeps {
+  readonly hub: StreamHub;
+  readonly registry: JobRegistry;
+  readonly routed: RoutedJobs;
+}
+
+export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
+  const { hub, registry, routed } = deps;
+  addRoute(app, queenRoutes.createJob, ({ body }) => routed.start(body));
+  addRoute(app, queenRoutes.listJobs, () => ({ jobs: registry.list() }));
+  addRoute(app, queenRoutes.getJob, ({ params }) => registry.get(params.id).snapshot());
+  addStream(app, hub, queenRoutes.streamJob, ({ params }) => registry.get(params.id).channel);
+  addRoute(app, queenRoutes.cancelJob, async ({ params, query }) => {
+    const job = await registry.cancel(params.id, query.partial);
+    return { job_id: job.id, status: job.state, downloads: routed.receipts(job) };
+  });
+}

@@ -1,0 +1,58 @@
+import { hiveIdSchema } from '@rbee/contract';
+import { integer, LOG_LEVELS, MIN_TOKEN_LENGTH, oneOf, type SettingsOf, secret, setting, text } from '@rbee/daemon';
+
+export const QUEEN_PREFIX = 'RBEE_QUEEN_';
+
+/** A hive that is known from the start. */
+export interface FixedHive {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** Every setting of a queen: it drives flags, environment, the settings file, `--help` and the reference page. */
+export const queenSettings = {
+  host: text({ env: 'RBEE_QUEEN_HOST', fallback: '127.0.0.1', doc: 'address to listen on' }),
+  port: integer({
+    env: 'RBEE_QUEEN_PORT',
+    fallback: 7833,
+    min: 0,
+    max: 65_535,
+    doc: 'port to listen on; 0 takes a free one',
+  }),
+  id: text({
+    env: 'RBEE_QUEEN_ID',
+    fallback: 'queen-1',
+    pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    doc: '"orchestrator_id" in relayed events',
+  }),
+  hives: setting<readonly FixedHive[]>({
+    env: 'RBEE_QUEEN_HIVES',
+    defaultText: 'none',
+    doc: 'fixed hives beside those that register: name=url,name=url',
+    parse: parseHives,
+    fallback: () => [],
+  }),
+  apiToken: secret({
+    env: 'RBEE_API_TOKEN',
+    minLength: MIN_TOKEN_LENGTH,
+    doc: `what clients and hives must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
+  }),
+  hiveToken: secret({ env: 'RBEE_HIVE_TOKEN', doc: 'what the queen sends to hives' }),
+  logLevel: oneOf({ env: 'RBEE_LOG_LEVEL', choices: LOG_LEVELS, fallback: 'info', doc: 'least level that is logged' }),
+};
+
+export type QueenSettings = SettingsOf<typeof queenSettings>;
+
+function parseHives(text: string): readonly FixedHive[] {
+  const hives = text.split(',').map((part): FixedHive => {
+    const [name = '', ...rest] = part.trim().split('=');
+    const url = rest.join('=').replace(/\/+$/, '');
+    if (!hiveIdSchema.safeParse(name).success)
+      throw new Error(`"${name}" is not a name of letters, digits, ".", "_" and "-"`);
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw new Error(`"${name}" has no http or https URL`);
+    return { name, url };
+  });
+  if (new Set(hives.map(({ name }) => name)).size !== hives.length) throw new Error('two hives have the same name');
+  return hives;
+}
