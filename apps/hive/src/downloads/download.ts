@@ -41,9 +41,13 @@ export class Download implements Listener {
   async wait(job: Job): Promise<void> {
     const { promise: left, reject } = Promise.withResolvers<never>();
     const leave = () => {
-      this.#jobs.delete(job);
-      if (this.#jobs.size === 0) this.#controller.abort(job.signal.reason);
-      else reject(job.signal.reason);
+      if (this.#jobs.size > 1) {
+        this.#jobs.delete(job);
+        reject(job.signal.reason);
+      } else {
+        // The last one stays, so that it hears how the download ended.
+        this.#controller.abort(job.signal.reason);
+      }
     };
     if (job.signal.aborted) leave();
     else job.signal.addEventListener('abort', leave, { once: true });

@@ -36,17 +36,17 @@ export interface RunDeps {
 
 /** The work of one download: wait for a place, resolve, fetch, verify, publish; and its one end in the tracker. */
 export async function runDownload(deps: RunDeps, download: Download, request: DownloadRequest): Promise<void> {
-  const { slots, clock, heartbeatIntervalMs } = deps;
+  const { clock, heartbeatIntervalMs } = deps;
+  const beat = () => narrate('download_progress', heartbeatLine(deps, download, request.ref));
   try {
-    const leave = await slots.take(download.signal);
-    try {
-      const beat = () => narrate('download_progress', heartbeatLine(deps, download, request.ref));
-      await withHeartbeat({ clock, intervalMs: heartbeatIntervalMs, signal: download.signal, beat }, () =>
-        fetchModel(deps, download, request),
-      );
-    } finally {
-      leave();
-    }
+    await withHeartbeat({ clock, intervalMs: heartbeatIntervalMs, signal: download.signal, beat }, async () => {
+      const leave = await deps.slots.take(download.signal);
+      try {
+        await fetchModel(deps, download, request);
+      } finally {
+        leave();
+      }
+    });
   } catch (error) {
     await endBadly(deps, download, error);
     throw error;
@@ -128,6 +128,8 @@ async function endBadly(deps: RunDeps, download: Download, error: unknown): Prom
 function heartbeatLine(deps: RunDeps, download: Download, ref: ModelRef): string {
   const { bytes, total, percent, speed_bps, status } = deps.tracker.get(download.id);
   const name = shortNameOf(ref);
+  if (status === 'queued') return `⏳ Still waiting for a slot: ${name}`;
+  if (status === 'starting') return `⏳ Still looking up ${name}`;
   if (status === 'verifying') return `⏳ Still verifying ${name} (${formatBytes(bytes)})`;
   const size = total === null ? formatBytes(bytes) : `${formatBytes(bytes)} / ${formatBytes(total)}`;
   const share = percent === null ? '' : `, ${percent.toFixed(1)}%`;

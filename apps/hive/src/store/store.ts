@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readlink, realpath, rename, rm, stat, statfs, symlink } from 'node:fs/promises';
+import { mkdir, open, readdir, readlink, realpath, rename, stat, statfs, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Model, modelIdOf, printModelRef, RbeeError, toTimestamp } from '@rbee/contract';
@@ -85,8 +85,7 @@ async function putLink(path: string, target: string): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     if ((await readlinkOrNull(path)) === target) return;
-    const temporary = `${path}.incomplete`;
-    await rm(temporary, { force: true });
+    const temporary = temporaryName(path);
     await symlink(target, temporary);
     await rename(temporary, path);
   }
@@ -104,7 +103,7 @@ async function readlinkOrNull(path: string): Promise<string | null> {
 
 async function putText(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.incomplete`;
+  const temporary = temporaryName(path);
   const file = await open(temporary, 'w');
   try {
     await file.writeFile(text);
@@ -114,6 +113,11 @@ async function putText(path: string, text: string): Promise<void> {
   }
   await rename(temporary, path);
   await syncFolder(dirname(path));
+}
+
+/** A name of its own for each writer: two downloads may publish the same revision at once. */
+function temporaryName(path: string): string {
+  return `${path}.${randomUUID()}.incomplete`;
 }
 
 async function syncFolder(path: string): Promise<void> {

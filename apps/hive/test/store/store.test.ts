@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { modelIdOf } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
@@ -70,6 +70,17 @@ describe('a published file', () => {
       expect(await readlink(path)).toBe(`../../blobs/${SHA256}`);
     }
     await expect(lstat(join(store.layout.repoFolder(REPO), 'refs'))).rejects.toThrow('ENOENT');
+  });
+});
+
+describe('many at once', () => {
+  it('publish the same revision and the same file, and none fails', async () => {
+    await putBlob(SHA256);
+    const files = Array.from({ length: 30 }, (_, index) => ({ path: `m-${index % 5}.gguf`, blobName: SHA256 }));
+    await Promise.all(files.map((file) => store.publish(REPO, 'main', COMMIT, [file])));
+    expect(await readFile(store.layout.ref(REPO, 'main'), 'utf8')).toBe(COMMIT);
+    expect(await store.list()).toHaveLength(5);
+    expect(await readdir(join(store.layout.repoFolder(REPO), 'refs'))).toEqual(['main']);
   });
 });
 

@@ -1,0 +1,125 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  type HubOptions,
+  openTerminal,
+  type Program,
+  startHub,
+  startProgram,
+  type TestHub,
+  tempDir,
+} from '@rbee/testing';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BIN = {
+  hive: join(ROOT, 'apps/hive/bin/rbee-hive.js'),
+  queen: join(ROOT, 'apps/queen/bin/rbee-queen.js'),
+  keeper: join(ROOT, 'apps/keeper/bin/rbee-keeper.js'),
+};
+
+type Env = Readonly<Record<string, string>>;
+
+/** A daemon of the built product, as a process of its own. */
+export interface Daemon {
+  readonly url: string;
+  readonly program: Program;
+}
+
+export interface Hive extends Daemon {
+  readonly id: string;
+  readonly modelsDir: string;
+}
+
+/** A hub, a queen and hives on free ports of this machine, in a folder of their own. */
+export interface Fleet {
+  readonly hub: TestHub;
+  readonly folder: string;
+  readonly queen: Daemon;
+  readonly hives: readonly Hive[];
+  /** The first hive. */
+  readonly hive: Hive;
+  /** Starts one more hive; with the id of one that has ended, in its folder. */
+  addHive(id: string, env?: Env): Promise<Hive>;
+  /** Runs the keeper without a terminal. */
+  keeper(args: readonly string[], env?: Env): Promise<Program>;
+  /** Runs the keeper in a terminal of its own. */
+  keeperInTerminal(args: readonly string[], size?: { cols?: number; rows?: number }): ReturnType<typeof openTerminal>;
+  close(): Promise<void>;
+}
+
+export interface FleetOptions {
+  readonly hub?: HubOptions;
+  /** Settings of the hives, beside those that every test needs. */
+  readonly hiveEnv?: Env;
+  readonly hiveIds?: readonly string[];
+}
+
+/** Starts a daemon and waits for its `listening` line. */
+export async function startDaemon(kind: 'hive' | 'queen', args: readonly string[], env: Env): Promise<Daemon> {
+  const program = await startProgram({ command: process.execPath, args: [BIN[kind], '--port', '0', ...args], env });
+  const line = await program.waitForLine(({ json }) => json?.['msg'] === 'listening', `${kind} to listen`, {
+    timeoutMs: 20_000,
+  });
+  return { program, url: String(line.json?.['url']) };
+}
+
+export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const hub = await startHub(options.hub);
+  const folder = await tempDir();
+  const home = { HOME: folder.path, XDG_STATE_HOME: join(folder.path, 'state') };
+  const queen = await startDaemon('queen', [], home);
+  const hives: Hive[] = [];
+  const addHive = async (id: string, env: Env = {}): Promise<Hive> => {
+    const modelsDir = join(folder.path, id, 'models');
+    const daemon = await startDaemon('hive', ['--queen-url', queen.url, '--id', id, '--models-dir', modelsDir], {
+      ...home,
+      HF_ENDPOINT: hub.url,
+      RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
+      RBEE_HIVE_HEARTBEAT_INTERVAL: '200ms',
+      ...options.hiveEnv,
+      ...env,
+    });
+    const hive = { ...daemon, id, modelsDir };
+    hives.push(hive);
+    await online(queen.url, id);
+    return hive;
+  };
+  for (const id of options.hiveIds ?? ['hive-a']) await addHive(id);
+  const [hive] = hives;
+  if (!hive) throw new Error('a fleet has a hive');
+  const keeperEnv = { ...home, RBEE_QUEEN_URL: queen.url };
+  return {
+    hub,
+    folder: folder.path,
+    queen,
+    hives,
+    hive,
+    addHive,
+    keeper: (args, env = {}) =>
+      startProgram({ command: process.execPath, args: [BIN.keeper, ...args], env: { ...keeperEnv, ...env } }),
+    keeperInTerminal: (args, size = {}) =>
+      openTerminal({ command: process.execPath, args: [BIN.keeper, ...args], env: keeperEnv, ...size }),
+    async close() {
+      await Promise.all([...hives, queen].map(({ program }) => program.kill()));
+      await hub.close();
+      await folder.remove();
+    },
+  };
+}
+
+/** Runs the keeper with no queen to be found, so that it brings its own. */
+export function keeperAlone(args: readonly string[], env: Env): Promise<Program> {
+  return startProgram({ command: process.execPath, args: [BIN.keeper, ...args], env });
+}
+
+async function online(queenUrl: string, id: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline) {
+    const { hives } = (await (await fetch(`${queenUrl}/v1/hives`)).json()) as {
+      hives: { hive_id: string; online: boolean }[];
+    };
+    if (hives.some((hive) => hive.hive_id === id && hive.online)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`${id} did not register with the queen`);
+}
