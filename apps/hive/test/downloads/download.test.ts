@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { newDownloadId } from '@rbee/contract';
+import { createStreamHub } from '@rbee/event-stream';
+import { type Job, JobRegistry, narrate, withListener } from '@rbee/jobs';
+import { createManualClock } from '@rbee/testing';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Download } from '../../src/downloads/download.ts';
+
+// Goal: a download lives exactly as long as a job wants it. Method: real jobs of a real registry; the work does nothing
+// but wait for its signal, so a token of its own anywhere would leave it hanging.
+
+let registry: JobRegistry;
+let download: Download;
+beforeEach(() => {
+  registry = new JobRegistry({ hub: createStreamHub(), clock: createManualClock(), actor: 'hive-a', onBug: () => {} });
+  download = new Download(newDownloadId());
+});
+
+function wantedBy(): Job {
+  const job = registry.create({ operation: 'model_download', model: 'hf:org/model' });
+  download.join(job);
+  registry.run(job, () => download.wait(job));
+  return job;
+}
+
+function begin(): void {
+  download.begin(() =>
+    withListener(download, async () => {
+      await once(download.signal, 'abort');
+      narrate('download_cancelled', 'cancelled');
+      throw download.signal.reason;
+    }),
+  );
+}
+
+describe('a download', () => {
+  it('stops when its only job is cancelled, with that job’s reason', async () => {
+    begin();
+    const job = wantedBy();
+    await registry.cancel(job.id, 'discard');
+    expect(download.signal.reason).toMatchObject({ partial: 'discard' });
+    expect(job.state).toBe('cancelled');
+  });
+
+  it('goes on while another job wants it, and stops with the last', async () => {
+    begin();
+    const [first, second] = [wantedBy(), wantedBy()];
+    await registry.cancel(first.id, 'keep');
+    expect(first.state).toBe('cancelled');
+    expect(download.signal.aborted).toBe(false);
+    await registry.cancel(second.id, 'keep');
+    expect(download.signal.aborted).toBe(true);
+    expect(second.state).toBe('cancelled');
+  });
+
+  it('is heard by every job that still wants it, to the end', async () => {
+    begin();
+    const [first, second] = [wantedBy(), wantedBy()];
+    download.hear({ action: 'a', human: 'to both', level: 'info' });
+    await registry.cancel(first.id, 'keep');
+    download.hear({ action: 'a', human: 'to the second', level: 'info' });
+    await registry.cancel(second.id, 'keep');
+    // Each line is an event, and so is the end.
+    expect(first.channel.lastId).toMatch(/\.2$/);
+    expect(second.channel.lastId).toMatch(/\.4$/);
+  });
+
+  it('ends all its jobs as it ends itself', async () => {
+    const { promise, reject } = Promise.withResolvers<void>();
+    download.begin(() => promise);
+    const jobs = [wantedBy(), wantedBy()];
+    reject(new Error('broken'));
+    await Promise.all(jobs.map((job) => job.settled));
+    expect(jobs.map((job) => job.state)).toEqual(['failed', 'failed']);
+  });
+});
