@@ -70,7 +70,7 @@ export default {
       name: 'no-circles',
       comment: 'types may refer to each other, code may not',
       severity: 'error',
-      from: {},
+      from: { path: '/src/' },
       to: { circular: true, dependencyTypesNot: ['type-only'] },
     },
     {

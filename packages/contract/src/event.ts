@@ -8,7 +8,7 @@ export const noticeCodeSchema = z.enum(['RETRY', 'STALL', 'RESUME', 'RESTART', '
 export type NoticeCode = z.infer<typeof noticeCodeSchema>;
 
 /** Something a watcher should know that is not the end: a retry, a stall, a resume, a hive that cannot be reached. */
-export const noticeSchema = z.object({
+const noticeSchema = z.object({
   download_id: downloadIdSchema,
   code: noticeCodeSchema,
   message: z.string(),
@@ -18,7 +18,7 @@ export const noticeSchema = z.object({
 });
 export type Notice = z.infer<typeof noticeSchema>;
 
-export const completeSchema = z.object({
+const completeSchema = z.object({
   download_id: downloadIdSchema,
   bytes: bytesSchema,
   total: bytesSchema,
@@ -30,7 +30,7 @@ export const completeSchema = z.object({
 });
 export type Complete = z.infer<typeof completeSchema>;
 
-export const downloadErrorSchema = z.object({
+const downloadErrorSchema = z.object({
   download_id: downloadIdSchema,
   error: z.string(),
   code: errorCodeSchema,
@@ -41,7 +41,7 @@ export const downloadErrorSchema = z.object({
 });
 export type DownloadError = z.infer<typeof downloadErrorSchema>;
 
-export const cancelledSchema = z.object({
+const cancelledSchema = z.object({
   download_id: downloadIdSchema,
   bytes: bytesSchema,
   total: bytesSchema.nullable(),

@@ -30,7 +30,7 @@ const VALUE_TYPE = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as c
 const TENSOR_TYPE = { F32: 0, F16: 1 } as const;
 const BYTES_PER_ELEMENT = { F32: 4, F16: 2 } as const;
 
-export function tensorBytes({ shape, dtype }: GgufTensor): number {
+function tensorBytes({ shape, dtype }: GgufTensor): number {
   return shape.reduce((product, length) => product * length, 1) * BYTES_PER_ELEMENT[dtype];
 }
 

@@ -26,7 +26,7 @@ export interface Store {
   freeBytes(): Promise<number>;
 }
 
-export function createStore(layout: Layout): Store {
+function createStore(layout: Layout): Store {
   return {
     layout,
     async hasBlob(repo, name, size) {
