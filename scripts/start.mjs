@@ -1,4 +1,4 @@
-// The main job on this machine: a queen and a hive of their own, one real download with live progress, and the path of
+// The main job on this machine: a queen and a hive of our own, one real download with live progress, and the path of
 // the verified file. Without a model ref it pulls a sample GGUF from a hub that it starts itself on loopback.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,41 +8,81 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const keeper = join(root, 'apps/keeper/bin/rbee-keeper.js');
-const refs = process.argv.slice(2);
+const demo = join(root, '.rbee');
+const children = [];
 
-process.exitCode = refs.length > 0 ? await pull(refs, {}) : await pullSample();
+const refs = process.argv.slice(2);
+// The keeper hears Ctrl+C too: it cancels and says what it kept, and this program waits for it.
+process.on('SIGINT', () => {});
+process.on('exit', () => {
+  for (const child of children) child.kill();
+});
+try {
+  process.exitCode = refs.length > 0 ? await pull(refs, {}) : await pullSample();
+} catch (error) {
+  process.stderr.write(`start: ${error.message}\n`);
+  process.exitCode = 1;
+}
+// The daemons end in order; they are waited for, so that nothing is left behind.
+await Promise.all(children.map((child) => child.kill() && once(child, 'exit')));
 
 async function pullSample() {
-  const models = join(root, '.rbee', 'models');
   // Fetched anew each time, so that there is something to see.
-  rmSync(models, { recursive: true, force: true });
-  const hub = spawn(process.execPath, [join(root, 'packages/testing/dist/hub-main.js')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
+  rmSync(demo, { recursive: true, force: true });
+  const { url, model } = await start('hub', 'packages/testing/dist/hub-main.js', []);
+  process.stderr.write(`start: a hub of our own at ${url} serves a sample model: ${model}\n`);
+  return pull([model], {
+    HF_ENDPOINT: url,
+    RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
+    RBEE_HIVE_MODELS_DIR: join(demo, 'models'),
+    RBEE_HIVE_STATE_DIR: join(demo, 'hive'),
+    RBEE_QUEEN_STATE_DIR: join(demo, 'queen'),
   });
-  try {
-    const [line] = await once(createInterface(hub.stdout), 'line');
-    const { url, model } = JSON.parse(line);
-    process.stderr.write(`a hub of our own serves a sample model: ${model}\n`);
-    return await pull([model], {
-      HF_ENDPOINT: url,
-      RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
-      RBEE_HIVE_MODELS_DIR: models,
-      RBEE_HIVE_HEARTBEAT_INTERVAL: '1s',
-    });
-  } finally {
-    hub.kill();
-  }
 }
 
+/** Runs the keeper against a queen and a hive on free ports; the answer is its exit code. */
 async function pull(models, env) {
-  const child = spawn(process.execPath, [keeper, 'model', 'download', ...models], {
-    stdio: 'inherit',
+  const queen = await start('queen', 'apps/queen/bin/rbee-queen.js', ['--port', '0'], env);
+  const hiveArgs = ['--port', '0', '--queen-url', queen.url, '--id', 'local'];
+  const hive = await start('hive', 'apps/hive/bin/rbee-hive.js', hiveArgs, env);
+  process.stderr.write(`start: a queen at ${queen.url}, a hive at ${hive.url}\n`);
+  await registered(queen.url);
+  const keeper = spawn(
+    process.execPath,
+    [join(root, 'apps/keeper/bin/rbee-keeper.js'), 'model', 'download', ...models],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, RBEE_QUEEN_URL: queen.url },
+    },
+  );
+  const [code] = await once(keeper, 'exit');
+  return code ?? 1;
+}
+
+/** Starts a program of ours and waits for the first line with a URL. It ends when this process does, however that ends. */
+async function start(name, script, args, env = {}) {
+  const child = spawn(process.execPath, [join(root, script), ...args], {
+    stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
+    detached: true,
     env: { ...process.env, ...env },
   });
-  // Ctrl+C reaches the keeper by itself: it cancels, and says what it kept.
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => signal === 'SIGTERM' && child.kill(signal));
-  const [code] = await once(child, 'exit');
-  return code ?? 1;
+  children.push(child);
+  // A program whose output nobody reads would stop at a full pipe, so it is read to its end.
+  const lines = createInterface({ input: child.stdout });
+  return new Promise((resolve, reject) => {
+    lines.on('line', (line) => {
+      const record = JSON.parse(line);
+      if (record.url !== undefined) resolve(record);
+    });
+    child.once('exit', (code) => reject(new Error(`the ${name} ended with code ${code}`)));
+  });
+}
+
+async function registered(queenUrl) {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const { hives } = await (await fetch(`${queenUrl}/v1/hives`)).json();
+    if (hives.some((hive) => hive.online)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the hive did not register with the queen within 10 s');
 }

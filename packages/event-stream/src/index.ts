@@ -1,1 +1,11 @@
-export {};
+export type { BackOffRule } from './back-off.ts';
+export type { Channel, ChannelOptions } from './channel.ts';
+export type { EventKind } from './feed.ts';
+export { type FollowedEvent, type FollowOptions, type FollowResult, follow } from './follow.ts';
+export { FollowError } from './follow-error.ts';
+export type { ConnectionChange } from './follow-fetch.ts';
+export { encodeComment, encodeFrame, encodeRetry, type Frame, type SseEvent, spliceFields } from './frame.ts';
+export { createStreamHub, type HubOptions, type StreamHub } from './hub.ts';
+export type { HubClock } from './reader-registry.ts';
+export { createReplayLog, type Replay, type ReplayLog, type ReplayLogOptions } from './replay-log.ts';
+export { createResponseSink, type Sink, SSE_HEADERS } from './sink.ts';

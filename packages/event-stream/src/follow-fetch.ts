@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FetchLike, FetchLikeResponse, ReaderLike } from 'eventsource';
+import type { Dispatcher } from 'undici';
+import { type BackOffRule, backOffMs } from './back-off.ts';
+import { createBodyReader, type StreamBody } from './follow-body.ts';
+import { FollowError } from './follow-error.ts';
+import { requestStream } from './follow-request.ts';
+import { createWatchdog, type Watchdog } from './watchdog.ts';
+
+/** A connection opened, or one was lost or could not be made; `attempt` counts from 1 since the last event. */
+export type ConnectionChange = { state: 'open' } | { state: 'lost'; reason: string; attempt: number };
+
+export interface ReconnectingFetchOptions {
+  url: URL;
+  headers: Readonly<Record<string, string>>;
+  /** Where to start; after the first id EventSource knows better. */
+  lastEventId: string | null;
+  dispatcher: Dispatcher;
+  watchdogMs: number;
+  backOff: BackOffRule;
+  maxAttempts: number;
+  random: () => number;
+  onConnection(change: ConnectionChange): void;
+  /** There is nothing more to try. The owner closes the EventSource, which aborts what is still going on. */
+  onFinish(end: { reason: 'no_content' } | { error: unknown }): void;
+}
+
+const maxRetryAfterMs = 30_000;
+
+/**
+ * The fetch of one EventSource. It gives it what it lacks: it waits between connections, longer each time, tries again after 408, 429
+ * and 5xx, and breaks a connection that has gone silent. EventSource only ever sees streams that open and end.
+ */
+export class ReconnectingFetch {
+  readonly #options: ReconnectingFetchOptions;
+  readonly #watchdog: Watchdog;
+  readonly #firstEventId: string | null;
+  // Three counts, since they end at different times: what is reported, what makes it give up, what makes it wait longer.
+  #attempt = 0;
+  #failures = 0;
+  #quickLosses = 0;
+  #delayMs = 0;
+  #hasEvents = false;
+
+  constructor(options: ReconnectingFetchOptions) {
+    this.#options = options;
+    this.#watchdog = createWatchdog(options.watchdogMs);
+    // As bytes, which is what a header is made of.
+    this.#firstEventId = options.lastEventId === null ? null : Buffer.from(options.lastEventId).toString('latin1');
+  }
+
+  readonly fetch: FetchLike = async (_url, init) => {
+    const closed: AbortSignal = init.signal;
+    try {
+      while (!closed.aborted) {
+        await sleep(this.#delayMs, undefined, { signal: closed });
+        const reader = await this.#connect(closed, init.headers['Last-Event-ID'] ?? this.#firstEventId);
+        if (reader !== null) return responseOf(reader);
+      }
+    } catch (error) {
+      // EventSource would take a bug for a lost connection.
+      if (!closed.aborted) this.#options.onFinish({ error });
+    }
+    throw new DOMException('the stream was closed', 'AbortError');
+  };
+
+  /** To be called for each event; true for the first one of a connection. */
+  sawEvent(): boolean {
+    const isFirst = !this.#hasEvents;
+    this.#hasEvents = true;
+    this.#attempt = 0;
+    return isFirst;
+  }
+
+  /** Its owner calls this in the end, for the timer. */
+  stop(): void {
+    this.#watchdog.stop();
+  }
+
+  async #connect(closed: AbortSignal, lastEventId: string | null): Promise<ReaderLike | null> {
+    const { url, headers, dispatcher, onFinish } = this.#options;
+    const life = new AbortController();
+    this.#watchdog.watch(life);
+    const signal = AbortSignal.any([closed, life.signal]);
+    const onLife = this.#watchdog.sawLife;
+    const answer = await requestStream({ url, headers, lastEventId, dispatcher, signal, onLife });
+    if (closed.aborted) return null;
+    if (answer.kind === 'open') return this.#open(answer.body, closed);
+    if (answer.kind === 'no_content') onFinish({ reason: 'no_content' });
+    if (answer.kind === 'final') onFinish({ error: answer.error });
+    if (answer.kind === 'failed') {
+      this.#failures += 1;
+      this.#lost(answer.reason, answer.status, Math.min(answer.retryAfterMs, maxRetryAfterMs));
+    }
+    return null;
+  }
+
+  #open(body: StreamBody, closed: AbortSignal): ReaderLike {
+    const { backOff, onConnection } = this.#options;
+    const openedAt = performance.now();
+    this.#hasEvents = false;
+    onConnection({ state: 'open' });
+    return createBodyReader(body, {
+      onLife: this.#watchdog.sawLife,
+      onEnd: (reason, farewellMs) => {
+        if (closed.aborted) return;
+        const hasLasted = performance.now() - openedAt >= backOff.maxMs;
+        // Only time shortens the wait again: a peer may send an event and hang up each time.
+        if (hasLasted) this.#quickLosses = 0;
+        this.#failures = hasLasted || this.#hasEvents ? 0 : this.#failures + 1;
+        this.#lost(reason, null, Math.min(farewellMs ?? 0, backOff.maxMs));
+      },
+    });
+  }
+
+  #lost(reason: string, status: number | null, atLeastMs: number): void {
+    const { backOff, random, maxAttempts, onConnection, onFinish } = this.#options;
+    this.#attempt += 1;
+    this.#quickLosses += 1;
+    this.#delayMs = Math.max(atLeastMs, backOffMs(backOff, this.#quickLosses, random));
+    onConnection({ state: 'lost', reason, attempt: this.#attempt });
+    if (this.#failures < maxAttempts) return;
+    onFinish({ error: new FollowError(`gave up after ${this.#failures} attempts: ${reason}`, status, null) });
+  }
+}
+
+function responseOf(reader: ReaderLike): FetchLikeResponse {
+  const headers = new Map([['content-type', 'text/event-stream']]);
+  return {
+    body: { getReader: () => reader },
+    url: '',
+    status: 200,
+    redirected: false,
+    headers: { get: (name) => headers.get(name.toLowerCase()) ?? null },
+  };
+}

@@ -1,0 +1,125 @@
+import type { ReadableStreamDefaultReader } from 'node:stream/web';
+import { type Dispatcher, fetch, Headers, type Response } from 'undici';
+import { parseRetryAfterMs } from './back-off.ts';
+import { FollowError } from './follow-error.ts';
+
+export interface StreamRequest {
+  url: URL;
+  /** Sent to the origin of `url` only, not along a redirect to another. */
+  headers: Readonly<Record<string, string>>;
+  lastEventId: string | null;
+  dispatcher: Dispatcher;
+  /** Aborts the request and, later, its body; the socket is closed at once. */
+  signal: AbortSignal;
+  /** Called at each sign of life. */
+  onLife(): void;
+}
+
+/** How one request for a stream ended. */
+export type StreamAnswer =
+  | { kind: 'open'; body: ReadableStreamDefaultReader<Uint8Array> }
+  | { kind: 'no_content' }
+  | { kind: 'failed'; reason: string; status: number | null; retryAfterMs: number }
+  | { kind: 'final'; error: FollowError };
+
+const maxRedirects = 5;
+const maxBodyBytes = 64 * 1024;
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const eventStreamType = /^\s*text\/event-stream\s*(?:;|$)/i;
+// A hostile id must not make a header that cannot be sent.
+const sendableEventId = /^[\x20-\x7e\x80-\xff]{1,1024}$/;
+
+/** Asks once for a stream. 408, 429, 5xx and broken connections are 'failed' and may be tried again; all else is 'final'. */
+export async function requestStream(request: StreamRequest): Promise<StreamAnswer> {
+  try {
+    return await sortAnswer(await fetchThroughRedirects(request));
+  } catch (error) {
+    if (error instanceof FollowError) return { kind: 'final', error };
+    return { kind: 'failed', reason: reasonOf(error), status: null, retryAfterMs: 0 };
+  }
+}
+
+/** A short text for people: the code of a system error where there is one. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error) return reasonOf(error.cause);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}
+
+async function fetchThroughRedirects(request: StreamRequest): Promise<Response> {
+  let url = request.url;
+  for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
+    const response = await send(request, url);
+    request.onLife();
+    const location = redirectStatuses.has(response.status) ? response.headers.get('location') : null;
+    if (location === null) return response;
+    await discard(response);
+    url = redirectTarget(location, url, response.status);
+  }
+  throw new FollowError(`more than ${maxRedirects} redirects`, null, null);
+}
+
+async function send(request: StreamRequest, url: URL): Promise<Response> {
+  const headers = new Headers(url.origin === request.url.origin ? request.headers : {});
+  headers.set('accept', 'text/event-stream');
+  // A compressing proxy would hold events back.
+  headers.set('accept-encoding', 'identity');
+  if (request.lastEventId !== null && sendableEventId.test(request.lastEventId)) {
+    headers.set('last-event-id', request.lastEventId);
+  }
+  const { signal, dispatcher } = request;
+  try {
+    return await fetch(url, { headers, redirect: 'manual', cache: 'no-store', signal, dispatcher });
+  } catch (error) {
+    // Ports that the fetch standard blocks stay blocked.
+    if (reasonOf(error) === 'bad port') throw new FollowError('fetch refuses this port', null, null);
+    throw error;
+  }
+}
+
+function redirectTarget(location: string, from: URL, status: number): URL {
+  const target = URL.parse(location, from.href);
+  const isSane =
+    target !== null && /^https?:$/.test(target.protocol) && target.username === '' && target.password === '';
+  if (!isSane) throw new FollowError('redirected to an address that is none', status, null);
+  return target;
+}
+
+async function sortAnswer(response: Response): Promise<StreamAnswer> {
+  const { status } = response;
+  if (status === 204) return { kind: 'no_content' };
+  if (status === 408 || status === 429 || status >= 500) {
+    await discard(response);
+    const retryAfterMs = parseRetryAfterMs(response.headers.get('retry-after'), Date.now());
+    return { kind: 'failed', reason: `HTTP ${status}`, status, retryAfterMs };
+  }
+  const isStream = status === 200 && eventStreamType.test(response.headers.get('content-type') ?? '');
+  if (isStream && response.body !== null) return { kind: 'open', body: response.body.getReader() };
+  const message = status === 200 ? 'the answer is not an event stream' : `HTTP ${status}`;
+  return { kind: 'final', error: new FollowError(message, status, await readBody(response)) };
+}
+
+// It gets no sign of life: all of it has to come within the time in which a silent peer is given up.
+async function readBody(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    while (reader !== undefined && bytes < maxBodyBytes) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      chunks.push(value);
+      bytes += value.length;
+    }
+  } catch {
+    // What has arrived is still worth showing.
+  }
+  await reader?.cancel().catch(ignore);
+  return Buffer.concat(chunks).subarray(0, maxBodyBytes).toString();
+}
+
+async function discard(response: Response): Promise<void> {
+  await response.body?.cancel().catch(ignore);
+}
+
+function ignore(): void {}

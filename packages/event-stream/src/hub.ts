@@ -1,0 +1,107 @@
+import { type Channel, type ChannelHost, type ChannelOptions, createChannel } from './channel.ts';
+import { createFanOut } from './fan-out.ts';
+import { encodeRetry } from './frame.ts';
+import { Reader } from './reader.ts';
+import { createReaderRegistry, type HubClock } from './reader-registry.ts';
+
+export interface HubOptions {
+  /** A reader never waits longer than this for a byte: it gets a comment. Default 15,000. */
+  keepAliveMs?: number;
+  /** A reader that takes no byte for this long is closed; it can come back with its Last-Event-ID. Default 30,000. */
+  lagLimitMs?: number;
+  /** Readers served in one turn of the event loop, default 64. */
+  sliceSize?: number;
+  /** The `retry:` that every stream starts with. Default 3,000. */
+  retryMs?: number;
+  /** Open streams at a time; more are refused. Default 20,000. */
+  maxReaders?: number;
+  clock?: HubClock;
+  random?: () => number;
+}
+
+/** Owns every open stream of a process. */
+export interface StreamHub {
+  channel(options: ChannelOptions): Channel;
+  /** Open streams, over all channels. */
+  readonly readers: number;
+  /** Whether an attach would be taken: tells 'full' and 'closed' before headers go out. */
+  readonly state: 'open' | 'full' | 'closed';
+  /** Ends every stream, each asked to come back at another moment, and resolves when all are closed. Later attaches are refused. */
+  close(): Promise<void>;
+}
+
+const defaultKeepAliveMs = 15_000;
+const defaultLagLimitMs = 30_000;
+const defaultSliceSize = 64;
+const defaultRetryMs = 3_000;
+const defaultMaxReaders = 20_000;
+const farewellRetryMinMs = 1_000;
+const farewellRetrySpreadMs = 4_000;
+// A reader that does not take its last bytes cannot hold up a shutdown.
+const closeGraceMs = 1_000;
+
+const systemClock: HubClock = {
+  now: () => performance.now(),
+  every(intervalMs, callback) {
+    const timer = setInterval(callback, intervalMs).unref();
+    return () => clearInterval(timer);
+  },
+};
+
+export function createStreamHub(options: HubOptions = {}): StreamHub {
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? Math.random;
+  const maxReaders = options.maxReaders ?? defaultMaxReaders;
+  const fanOut = createFanOut(options.sliceSize ?? defaultSliceSize);
+  const limits = {
+    keepAliveMs: options.keepAliveMs ?? defaultKeepAliveMs,
+    lagLimitMs: options.lagLimitMs ?? defaultLagLimitMs,
+  };
+  const registry = createReaderRegistry(limits, clock, fanOut);
+  let closing: Promise<void> | null = null;
+
+  const host: ChannelHost = {
+    fanOut,
+    greeting: encodeRetry(options.retryMs ?? defaultRetryMs),
+    admit(sink, feed, cursor, members) {
+      if (closing !== null || registry.size >= maxReaders) return null;
+      const reader = new Reader(sink, feed, registry, cursor);
+      registry.add(reader);
+      members.add(reader);
+      sink.onClose(() => {
+        members.delete(reader);
+        registry.remove(reader);
+      });
+      return reader;
+    },
+  };
+
+  function endAll(): Promise<void> {
+    const readers = registry.readers();
+    fanOut.run(() => {
+      const next = readers.next();
+      if (next.done === true) return false;
+      next.value.farewell(encodeRetry(Math.round(farewellRetryMinMs + random() * farewellRetrySpreadMs)));
+      return true;
+    });
+    const stopGrace = clock.every(closeGraceMs, () => {
+      for (const reader of registry.readers()) reader.destroy();
+    });
+    return registry.whenEmpty().finally(stopGrace);
+  }
+
+  return {
+    channel: (channelOptions) => createChannel(channelOptions, host),
+    get readers() {
+      return registry.size;
+    },
+    get state() {
+      if (closing !== null) return 'closed';
+      return registry.size >= maxReaders ? 'full' : 'open';
+    },
+    close() {
+      closing ??= endAll();
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { formatEventId, sequenceOf } from './event-id.ts';
+import { createBatchCache, type Entry, type Feed, joinEntries } from './feed.ts';
+import { encodeFrame } from './frame.ts';
+import { createReplayLog } from './replay-log.ts';
+
+export interface LogFeedOptions {
+  epoch: string;
+  historyLimit: number;
+  gapEvent: ((missed: number) => { event?: string | undefined; data: string }) | null;
+}
+
+// Bounds what one burst can pile up before it is given out, so that a reader that keeps up never finds a gap.
+const maxUndelivered = 512;
+
+/** Remembers the last `historyLimit` events, for late readers, lagging ones and those that keep up alike. */
+export function createLogFeed(options: LogFeedOptions): Feed {
+  const { epoch, historyLimit, gapEvent } = options;
+  const log = createReplayLog<Entry>({ epoch, limit: historyLimit });
+  const cache = createBatchCache();
+  const burstLimit = Math.min(maxUndelivered, historyLimit);
+  let terminalSequence: number | null = null;
+  let deliveredSequence = 0;
+
+  function* since(cursor: number): Iterable<Entry> {
+    const first = Math.max(cursor + 1, log.firstSequence);
+    if (first > cursor + 1 && gapEvent !== null) yield gapEntry(first - 1, first - 1 - cursor, gapEvent);
+    for (let sequence = first; sequence <= log.lastSequence; sequence += 1) {
+      const entry = log.at(sequence);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  // It takes the id of the last event that is gone, so that ids still rise and a reconnect asks for what follows.
+  function gapEntry(sequence: number, missed: number, make: NonNullable<LogFeedOptions['gapEvent']>): Entry {
+    const frame = encodeFrame({ ...make(missed), id: formatEventId(epoch, sequence) });
+    return { sequence, kind: 'keep', frame };
+  }
+
+  return {
+    get lastSequence() {
+      return log.lastSequence;
+    },
+    get terminalSequence() {
+      return terminalSequence;
+    },
+    get isFull() {
+      return log.lastSequence - deliveredSequence >= burstLimit;
+    },
+    add(entry) {
+      log.append(entry);
+      if (entry.kind === 'terminal') terminalSequence = entry.sequence;
+      cache.clear();
+    },
+    start(lastEventId) {
+      // An id from the future is not ours to trust: such a reader gets everything.
+      const had = sequenceOf(lastEventId, epoch);
+      return { frames: [], cursor: had > log.lastSequence ? 0 : had };
+    },
+    next(cursor) {
+      if (cursor >= log.lastSequence) return null;
+      // Only what is live is joined once for many; old events that late readers ask for would fill the memory of a quiet channel.
+      return cursor >= deliveredSequence ? cache.get(cursor, () => since(cursor)) : joinEntries(since(cursor));
+    },
+    delivered(sequence) {
+      deliveredSequence = Math.max(deliveredSequence, sequence);
+      cache.clear();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import type { FanOut } from './fan-out.ts';
+import { encodeComment } from './frame.ts';
+import { createKeepAliveWheel } from './keep-alive.ts';
+import type { Reader, ReaderWatch } from './reader.ts';
+
+/** Monotonic milliseconds and a repeating timer that does not keep the process alive. */
+export interface HubClock {
+  now(): number;
+  /** Calls back every `intervalMs`; returns what stops it. */
+  every(intervalMs: number, callback: () => void): () => void;
+}
+
+export interface ReaderLimits {
+  keepAliveMs: number;
+  lagLimitMs: number;
+}
+
+/** All open streams of a hub, with the one timer that keeps idle ones alive and closes those that lag for too long. */
+export interface ReaderRegistry extends ReaderWatch {
+  readonly size: number;
+  /** Live: readers that come or go meanwhile are seen or skipped. */
+  readers(): SetIterator<Reader>;
+  add(reader: Reader): void;
+  remove(reader: Reader): void;
+  /** Resolves when no stream is open. */
+  whenEmpty(): Promise<void>;
+}
+
+const ticksPerLimit = 16;
+const minTickMs = 5;
+
+export function createReaderRegistry(limits: ReaderLimits, clock: HubClock, fanOut: FanOut): ReaderRegistry {
+  const { keepAliveMs, lagLimitMs } = limits;
+  const tickMs = Math.max(minTickMs, Math.floor(Math.min(keepAliveMs, lagLimitMs) / ticksPerLimit));
+  // One tick early, since a timer may be late and a reader must not wait longer than promised.
+  const wheel = createKeepAliveWheel<Reader>(Math.max(1, Math.floor(keepAliveMs / tickMs) - 1));
+  const comment = encodeComment('keep-alive');
+  const readers = new Set<Reader>();
+  const stalledSince = new Map<Reader, number>();
+  const onEmpty: (() => void)[] = [];
+  let stopTimer: (() => void) | null = null;
+
+  function tick(): void {
+    const due = wheel.advance();
+    if (due.length > 0) fanOut.run(keepAlive(due));
+    const now = clock.now();
+    for (const [reader, since] of stalledSince) if (now - since >= lagLimitMs) reader.destroy();
+  }
+
+  function keepAlive(due: readonly Reader[]): () => boolean {
+    const left = due.values();
+    return () => {
+      const next = left.next();
+      if (next.done !== true && readers.has(next.value)) next.value.keepAlive(comment);
+      return next.done !== true;
+    };
+  }
+
+  return {
+    get size() {
+      return readers.size;
+    },
+    readers: () => readers.values(),
+    add(reader) {
+      readers.add(reader);
+      wheel.add(reader);
+      stopTimer ??= clock.every(tickMs, tick);
+    },
+    remove(reader) {
+      readers.delete(reader);
+      wheel.remove(reader);
+      stalledSince.delete(reader);
+      if (readers.size > 0) return;
+      stopTimer?.();
+      stopTimer = null;
+      for (const resolve of onEmpty.splice(0)) resolve();
+    },
+    whenEmpty: () => (readers.size === 0 ? Promise.resolve() : new Promise((resolve) => onEmpty.push(resolve))),
+    wrote: (reader) => wheel.touch(reader),
+    stalled(reader) {
+      if (readers.has(reader) && !stalledSince.has(reader)) stalledSince.set(reader, clock.now());
+    },
+    recovered(reader) {
+      stalledSince.delete(reader);
+    },
+  };
+}

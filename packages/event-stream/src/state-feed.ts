@@ -1,0 +1,66 @@
+import { createBatchCache, type Entry, type Feed, joinEntries } from './feed.ts';
+
+// Bounds what is kept for readers that lag: past it the oldest event that should not be skipped is dropped.
+const maxPendingKeeps = 64;
+// Bounds what one burst can pile up before it is given out.
+const maxRecent = 512;
+
+/** Remembers the newest state, the events a lagging reader must still get, and what readers that keep up have not been given yet. */
+export function createStateFeed(): Feed {
+  const cache = createBatchCache();
+  const keeps: Entry[] = [];
+  let recent: Entry[] = [];
+  let newest: Entry | null = null;
+  let terminal: Entry | null = null;
+  let lastSequence = 0;
+
+  function add(entry: Entry): void {
+    lastSequence = entry.sequence;
+    recent.push(entry);
+    if (entry.kind === 'state') newest = entry;
+    else keeps.push(entry);
+    if (keeps.length > maxPendingKeeps) keeps.shift();
+    if (entry.kind === 'terminal') terminal = entry;
+    cache.clear();
+  }
+
+  function* sinceLag(cursor: number): Iterable<Entry> {
+    let state = newest !== null && newest.sequence > cursor ? newest : null;
+    for (const keep of keeps) {
+      if (keep.sequence <= cursor) continue;
+      if (state !== null && state.sequence < keep.sequence) {
+        yield state;
+        state = null;
+      }
+      yield keep;
+    }
+    if (state !== null) yield state;
+  }
+
+  const sinceCursor = (cursor: number) => recent.slice(Math.max(0, cursor + 1 - (recent[0]?.sequence ?? 0)));
+
+  return {
+    get lastSequence() {
+      return lastSequence;
+    },
+    get terminalSequence() {
+      return terminal?.sequence ?? null;
+    },
+    get isFull() {
+      return recent.length >= maxRecent;
+    },
+    add,
+    start() {
+      const snapshot = terminal ?? newest;
+      return { frames: snapshot === null ? [] : [snapshot.frame], cursor: lastSequence };
+    },
+    next(cursor, lagged) {
+      if (cursor >= lastSequence) return null;
+      return lagged ? joinEntries(sinceLag(cursor)) : cache.get(cursor, () => sinceCursor(cursor));
+    },
+    delivered(sequence) {
+      recent = sequence >= lastSequence ? [] : recent.filter((entry) => entry.sequence > sequence);
+      cache.clear();
+    },
+  };
+}

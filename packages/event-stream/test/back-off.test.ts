@@ -1,0 +1,36 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { backOffMs, parseRetryAfterMs } from '../src/back-off.ts';
+
+const rule = { baseMs: 200, maxMs: 5_000 };
+
+describe('back-off', () => {
+  it('doubles up to the limit', () => {
+    const delays = [1, 2, 3, 4, 5, 6, 7, 1_000_000].map((failures) => backOffMs(rule, failures, () => 0.5));
+    expect(delays).toEqual([200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+  });
+
+  it('spreads by half in both directions', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e9 }), fc.double({ min: 0, max: 1, noNaN: true }), (failures, random) => {
+        const middle = backOffMs(rule, failures, () => 0.5);
+        const delay = backOffMs(rule, failures, () => random);
+        expect(delay).toBeGreaterThanOrEqual(middle * 0.5);
+        expect(delay).toBeLessThanOrEqual(middle * 1.5);
+      }),
+    );
+  });
+
+  it.each([
+    [null, 0],
+    ['2', 2_000],
+    [' 0 ', 0],
+    ['Thu, 01 Jan 1970 00:01:05 GMT', 5_000],
+    ['Thu, 01 Jan 1970 00:00:05 GMT', 0],
+    ['soon', 0],
+    ['99999999999999999999', 0],
+    ['-3', 0],
+  ])('reads Retry-After %j as %d ms', (value, expected) => {
+    expect(parseRetryAfterMs(value, 60_000)).toBe(expected);
+  });
+});

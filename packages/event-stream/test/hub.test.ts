@@ -1,0 +1,312 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createStreamHub } from '../src/hub.ts';
+import { createManualClock } from './support/manual-clock.ts';
+import { createMemorySink } from './support/memory-sink.ts';
+import { parseEvents } from './support/parse-events.ts';
+import { openRawClient, type RawClient } from './support/raw-client.ts';
+import { type Handler, type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
+import { turns, waitFor } from './support/wait-for.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function serve(handler: Handler): Promise<StreamServer> {
+  const server = await startServer(handler);
+  cleanups.push(server.close);
+  return server;
+}
+
+async function openStream(server: StreamServer, headers: Record<string, string> = {}): Promise<RawClient> {
+  const client = await openRawClient(server.port);
+  cleanups.push(() => client.socket.destroy());
+  client.request({ headers });
+  return client;
+}
+
+const commentsOf = (text: string) => parseEvents(text).comments.length;
+
+describe('keep-alive', () => {
+  it('sends a comment to whoever waited nearly that long, and to nobody else', async () => {
+    const clock = createManualClock();
+    const channel = createStreamHub({ clock }).channel({ mode: 'state' });
+    const [idle, busy] = [createMemorySink(), createMemorySink()];
+    channel.attach(idle, null);
+    const busyChannel = createStreamHub({ clock }).channel({ mode: 'state' });
+    busyChannel.attach(busy, null);
+    for (let second = 0; second < 60; second += 1) {
+      busyChannel.publish({ data: 'x' }, 'state');
+      clock.advance(1_000);
+      await turns(2);
+    }
+    expect(commentsOf(idle.text())).toBe(4);
+    expect(commentsOf(busy.text())).toBe(0);
+    expect(busy.events()).toHaveLength(60);
+  });
+
+  it('never leaves a reader without a byte for 15 s', async () => {
+    const clock = createManualClock();
+    const channel = createStreamHub({ clock }).channel({ mode: 'state' });
+    const sink = createMemorySink();
+    channel.attach(sink, null);
+    let lastWriteMs = 0;
+    for (let frames = 1; clock.now() < 120_000; ) {
+      clock.advance(100);
+      await turns(2);
+      if (sink.frames.length > frames) lastWriteMs = clock.now();
+      frames = sink.frames.length;
+      expect(clock.now() - lastWriteMs).toBeLessThanOrEqual(15_000);
+    }
+  });
+
+  it('is seen on the wire', async () => {
+    const channel = createStreamHub({ keepAliveMs: 80 }).channel({ mode: 'state' });
+    const client = await openStream(await serve(serveChannel(channel)));
+    await waitFor(() => commentsOf(client.responses()[0]?.body ?? '') >= 3, 'three comments');
+    expect(client.responses()[0]?.body).toMatch(/^retry: 3000\n\n(: keep-alive\n\n)+$/);
+  });
+
+  it('needs one timer for all readers and none without readers', () => {
+    const clock = createManualClock();
+    const hub = createStreamHub({ clock });
+    const sinks = Array.from({ length: 50 }, () => createMemorySink());
+    expect(clock.timers).toBe(0);
+    for (const sink of sinks) hub.channel({ mode: 'state' }).attach(sink, null);
+    expect(clock.timers).toBe(1);
+    for (const sink of sinks) sink.close();
+    expect(clock.timers).toBe(0);
+    expect(hub.readers).toBe(0);
+  });
+});
+
+describe('limits', () => {
+  it('closes a reader that takes nothing for the lag limit, and not before', async () => {
+    const clock = createManualClock();
+    const hub = createStreamHub({ clock });
+    const channel = hub.channel({ mode: 'state' });
+    const [slow, fast] = [createMemorySink(), createMemorySink()];
+    for (const sink of [slow, fast]) channel.attach(sink, null);
+    slow.fill();
+    channel.publish({ data: 'x' }, 'state');
+    await turns();
+    clock.advance(29_900);
+    expect(slow.state).toBe('open');
+    clock.advance(2_100);
+    expect(slow.state).toBe('destroyed');
+    expect(fast.state).toBe('open');
+    expect(hub.readers).toBe(1);
+  });
+
+  it('gives a reader that drained in time a new limit', async () => {
+    const clock = createManualClock();
+    const channel = createStreamHub({ clock }).channel({ mode: 'state' });
+    const slow = createMemorySink();
+    channel.attach(slow, null);
+    for (let round = 0; round < 3; round += 1) {
+      slow.fill();
+      channel.publish({ data: 'x' }, 'state');
+      await turns();
+      clock.advance(20_000);
+      slow.drain();
+    }
+    expect(slow.state).toBe('open');
+  });
+
+  it('closes a reader that never takes the end of its stream', async () => {
+    const clock = createManualClock();
+    const hub = createStreamHub({ clock });
+    const channel = hub.channel({ mode: 'state' });
+    const sink = createMemorySink({ closesAtEnd: false });
+    channel.attach(sink, null);
+    channel.publish({ data: 'x' }, 'terminal');
+    await turns();
+    expect(sink.state).toBe('ended');
+    clock.advance(32_000);
+    expect(sink.state).toBe('destroyed');
+    expect(hub.readers).toBe(0);
+  });
+
+  it('refuses more readers than it may have, and takes one again when one left', () => {
+    const hub = createStreamHub({ maxReaders: 2 });
+    const channel = hub.channel({ mode: 'state' });
+    const sinks = [createMemorySink(), createMemorySink(), createMemorySink()];
+    expect(sinks.map((sink) => channel.attach(sink, null))).toEqual(['attached', 'attached', 'refused']);
+    expect(hub.state).toBe('full');
+    expect(sinks[2]?.frames).toEqual([]);
+    sinks[0]?.close();
+    expect(hub.state).toBe('open');
+    expect(channel.attach(createMemorySink(), null)).toBe('attached');
+  });
+});
+
+describe('readers that leave', () => {
+  it('leave nothing behind when they connect and reset', async () => {
+    const hub = createStreamHub();
+    const channel = hub.channel({ mode: 'state' });
+    channel.publish({ data: 'x' }, 'state');
+    const server = await serve(serveChannel(channel));
+    for (let round = 0; round < 10; round += 1) {
+      const clients = await Promise.all(Array.from({ length: 30 }, () => openStream(server)));
+      clients.forEach((client, index) => {
+        if (index % 3 !== 0) client.socket.resetAndDestroy();
+      });
+      channel.publish({ data: 'y' }, 'state');
+      await Promise.all(clients.filter((_, index) => index % 3 === 0).map((client) => client.waitForText('data: ')));
+      for (const client of clients) client.socket.resetAndDestroy();
+      await waitFor(() => server.sockets.length === 0, 'all sockets closed');
+    }
+    await waitFor(() => hub.readers === 0, 'no reader left');
+    channel.publish({ data: 'z' }, 'terminal');
+    await turns(3);
+    expect(hub.readers).toBe(0);
+  });
+
+  it('may have left before they are attached', async () => {
+    const hub = createStreamHub();
+    const channel = hub.channel({ mode: 'state' });
+    const gone = createMemorySink();
+    gone.onClose = (listener) => listener();
+    expect(channel.attach(gone, null)).toBe('attached');
+    expect(hub.readers).toBe(0);
+    expect(gone.frames).toEqual([]);
+  });
+});
+
+describe('a reader that never reads', () => {
+  it('delays nobody, holds no more than one write, and gets the newest state when it reads again', async () => {
+    const hub = createStreamHub();
+    const channel = hub.channel({ mode: 'state', epoch: 'e' });
+    const server = await serve(serveChannel(channel));
+    const slow = await openStream(server);
+    await slow.waitForText('retry');
+    slow.socket.pause();
+    const slowSocket = server.sockets[0];
+    const fast = await openStream(server);
+    await fast.waitForText('retry');
+    const data = 'x'.repeat(60_000);
+    const backlogs: number[] = [];
+    let stalledAt = 0;
+    for (let count = 1; stalledAt === 0 || count <= stalledAt + 60; count += 1) {
+      const id = channel.publish({ data }, count % 10 === 0 ? 'keep' : 'state');
+      await fast.waitForText(`id: ${id}\n`);
+      backlogs.push(slowSocket?.writableLength ?? 0);
+      if (stalledAt === 0 && (slowSocket?.writableLength ?? 0) > 0) stalledAt = count;
+      expect(count).toBeLessThan(2_000);
+    }
+    const total = backlogs.length;
+    expect(fast.ids()).toEqual(Array.from({ length: total }, (_, index) => `e.${index + 1}`));
+    // A socket takes writes up to its high-water mark; the frame that passes it is the last.
+    expect(Math.max(...backlogs)).toBeLessThan((slowSocket?.writableHighWaterMark ?? 0) + 62_000);
+
+    slow.socket.resume();
+    await waitFor(() => slow.ids().at(-1) === `e.${total}`, 'the newest state at the slow reader');
+    const sequences = slow.ids().map((id) => Number(id.slice(2)));
+    expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
+    expect(sequences.length).toBeLessThan(total - 20);
+    const keeps = Array.from({ length: Math.floor(total / 10) }, (_, index) => (index + 1) * 10);
+    expect(sequences).toEqual(expect.arrayContaining(keeps));
+  });
+
+  it('is closed at the socket after the lag limit', async () => {
+    const hub = createStreamHub({ lagLimitMs: 60 });
+    const channel = hub.channel({ mode: 'state' });
+    const server = await serve(serveChannel(channel));
+    const slow = await openStream(server);
+    await slow.waitForText('retry');
+    slow.socket.pause();
+    const data = 'x'.repeat(60_000);
+    await waitFor(() => {
+      if (hub.readers > 0) channel.publish({ data }, 'state');
+      return hub.readers === 0;
+    }, 'the slow reader closed');
+    await waitFor(() => server.sockets.length === 0, 'its socket closed');
+  });
+});
+
+describe('closing the hub', () => {
+  it('ends a thousand streams at once, each with a retry time of its own between 1 and 5 s', async () => {
+    const hub = createStreamHub();
+    const channel = hub.channel({ mode: 'state' });
+    const server = await serve(serveChannel(channel));
+    const clients = await Promise.all(Array.from({ length: 1_000 }, () => openStream(server)));
+    await waitFor(() => hub.readers === 1_000, 'a thousand readers');
+    channel.publish({ data: 'last words' }, 'state');
+    const startedAt = performance.now();
+    await hub.close();
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(hub.readers).toBe(0);
+    await waitFor(
+      () => clients.every((client) => client.responses()[0]?.isComplete === true),
+      'all streams ended cleanly',
+    );
+    const farewells = clients.map((client) => parseEvents(client.responses()[0]?.body ?? ''));
+    expect(farewells.every((stream) => stream.events[0]?.data === 'last words')).toBe(true);
+    const retries = farewells.map((stream) => stream.retries.at(-1) ?? 0);
+    expect(Math.min(...retries)).toBeGreaterThanOrEqual(1_000);
+    expect(Math.max(...retries)).toBeLessThanOrEqual(5_000);
+    expect(new Set(retries).size).toBeGreaterThan(500);
+  });
+
+  it('gives out what was published before, the terminal event too', async () => {
+    const hub = createStreamHub();
+    const channel = hub.channel({ mode: 'state', epoch: 'e' });
+    const sink = createMemorySink();
+    channel.attach(sink, null);
+    channel.publish({ data: 'x' }, 'state');
+    channel.publish({ data: 'y' }, 'terminal');
+    await hub.close();
+    expect(sink.ids()).toEqual(['e.1', 'e.2']);
+    expect(sink.state).toBe('ended');
+  });
+
+  it('refuses readers from then on and can be asked twice', async () => {
+    const hub = createStreamHub();
+    const channel = hub.channel({ mode: 'state' });
+    const closing = hub.close();
+    expect(hub.close()).toBe(closing);
+    const sink = createMemorySink();
+    expect(channel.attach(sink, null)).toBe('refused');
+    expect(hub.state).toBe('closed');
+    await closing;
+    expect(sink.frames).toEqual([]);
+    expect(channel.publish({ data: 'x' }, 'state')).toMatch(/\.1$/);
+  });
+
+  it('does not wait for a reader that does not read', async () => {
+    const clock = createManualClock();
+    const hub = createStreamHub({ clock });
+    const channel = hub.channel({ mode: 'state' });
+    const slow = createMemorySink();
+    channel.attach(slow, null);
+    slow.fill();
+    channel.publish({ data: 'x' }, 'state');
+    await turns();
+    const closing = hub.close();
+    await turns(2);
+    expect(slow.state).toBe('ended');
+    clock.advance(1_000);
+    expect(slow.state).toBe('destroyed');
+    await closing;
+    expect(clock.timers).toBe(0);
+  });
+});
+
+describe('the process', () => {
+  it('is not kept alive by a hub with readers', async () => {
+    const program = `
+      import { createStreamHub } from ${JSON.stringify(import.meta.resolve('../src/index.ts'))};
+      const channel = createStreamHub().channel({ mode: 'state' });
+      const sink = { write: () => false, end() {}, destroy() {}, onDrain() {}, onClose() {} };
+      channel.attach(sink, null);
+      channel.publish({ data: 'x' }, 'state');
+      process.on('exit', () => console.log('left by itself'));
+    `;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+      timeout: 15_000,
+    });
+    expect(stdout).toBe('left by itself\n');
+  });
+});

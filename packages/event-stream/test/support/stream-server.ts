@@ -1,0 +1,58 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Channel } from '../../src/channel.ts';
+import { createResponseSink, SSE_HEADERS } from '../../src/sink.ts';
+
+export interface StreamServer {
+  readonly url: string;
+  readonly port: number;
+  readonly server: Server;
+  /** Server sides of the open connections, oldest first. */
+  readonly sockets: readonly Socket[];
+  readonly requests: readonly IncomingMessage[];
+  close(): Promise<void>;
+}
+
+export type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => void;
+
+/** A real server on a free port of the loopback interface. `count` numbers its requests from 1. */
+export async function startServer(handler: Handler): Promise<StreamServer> {
+  const sockets: Socket[] = [];
+  const requests: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    requests.push(request);
+    handler(request, response, requests.length);
+  });
+  server.on('connection', (socket) => {
+    sockets.push(socket);
+    socket.on('close', () => sockets.splice(sockets.indexOf(socket), 1));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    port,
+    server,
+    sockets,
+    requests,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** What a route does with a channel. */
+export function serveChannel(channel: Channel): Handler {
+  return (request, response) => {
+    const header = request.headers['last-event-id'];
+    const lastEventId = typeof header === 'string' ? header : null;
+    if (channel.accepts(lastEventId) === 'no_content') {
+      response.writeHead(204).end();
+      return;
+    }
+    response.writeHead(200, SSE_HEADERS);
+    if (channel.attach(createResponseSink(response), lastEventId) !== 'attached') response.end();
+  };
+}
