@@ -107,11 +107,6 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   };
 }
 
-/** Runs the keeper with no queen to be found, so that it brings its own. */
-export function keeperAlone(args: readonly string[], env: Env): Promise<Program> {
-  return startProgram({ command: process.execPath, args: [BIN.keeper, ...args], env });
-}
-
 async function online(queenUrl: string, id: string): Promise<void> {
   const deadline = Date.now() + 20_000;
   while (Date.now() < deadline) {

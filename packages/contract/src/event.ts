@@ -75,6 +75,9 @@ export function isTerminalEvent(name: string): boolean {
   return (TERMINAL_EVENT_NAMES as readonly string[]).includes(name);
 }
 
+/** The action of the narration that says, at each heartbeat interval, that a download still runs. */
+export const HEARTBEAT_ACTION = 'download_progress';
+
 export const narrationSchema = z.object({
   job_id: jobIdSchema,
   /** What is going on, for a program: `download_start`, `hive_chosen`. */

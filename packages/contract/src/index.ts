@@ -33,6 +33,7 @@ export {
   type DownloadEvent,
   type DownloadEventName,
   downloadEventSchemas,
+  HEARTBEAT_ACTION,
   isTerminalEvent,
   JOB_EVENT_NAMES,
   type JobData,

@@ -3,6 +3,7 @@ import {
   type Failure,
   formatBytes,
   formatSpeed,
+  HEARTBEAT_ACTION,
   type HfRef,
   type ModelRef,
   printModelRef,
@@ -37,7 +38,7 @@ export interface RunDeps {
 /** The work of one download: wait for a place, resolve, fetch, verify, publish; and its one end in the tracker. */
 export async function runDownload(deps: RunDeps, download: Download, request: DownloadRequest): Promise<void> {
   const { clock, heartbeatIntervalMs } = deps;
-  const beat = () => narrate('download_progress', heartbeatLine(deps, download, request.ref));
+  const beat = () => narrate(HEARTBEAT_ACTION, heartbeatLine(deps, download, request.ref));
   try {
     await withHeartbeat({ clock, intervalMs: heartbeatIntervalMs, signal: download.signal, beat }, async () => {
       const leave = await deps.slots.take(download.signal);

@@ -1,0 +1,153 @@
+import type { CancelledJob, DownloadStatus, PartialChoice } from '@rbee/contract';
+import { exitCodes } from './exit-codes.ts';
+import { usageError } from './keeper-error.ts';
+import type { Session } from './session.ts';
+
+/** Model refs of one command: each opens two streams. */
+const MAX_REFS = 100;
+
+// Each action runs one command and shows what it returns; the answer is the exit code. What a command needs is loaded
+// here, when it runs, so that help and usage errors come at once.
+
+export interface ModelDownloadOptions {
+  readonly hive?: readonly string[];
+  readonly allHives?: boolean;
+  readonly detach?: boolean;
+  readonly sha256?: string;
+}
+
+export async function downloadModels(
+  session: Session,
+  refs: readonly string[],
+  { hive, allHives = false, detach = false, sha256 }: ModelDownloadOptions,
+): Promise<number> {
+  const [{ hiveIdSchema, parseModelRef }, { modelDownload }] = await Promise.all([
+    import('@rbee/contract'),
+    import('./commands/model-download.ts'),
+  ]);
+  for (const ref of refs) parseModelRef(ref);
+  if (refs.length > MAX_REFS) throw usageError(`at most ${MAX_REFS} models at once`);
+  if (sha256 !== undefined && refs.length > 1) throw usageError('--sha256 goes with one model ref, not with several');
+  const wrong = hive?.find((name) => !hiveIdSchema.safeParse(name).success);
+  if (wrong !== undefined) throw usageError(`"${wrong}" is not the name of a hive`, 'see rbee-keeper hive list');
+  const needsQueen = detach
+    ? '--detach needs one that goes on when this command has ended'
+    : hive !== undefined || allHives
+      ? 'hives can be chosen only where one runs'
+      : null;
+  return session.withAnyQueen({ needsQueen }, async (deps) => {
+    const sayInterrupted = () => session.renderer.note('cancelling; press Ctrl+C again to leave at once');
+    if (!detach) session.io.interrupt.addEventListener('abort', sayInterrupted, { once: true });
+    const hives = allHives ? '*' : hive === undefined ? null : [...new Set(hive)];
+    try {
+      return await modelDownload(deps, { refs: [...new Set(refs)], hives, sha256: sha256 ?? null, detach });
+    } finally {
+      session.io.interrupt.removeEventListener('abort', sayInterrupted);
+    }
+  });
+}
+
+export async function listModels(session: Session): Promise<number> {
+  const [{ modelList }, { modelsText }] = await Promise.all([
+    import('./commands/model-list.ts'),
+    import('./render/list-text.ts'),
+  ]);
+  const { models, failure } = await session.withQueen(modelList);
+  session.renderer.answer({ models }, () => modelsText(models, session.text));
+  if (failure === null) return exitCodes.done;
+  session.renderer.failure(failure);
+  return failure.exitCode;
+}
+
+export async function listDownloads(
+  session: Session,
+  request: { readonly status?: DownloadStatus; readonly limit?: number },
+): Promise<number> {
+  const [{ downloadList }, { downloadsText }] = await Promise.all([
+    import('./commands/download-list.ts'),
+    import('./render/list-text.ts'),
+  ]);
+  const listing = await session.withQueen((deps) => downloadList(deps, request));
+  session.renderer.answer({ downloads: listing.downloads }, () => downloadsText(listing, session.text));
+  return exitCodes.done;
+}
+
+export async function watchDownloads(session: Session, ids: readonly string[]): Promise<number> {
+  const { downloadWatch } = await import('./commands/download-watch.ts');
+  const code = await session.withQueen((deps) => downloadWatch(deps, ids));
+  if (code === null) session.renderer.note('no download is running');
+  return code ?? exitCodes.done;
+}
+
+export async function cancelDownload(session: Session, id: string, partial: PartialChoice): Promise<number> {
+  const { downloadCancel } = await import('./commands/download-cancel.ts');
+  return showCancel(session, await session.withQueen((deps) => downloadCancel(deps, id, partial)));
+}
+
+export async function listJobs(session: Session): Promise<number> {
+  const [{ jobList }, { jobsText }] = await Promise.all([
+    import('./commands/job-list.ts'),
+    import('./render/list-text.ts'),
+  ]);
+  const jobs = await session.withQueen(jobList);
+  session.renderer.answer({ jobs }, () => jobsText(jobs, session.text));
+  return exitCodes.done;
+}
+
+export async function watchJob(session: Session, id: string): Promise<number> {
+  const { jobWatch } = await import('./commands/job-watch.ts');
+  return session.withQueen((deps) => jobWatch(deps, id));
+}
+
+export async function cancelJob(session: Session, id: string, partial: PartialChoice): Promise<number> {
+  const { jobCancel } = await import('./commands/job-cancel.ts');
+  return showCancel(session, await session.withQueen((deps) => jobCancel(deps, id, partial)));
+}
+
+async function showCancel(session: Session, receipt: CancelledJob): Promise<number> {
+  const { cancelText } = await import('./render/list-text.ts');
+  session.renderer.answer(receipt, () => cancelText(receipt));
+  const isAllStopped = receipt.downloads.every(({ state }) => state !== 'unreachable');
+  return isAllStopped ? exitCodes.done : exitCodes.unreachable;
+}
+
+export async function listHives(session: Session): Promise<number> {
+  const [{ hiveList }, { hivesText }] = await Promise.all([
+    import('./commands/hive-list.ts'),
+    import('./render/list-text.ts'),
+  ]);
+  const hives = await session.withQueen(hiveList);
+  session.renderer.answer({ hives }, () => hivesText(hives, session.text));
+  return exitCodes.done;
+}
+
+export async function showStatus(session: Session): Promise<number> {
+  const [{ status }, { statusText }] = await Promise.all([
+    import('./commands/status.ts'),
+    import('./render/list-text.ts'),
+  ]);
+  const fleet = await session.withQueen(status);
+  session.renderer.answer(fleet, () => statusText(fleet, session.text));
+  return exitCodes.done;
+}
+
+export interface UpOptions {
+  readonly queenPort?: number;
+  readonly hivePort?: number;
+}
+
+export async function runUp(session: Session, { queenPort, hivePort }: UpOptions): Promise<number> {
+  const [{ up }, { upEnv }, { placesText }] = await Promise.all([
+    import('./commands/up.ts'),
+    import('./daemon-client/fleet-env.ts'),
+    import('./render/list-text.ts'),
+  ]);
+  const { io, renderer } = session;
+  const env = upEnv(io.env, queenPort ?? null, hivePort ?? null);
+  const start = { temporaryState: false, token: io.env.RBEE_API_TOKEN || null, signal: io.interrupt };
+  return up(
+    () => session.startFleet(env, start),
+    (places) => renderer.answer({ event: 'up', data: places }, () => placesText(places)),
+    io.interrupt,
+  );
+}

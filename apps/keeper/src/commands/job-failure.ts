@@ -1,0 +1,24 @@
+import { type JobEnd, RbeeError } from '@rbee/contract';
+import { type Failure, toFailure } from '../failure.ts';
+import { KeeperError } from '../keeper-error.ts';
+import type { CommandDeps } from './command.ts';
+
+/**
+ * Why a job ended without success. The stream's last event has the message alone; the job itself also has the code,
+ * which decides the exit code, and the hint.
+ */
+export async function jobFailure(deps: CommandDeps, jobId: string, end: JobEnd): Promise<Failure> {
+  if (end.state === 'cancelled') {
+    return toFailure(new KeeperError('JOB_CANCELLED', `the job ${jobId} was cancelled`));
+  }
+  const error = await deps.client.job(jobId, deps.signal).then(
+    (job) => job.error,
+    () => null,
+  );
+  if (error === null) {
+    const message = end.state === 'failed' ? end.message : 'the job ended without a result';
+    return toFailure(new KeeperError('JOB_FAILED', message));
+  }
+  const { code, message, hint } = error;
+  return toFailure(new RbeeError(code, message, hint === undefined ? {} : { hint }));
+}

@@ -1,0 +1,14 @@
+import type { FleetStatus } from '../answers.ts';
+import type { CommandDeps } from './command.ts';
+import { activeDownloads } from './download-list.ts';
+
+/** The queen, its hives and what they are doing. */
+export async function status(deps: CommandDeps): Promise<FleetStatus> {
+  const { client, signal } = deps;
+  const [info, hives, downloads] = await Promise.all([
+    client.info(signal),
+    client.hives(signal),
+    activeDownloads(deps),
+  ]);
+  return { queen: { queen_url: client.url, ...info }, hives, downloads };
+}

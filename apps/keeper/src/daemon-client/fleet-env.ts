@@ -1,0 +1,39 @@
+/** Settings that would lead daemons of the keeper's own astray: other ports, other queens, tokens for others. */
+const NOT_FOR_EMBEDDED = /^(?:RBEE_QUEEN_.*|RBEE_API_TOKEN|RBEE_HIVE_(?:TOKEN|HOST|PORT|ID|ADVERTISED_URL|QUEEN_URL))$/;
+
+/** The keeper reads from the daemons' log where they listen, so the log must not be quieter than that. */
+const LOGGED = { RBEE_LOG_LEVEL: 'info' } as const;
+
+export interface FleetEnv {
+  readonly env: NodeJS.ProcessEnv;
+  readonly queenEnv: Readonly<Record<string, string>>;
+  readonly hiveEnv: Readonly<Record<string, string>>;
+}
+
+/** A fleet for one command: free ports on loopback, no tokens, the hive's usual store and state. */
+export function embeddedEnv(env: NodeJS.ProcessEnv): FleetEnv {
+  const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !NOT_FOR_EMBEDDED.test(name)));
+  return {
+    env: kept,
+    queenEnv: { ...LOGGED, RBEE_QUEEN_HOST: '127.0.0.1', RBEE_QUEEN_PORT: '0' },
+    hiveEnv: { ...LOGGED, RBEE_HIVE_HOST: '127.0.0.1', RBEE_HIVE_PORT: '0', RBEE_HIVE_ID: 'local' },
+  };
+}
+
+/** A fleet that stays: the settings of the environment, the ports given, and one token for both where there is one. */
+export function upEnv(env: NodeJS.ProcessEnv, queenPort: number | null, hivePort: number | null): FleetEnv {
+  const token = env.RBEE_API_TOKEN;
+  return {
+    env,
+    queenEnv: {
+      ...LOGGED,
+      ...(queenPort === null ? {} : { RBEE_QUEEN_PORT: String(queenPort) }),
+      ...(token ? { RBEE_HIVE_TOKEN: env.RBEE_HIVE_TOKEN || token } : {}),
+    },
+    hiveEnv: {
+      ...LOGGED,
+      ...(hivePort === null ? {} : { RBEE_HIVE_PORT: String(hivePort) }),
+      ...(token ? { RBEE_QUEEN_TOKEN: env.RBEE_QUEEN_TOKEN || token } : {}),
+    },
+  };
+}

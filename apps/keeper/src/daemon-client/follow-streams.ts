@@ -1,0 +1,151 @@
+import {
+  DOWNLOAD_EVENT_NAMES,
+  type DownloadEvent,
+  type DownloadEventName,
+  downloadEventSchemas,
+  isTerminalEvent,
+  JOB_EVENT_NAMES,
+  type JobEnd,
+  jobDataSchema,
+  narrationSchema,
+  parseJobEnd,
+  queenRoutes,
+} from '@rbee/contract';
+import { FollowError, type FollowedEvent, follow } from '@rbee/event-stream';
+import type { Emit } from '../watch-event.ts';
+import { refusalOf, unexpected } from './call.ts';
+import type { QueenClient, StreamTarget } from './client.ts';
+import { connectionLost } from './unreachable.ts';
+
+/** The list of a whole store comes in one event. */
+const MAX_EVENT_CHARS = 16 * 1024 * 1024;
+
+/** How a lost connection is sought again. */
+interface Patience {
+  /** Connections that fail in a row before the follower gives up. */
+  readonly maxAttempts: number;
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number };
+}
+
+/** About 20 s. */
+const PATIENCE: Patience = { maxAttempts: 8, backoff: { baseMs: 200, maxMs: 5_000 } };
+
+export interface FollowDeps {
+  readonly client: QueenClient;
+  readonly emit: Emit;
+  /** Leaves the stream; the promise then rejects with its reason. */
+  readonly signal: AbortSignal;
+  readonly patience?: Patience;
+}
+
+/**
+ * Follows a job's stream to its last event and emits its narration and data.
+ * @throws RbeeError or KeeperError (`QUEEN_UNREACHABLE` after about 20 s without a connection)
+ */
+export async function followJob(deps: FollowDeps, jobId: string): Promise<JobEnd> {
+  let end: JobEnd | null = null;
+  await followStream(deps, jobId, deps.client.stream(queenRoutes.streamJob, jobId), {
+    events: JOB_EVENT_NAMES,
+    isTerminal: ({ event }) => event === 'message',
+    onEvent({ event, data }) {
+      if (event === 'narration') deps.emit({ event, data: read(deps, event, narrationSchema, data) });
+      else if (event === 'data') deps.emit({ event, data: read(deps, event, jobDataSchema, data) });
+      else end = parseJobEnd(data);
+    },
+  });
+  if (end === null) throw unexpected(at(deps), 'the stream of the job ended without saying how');
+  return end;
+}
+
+/**
+ * Follows a download's stream to its terminal event, emits every event and returns the last.
+ * @throws as `followJob`
+ */
+export async function followDownload(deps: FollowDeps, downloadId: string): Promise<DownloadEvent> {
+  let last: DownloadEvent | null = null;
+  await followStream(deps, downloadId, deps.client.stream(queenRoutes.streamDownload, downloadId), {
+    events: DOWNLOAD_EVENT_NAMES,
+    isTerminal: ({ event }) => isTerminalEvent(event),
+    onEvent({ event, data }) {
+      if (!isDownloadEvent(event)) return;
+      last = readDownloadEvent(deps, event, data);
+      deps.emit(last);
+    },
+  });
+  if (last === null) throw unexpected(at(deps), 'the stream of the download ended without saying how');
+  return last;
+}
+
+interface StreamReader {
+  readonly events: readonly string[];
+  onEvent(event: FollowedEvent): void;
+  isTerminal(event: FollowedEvent): boolean;
+}
+
+async function followStream(deps: FollowDeps, id: string, target: StreamTarget, reader: StreamReader): Promise<void> {
+  let lost = false;
+  try {
+    await follow({
+      ...target,
+      ...reader,
+      signal: deps.signal,
+      ...(deps.patience ?? PATIENCE),
+      maxEventChars: MAX_EVENT_CHARS,
+      onConnection(change) {
+        if (change.state === 'open' && !lost) return;
+        lost = change.state === 'lost';
+        const data =
+          change.state === 'lost'
+            ? { state: change.state, id, reason: change.reason, attempt: change.attempt }
+            : { state: change.state, id, reason: null, attempt: 0 };
+        deps.emit({ event: 'connection', data });
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof FollowError)) throw error;
+    if (error.status === null) throw connectionLost(deps.client.url, error);
+    throw refusalOf({ ...at(deps), status: error.status, body: jsonOf(error.body) });
+  }
+}
+
+const at = (deps: FollowDeps) => ({ daemon: 'queen' as const, url: deps.client.url });
+
+function isDownloadEvent(name: string): name is DownloadEventName {
+  return name in downloadEventSchemas;
+}
+
+/** A union of names and schemas cannot be walked with types, so each name is read in its own line. */
+function readDownloadEvent(deps: FollowDeps, event: DownloadEventName, data: string): DownloadEvent {
+  switch (event) {
+    case 'progress':
+      return { event, data: read(deps, event, downloadEventSchemas.progress, data) };
+    case 'notice':
+      return { event, data: read(deps, event, downloadEventSchemas.notice, data) };
+    case 'complete':
+      return { event, data: read(deps, event, downloadEventSchemas.complete, data) };
+    case 'error':
+      return { event, data: read(deps, event, downloadEventSchemas.error, data) };
+    case 'cancelled':
+      return { event, data: read(deps, event, downloadEventSchemas.cancelled, data) };
+  }
+}
+
+interface Schema<T> {
+  safeParse(input: unknown): { readonly success: true; readonly data: T } | { readonly success: false };
+}
+
+/** The data of an event, checked. Fields that the schema does not know stay: `--json` passes them on. */
+function read<T extends object>(deps: FollowDeps, event: string, schema: Schema<T>, text: string): T {
+  const raw = jsonOf(text);
+  const parsed = schema.safeParse(raw);
+  if (!parsed.success) throw unexpected(at(deps), `its event "${event}" is not understood`);
+  return { ...(raw as object), ...parsed.data };
+}
+
+function jsonOf(text: string | null): unknown {
+  try {
+    return text === null ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

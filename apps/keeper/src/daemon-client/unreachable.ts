@@ -1,0 +1,49 @@
+import { KeeperError } from '../keeper-error.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was closed',
+  ENOTFOUND: 'the host name is not known',
+  EAI_AGAIN: 'the host name cannot be looked up',
+  EHOSTUNREACH: 'there is no route to the host',
+  ENETUNREACH: 'there is no route to its network',
+  ETIMEDOUT: 'no connection within 5 s',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection within 5 s',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer',
+  UND_ERR_BODY_TIMEOUT: 'the answer stopped half-way',
+  UND_ERR_SOCKET: 'the connection was closed',
+};
+
+/** The error for a daemon that cannot be asked: where it should be, why, and how to get one. */
+export function unreachable(
+  at: { readonly daemon: 'queen' | 'hive'; readonly url: string },
+  reason: unknown,
+): KeeperError {
+  const text = typeof reason === 'string' ? reason : reasonOf(reason);
+  return new KeeperError('QUEEN_UNREACHABLE', `no ${at.daemon} answers at ${at.url} (${text})`, {
+    hint: 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
+    cause: reason,
+  });
+}
+
+/** The error for a stream whose connection did not come back. */
+export function connectionLost(url: string, cause: unknown): KeeperError {
+  return new KeeperError('QUEEN_UNREACHABLE', `the connection to the queen at ${url} was lost and did not come back`, {
+    hint: 'what was under way may go on: see "rbee-keeper download list" once the queen answers again',
+    cause,
+  });
+}
+
+function reasonOf(error: unknown): string {
+  const seen = new Set<unknown>();
+  for (let at = error; at instanceof Error && !seen.has(at); at = at.cause) {
+    seen.add(at);
+    const code = 'code' in at && typeof at.code === 'string' ? at.code : '';
+    const known = REASONS[code];
+    if (known !== undefined) return known;
+    // A host with several addresses fails with one error for each: the first says enough.
+    if (at instanceof AggregateError && at.errors.length > 0) return reasonOf(at.errors[0]);
+  }
+  return error instanceof Error ? error.message : String(error);
+}

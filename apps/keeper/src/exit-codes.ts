@@ -1,0 +1,36 @@
+import type { EXIT_CODES } from '@rbee/contract';
+
+/**
+ * The contract's exit codes, written out here so that `--help` need not load the contract and its schemas.
+ * The compiler checks that they are the same.
+ */
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  unauthorised: 4,
+  interrupted: 130,
+} as const satisfies typeof EXIT_CODES;
+
+const MEANINGS: Readonly<Record<keyof typeof exitCodes, string>> = {
+  done: 'done',
+  failed: 'the operation failed',
+  usage: 'wrong usage, a malformed model ref too',
+  unreachable: 'a daemon cannot be reached',
+  unauthorised: 'not authorised',
+  interrupted: 'interrupted',
+};
+
+/** The table of the root help. */
+export function exitCodeTable(): string {
+  const rows = Object.entries(MEANINGS).map(
+    ([name, meaning]) => `  ${String(exitCodes[name as keyof typeof exitCodes]).padEnd(5)}${meaning}`,
+  );
+  return ['Exit codes:', ...rows].join('\n');
+}
+
+/** Of several results the worst: the highest code. */
+export function worstOf(codes: readonly number[]): number {
+  return Math.max(exitCodes.done, ...codes);
+}

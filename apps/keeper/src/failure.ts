@@ -1,0 +1,43 @@
+import { exitCodes } from './exit-codes.ts';
+import { KeeperError } from './keeper-error.ts';
+
+/** Why a command failed, in the shape that the renderers print. */
+export interface Failure {
+  /** A code of the contract or of the keeper. */
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly exitCode: number;
+}
+
+/** Any error as a failure. What is neither the contract's nor the keeper's is a bug, and is named as one. */
+export async function toFailure(error: unknown): Promise<Failure> {
+  if (error instanceof KeeperError) return failureOf(error);
+  // Loaded only now: a usage error must not cost the time that the schemas take to load.
+  const { RbeeError } = await import('@rbee/contract');
+  if (error instanceof RbeeError) return failureOf(error, error.details);
+  return {
+    code: 'INTERNAL',
+    message: `rbee-keeper itself went wrong: ${error instanceof Error ? error.message : String(error)}`,
+    hint: 'this is a bug of rbee-keeper: please report it with the command that you ran',
+    exitCode: exitCodes.failed,
+  };
+}
+
+interface CodedError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly exitCode: number;
+}
+
+function failureOf(error: CodedError, details?: Readonly<Record<string, unknown>>): Failure {
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(details === undefined ? {} : { details }),
+    exitCode: error.exitCode,
+  };
+}

@@ -1,0 +1,42 @@
+import type { Failure } from '../failure.ts';
+import type { WatchEvent } from '../watch-event.ts';
+import { createDownloadViews } from './download-view.ts';
+import { endText } from './end-text.ts';
+import { failureText } from './failure-text.ts';
+import type { Output, Renderer } from './renderer.ts';
+import { plain } from './style.ts';
+
+/**
+ * For programs: one JSON object a line on stdout and nothing else there. Events are `{"event":…,"data":…}` with the
+ * data as it came, answers are the object itself, failures are `{"error":{code,message,hint?,details?}}`. What a
+ * person should read when it fails is on stderr as well.
+ */
+export function createJsonRenderer(stdout: Output, stderr: Output, isQuiet: boolean): Renderer {
+  const views = createDownloadViews();
+  const print = (object: unknown) => stdout.write(`${JSON.stringify(object)}\n`);
+
+  function failure(failed: Failure): void {
+    const { exitCode: _, ...error } = failed;
+    print({ error });
+    stderr.write(failureText(failed, plain));
+  }
+
+  return {
+    event(event: WatchEvent) {
+      if (event.event === 'failure') {
+        failure(event.failure);
+        return;
+      }
+      print(event);
+      const view = views.apply(event);
+      const text = event.event === 'error' ? endText(event, view && views.nameOf(view), plain) : null;
+      if (text !== null) stderr.write(text);
+    },
+    answer: (data) => void print(data),
+    note(text) {
+      if (!isQuiet) stderr.write(`${text}\n`);
+    },
+    failure,
+    close() {},
+  };
+}

@@ -1,0 +1,115 @@
+import { formatBytes, formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted } from '@rbee/contract';
+import { acceptedIds } from '../accepted-ids.ts';
+import type { WatchEvent } from '../watch-event.ts';
+import { createDownloadViews, type DownloadView, isEnded, nameOfId } from './download-view.ts';
+import { createTold, endText, receiptText } from './end-text.ts';
+import { failureText } from './failure-text.ts';
+import type { Display, Output, Renderer } from './renderer.ts';
+import type { Paint } from './style.ts';
+import { printable } from './text.ts';
+
+/** How often the bytes of a watched download are told; one of our own has its hive's heartbeats for that. */
+const WATCH_INTERVAL_SECS = 10;
+
+export interface LinesOptions {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly paint: Paint;
+  readonly display: Display;
+  /** Results and errors only. */
+  readonly isQuiet: boolean;
+}
+
+/** For people without a terminal (a log, a pipe): a plain line at each change of status and at each heartbeat. */
+export function createLinesRenderer(options: LinesOptions): Renderer {
+  const { stdout, stderr, paint, display } = options;
+  const views = createDownloadViews();
+  const statusLine = createStatusLines(display === 'watch' ? WATCH_INTERVAL_SECS : Number.POSITIVE_INFINITY);
+  const told = createTold();
+  const say = (text: string) => {
+    if (!options.isQuiet) stderr.write(text);
+  };
+
+  /** Ids alone on stdout: what `$(rbee-keeper … --detach)` hands to the next command. */
+  function sayStarted(accepted: JobAccepted): void {
+    const ids = acceptedIds(accepted);
+    for (const id of ids) stdout.write(`${id}\n`);
+    say(`started as ${accepted.job_id}; follow it with "rbee-keeper download watch ${ids.join(' ')}"\n`);
+  }
+
+  function event(event: WatchEvent): void {
+    const wasLost = views.connectionLost;
+    const view = views.apply(event);
+    switch (event.event) {
+      case 'accepted':
+        if (display === 'detach') sayStarted(event.data);
+        return;
+      case 'narration':
+        if (display === 'narrate') stdout.write(`${narrationLine(event.data)}\n`);
+        else if (event.data.action === HEARTBEAT_ACTION) say(`${printable(event.data.human)}\n`);
+        return;
+      case 'data':
+        if (display === 'narrate') stdout.write(`${JSON.stringify(event.data)}\n`);
+        return;
+      case 'progress':
+        if (view !== null) say(statusLine(view, event.data.elapsed_secs, views.nameOf(view)));
+        return;
+      case 'notice':
+        if (view !== null) say(`${views.nameOf(view)}: ${printable(event.data.message)}\n`);
+        return;
+      case 'complete':
+        told.isNew(event.data.download_id);
+        say(endText(event, view && views.nameOf(view), paint) ?? '');
+        stdout.write(`${event.data.path}\n`);
+        return;
+      case 'error':
+        told.isNew(event.data.download_id);
+        stderr.write(endText(event, view && views.nameOf(view), paint) ?? '');
+        return;
+      case 'cancelled':
+        if (told.isNew(event.data.download_id)) say(endText(event, view && views.nameOf(view), paint) ?? '');
+        return;
+      case 'receipt':
+        say(receiptText(told.newOf(event.data), (id) => nameOfId(views.all, id)));
+        return;
+      case 'connection':
+        if (!wasLost && views.connectionLost) say('connection to the queen lost, reconnecting\n');
+        if (wasLost && !views.connectionLost) say('connected to the queen again\n');
+        return;
+      case 'failure':
+        stderr.write(failureText(event.failure, paint));
+    }
+  }
+
+  return {
+    event,
+    answer: (_, text) => void stdout.write(text()),
+    note: (text) => say(`${text}\n`),
+    failure: (failure) => void stderr.write(failureText(failure, paint)),
+    close() {},
+  };
+}
+
+/** The line that tells how a download stands, when it is due: at a change of status, or that long after the last. */
+function createStatusLines(intervalSecs: number) {
+  const last = new Map<string, { status: string; elapsedSecs: number }>();
+  return (view: DownloadView, elapsedSecs: number, name: string): string => {
+    const before = last.get(view.id);
+    const isDue = elapsedSecs - (before?.elapsedSecs ?? 0) >= intervalSecs;
+    if (before?.status === view.status && !isDue) return '';
+    last.set(view.id, { status: view.status, elapsedSecs });
+    // How it ended is told by its last event, with what belongs to it.
+    return isEnded(view) ? '' : `${name}: ${progressText(view)}\n`;
+  };
+}
+
+function progressText({ status, bytes, total, speed, eta }: DownloadView): string {
+  if (status !== 'downloading') return status;
+  const size = total === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(total)}`;
+  const rate = speed === 0 ? '' : `, ${formatSpeed(speed)}`;
+  return `${status}, ${size}${rate}${eta === null ? '' : `, ${formatSeconds(eta)} left`}`;
+}
+
+function narrationLine({ at, actor, human }: { at: string; actor: string; human: string }): string {
+  return `${at.slice(11, 19)} ${printable(actor)}: ${printable(human)}`;
+}

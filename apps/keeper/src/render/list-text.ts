@@ -1,0 +1,123 @@
+import {
+  type CancelledJob,
+  type Download,
+  formatBytes,
+  formatSeconds,
+  formatSpeed,
+  type Hive,
+  type Job,
+} from '@rbee/contract';
+import type { DownloadListing, FleetPlaces, FleetStatus, ListedModel } from '../answers.ts';
+import { nameOfRef } from './download-view.ts';
+import { receiptText } from './end-text.ts';
+import { type Column, table } from './table.ts';
+import { printable } from './text.ts';
+
+export interface TextOptions {
+  /** Columns of the terminal; null where there is none. */
+  readonly width: number | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+}
+
+export function modelsText(models: readonly ListedModel[], { width }: TextOptions): string {
+  if (models.length === 0) return 'no models yet: fetch one with "rbee-keeper model download REF"\n';
+  const columns: readonly Column<ListedModel>[] = [
+    { title: 'MODEL', cell: (model) => model.model_id },
+    { title: 'HIVE', cell: (model) => model.hive_id },
+    { title: 'SIZE', cell: (model) => formatBytes(model.bytes), side: 'right' },
+    { title: 'FILES', cell: (model) => String(model.files), side: 'right' },
+    { title: 'REF', cell: (model) => model.model_ref, shrinks: true },
+  ];
+  return table(columns, models, width);
+}
+
+export function downloadsText({ downloads, more }: DownloadListing, options: TextOptions): string {
+  if (downloads.length === 0) return 'no downloads\n';
+  const rest = more ? 'there are older ones: see --limit\n' : '';
+  return downloadTable(downloads, options) + rest;
+}
+
+function downloadTable(downloads: readonly Download[], { width, now }: TextOptions): string {
+  const idOf = shortIds(downloads.map(({ download_id: id }) => id));
+  const columns: readonly Column<Download>[] = [
+    { title: 'DOWNLOAD', cell: ({ download_id: id }) => idOf(id) },
+    { title: 'HIVE', cell: (download) => download.hive_id },
+    { title: 'STATUS', cell: (download) => download.status },
+    { title: 'DONE', cell: ({ percent }) => (percent === null ? '' : `${percent.toFixed(1)}%`), side: 'right' },
+    { title: 'SIZE', cell: ({ bytes, total }) => formatBytes(total ?? bytes), side: 'right' },
+    { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right' },
+    { title: 'AGE', cell: ({ created_at: at }) => age(at, now), side: 'right' },
+    { title: 'MODEL', cell: (download) => nameOfRef(download.model_ref), shrinks: true },
+  ];
+  return table(columns, downloads, width);
+}
+
+export function jobsText(jobs: readonly Job[], { width, now }: TextOptions): string {
+  if (jobs.length === 0) return 'no jobs\n';
+  const idOf = shortIds(jobs.map(({ job_id: id }) => id));
+  const columns: readonly Column<Job>[] = [
+    { title: 'JOB', cell: ({ job_id: id }) => idOf(id) },
+    { title: 'STATE', cell: (job) => job.state },
+    { title: 'OPERATION', cell: (job) => job.operation },
+    { title: 'AGE', cell: ({ created_at: at }) => age(at, now), side: 'right' },
+    { title: 'MODEL', cell: ({ model }) => model ?? '', shrinks: true },
+  ];
+  return table(columns, jobs, width);
+}
+
+export function hivesText(hives: readonly Hive[], { width, now }: TextOptions): string {
+  if (hives.length === 0) return 'no hives: start one with "rbee-hive --queen-url URL"\n';
+  const columns: readonly Column<Hive>[] = [
+    { title: 'HIVE', cell: (hive) => hive.hive_id },
+    { title: 'STATE', cell: (hive) => (hive.online ? 'online' : 'offline') },
+    { title: 'ACTIVE', cell: (hive) => String(hive.active_downloads), side: 'right' },
+    { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right' },
+    { title: 'FREE', cell: ({ free_bytes: free }) => (free === null ? '' : formatBytes(free)), side: 'right' },
+    { title: 'SEEN', cell: ({ last_seen_at: at }) => (at === null ? 'never' : age(at, now)), side: 'right' },
+    { title: 'URL', cell: (hive) => hive.hive_url, shrinks: true },
+  ];
+  return table(columns, hives, width);
+}
+
+export function statusText({ queen, hives, downloads }: FleetStatus, options: TextOptions): string {
+  const running = downloads.length === 0 ? 'no download is running\n' : downloadTable(downloads, options);
+  return [
+    `queen ${printable(queen.queen_id)} at ${queen.queen_url}, version ${printable(queen.version)}, `,
+    `up ${formatSeconds(queen.uptime_secs)}, ${queen.hives_online} of ${queen.hives} hives online\n\n`,
+    hivesText(hives, options),
+    `\n${running}`,
+  ].join('');
+}
+
+export function cancelText(receipt: CancelledJob): string {
+  if (receipt.downloads.length === 0) return `${receipt.job_id}: ${receipt.status}\n`;
+  return receiptText(receipt, (id) => id);
+}
+
+export function placesText(places: FleetPlaces): string {
+  return [
+    `queen    ${places.queen_url}`,
+    `hive     ${places.hive_url} (${printable(places.hive_id)})`,
+    `models   ${printable(places.models_dir)}`,
+    'Ctrl+C stops both.\n',
+  ].join('\n');
+}
+
+/** `dl-` or `job-` and the first two groups of the UUID: the whole time of a UUIDv7, 48 random bits of a UUIDv4. */
+const SHORT_UUID_CHARS = 13;
+
+/** Beginnings of ids, as long as it takes to tell these apart, that commands take in place of the ids. */
+export function shortIds(ids: readonly string[]): (id: string) => string {
+  const distinct = [...new Set(ids)];
+  const longest = Math.max(0, ...distinct.map((id) => id.length));
+  for (let length = SHORT_UUID_CHARS; length < longest; length += 1) {
+    const cut = (id: string) => id.slice(0, id.indexOf('-') + 1 + length);
+    if (new Set(distinct.map(cut)).size === distinct.length) return cut;
+  }
+  return (id) => id;
+}
+
+function age(timestamp: string, now: number): string {
+  return formatSeconds((now - Date.parse(timestamp)) / 1_000);
+}

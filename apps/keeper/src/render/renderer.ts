@@ -1,0 +1,25 @@
+import type { Failure } from '../failure.ts';
+import type { WatchEvent } from '../watch-event.ts';
+
+/**
+ * What a command shows: an answer, the end of downloads of its own (`download`) or of any (`watch`), the ids of what it
+ * has started (`detach`), or a job's narration (`narrate`).
+ */
+export type Display = 'ask' | 'download' | 'watch' | 'detach' | 'narrate';
+
+/** How a command's results, events and errors reach the user. Results go to stdout, all else to stderr. */
+export interface Renderer {
+  /** Something that happened in what is being followed. */
+  event(event: WatchEvent): void;
+  /** The answer of a command: `data` for programs, `text` (lines, each with its line feed) for people. */
+  answer(data: unknown, text: () => string): void;
+  /** A line about what the keeper itself does. */
+  note(text: string): void;
+  failure(failure: Failure): void;
+  /** Leaves the terminal as it was found. Nothing may follow. Again is fine. */
+  close(): void;
+}
+
+export interface Output {
+  write(text: string): unknown;
+}

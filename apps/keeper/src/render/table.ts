@@ -1,0 +1,47 @@
+import { pad, printable, shorten, textWidth } from './text.ts';
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly cell: (row: Row) => string;
+  readonly side?: 'left' | 'right';
+  /** Gives way where the table is wider than the terminal. */
+  readonly shrinks?: boolean;
+}
+
+const GAP = '  ';
+const MIN_SHRUNK = 12;
+
+/**
+ * Rows under titles, each line with its line feed. `width` is the terminal's; null where there is none, then nothing
+ * is shortened.
+ */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number | null): string {
+  const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))));
+  const lines = [columns.map((column) => column.title), ...cells];
+  const widths = fitted(
+    columns,
+    columns.map((_, index) => Math.max(...lines.map((line) => textWidth(line[index] ?? '')))),
+    width,
+  );
+  return lines
+    .map((line) =>
+      columns
+        .map((column, index) => {
+          const room = widths[index] ?? 0;
+          return pad(shorten(line[index] ?? '', room), room, column.side);
+        })
+        .join(GAP)
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** The widths with what is too much taken from the column that shrinks. */
+function fitted<Row>(columns: readonly Column<Row>[], widths: readonly number[], width: number | null): number[] {
+  const total = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1);
+  const excess = width === null ? 0 : Math.max(0, total - width);
+  return widths.map((each, index) =>
+    columns[index]?.shrinks ? Math.max(Math.min(each, MIN_SHRUNK), each - excess) : each,
+  );
+}

@@ -1,0 +1,92 @@
+import { stripVTControlCharacters } from 'node:util';
+
+// C0, DEL, C1, line separators and the controls that reorder a line: text from a wire must not steer the terminal.
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/g;
+
+/** Text from elsewhere as it may stand in one line of a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, ' ');
+}
+
+/** First and last code point of the blocks that take two columns (Unicode's East Asian Width `W` and `F`). */
+const WIDE: readonly (readonly [number, number])[] = [
+  [0x1100, 0x115f],
+  [0x2e80, 0x303e],
+  [0x3041, 0x33ff],
+  [0x3400, 0x4dbf],
+  [0x4e00, 0xa4cf],
+  [0xa960, 0xa97f],
+  [0xac00, 0xd7a3],
+  [0xf900, 0xfaff],
+  [0xfe30, 0xfe6f],
+  [0xff00, 0xff60],
+  [0xffe0, 0xffe6],
+  [0x1f300, 0x1f64f],
+  [0x1f680, 0x1f6ff],
+  [0x1f900, 0x1faff],
+  [0x20000, 0x3fffd],
+];
+const EMOJI = /\p{Emoji_Presentation}/u;
+const NO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]/u;
+
+/** What a reader sees as one character each. */
+function graphemes(text: string): string[] {
+  return [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text)].map(({ segment }) => segment);
+}
+
+function graphemeWidth(grapheme: string): number {
+  const point = grapheme.codePointAt(0) ?? 0;
+  if (point < 0x300) return 1;
+  if (NO_WIDTH.test(grapheme)) return 0;
+  return EMOJI.test(grapheme) || WIDE.some(([first, last]) => point >= first && point <= last) ? 2 : 1;
+}
+
+/** Columns that a text takes in a terminal; colours take none. */
+export function textWidth(text: string): number {
+  if (/^[\u0020-\u007e]*$/.test(text)) return text.length;
+  return graphemes(stripVTControlCharacters(text)).reduce((width, grapheme) => width + graphemeWidth(grapheme), 0);
+}
+
+/** The text in at most `width` columns: where it is longer its middle gives way to an ellipsis. */
+export function shorten(text: string, width: number): string {
+  if (textWidth(text) <= width) return text;
+  if (width <= 0) return '';
+  const parts = graphemes(text);
+  const tailWidth = Math.floor((width - 1) / 2);
+  const head = takeWhileFits(parts, width - 1 - tailWidth);
+  const tail = takeWhileFits([...parts].reverse(), tailWidth).reverse();
+  return `${head.join('')}…${tail.join('')}`;
+}
+
+function takeWhileFits(parts: readonly string[], width: number): string[] {
+  let left = width;
+  const taken: string[] = [];
+  for (const part of parts) {
+    left -= graphemeWidth(part);
+    if (left < 0) break;
+    taken.push(part);
+  }
+  return taken;
+}
+
+/** The text followed, or with `right` preceded, by spaces up to `width` columns. */
+export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
+  const space = ' '.repeat(Math.max(0, width - textWidth(text)));
+  return side === 'left' ? text + space : space + text;
+}
+
+/** The text in lines of at most `width` columns, broken at spaces where there are any. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (textWidth(longer) <= width || line === '') {
+      line = longer;
+      continue;
+    }
+    lines.push(line);
+    line = word;
+  }
+  return line === '' ? lines : [...lines, line];
+}

@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import { type Command, CommanderError } from 'commander';
+import { exitCodes } from './exit-codes.ts';
+import { toFailure } from './failure.ts';
+import { usageError } from './keeper-error.ts';
+import { buildProgram, type Run } from './program.ts';
+import type { Renderer } from './render/renderer.ts';
+import { createRenderer, type Io, openSession } from './session.ts';
+import { type GlobalOptions, queenSettings } from './settings.ts';
+
+/** Runs one command line, the words after the program's name, and returns the exit code. */
+export async function runProgram(words: readonly string[], io: Io): Promise<number> {
+  let code: number = exitCodes.done;
+  const run: Run = async (command, display, action) => {
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const renderer = await createRenderer(options, io, display);
+    const stays = io.onLeave(() => renderer.close());
+    try {
+      code = await action(openSession(queenSettings(options, io.env), io, renderer));
+    } catch (error) {
+      code = await fail(renderer, error, io);
+    } finally {
+      renderer.close();
+      stays();
+    }
+  };
+  const program = buildProgram(packageVersion(), run);
+  prepare(program, io);
+  try {
+    if (words.length === 0) program.outputHelp();
+    else await program.parseAsync([...words], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
+    // Asked for a group of commands alone, commander has shown the help of the group.
+    if (error instanceof CommanderError && error.code === 'commander.help') return exitCodes.usage;
+    // The options are not known where the command line could not be read: `--json` counts wherever it stands.
+    const renderer = await createRenderer({ json: words.includes('--json') }, io, 'ask');
+    return fail(renderer, error instanceof CommanderError ? toUsageError(error) : error, io);
+  }
+}
+
+/** Shows why a command failed; an interrupt is no failure, and says nothing. */
+async function fail(renderer: Renderer, error: unknown, io: Io): Promise<number> {
+  if (io.interrupt.aborted && error === io.interrupt.reason) return exitCodes.interrupted;
+  const failure = await toFailure(error);
+  renderer.failure(failure);
+  return failure.exitCode;
+}
+
+/** Commander must neither end the process nor print errors; it prints help where it is told to. */
+function prepare(command: Command, io: Io): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => void io.stdout.write(text),
+    writeErr: (text) => void io.stderr.write(text),
+    outputError: () => {},
+    getOutHelpWidth: () => io.stdout.columns ?? HELP_COLUMNS,
+    getErrHelpWidth: () => io.stderr.columns ?? HELP_COLUMNS,
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  });
+  for (const child of command.commands) prepare(child, io);
+}
+
+const HELP_COLUMNS = 100;
+
+function toUsageError(error: CommanderError): Error {
+  const text = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+  return usageError(text, 'see rbee-keeper --help, or --help after the command');
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}

@@ -1,0 +1,148 @@
+import { fileURLToPath } from 'node:url';
+import type { CommandDeps } from './commands/command.ts';
+import type { Fleet } from './daemon-client/embedded.ts';
+import type { FleetEnv } from './daemon-client/fleet-env.ts';
+import { KeeperError } from './keeper-error.ts';
+import type { Display, Renderer } from './render/renderer.ts';
+import type { GlobalOptions, QueenSettings } from './settings.ts';
+
+/** A queen on this machine answers at once; one that does not within this time is not there. */
+const PROBE_TIMEOUT_MS = 1_500;
+
+interface TerminalStream extends NodeJS.WritableStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+/** Everything outside the program that it touches. */
+export interface Io {
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdout: TerminalStream;
+  readonly stderr: TerminalStream;
+  /** Aborted by the first Ctrl+C or SIGTERM. */
+  readonly interrupt: AbortSignal;
+  /** Registers what is to be done when the program leaves at once, without waiting; the answer takes it back. */
+  onLeave(cleanUp: () => void): () => void;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+}
+
+/** One run of one command: its settings, its renderer, and what it opens. */
+export interface Session {
+  readonly io: Io;
+  readonly renderer: Renderer;
+  /** For texts of answers. */
+  readonly text: { readonly width: number | null; readonly now: number };
+  /** Runs `work` with a client of the queen that the settings name. */
+  withQueen<T>(work: (deps: CommandDeps) => Promise<T>): Promise<T>;
+  /** The same; where no queen was named and none answers, with a queen and a hive of the keeper's own. */
+  withAnyQueen<T>(options: AnyQueenOptions, work: (deps: CommandDeps) => Promise<T>): Promise<T>;
+  startFleet(env: FleetEnv, options: FleetStart): Promise<Fleet>;
+}
+
+interface AnyQueenOptions {
+  /** Why a queen of the keeper's own would not do: "--detach needs a queen that stays". Null where it would. */
+  readonly needsQueen: string | null;
+}
+
+interface FleetStart {
+  readonly temporaryState: boolean;
+  readonly token: string | null;
+  readonly signal: AbortSignal;
+}
+
+export function openSession(settings: QueenSettings, io: Io, renderer: Renderer): Session {
+  const session: Session = {
+    io,
+    renderer,
+    text: { width: io.stdout.isTTY ? (io.stdout.columns ?? null) : null, now: io.now() },
+    withQueen: (work) => withClient(settings, renderer, io.interrupt, work),
+    async withAnyQueen({ needsQueen }, work) {
+      if (settings.named || (await isQueenThere(settings))) return this.withQueen(work);
+      if (needsQueen !== null) {
+        throw new KeeperError('QUEEN_UNREACHABLE', `no queen answers at ${settings.url}, and ${needsQueen}`, {
+          hint: 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
+        });
+      }
+      return withOwnFleet(session, work);
+    },
+    async startFleet({ env, queenEnv, hiveEnv }, start) {
+      const { startFleet } = await import('./daemon-client/embedded.ts');
+      return startFleet({
+        ...start,
+        env,
+        queenEnv,
+        hiveEnv,
+        bins: { queen: binOf('rbee-queen/bin'), hive: binOf('rbee-hive/bin') },
+        onTrouble: (daemon, message) => renderer.note(`${daemon}: ${message}`),
+        onLeave: io.onLeave,
+      });
+    },
+  };
+  return session;
+}
+
+const binOf = (specifier: string): string => fileURLToPath(import.meta.resolve(specifier));
+
+/** The renderer that the options and the terminal ask for. */
+export async function createRenderer({ json, quiet }: GlobalOptions, io: Io, display: Display): Promise<Renderer> {
+  const { stdout, stderr, env } = io;
+  if (json) {
+    const { createJsonRenderer } = await import('./render/json.ts');
+    return createJsonRenderer(stdout, stderr, quiet === true);
+  }
+  const { paintFor } = await import('./render/style.ts');
+  const paint = paintFor({ isTerminal: stderr.isTTY === true, env });
+  if ((display === 'download' || display === 'watch') && stderr.isTTY && !quiet && env.TERM !== 'dumb') {
+    const { createBarsRenderer } = await import('./render/bars.ts');
+    return createBarsRenderer({ stdout, terminal: stderr, paint, now: io.now });
+  }
+  const { createLinesRenderer } = await import('./render/lines.ts');
+  return createLinesRenderer({ stdout, stderr, paint, display, isQuiet: quiet === true });
+}
+
+async function isQueenThere(settings: QueenSettings): Promise<boolean> {
+  const { createQueenClient } = await import('./daemon-client/client.ts');
+  const client = createQueenClient(settings);
+  try {
+    return await client.answers(PROBE_TIMEOUT_MS);
+  } finally {
+    await client.close();
+  }
+}
+
+async function withClient<T>(
+  settings: Pick<QueenSettings, 'url' | 'token'>,
+  renderer: Renderer,
+  signal: AbortSignal,
+  work: (deps: CommandDeps) => Promise<T>,
+): Promise<T> {
+  const { createQueenClient } = await import('./daemon-client/client.ts');
+  const client = createQueenClient(settings);
+  try {
+    return await work({ client, emit: (event) => renderer.event(event), signal });
+  } finally {
+    await client.close();
+  }
+}
+
+/** The embedded default: it lives as long as the work. The work is told when one of the two ends by itself. */
+async function withOwnFleet<T>(session: Session, work: (deps: CommandDeps) => Promise<T>): Promise<T> {
+  const { embeddedEnv } = await import('./daemon-client/fleet-env.ts');
+  const { io, renderer } = session;
+  const fleet = await session.startFleet(embeddedEnv(io.env), {
+    temporaryState: true,
+    token: null,
+    signal: io.interrupt,
+  });
+  try {
+    renderer.note(`no queen is running: using a queen and a hive of my own (models in ${fleet.modelsDir})`);
+    const gone = new AbortController();
+    void fleet.failed.then((error) => gone.abort(error));
+    const signal = AbortSignal.any([io.interrupt, gone.signal]);
+    return await withClient({ url: fleet.queenUrl, token: null }, renderer, signal, work);
+  } finally {
+    await fleet.stop();
+  }
+}

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createQueenClient, type QueenClient } from '../../src/daemon-client/client.ts';
+import { type FollowDeps, followDownload, followJob } from '../../src/daemon-client/follow-streams.ts';
+import type { WatchEvent } from '../../src/watch-event.ts';
+import { type FakeQueen, startFakeQueen } from '../support/fake-queen.ts';
+
+let queen: FakeQueen;
+let client: QueenClient;
+let events: WatchEvent[];
+let deps: FollowDeps;
+beforeEach(async () => {
+  queen = await startFakeQueen();
+  client = createQueenClient({ url: queen.url, token: null });
+  events = [];
+  deps = { client, emit: (event) => events.push(event), signal: new AbortController().signal };
+});
+afterEach(async () => {
+  await client.close();
+  await queen.close();
+});
+
+describe('followDownload', () => {
+  it('emits what comes, with fields that this version does not know, and returns the last event', async () => {
+    const { download } = queen.addJob('hf:org/repo::file=x.gguf');
+    const following = followDownload(deps, download.id);
+    await queen.waitForRequest('GET', /stream/);
+    download.complete('/models/x.gguf');
+    expect(await following).toMatchObject({ event: 'complete', data: { path: '/models/x.gguf', hive_id: 'gpu-1' } });
+    expect(events.at(-1)).toEqual(await following);
+  });
+
+  it('refuses an event that the contract does not know', async () => {
+    const { download } = queen.addJob('hf:org/repo::file=x.gguf');
+    download.channel.publish({ event: 'complete', data: '{"path":7}' }, 'terminal');
+    await expect(followDownload(deps, download.id)).rejects.toMatchObject({
+      code: 'ANSWER_UNEXPECTED',
+      message: expect.stringContaining('its event "complete" is not understood'),
+    });
+  });
+
+  it('rejects with what the queen says of an unknown id', async () => {
+    await expect(followDownload(deps, 'dl-01999c3a-4f2b-7000-8000-000000000000')).rejects.toMatchObject({
+      code: 'DOWNLOAD_NOT_FOUND',
+      details: { queen_url: queen.url },
+    });
+  });
+
+  it('gives up on a queen that does not come back, and says that the download may go on', async () => {
+    const { download } = queen.addJob('hf:org/repo::file=x.gguf');
+    const patience = { maxAttempts: 2, backoff: { baseMs: 1, maxMs: 2 } };
+    const following = followDownload({ ...deps, patience }, download.id);
+    await queen.waitFor(() => events.length > 0, 'the snapshot');
+    await queen.hangUp();
+    await expect(following).rejects.toMatchObject({
+      code: 'QUEEN_UNREACHABLE',
+      exitCode: 3,
+      hint: expect.stringContaining('may go on'),
+    });
+    expect(events.filter(({ event }) => event === 'connection').length).toBeGreaterThan(0);
+  });
+
+  it("rejects with the signal's reason when it is told to leave", async () => {
+    const { download } = queen.addJob('hf:org/repo::file=x.gguf');
+    const leave = new AbortController();
+    const following = followDownload({ ...deps, signal: leave.signal }, download.id);
+    await queen.waitFor(() => events.length > 0, 'the snapshot');
+    leave.abort(new Error('enough'));
+    await expect(following).rejects.toThrow('enough');
+  });
+});
+
+describe('followJob', () => {
+  it('emits narration and data in order and returns how the job ended', async () => {
+    const { job } = queen.addJob('hf:org/repo::file=x.gguf');
+    job.narrate('first', 'one');
+    job.data('model_list', { models: [] });
+    job.narrate('second', 'two');
+    job.end({ state: 'failed', message: 'no luck' });
+    expect(await followJob(deps, job.id)).toEqual({ state: 'failed', message: 'no luck' });
+    expect(events.map(({ event }) => event)).toEqual(['narration', 'data', 'narration']);
+  });
+
+  it('refuses an end that says nothing', async () => {
+    const { job } = queen.addJob('hf:org/repo::file=x.gguf');
+    job.channel.publish({ data: 'bye' }, 'terminal');
+    await expect(followJob(deps, job.id)).rejects.toMatchObject({ code: 'ANSWER_UNEXPECTED' });
+  });
+});

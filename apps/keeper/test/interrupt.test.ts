@@ -1,0 +1,74 @@
+import { EXIT_CODES } from '@rbee/contract';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
+import { startKeeper } from './support/keeper.ts';
+
+/** What an answer to the cancel is waited for. */
+const CANCEL_TIMEOUT_MS = 15_000;
+const REF = 'hf:org/repo::file=x.gguf';
+
+let queen: FakeQueen;
+beforeEach(async () => {
+  queen = await startFakeQueen();
+});
+afterEach(() => queen.close());
+
+async function startDownload(words: readonly string[] = []) {
+  const keeper = await startKeeper(['pull', REF, ...words], { queen });
+  const started = await queen.waitForJob(0);
+  started.download.progress({ status: 'downloading', bytes: 412_500_000, total: 637_800_000 });
+  await keeper.waitFor(() => /downloading/.test(keeper.stdout() + keeper.stderr()), 'the first bytes');
+  return { keeper, ...started };
+}
+
+describe('an interrupt of a download', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'by %s cancels the job, says what was kept and ends with 130',
+    async (signal) => {
+      const { keeper, job } = await startDownload();
+      expect(await keeper.stop(signal)).toBe(EXIT_CODES.interrupted);
+      expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
+      expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to leave at once\n');
+      expect(keeper.stderr()).toContain('x.gguf: cancelled, kept 412.5 MB; run the same command again to go on\n');
+      expect(keeper.stderr().match(/cancelled/g)).toHaveLength(1);
+      expect(keeper.stdout()).toBe('');
+    },
+  );
+
+  it('cancels every job that the command started', async () => {
+    const keeper = await startKeeper(['pull', REF, 'org/other'], { queen });
+    await queen.waitForJob(1);
+    await keeper.waitFor(() => keeper.stderr().match(/queued/g)?.length === 2, 'both');
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    const cancelled = queen.requests.filter(({ method }) => method === 'DELETE').map(({ path }) => path);
+    expect(cancelled.sort()).toEqual(queen.jobs.map(({ id }) => `/v1/jobs/${id}`).sort());
+  });
+
+  it('prints receipts as events with --json', async () => {
+    const { keeper, job } = await startDownload(['--json']);
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    const receipt = keeper.lines.find(({ json }) => json?.event === 'receipt');
+    expect(receipt?.json?.data).toMatchObject({ job_id: job.id, downloads: [{ state: 'stopped', partial: 'kept' }] });
+  });
+
+  it('leaves at once the second time, although the queen never answers the cancel', async () => {
+    const { keeper } = await startDownload();
+    queen.refuses = ({ method }) => (method === 'DELETE' ? 'silence' : null);
+    process.kill(keeper.pid, 'SIGINT');
+    await queen.waitForRequest('DELETE', /./);
+    const pressedAt = performance.now();
+    // Two presses that come together count as one, so the second is repeated until it is taken as another.
+    const pressing = setInterval(() => process.kill(keeper.pid, 'SIGINT'), 50);
+    const { code } = await keeper.exited.finally(() => clearInterval(pressing));
+    expect(code).toBe(EXIT_CODES.interrupted);
+    expect(performance.now() - pressedAt).toBeLessThan(CANCEL_TIMEOUT_MS / 2);
+  });
+
+  it('says how to go on where the queen cannot be told', async () => {
+    const { keeper, job } = await startDownload();
+    await queen.hangUp();
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    expect(keeper.stderr()).toContain(`error: the job ${job.id} could not be cancelled: no queen answers at`);
+    expect(keeper.stderr()).toContain(`hint: it may go on; try again with "rbee-keeper job cancel ${job.id}"`);
+  });
+});

@@ -1,0 +1,128 @@
+import { EXIT_CODES, modelIdOf } from '@rbee/contract';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
+import { runKeeper } from './support/keeper.ts';
+
+let queen: FakeQueen;
+beforeEach(async () => {
+  queen = await startFakeQueen();
+});
+afterEach(() => queen.close());
+
+const model = (name: string) => ({
+  model_id: modelIdOf(name),
+  model_ref: name,
+  bytes: 637_800_000,
+  files: 1,
+  path: `/models/${name}`,
+  modified_at: '2026-01-02T03:04:05.000Z',
+});
+
+describe('model list', () => {
+  it('asks every hive in one job and shows what each has', async () => {
+    queen.onJob = (job) => {
+      job.data('model_list', { hive_id: 'gpu-2', models: [model('hf:org/b@0')] });
+      job.data('model_list', { hive_id: 'gpu-1', models: [model('hf:org/a@0')] });
+      job.end({ state: 'completed' });
+    };
+    const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
+    expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
+    expect(queen.jobs[0]?.request.body).toMatchObject({ operation: 'model_list', hive_id: '*' });
+    expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['MODEL', 'HIVE', 'SIZE', 'FILES', 'REF'],
+      [modelIdOf('hf:org/a@0'), 'gpu-1', '637.8 MB', '1', 'hf:org/a@0'],
+      [modelIdOf('hf:org/b@0'), 'gpu-2', '637.8 MB', '1', 'hf:org/b@0'],
+      [''],
+    ]);
+  });
+
+  it('shows what it has where one hive did not answer, and ends with that failure', async () => {
+    queen.onJob = (job) => {
+      job.data('model_list', { hive_id: 'gpu-1', models: [model('hf:org/a@0')] });
+      job.end({ state: 'failed', message: 'gpu-2 cannot be reached' }, 'HIVE_UNAVAILABLE');
+    };
+    const { code, stdout, stderr } = await runKeeper(['ls', '--json'], { queen });
+    expect(code).toBe(EXIT_CODES.unreachable);
+    const [list = '', error = ''] = stdout.split('\n');
+    expect(JSON.parse(list).models).toEqual([{ hive_id: 'gpu-1', ...model('hf:org/a@0') }]);
+    expect(JSON.parse(error).error).toMatchObject({ code: 'HIVE_UNAVAILABLE', message: 'gpu-2 cannot be reached' });
+    expect(stderr).toContain('gpu-2 cannot be reached');
+  });
+
+  it('takes a list that is longer than a usual event', async () => {
+    const models = Array.from({ length: 1_000 }, (_, index) => model(`hf:org/model-${index}@0`));
+    queen.onJob = (job) => {
+      job.data('model_list', { hive_id: 'gpu-1', models });
+      job.end({ state: 'completed' });
+    };
+    const { stdout } = await runKeeper(['ls', '--json'], { queen });
+    expect(JSON.parse(stdout).models).toHaveLength(1_000);
+  });
+
+  it('never lets the text of others steer the terminal', async () => {
+    queen.onJob = (job) => {
+      job.data('model_list', { hive_id: 'gpu-1', models: [model('hf:org/\u001b[2Ja\u009b31m\u202eb')] });
+      job.end({ state: 'completed' });
+    };
+    const { stdout } = await runKeeper(['ls'], { queen });
+    expect(stdout).toContain('hf:org/');
+    expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/);
+  });
+});
+
+describe('download list', () => {
+  it('shows a line for each, newest first, with ids that other commands take', async () => {
+    queen.addJob('hf:org/a::file=old.gguf').download.complete('/models/old.gguf');
+    const { download } = queen.addJob('hf:org/a::file=new.gguf');
+    download.progress({ status: 'downloading', bytes: 250, total: 1_000, speed_bps: 100 });
+    const { stdout } = await runKeeper(['download', 'list'], { queen });
+    const [, newest = '', oldest = ''] = stdout.split('\n');
+    expect(newest).toMatch(/downloading +25\.0% +1\.0 kB +100 B\/s .* new\.gguf$/);
+    expect(oldest).toMatch(/complete .* old\.gguf$/);
+    const [prefix = ''] = newest.split(' ');
+    expect(download.id.startsWith(prefix)).toBe(true);
+    expect((await runKeeper(['download', 'cancel', prefix], { queen })).code).toBe(EXIT_CODES.done);
+  });
+
+  it('passes a status and a limit on, and prints the list as one JSON object', async () => {
+    queen.addJob('hf:org/a::file=a.gguf').download.complete('/models/a.gguf');
+    const { job, download } = queen.addJob('hf:org/a::file=b.gguf');
+    const words = ['download', 'list', '--status', 'queued', '--limit', '5', '--json'];
+    const { stdout } = await runKeeper(words, { queen });
+    expect(JSON.parse(stdout).downloads).toMatchObject([{ download_id: download.id, job_id: job.id }]);
+    expect((await queen.waitForRequest('GET', /downloads/)).query).toEqual({ status: 'queued', limit: '5' });
+  });
+
+  it('says so where there are none', async () => {
+    expect((await runKeeper(['download', 'list'], { queen })).stdout).toBe('no downloads\n');
+  });
+});
+
+describe('job list, hive list and status', () => {
+  it('job list shows a line for each job, newest first', async () => {
+    const { job } = queen.addJob('hf:org/a');
+    job.end({ state: 'completed' });
+    const { stdout } = await runKeeper(['job', 'list'], { queen });
+    expect(stdout).toMatch(/^JOB .*\njob-\S+ +completed +model_download .* hf:org\/a\n$/);
+    expect(JSON.parse((await runKeeper(['job', 'list', '--json'], { queen })).stdout).jobs[0].job_id).toBe(job.id);
+  });
+
+  it('hive list shows which are there', async () => {
+    queen.hives.push(hiveNamed('gpu-2', { online: false, last_seen_at: null, free_bytes: null }));
+    const { stdout } = await runKeeper(['hive', 'list'], { queen });
+    expect(stdout).toMatch(/gpu-1 +online .*500\.0 GB/);
+    expect(stdout).toMatch(/gpu-2 +offline .*never/);
+  });
+
+  it('status shows the queen, its hives and what runs, and not what has ended', async () => {
+    queen.addJob('hf:org/a::file=old.gguf').download.complete('/models/old.gguf');
+    queen.addJob('hf:org/a::file=new.gguf').download.progress({ status: 'downloading' });
+    const { code, stdout } = await runKeeper(['status'], { queen });
+    expect(code).toBe(EXIT_CODES.done);
+    expect(stdout).toContain(`queen queen-1 at ${queen.url}, version 0.1.0, up 1m01s, 1 of 1 hives online`);
+    expect(stdout).toContain('new.gguf');
+    expect(stdout).not.toContain('old.gguf');
+    const json = JSON.parse((await runKeeper(['status', '--json'], { queen })).stdout);
+    expect(Object.keys(json)).toEqual(['queen', 'hives', 'downloads']);
+  });
+});

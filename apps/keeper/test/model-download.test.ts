@@ -1,0 +1,175 @@
+import { EXIT_CODES, RbeeError } from '@rbee/contract';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
+import { runKeeper, startKeeper } from './support/keeper.ts';
+
+const REF = 'hf:org/repo::file=x.gguf';
+
+let queen: FakeQueen;
+beforeEach(async () => {
+  queen = await startFakeQueen();
+});
+afterEach(() => queen.close());
+
+function completesAt(path: string): void {
+  queen.onJob = (job) => {
+    for (const download of job.downloads) {
+      download.progress({ status: 'downloading', bytes: 250, total: 1_000, speed_bps: 100, eta_secs: 8 });
+      download.complete(path);
+    }
+    job.end({ state: 'completed' });
+  };
+}
+
+describe('model download, not on a terminal', () => {
+  it('prints the path alone on stdout and ends with 0', async () => {
+    completesAt('/models/x.gguf');
+    const { code, stdout, stderr } = await runKeeper(['model', 'download', REF], { queen });
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.done, stdout: '/models/x.gguf\n' });
+    expect(stderr).toContain('x.gguf: complete, 1.0 kB');
+    expect(stderr).not.toContain('\u001b');
+  });
+
+  it('prints a plain line at each change of status and at each heartbeat, and none in between', async () => {
+    const keeper = await startKeeper(['pull', REF], { queen });
+    const { job, download } = await queen.waitForJob(0);
+    await keeper.waitFor(() => keeper.stderr().includes('x.gguf: queued'), 'the first status');
+    download.progress({ status: 'downloading', bytes: 250, total: 1_000 });
+    await keeper.waitFor(() => keeper.stderr().includes('x.gguf: downloading, 250 B of 1.0 kB'), 'the second');
+    download.progress({ bytes: 500 });
+    job.narrate('download_progress', '⏳ Still downloading x.gguf');
+    await keeper.waitFor(() => keeper.stderr().includes('⏳ Still downloading x.gguf\n'), 'the heartbeat');
+    download.progress({ status: 'verifying' });
+    await keeper.waitFor(() => keeper.stderr().includes('x.gguf: verifying'), 'the third');
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    expect((await keeper.exited).code).toBe(EXIT_CODES.done);
+    expect(keeper.stderr().trimEnd().split('\n')).toHaveLength(5);
+  });
+
+  it('sends the ref, the hives, the hash, a token and a request id', async () => {
+    completesAt('/models/x.gguf');
+    const hash = 'ab'.repeat(32);
+    const words = [
+      '--token',
+      'secret',
+      'dl',
+      REF,
+      '--hive',
+      'gpu-1',
+      '--hive',
+      'gpu-2',
+      '--sha256',
+      hash.toUpperCase(),
+    ];
+    await runKeeper(words, { queen });
+    const { body, headers } = await queen.waitForRequest('POST', /jobs/);
+    expect(body).toMatchObject({ model: REF, hive_id: ['gpu-1', 'gpu-2'], sha256: hash });
+    expect(headers.authorization).toBe('Bearer secret');
+    expect(headers['x-request-id']).toMatch(/^[A-Za-z0-9._-]{1,64}$/);
+  });
+
+  it('follows a download on every hive with --all-hives and prints a path for each', async () => {
+    queen.hives.push(hiveNamed('gpu-2'));
+    completesAt('/models/x.gguf');
+    const { stdout, stderr } = await runKeeper(['pull', REF, '--all-hives'], { queen });
+    expect(queen.jobs[0]?.request.body.hive_id).toBe('*');
+    expect(stdout).toBe('/models/x.gguf\n/models/x.gguf\n');
+    expect(stderr).toContain('gpu-2 x.gguf: complete');
+  });
+
+  it('starts all of several refs and ends as badly as the worst of them', async () => {
+    queen.onJob = (job) => {
+      const [download] = job.downloads;
+      if (job.request.body.model === REF) {
+        download?.complete('/models/x.gguf');
+        job.end({ state: 'completed' });
+      } else {
+        download?.fail('MODEL_GATED', 'the model is gated', { hint: 'accept the terms at https://hub/org/other' });
+        job.end({ state: 'failed', message: 'the model is gated' });
+      }
+    };
+    const { code, stdout, stderr } = await runKeeper(['pull', 'org/other', REF], { queen });
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '/models/x.gguf\n' });
+    expect(stderr).toContain('error: other: the model is gated (MODEL_GATED)\nhint: accept the terms at https://hub');
+  });
+
+  it('goes on with the other refs where the queen refuses one', async () => {
+    completesAt('/models/x.gguf');
+    queen.refuses = ({ method, body }) =>
+      method === 'POST' && body.model !== REF ? new RbeeError('SOURCE_NOT_ALLOWED', 'this source is off') : null;
+    const { code, stdout, stderr } = await runKeeper(['pull', 'org/other', REF], { queen });
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '/models/x.gguf\n' });
+    expect(stderr).toContain(`error: this source is off (SOURCE_NOT_ALLOWED, said by the queen at ${queen.url})`);
+  });
+
+  it('prints the ids alone on stdout with --detach, and leaves the job running', async () => {
+    const { code, stdout } = await runKeeper(['pull', REF, '--detach'], { queen });
+    expect(code).toBe(EXIT_CODES.done);
+    expect(stdout).toBe(`${queen.jobs[0]?.downloads[0]?.id}\n`);
+    expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+  });
+
+  it('says nothing but the result with --quiet', async () => {
+    completesAt('/models/x.gguf');
+    const { stdout, stderr } = await runKeeper(['pull', REF, '--quiet'], { queen });
+    expect({ stdout, stderr }).toEqual({ stdout: '/models/x.gguf\n', stderr: '' });
+  });
+
+  it('fails with the reason of the job where a download never says how it ended', async () => {
+    queen.onJob = (job) => job.end({ state: 'failed', message: 'the disk is full' }, 'DISK_FULL');
+    const { code, stderr } = await runKeeper(['pull', REF], { queen });
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toContain('error: the disk is full');
+    expect(stderr).toContain('hint: look at the disk');
+  });
+
+  it('reconnects by itself where the connection to the queen drops', async () => {
+    const keeper = await startKeeper(['pull', REF], { queen });
+    const { job, download } = await queen.waitForJob(0);
+    await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
+    await queen.hangUp();
+    await keeper.waitFor(() => keeper.stderr().includes('connection to the queen lost, reconnecting'), 'the loss');
+    await queen.listen();
+    await keeper.waitFor(() => keeper.stderr().includes('connected to the queen again'), 'the return');
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    expect((await keeper.exited).code).toBe(EXIT_CODES.done);
+    expect(keeper.stdout()).toBe('/models/x.gguf\n');
+  });
+});
+
+describe('model download --json', () => {
+  it('prints one event a line on stdout and nothing else there', async () => {
+    queen.onJob = (job) => {
+      job.narrate('download_start', 'starting');
+      job.downloads[0]?.complete('/models/x.gguf');
+      job.end({ state: 'completed' });
+    };
+    const { code, stdout, stderr } = await runKeeper(['pull', REF, '--json'], { queen });
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(code).toBe(EXIT_CODES.done);
+    expect(events[0]).toMatchObject({ event: 'accepted', model: REF, data: { job_id: queen.jobs[0]?.id } });
+    expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['narration', 'complete', 'end']));
+    expect(events.find(({ event }) => event === 'complete').data).toMatchObject({
+      path: '/models/x.gguf',
+      orchestrator_id: 'queen-1',
+    });
+    expect(stderr).toBe('');
+  });
+
+  it('prints an error event for a failed download, and the same for people on stderr', async () => {
+    queen.onJob = (job) => {
+      job.downloads[0]?.fail('DISK_FULL', 'the disk is full');
+      job.end({ state: 'failed', message: 'the disk is full' });
+    };
+    const { code, stdout, stderr } = await runKeeper(['--json', 'pull', REF], { queen });
+    const last = stdout.split('\n').find((line) => line.startsWith('{"event":"error"')) ?? '{}';
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(JSON.parse(last).data).toMatchObject({ code: 'DISK_FULL', error: 'the disk is full' });
+    expect(stderr).toContain('error: x.gguf: the disk is full (DISK_FULL)');
+  });
+});

@@ -1,0 +1,151 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EXIT_CODES } from '@rbee/contract';
+import { createWatch, generateBytes, type Program, startHub, type TempDir, type TestHub, tempDir } from '@rbee/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runKeeper, startKeeper } from './support/keeper.ts';
+
+/** The built daemons run here: the keeper starts them as it does for its users. */
+const REF = 'hf:org/repo::file=model.gguf';
+const SIZE = 300_000;
+const SEED = 11;
+const DEFAULT_QUEEN = 'http://127.0.0.1:7833/health';
+
+/** A queen on the default port of this machine would be asked in place of one of the keeper's own. */
+const isQueenHere = await fetch(DEFAULT_QUEEN).then(
+  () => true,
+  () => false,
+);
+
+let hub: TestHub;
+let folder: TempDir;
+let keeper: Program;
+beforeEach(async () => {
+  hub = await startHub();
+  hub.addRepo({ id: 'org/repo', files: { 'model.gguf': { size: SIZE, seed: SEED } } });
+  folder = await tempDir();
+  await mkdir(join(folder.path, 'tmp'));
+});
+afterEach(async () => {
+  await keeper.kill();
+  await hub.close();
+  await folder.remove();
+});
+
+async function start(words: readonly string[]): Promise<void> {
+  keeper = await startKeeper(words, {
+    env: {
+      HOME: folder.path,
+      TMPDIR: join(folder.path, 'tmp'),
+      HF_ENDPOINT: hub.url,
+      RBEE_HIVE_MODELS_DIR: join(folder.path, 'models'),
+      RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
+    },
+  });
+}
+
+/** Starts a download whose bytes never come, and returns the daemons' process ids once the hive waits for them. */
+async function startHeldDownload(): Promise<readonly number[]> {
+  hub.throttle(0);
+  await start(['pull', REF]);
+  await keeper.waitFor(() => keeper.stderr().includes('model.gguf: downloading'), 'the download');
+  const daemons = childrenOf(keeper.pid);
+  expect(daemons).toHaveLength(2);
+  return daemons;
+}
+
+function childrenOf(parent: number): number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n');
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, ppid, ...args]) => Number(ppid) === parent && args.some((arg) => /rbee-(?:hive|queen)/.test(arg)))
+    .map(([pid]) => Number(pid));
+}
+
+async function expectGone(pids: readonly number[]): Promise<void> {
+  const isRunning = (pid: number) => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  const watch = createWatch(() => `running: ${pids.filter(isRunning).join(' ')}`);
+  await watch.waitFor(() => !pids.some(isRunning), 'the daemons to be gone', { timeoutMs: 15_000 });
+}
+
+const temporaryFolders = () => readdirSync(join(folder.path, 'tmp')).filter((name) => name.startsWith('rbee-'));
+
+describe.skipIf(isQueenHere)('a download where no queen runs', () => {
+  it('brings its own queen and hive, says so, prints the path of the right file, and leaves nothing behind', async () => {
+    await start(['pull', REF]);
+    const { code } = await keeper.exited;
+    expect(keeper.stderr()).toContain(
+      `no queen is running: using a queen and a hive of my own (models in ${folder.path}/models)\n`,
+    );
+    expect(code).toBe(EXIT_CODES.done);
+    const path = keeper.stdout().trimEnd();
+    expect(await readFile(path)).toEqual(generateBytes({ size: SIZE, seed: SEED }));
+    expect(childrenOf(keeper.pid)).toEqual([]);
+    expect(temporaryFolders()).toEqual([]);
+  });
+
+  it('is cancelled by Ctrl+C, and nothing is left running', async () => {
+    const daemons = await startHeldDownload();
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    expect(keeper.stderr()).toContain('model.gguf: cancelled');
+    await expectGone(daemons);
+    expect(temporaryFolders()).toEqual([]);
+  });
+
+  it('leaves nothing running where the keeper leaves at once or is killed', async () => {
+    const daemons = await startHeldDownload();
+    await keeper.stop('SIGHUP');
+    await expectGone(daemons);
+    const others = await startHeldDownload();
+    await keeper.kill();
+    await expectGone(others);
+  });
+
+  it('fails where the hive ends by itself, and stops the queen', async () => {
+    const daemons = await startHeldDownload();
+    const hive = daemons.find((pid) => commandOf(pid).includes('rbee-hive'));
+    process.kill(hive ?? 0, 'SIGKILL');
+    expect((await keeper.exited).code).toBe(EXIT_CODES.failed);
+    expect(keeper.stderr()).toContain('error: the hive ended by itself (SIGKILL)');
+    await expectGone(daemons);
+  });
+});
+
+describe('up', () => {
+  it('says where everything is, runs until Ctrl+C, ends with 0, and leaves nothing running', async () => {
+    await start(['up', '--queen-port', '0', '--hive-port', '0']);
+    await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
+    const queen = /^queen +(http:\S+)$/m.exec(keeper.stdout())?.[1] ?? '';
+    expect(keeper.stdout()).toContain(`models   ${folder.path}/models\n`);
+    const daemons = childrenOf(keeper.pid);
+    const { code, stdout } = await runKeeper(['pull', REF], { queen: { url: queen } });
+    expect(code).toBe(EXIT_CODES.done);
+    expect(await readFile(stdout.trimEnd())).toEqual(generateBytes({ size: SIZE, seed: SEED }));
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.done);
+    await expectGone(daemons);
+  });
+
+  it('ends with 1 and what is wrong where the hive cannot start, and stops the queen', async () => {
+    await start(['up', '--queen-port', '0', '--hive-port', '0']);
+    await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
+    const first = keeper;
+    await start(['up', '--queen-port', '0', '--hive-port', '0', '--json']);
+    const { code } = await keeper.exited;
+    await first.stop('SIGTERM');
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(keeper.lines[0]?.json?.error).toMatchObject({ code: 'DAEMON_FAILED' });
+    expect(keeper.stderr()).toContain('owns this store');
+  });
+});
+
+function commandOf(pid: number): string {
+  return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+}

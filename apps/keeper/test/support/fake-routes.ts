@@ -1,0 +1,98 @@
+import type { ServerResponse } from 'node:http';
+import { queenRoutes, RbeeError, toErrorBody } from '@rbee/contract';
+import { type Channel, createResponseSink, SSE_HEADERS } from '@rbee/event-stream';
+import { downloadRef, type FakeJob, type Request } from './fake-job.ts';
+import type { FakeQueen } from './fake-queen.ts';
+
+/** Answers a request as a queen does; what it answers is checked against the contract's schemas. */
+export function answer(queen: FakeQueen, request: Request, response: ServerResponse): void {
+  const { method, path } = request;
+  if (queen.token !== null && request.headers.authorization !== `Bearer ${queen.token}`) {
+    throw new RbeeError('API_KEY_INVALID', 'the token is not the right one');
+  }
+  if (path.startsWith('/v1/downloads')) answerDownloads(queen, request, response);
+  else if (method === 'POST') createJob(queen, request, response);
+  else if (path.startsWith('/v1/jobs')) answerJobs(queen, request, response);
+  else if (path === '/v1/hives') {
+    reply(response, 200, queenRoutes.listHives.success.body.parse({ hives: queen.hives }));
+  } else if (path === '/v1/info') reply(response, 200, queenRoutes.info.success.body.parse(infoOf(queen)));
+  else throw new RbeeError('ROUTE_NOT_FOUND', `there is no route ${path}`);
+}
+
+export function reply(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+export function refuse(response: ServerResponse, error: RbeeError): void {
+  reply(response, error.httpStatus, toErrorBody(error, 'request-1'));
+}
+
+const infoOf = ({ hives }: FakeQueen) => ({
+  queen_id: 'queen-1',
+  version: '0.1.0',
+  uptime_secs: 61,
+  hives: hives.length,
+  hives_online: hives.filter((hive) => hive.online).length,
+  settings: {},
+});
+
+function createJob(queen: FakeQueen, request: Request, response: ServerResponse): void {
+  const job = queen.startJob(request);
+  const downloads = job.downloads.map(downloadRef);
+  const [first] = downloads;
+  const single = first && { download_id: first.download_id, download_sse_url: first.download_sse_url };
+  const accepted = queenRoutes.createJob.success.body.parse({
+    job_id: job.id,
+    sse_url: `/v1/jobs/${job.id}/stream`,
+    ...(downloads.length > 1 ? { downloads } : single),
+  });
+  reply(response, 202, accepted);
+  queen.onJob(job);
+}
+
+function answerJobs(queen: FakeQueen, { method, path, headers }: Request, response: ServerResponse): void {
+  const [, id, tail] = /^\/v1\/jobs(?:\/([^/]+)(\/stream)?)?$/.exec(path) ?? [];
+  if (id === undefined) {
+    const jobs = queen.jobs.map((job) => job.snapshot).reverse();
+    reply(response, 200, queenRoutes.listJobs.success.body.parse({ jobs }));
+    return;
+  }
+  const job: FakeJob | undefined = queen.jobs.find((each) => each.id === id);
+  if (job === undefined) throw new RbeeError('JOB_NOT_FOUND', `there is no job ${id}`);
+  if (tail !== undefined) openStream(job.channel, headers, response);
+  else if (method === 'DELETE') reply(response, 200, queenRoutes.cancelJob.success.body.parse(queen.onCancel(job)));
+  else reply(response, 200, queenRoutes.getJob.success.body.parse(job.snapshot));
+}
+
+function answerDownloads(queen: FakeQueen, { path, query, headers }: Request, response: ServerResponse): void {
+  const downloads = queen.jobs.flatMap((job) => job.downloads);
+  const [, id, tail] = /^\/v1\/downloads(?:\/([^/]+)(\/stream)?)?$/.exec(path) ?? [];
+  const relayed = ({ snapshot }: (typeof downloads)[number]) => ({ ...snapshot, orchestrator_id: 'queen-1' });
+  if (id === undefined) {
+    const { status, cursor, limit } = queenRoutes.listDownloads.query.parse(query);
+    const wanted = downloads
+      .map(relayed)
+      .reverse()
+      .filter((download) => status === undefined || download.status === status);
+    const from = cursor === undefined ? 0 : wanted.findIndex((download) => download.download_id === cursor) + 1;
+    const page = wanted.slice(from, from + limit);
+    const next = from + limit < wanted.length ? page.at(-1)?.download_id : null;
+    reply(response, 200, queenRoutes.listDownloads.success.body.parse({ downloads: page, next_cursor: next }));
+    return;
+  }
+  const download = downloads.find((each) => each.id === id);
+  if (download === undefined) throw new RbeeError('DOWNLOAD_NOT_FOUND', `there is no download ${id}`);
+  if (tail !== undefined) openStream(download.channel, headers, response);
+  else reply(response, 200, queenRoutes.getDownload.success.body.parse(relayed(download)));
+}
+
+function openStream(channel: Channel, headers: Request['headers'], response: ServerResponse): void {
+  const last = headers['last-event-id'];
+  const lastEventId = typeof last === 'string' ? last : null;
+  if (channel.accepts(lastEventId) === 'no_content') {
+    response.writeHead(204).end();
+    return;
+  }
+  response.writeHead(200, { ...SSE_HEADERS });
+  channel.attach(createResponseSink(response), lastEventId);
+}

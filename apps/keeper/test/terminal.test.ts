@@ -1,0 +1,177 @@
+import { EXIT_CODES } from '@rbee/contract';
+import type { TestTerminal } from '@rbee/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
+import { type KeeperTerminalOptions, openKeeper } from './support/keeper.ts';
+
+const REF = 'hf:org/repo::file=DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf';
+const CTRL_C = '\u0003';
+
+let queen: FakeQueen;
+let terminal: TestTerminal;
+beforeEach(async () => {
+  queen = await startFakeQueen();
+});
+afterEach(async () => {
+  await terminal.kill();
+  await queen.close();
+});
+
+function open(words: readonly string[], options: KeeperTerminalOptions = {}): TestTerminal {
+  terminal = openKeeper(words, { queen, ...options });
+  return terminal;
+}
+
+const shows = (text: string | RegExp) =>
+  terminal.waitFor(
+    () => (typeof text === 'string' ? terminal.screen().includes(text) : text.test(terminal.screen())),
+    `${text}`,
+  );
+
+const flowing = (bytes: number, total = 637_800_000) =>
+  ({ status: 'downloading', bytes, total, speed_bps: 28_100_000, eta_secs: 8 }) as const;
+
+describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
+  it('move, stay on one line, and leave the last state and the path', async () => {
+    open(['pull', REF], { cols });
+    const { job, download } = await queen.waitForJob(0);
+    await shows('queued');
+    download.progress(flowing(63_780_000));
+    await shows('10.0%');
+    download.progress(flowing(412_500_000));
+    await shows(/64\.6% +412\.5 MB\/637\.8 MB +28\.1 MB\/s +8s/);
+    expect(terminal.screen().split('\n')).toHaveLength(1);
+    download.progress({ status: 'verifying', bytes: 637_800_000, speed_bps: 0, eta_secs: null });
+    await shows(/100\.0% .* verifying/);
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
+    const lines = terminal.history().split('\n');
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(/^DeepSee\S* .*100\.0% +637\.8 MB\/637\.8 MB done$/);
+    expect(lines[1]).toBe('/models/x.gguf');
+  });
+
+  it('have a line for each hive and a total', async () => {
+    queen.hives.push(hiveNamed('gpu-2'));
+    open(['pull', REF, '--all-hives'], { cols });
+    const { job } = await queen.waitForJob(0);
+    const [first, second] = job.downloads;
+    first?.progress(flowing(318_900_000));
+    second?.progress(flowing(0));
+    await shows(/^total \(2\) .* 25\.0% +318\.9 MB\/1\.3 GB +56\.2 MB\/s/m);
+    const lines = terminal.screen().split('\n');
+    expect(lines.map((line) => line.slice(0, 5))).toEqual(['gpu-1', 'gpu-2', 'total']);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(cols);
+  });
+
+  it('give way to Ctrl+C: the job is cancelled, what was kept is told, the terminal is as it was', async () => {
+    open(['pull', REF], { cols });
+    const { job, download } = await queen.waitForJob(0);
+    download.progress(flowing(412_500_000));
+    await shows('64.6%');
+    terminal.write(CTRL_C);
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.interrupted);
+    expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
+    const words = terminal.history().replaceAll(/\s+/g, ' ');
+    expect(words).toContain('cancelling; press Ctrl+C again to leave at once');
+    expect(words).toMatch(/64\.6% +412\.5 MB\/637\.8 MB cancelled/);
+    expect(words).toContain('cancelled, kept 412.5 MB; run the same command again to go on');
+    const raw = terminal.raw();
+    expect(raw.lastIndexOf('\u001b[?25h')).toBeGreaterThan(raw.lastIndexOf('\u001b[?25l'));
+    expect(raw.lastIndexOf('\u001b[?7h')).toBeGreaterThan(raw.lastIndexOf('\u001b[?7l'));
+  });
+});
+
+describe('bars', () => {
+  it('say that the connection is lost, and go on when it is back', async () => {
+    open(['pull', REF], { cols: 100 });
+    const { job, download } = await queen.waitForJob(0);
+    download.progress(flowing(412_500_000));
+    await shows('64.6%');
+    await queen.hangUp();
+    await shows('connection lost, reconnecting');
+    await queen.listen();
+    await shows('28.1 MB/s');
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
+  });
+
+  it('show a failure in words below, with what to do next', async () => {
+    open(['pull', REF], { cols: 80 });
+    const { job, download } = await queen.waitForJob(0);
+    download.progress(flowing(1_000));
+    download.fail('DISK_FULL', 'the disk is full', { hint: 'free 225.3 MB' });
+    job.end({ state: 'failed', message: 'the disk is full' });
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.failed);
+    expect(terminal.screen()).toMatch(/ failed\nerror: DeepSeek\S+: the disk is full \(DISK_FULL;/);
+    expect(terminal.screen()).toContain('hint: free 225.3 MB');
+  });
+
+  it('are as many as the screen has room for; the rest is one line', async () => {
+    const refs = Array.from({ length: 12 }, (_, index) => `hf:org/repo::file=model-${index}.gguf`);
+    open(['pull', ...refs], { rows: 8 });
+    await queen.waitForJob(refs.length - 1);
+    for (const job of queen.jobs) job.downloads[0]?.progress(flowing(100, 1_000));
+    await shows(/^8 more .* 10\.0%/m);
+    await shows(/^total \(12\) .* 10\.0%/m);
+    expect(terminal.screen().split('\n')).toHaveLength(6);
+    for (const job of queen.jobs) {
+      job.downloads[0]?.complete('/models/x.gguf');
+      job.end({ state: 'completed' });
+    }
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
+    expect(terminal.history().match(/^total/gm)).toHaveLength(1);
+  });
+
+  it('follow the terminal when it becomes narrower', async () => {
+    queen.hives.push(hiveNamed('gpu-2'));
+    open(['pull', REF, '--all-hives'], { cols: 150 });
+    const { job } = await queen.waitForJob(0);
+    for (const download of job.downloads) download.progress(flowing(63_780_000));
+    await shows(/^total \(2\) .*10\.0%/m);
+    terminal.resize(60, 24);
+    for (const download of job.downloads) download.progress(flowing(127_560_000));
+    await shows(/^total \(2\) .*20\.0%/m);
+    expect(
+      terminal
+        .screen()
+        .split('\n')
+        .map((line) => line.slice(0, 5)),
+    ).toEqual(['gpu-1', 'gpu-2', 'total']);
+  });
+
+  it('have no colour with NO_COLOR', async () => {
+    open(['pull', REF], { env: { NO_COLOR: '1' } });
+    const { job, download } = await queen.waitForJob(0);
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    await terminal.exited;
+    // biome-ignore lint/complexity/useRegexLiterals: the escape character is easier to see in a string.
+    expect(terminal.raw()).not.toMatch(new RegExp('\u001b\\[[0-9;]*m'));
+    expect(terminal.screen()).toContain('done');
+  });
+
+  it('are not drawn where the terminal cannot redraw a line', async () => {
+    open(['pull', REF], { term: 'dumb' });
+    const { job, download } = await queen.waitForJob(0);
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    await terminal.exited;
+    expect(terminal.raw()).not.toContain('\u001b');
+    expect(terminal.screen()).toContain(': complete, ');
+  });
+});
+
+describe('download watch in a terminal', () => {
+  it('leaves on Ctrl+C and changes nothing', async () => {
+    const { download } = queen.addJob(REF);
+    download.progress(flowing(412_500_000));
+    open(['download', 'watch']);
+    await shows('64.6%');
+    terminal.write(CTRL_C);
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.interrupted);
+    expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+  });
+});

@@ -1,0 +1,177 @@
+import { EXIT_CODES } from '@rbee/contract';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
+import { runKeeper, startKeeper } from './support/keeper.ts';
+
+let queen: FakeQueen;
+beforeEach(async () => {
+  queen = await startFakeQueen();
+});
+afterEach(() => queen.close());
+
+describe('download watch', () => {
+  it('follows every download that runs when none is named, and ends as badly as the worst', async () => {
+    queen.addJob('hf:org/a::file=old.gguf').download.complete('/models/old.gguf');
+    const { download: a } = queen.addJob('hf:org/a::file=a.gguf');
+    const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
+    const keeper = await startKeeper(['download', 'watch'], { queen });
+    const hasStatus = (name: string) => keeper.stderr().includes(`${name}: queued`);
+    await keeper.waitFor(() => hasStatus('a.gguf') && hasStatus('b.gguf'), 'both');
+    a.complete('/models/a.gguf');
+    b.fail('DISK_FULL', 'the disk is full');
+    expect((await keeper.exited).code).toBe(EXIT_CODES.failed);
+    expect(keeper.stdout()).toBe('/models/a.gguf\n');
+    expect(keeper.stderr()).not.toContain('old.gguf');
+  });
+
+  it('tells the bytes now and then where it is no terminal', async () => {
+    const { download } = queen.addJob('hf:org/a::file=a.gguf');
+    const keeper = await startKeeper(['download', 'watch', download.id], { queen });
+    await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
+    for (const secs of [1, 5, 12]) {
+      const bytes = secs * 100;
+      download.progress({
+        status: 'downloading',
+        elapsed_secs: secs,
+        bytes,
+        total: 2_000,
+        speed_bps: 100,
+        eta_secs: 8,
+      });
+      await keeper.waitFor(
+        () => secs === 5 || keeper.stderr().includes(`downloading, ${bytes} B`) || secs === 12,
+        'it',
+      );
+    }
+    await keeper.waitFor(() => keeper.stderr().includes('downloading, 1.2 kB of 2.0 kB, 100 B/s, 8s left'), 'the line');
+    download.complete('/models/a.gguf');
+    await keeper.exited;
+    expect(keeper.stderr()).not.toContain('downloading, 500 B');
+  });
+
+  it('says so and ends with 0 where nothing runs', async () => {
+    const { code, stderr } = await runKeeper(['download', 'watch'], { queen });
+    expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: 'no download is running\n' });
+  });
+
+  it('tells how a download ended that has ended before', async () => {
+    const { download } = queen.addJob('hf:org/a::file=a.gguf');
+    download.complete('/models/a.gguf');
+    const { code, stdout } = await runKeeper(['download', 'watch', download.id], { queen });
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.done, stdout: '/models/a.gguf\n' });
+  });
+
+  it('only leaves on an interrupt, with 130', async () => {
+    const { download } = queen.addJob('hf:org/a::file=a.gguf');
+    const keeper = await startKeeper(['download', 'watch', download.id], { queen });
+    await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+    expect(keeper.stderr()).toBe('a.gguf: queued\n');
+  });
+});
+
+describe('ids', () => {
+  it('may be given as a beginning, with or without the prefix', async () => {
+    const { download } = queen.addJob('hf:org/a::file=a.gguf');
+    download.complete('/models/a.gguf');
+    const digits = download.id.slice('dl-'.length);
+    for (const text of [download.id.slice(0, -1), digits, digits.slice(0, 20), digits.slice(0, 20).toUpperCase()]) {
+      expect((await runKeeper(['download', 'watch', text], { queen })).stdout).toBe('/models/a.gguf\n');
+    }
+  });
+
+  it('that begin several are refused with the candidates', async () => {
+    const { download: a } = queen.addJob('hf:org/a::file=a.gguf');
+    const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
+    const { code, stderr } = await runKeeper(['download', 'cancel', 'dl-0'], { queen });
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(stderr).toContain('"dl-0" is the beginning of 2 download ids');
+    expect(stderr).toContain(a.id);
+    expect(stderr).toContain(b.id);
+    expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+  });
+
+  it('that begin none are not found, nor are whole ones that nobody knows', async () => {
+    const { stdout } = await runKeeper(['job', 'cancel', 'abc', '--json'], { queen });
+    expect(JSON.parse(stdout).error.code).toBe('JOB_NOT_FOUND');
+    const unknown = 'dl-01999c3a-4f2b-7000-8000-000000000000';
+    const { code, stderr } = await runKeeper(['download', 'watch', unknown], { queen });
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toContain('DOWNLOAD_NOT_FOUND');
+  });
+});
+
+describe('download cancel and job cancel', () => {
+  it('cancels the job of the download and says what was kept', async () => {
+    const { job, download } = queen.addJob('hf:org/a::file=a.gguf');
+    download.progress({ status: 'downloading', bytes: 412_500_000, total: 637_800_000 });
+    const { code, stdout } = await runKeeper(['download', 'cancel', download.id], { queen });
+    expect(code).toBe(EXIT_CODES.done);
+    expect(stdout).toBe(`${download.id}: cancelled, kept 412.5 MB; run the same command again to go on\n`);
+    expect(await queen.waitForRequest('DELETE', /./)).toMatchObject({
+      path: `/v1/jobs/${job.id}`,
+      query: { partial: 'keep' },
+    });
+  });
+
+  it('removes the partial with --discard', async () => {
+    const { job } = queen.addJob('hf:org/a::file=a.gguf');
+    await runKeeper(['job', 'cancel', job.id, '--discard'], { queen });
+    expect((await queen.waitForRequest('DELETE', /./)).query).toEqual({ partial: 'discard' });
+  });
+
+  it('prints the receipt as it came with --json', async () => {
+    const { job, download } = queen.addJob('hf:org/a::file=a.gguf');
+    const { stdout } = await runKeeper(['job', 'cancel', job.id, '--json'], { queen });
+    expect(JSON.parse(stdout)).toMatchObject({ job_id: job.id, downloads: [{ download_id: download.id }] });
+  });
+
+  it('ends with 3 where the hive of a download cannot be reached', async () => {
+    const { job, download } = queen.addJob('hf:org/a::file=a.gguf');
+    queen.onCancel = ({ snapshot }) => ({
+      job_id: snapshot.job_id,
+      status: 'cancelled',
+      downloads: [
+        { download_id: download.snapshot.download_id, hive_id: 'gpu-1', state: 'unreachable', partial: null, bytes: 0 },
+      ],
+    });
+    const { code, stdout } = await runKeeper(['job', 'cancel', job.id], { queen });
+    expect(code).toBe(EXIT_CODES.unreachable);
+    expect(stdout).toContain('the hive gpu-1 cannot be reached, so it may go on');
+  });
+});
+
+describe('job watch', () => {
+  it('prints the narration from the first line, on stdout, to the end of the job', async () => {
+    const { job } = queen.addJob('hf:org/a::file=a.gguf');
+    job.narrate('hive_chosen', 'gpu-1 shall download it');
+    const keeper = await startKeeper(['job', 'watch', job.id], { queen });
+    await keeper.waitForLine(({ text }) => text.endsWith('gpu-1: gpu-1 shall download it'), 'what was said before');
+    job.narrate('download_start', 'downloading a.gguf');
+    job.end({ state: 'completed' });
+    expect((await keeper.exited).code).toBe(EXIT_CODES.done);
+    expect(keeper.lines.map(({ text }) => text.replace(/^\d\d:\d\d:\d\d /, ''))).toEqual([
+      'gpu-1: gpu-1 shall download it',
+      'gpu-1: downloading a.gguf',
+    ]);
+  });
+
+  it('ends with 1 and the reason where the job failed or was cancelled', async () => {
+    const { job: failed } = queen.addJob('hf:org/a::file=a.gguf');
+    failed.end({ state: 'failed', message: 'the disk is full' }, 'DISK_FULL');
+    const { code, stderr } = await runKeeper(['job', 'watch', failed.id], { queen });
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toBe('error: the disk is full\nhint: look at the disk\n');
+    const { job: gone } = queen.addJob('hf:org/a::file=b.gguf');
+    gone.end({ state: 'cancelled' });
+    const result = await runKeeper(['job', 'watch', gone.id, '--json'], { queen });
+    expect(result.code).toBe(EXIT_CODES.failed);
+    expect(
+      result.stdout
+        .split('\n')
+        .slice(0, 2)
+        .map((line) => Object.keys(JSON.parse(line))),
+    ).toEqual([['event', 'data'], ['error']]);
+  });
+});
