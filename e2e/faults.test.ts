@@ -133,13 +133,15 @@ describe('bad input', () => {
       const program = await startProgram({ command: process.execPath, args });
       expect(await program.exited).toMatchObject({ code: 78 });
       expect(program.stdout()).toBe('');
-      for (const problem of [/--port/, /--colour/, /--log-level/]) expect(program.stderr()).toMatch(problem);
+      for (const problem of [/--port/, /--colour/, /--log-level/, /RBEE_API_TOKEN/])
+        expect(program.stderr()).toMatch(problem);
       expect(program.stderr()).not.toMatch(/ at .*\.[jt]s:\d/);
     }
   });
 
   it('a second hive does not get the store of the first', async () => {
     const args = ['--models-dir', fleet.hive.modelsDir, '--id', 'thief'];
-    await expect(startDaemon('hive', args, { HF_ENDPOINT: fleet.hub.url })).rejects.toThrow(/owns this store/);
+    const env = { HF_ENDPOINT: fleet.hub.url, RBEE_HIVE_STATE_DIR: join(fleet.folder, 'thief') };
+    await expect(startDaemon('hive', args, env)).rejects.toThrow(/owns this store/);
   });
 });

@@ -38,8 +38,10 @@ export interface Fleet {
   readonly hives: readonly Hive[];
   /** The first hive. */
   readonly hive: Hive;
-  /** Starts one more hive; with the id of one that has ended, in its folder. */
+  /** Starts one more hive. */
   addHive(id: string, env?: Env): Promise<Hive>;
+  /** Starts a hive that has ended again, at its old address and in its old folders. */
+  restart(hive: Hive): Promise<Hive>;
   /** Runs the keeper without a terminal. */
   keeper(args: readonly string[], env?: Env): Promise<Program>;
   /** Runs the keeper in a terminal of its own. */
@@ -56,7 +58,11 @@ export interface FleetOptions {
 
 /** Starts a daemon and waits for its `listening` line. */
 export async function startDaemon(kind: 'hive' | 'queen', args: readonly string[], env: Env): Promise<Daemon> {
-  const program = await startProgram({ command: process.execPath, args: [BIN[kind], '--port', '0', ...args], env });
+  const program = await startProgram({
+    command: process.execPath,
+    args: [BIN[kind], ...args],
+    env: { [`RBEE_${kind.toUpperCase()}_PORT`]: '0', ...env },
+  });
   const line = await program.waitForLine(({ json }) => json?.['msg'] === 'listening', `${kind} to listen`, {
     timeoutMs: 20_000,
   });
@@ -75,6 +81,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
       ...home,
       HF_ENDPOINT: hub.url,
       RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
+      RBEE_HIVE_STATE_DIR: join(folder.path, id, 'state'),
       RBEE_HIVE_HEARTBEAT_INTERVAL: '200ms',
       ...options.hiveEnv,
       ...env,
@@ -84,6 +91,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     await online(queen.url, id);
     return hive;
   };
+  const restart = (hive: Hive) => addHive(hive.id, { RBEE_HIVE_PORT: new URL(hive.url).port });
   for (const id of options.hiveIds ?? ['hive-a']) await addHive(id);
   const [hive] = hives;
   if (!hive) throw new Error('a fleet has a hive');
@@ -95,6 +103,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     hives,
     hive,
     addHive,
+    restart,
     keeper: (args, env = {}) =>
       startProgram({ command: process.execPath, args: [BIN.keeper, ...args], env: { ...keeperEnv, ...env } }),
     keeperInTerminal: (args, size = {}) =>

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { type HiveInfo, systemClock, toSeconds } from '@rbee/contract';
-import { createLogger, createServer, fingerprint, type Running, settingsInForce } from '@rbee/daemon';
+import { createLogger, createServer, fingerprint, openStateDb, type Running, settingsInForce } from '@rbee/daemon';
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
@@ -9,8 +10,10 @@ import { Downloads } from './downloads/downloads.ts';
 import { createFetchFile } from './downloads/fetch-file.ts';
 import { runDownload } from './downloads/run.ts';
 import { Slots } from './downloads/slots.ts';
+import { resumeAll, startDownload } from './downloads/start-job.ts';
 import { announce } from './fleet/announce.ts';
 import { beatEachSecond } from './fleet/heartbeat.ts';
+import { createHistory, HISTORY_MIGRATIONS } from './history/history.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addSystemRoutes } from './routes/system.ts';
@@ -41,7 +44,15 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
 
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
-  const registry = new JobRegistry({ hub, clock, actor: hiveId, onBug });
+  const history = openHistory(settings.stateDir, logger);
+  const registry = new JobRegistry({
+    hub,
+    clock,
+    actor: hiveId,
+    onBug,
+    onChange: (job) => history.keepJob(job.snapshot()),
+    onForget: (id) => history.forgetJob(id),
+  });
   const exemptOrigin = new URL(settings.hfEndpoint).origin;
   const dispatcher = createSourceDispatcher({ exemptOrigin, allowPrivate: settings.allowPrivateSources });
   const queenDispatcher = new Agent();
@@ -65,6 +76,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     clock,
     hub,
     tracker,
+    history,
     run: (download, request) => runDownload(runDeps, download, request),
   });
 
@@ -77,13 +89,14 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     settings: settingsInForce(hiveSettings, settings, HIVE_PREFIX),
   });
   const heartbeats = hub.channel({ mode: 'state' });
-  const access = { apiToken: settings.apiToken, hostNames: hostNamesOf(settings) };
+  const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION });
   addSystemRoutes(app, { hub, info, heartbeats });
   addJobRoutes(app, { hub, registry, downloads, store, hiveId, allowedSources: settings.allowedSources });
-  addDownloadRoutes(app, hub, downloads);
+  const jobDeps = { registry, downloads, hiveId };
+  addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
 
-  const closing: (() => unknown)[] = [() => lock.release()];
+  const closing: (() => unknown)[] = [() => lock.release(), () => history.close()];
   const close = async () => {
     for (const step of closing.toReversed()) await step();
   };
@@ -98,6 +111,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
       () => app.close(),
       () => registry.shutdown(),
     );
+    resumeAll(jobDeps, history.jobs());
     const hiveUrl = settings.advertisedUrl ?? url;
     closing.push(
       beatEachSecond(
@@ -118,8 +132,10 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   }
 }
 
-function hostNamesOf(settings: HiveSettings): string[] {
-  return settings.advertisedUrl === null ? [] : [new URL(settings.advertisedUrl).hostname];
+function openHistory(folder: string, logger: ReturnType<typeof createLogger>) {
+  const onDamage = (movedTo: string, error: unknown) =>
+    logger.error({ err: error, movedTo }, 'the history was damaged; it was put aside and a new one begun');
+  return createHistory(openStateDb(join(folder, 'hive.sqlite'), { migrations: HISTORY_MIGRATIONS, onDamage }));
 }
 
 function logSecrets(logger: ReturnType<typeof createLogger>, settings: HiveSettings): void {

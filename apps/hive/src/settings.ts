@@ -55,6 +55,13 @@ export const hiveSettings = {
     parse: absolutePath,
     fallback: defaultModelsDir,
   }),
+  stateDir: setting({
+    env: 'RBEE_HIVE_STATE_DIR',
+    defaultText: '$XDG_STATE_HOME/rbee/hive, else ~/.local/state/rbee/hive',
+    doc: 'job and download history, one SQLite file',
+    parse: absolutePath,
+    fallback: (env) => join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'rbee', 'hive'),
+  }),
   maxConcurrentDownloads: integer({
     env: 'RBEE_HIVE_MAX_CONCURRENT_DOWNLOADS',
     fallback: 3,

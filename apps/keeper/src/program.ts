@@ -46,7 +46,7 @@ function addShortcuts(program: Command, run: Run): void {
 function defineModelDownload(command: Command, run: Run): Command {
   return command
     .description('download models and follow to the end; prints the path of each verified file')
-    .argument('<ref...>', 'what to download: hf:org/repo[@rev][::file=path], org/repo[:QUANT], https://…, ollama:name')
+    .argument('<ref...>', 'what to download: hf:org/repo[@rev][::file=path] or org/repo[:QUANT]')
     .option('--hive <name>', 'the hive that shall download it (repeatable)', collect)
     .addOption(new Option('--all-hives', 'download it on every hive').conflicts('hive'))
     .option('--detach', 'print the ids of the downloads and leave')

@@ -44,11 +44,19 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
       settings: settingsInForce(queenSettings, settings, QUEEN_PREFIX),
     };
   };
-  const access = { apiToken: settings.apiToken, hostNames: [] };
+  const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, title: 'rbee queen', version: VERSION });
   addFleetRoutes(app, { roster, info });
   addJobRoutes(app, { hub, registry, routed });
-  addDownloadRoutes(app, { hub, queenId, relay, client, hives: () => roster.list() });
+  addDownloadRoutes(app, {
+    hub,
+    queenId,
+    relay,
+    client,
+    routed,
+    hives: () => roster.list(),
+    hiveNamed: (hiveId) => roster.get(hiveId),
+  });
 
   const close = async () => {
     await registry.shutdown();

@@ -30,6 +30,7 @@ export const queenSettings = {
     defaultText: 'none',
     doc: 'fixed hives beside those that register: name=url,name=url',
     parse: parseHives,
+    show: (hives) => hives.map(({ name, url }) => `${name}=${url}`).join(',') || null,
     fallback: () => [],
   }),
   apiToken: secret({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { downloadIdSchema, hiveIdSchema, jobIdSchema } from './ids.ts';
+import { parseBandwidth, parseDuration } from './units.ts';
 import { bytesSchema, failureSchema, partialSchema, secondsSchema, timestampSchema } from './wire.ts';
 
 export const downloadStatusSchema = z.enum([
@@ -13,6 +14,19 @@ export const downloadStatusSchema = z.enum([
   'cancelled',
 ]);
 export type DownloadStatus = z.infer<typeof downloadStatusSchema>;
+
+const MAX_PRIORITY = 1_000_000;
+export const prioritySchema = z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY);
+
+/** Bytes per second as a number or as text (`50MB/s`); answered as a number, or null for unlimited. */
+export const bandwidthSchema = z.union([z.string(), z.number().nonnegative(), z.null()]).transform((value, context) => {
+  try {
+    return value === null ? null : parseBandwidth(value);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'not a bandwidth' });
+    return z.NEVER;
+  }
+});
 
 /** The `progress` event: everything a bar needs, in one object that stands alone. */
 export const progressSchema = z.object({
@@ -54,6 +68,12 @@ export const downloadSchema = progressSchema.extend({
   sha256: z.string().nullable(),
   partial: partialSchema.nullable(),
   error: failureSchema.nullable(),
+  /** Higher goes first. */
+  priority: prioritySchema,
+  /** Bytes per second; null is unlimited. */
+  max_bandwidth: bytesSchema.nullable(),
+  /** The download that this one tries again. */
+  retry_of: downloadIdSchema.nullable(),
 });
 export type Download = z.infer<typeof downloadSchema>;
 
@@ -74,6 +94,32 @@ export const downloadListSchema = z.object({
   downloads: z.array(downloadSchema),
   next_cursor: downloadIdSchema.nullable(),
 });
+
+/** The body of `PATCH …/downloads/:id`. */
+export const downloadPatchSchema = z.strictObject({
+  max_bandwidth: bandwidthSchema.optional(),
+  priority: prioritySchema.optional(),
+});
+export type DownloadPatch = z.infer<typeof downloadPatchSchema>;
+
+/** Which ended downloads to forget. */
+export const downloadClearQuerySchema = z.object({
+  status: downloadStatusSchema.optional(),
+  /** A duration: those that ended longer ago. */
+  older_than: z
+    .string()
+    .transform((value, context) => {
+      try {
+        return parseDuration(value);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'not a duration' });
+        return z.NEVER;
+      }
+    })
+    .optional(),
+});
+
+export const removedSchema = z.object({ removed: z.int().nonnegative() });
 
 /** What a cancel did to one download. */
 export const cancelReceiptSchema = z.object({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { downloadStatusSchema } from './download.ts';
+import { bandwidthSchema, downloadStatusSchema } from './download.ts';
 import { hiveIdSchema } from './ids.ts';
 import { bytesSchema, secondsSchema, timestampSchema } from './wire.ts';
 
@@ -27,6 +27,19 @@ export const queenInfoSchema = z.object({
   settings: settingsInForceSchema,
 });
 export type QueenInfo = z.infer<typeof queenInfoSchema>;
+
+/** What can be changed while the hive runs. */
+export const hiveSettingsSchema = z.object({
+  /** Bytes per second over all downloads; null is unlimited. */
+  max_bandwidth: bytesSchema.nullable(),
+  max_concurrent_downloads: z.int().positive(),
+});
+export type RunTimeSettings = z.infer<typeof hiveSettingsSchema>;
+
+export const hiveSettingsPatchSchema = z.strictObject({
+  max_bandwidth: bandwidthSchema.optional(),
+  max_concurrent_downloads: z.int().min(1).max(1_000).optional(),
+});
 
 const countsSchema = z.record(downloadStatusSchema, z.int().nonnegative());
 

@@ -3,6 +3,7 @@ export {
   type CancelReceipt,
   cancelReceiptSchema,
   type Download,
+  type DownloadPatch,
   type DownloadStatus,
   downloadListQuerySchema,
   downloadListSchema,
@@ -11,6 +12,7 @@ export {
   type Progress,
   progressSchema,
   relayedDownloadSchema,
+  removedSchema,
 } from './download.ts';
 export {
   ERROR_CODES,
@@ -62,6 +64,7 @@ export {
   hiveSchema,
   type QueenInfo,
   queenInfoSchema,
+  type RunTimeSettings,
 } from './hive.ts';
 export {
   type DownloadId,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cancelReceiptSchema } from './download.ts';
+import { bandwidthSchema, cancelReceiptSchema, prioritySchema } from './download.ts';
 import { downloadIdSchema, hiveIdSchema, jobIdSchema } from './ids.ts';
 import { failureSchema, partialChoiceSchema, timestampSchema } from './wire.ts';
 
@@ -24,6 +24,8 @@ const modelDownload = z.strictObject({
     .string()
     .regex(/^[0-9a-fA-F]{64}$/, '64 hex digits')
     .optional(),
+  max_bandwidth: bandwidthSchema.optional(),
+  priority: prioritySchema.optional(),
 });
 const modelList = z.strictObject({ ...common, operation: z.literal('model_list') });
 

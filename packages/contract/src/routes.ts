@@ -1,7 +1,24 @@
 import { z } from 'zod';
-import { downloadListQuerySchema, downloadListSchema, downloadSchema, relayedDownloadSchema } from './download.ts';
+import {
+  downloadClearQuerySchema,
+  downloadListQuerySchema,
+  downloadListSchema,
+  downloadPatchSchema,
+  downloadSchema,
+  relayedDownloadSchema,
+  removedSchema,
+} from './download.ts';
 import type { ErrorCode } from './error.ts';
-import { healthSchema, hiveInfoSchema, hiveListSchema, hiveReadySchema, hiveSchema, queenInfoSchema } from './hive.ts';
+import {
+  healthSchema,
+  hiveInfoSchema,
+  hiveListSchema,
+  hiveReadySchema,
+  hiveSchema,
+  hiveSettingsPatchSchema,
+  hiveSettingsSchema,
+  queenInfoSchema,
+} from './hive.ts';
 import { downloadIdSchema, jobIdSchema } from './ids.ts';
 import {
   cancelledJobSchema,
@@ -80,6 +97,56 @@ const jobRoutes = {
   },
 } as const satisfies Record<string, Route>;
 
+/** What both levels can do with a download, below the path of its list. */
+function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(path: Path, snapshot: Snapshot) {
+  const one = { params: downloadParams, missing: 'DOWNLOAD_NOT_FOUND' } as const;
+  return {
+    pauseDownload: {
+      ...one,
+      method: 'POST',
+      path: `${path}/:id/pause`,
+      summary: 'Stops a download for a while; what is on disk stays',
+      success: { status: 200, body: snapshot },
+    },
+    resumeDownload: {
+      ...one,
+      method: 'POST',
+      path: `${path}/:id/resume`,
+      summary: 'Puts a paused download back into the queue',
+      success: { status: 200, body: snapshot },
+    },
+    retryDownload: {
+      ...one,
+      method: 'POST',
+      path: `${path}/:id/retry`,
+      summary: 'Starts a failed or cancelled download again, as a new job and a new download',
+      success: { status: 202, body: jobAcceptedSchema },
+    },
+    patchDownload: {
+      ...one,
+      method: 'PATCH',
+      path: `${path}/:id`,
+      summary: 'Changes the bandwidth limit or the priority of a download',
+      body: downloadPatchSchema,
+      success: { status: 200, body: snapshot },
+    },
+    removeDownload: {
+      ...one,
+      method: 'DELETE',
+      path: `${path}/:id`,
+      summary: 'Removes an ended download from the history',
+      success: { status: 200, body: removedSchema },
+    },
+    clearDownloads: {
+      method: 'DELETE',
+      path,
+      summary: 'Removes ended downloads from the history',
+      query: downloadClearQuerySchema,
+      success: { status: 200, body: removedSchema },
+    },
+  } as const satisfies Record<string, Route>;
+}
+
 const heartbeats = {
   method: 'GET',
   path: '/v1/heartbeats/stream',
@@ -129,6 +196,20 @@ export const hiveRoutes = {
     query: streamQuerySchema,
     stream: true,
   },
+  ...downloadVerbs('/v2/downloads', downloadSchema),
+  getSettings: {
+    method: 'GET',
+    path: '/v2/settings',
+    summary: 'The settings that can be changed while the hive runs',
+    success: { status: 200, body: hiveSettingsSchema },
+  },
+  patchSettings: {
+    method: 'PATCH',
+    path: '/v2/settings',
+    summary: 'Changes settings of the running hive; takes effect within a second',
+    body: hiveSettingsPatchSchema,
+    success: { status: 200, body: hiveSettingsSchema },
+  },
   heartbeats,
 } as const satisfies Record<string, Route>;
 
@@ -173,6 +254,7 @@ export const queenRoutes = {
     query: streamQuerySchema,
     stream: true,
   },
+  ...downloadVerbs('/v1/downloads', relayedDownloadSchema),
   listHives: {
     method: 'GET',
     path: '/v1/hives',

@@ -168,6 +168,9 @@ describe('the snapshot of a download', () => {
     sha256: null,
     partial: null,
     error: { code: 'DISK_FULL', message: 'text' },
+    priority: 0,
+    max_bandwidth: null,
+    retry_of: null,
   };
 
   it('holds all of progress and how it ended', () => {

@@ -28,7 +28,8 @@ describe.each<[string, Record<string, Route>]>([
     expect(route.missing !== undefined).toBe(parameters.length > 0);
     expect(route.stream === true).toBe(route.success === undefined);
     if (route.stream) expect(route.query).toBe(streamQuerySchema);
-    expect(route.body !== undefined).toBe(route.method === 'POST' || route.method === 'PATCH');
+    const isVerb = /\/(?:pause|resume|retry)$/.test(route.path);
+    expect(route.body !== undefined).toBe(route.method === 'PATCH' || (route.method === 'POST' && !isVerb));
     expect(route.summary).not.toBe('');
   });
 

@@ -8,8 +8,6 @@ export const MIN_TOKEN_LENGTH = 16;
 export interface AccessPolicy {
   /** What clients must send as a bearer; null = loopback only, and nothing is asked. */
   readonly apiToken: string | null;
-  /** Host names, besides loopback's, that requests may be addressed to. */
-  readonly hostNames: readonly string[];
 }
 
 interface AccessHeaders {
@@ -31,15 +29,16 @@ export function bindProblem(host: string, apiToken: string | null): string | nul
 }
 
 /**
- * Refuses what a browser was tricked into sending: a request whose Host is not this daemon (DNS rebinding), or whose
- * Origin is another site.
+ * Refuses what a browser was tricked into sending: a request whose Origin is another site, or, where no token is asked
+ * for, whose Host is a name (DNS rebinding: the page's own host name then leads to this daemon). A page does not know
+ * the token, so with one any name will do.
  * @throws RbeeError ORIGIN_REFUSED
  */
 export function checkOrigin(headers: AccessHeaders, policy: AccessPolicy): void {
   const host = hostNameOf(headers.host ?? '');
-  if (host === null || !isOwnName(host, policy)) {
+  if (host === null || (policy.apiToken === null && !isAddress(host))) {
     throw new RbeeError('ORIGIN_REFUSED', 'the Host header does not name this daemon', {
-      hint: 'use the address that the daemon listens on',
+      hint: 'use its IP address or localhost; with RBEE_API_TOKEN set it may have any name',
     });
   }
   if (headers.origin === undefined) return;
@@ -75,7 +74,7 @@ function hostNameOf(host: string): string | null {
 }
 
 // A name can be rebound to another address by whoever owns it; an address cannot. So addresses pass.
-function isOwnName(hostname: string, policy: AccessPolicy): boolean {
+function isAddress(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, '');
-  return isIP(bare) !== 0 || isLoopback(bare) || policy.hostNames.includes(bare);
+  return isIP(bare) !== 0 || isLoopback(bare);
 }

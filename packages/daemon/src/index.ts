@@ -26,3 +26,4 @@ export {
   type SettingsTable,
   settingsInForce,
 } from './settings.ts';
+export { openStateDb, type StateDbOptions } from './state-db.ts';

@@ -37,12 +37,13 @@ export async function runDaemon<Table extends SettingsTable>(
 ): Promise<void> {
   const { program, purpose, version, prefix, table } = definition;
   try {
-    const invocation = readSettings(table, { argv: process.argv.slice(2), env: process.env, prefix });
+    const input = { argv: process.argv.slice(2), env: process.env, prefix };
+    const invocation = readSettings(table, input, (values) => {
+      const { host, apiToken = null } = values as Partial<Common>;
+      return host === undefined ? null : bindProblem(host, apiToken);
+    });
     if (invocation.kind === 'help') return void process.stdout.write(helpText(program, purpose, table, prefix));
     if (invocation.kind === 'version') return void process.stdout.write(`${program} ${version}\n`);
-    const { host, apiToken } = invocation.settings as unknown as Common;
-    const problem = bindProblem(host, apiToken);
-    if (problem !== null) throw new SettingsError([problem]);
     const running = await definition.start(invocation.settings);
     endOnSignal({ drain: running.close, log: running.logger, exit: (code) => process.exit(code) });
     running.logger.info({ url: running.url, version }, 'listening');

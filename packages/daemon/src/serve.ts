@@ -64,6 +64,8 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  // JSON alone: fastify would take plain text too, and hand it to the schemas as a string.
+  app.removeContentTypeParser('text/plain');
   installErrorReplies(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -103,8 +105,10 @@ export function addStream<R extends Route>(
 ): void {
   app.route({
     ...optionsOf(route),
-    sse: { kind: 'only', heartbeat: false },
+    // The plugin's own refusal of other media types has no envelope, so that is said here.
+    sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {
+      checkAccept(request.headers.accept);
       const channel = await channelOf(inputOf<R>(request));
       const lastEventId = lastEventIdOf(request);
       if (channel.accepts(lastEventId) === 'no_content') return reply.code(204).send();
@@ -116,6 +120,13 @@ export function addStream<R extends Route>(
       if (channel.attach(createResponseSink(reply.raw), lastEventId) !== 'attached') reply.raw.end();
       return reply;
     },
+  });
+}
+
+function checkAccept(accept: string | undefined): void {
+  if (accept === undefined || /text\/event-stream|text\/\*|\*\/\*/i.test(accept)) return;
+  throw new RbeeError('REQUEST_INVALID', 'this route answers text/event-stream only', {
+    hint: 'send "Accept: text/event-stream"',
   });
 }
 

@@ -1,4 +1,4 @@
-import { parseBandwidth, parseDuration, RbeeError } from '@rbee/contract';
+import { parseBandwidth, parseDuration, RbeeError, toSeconds } from '@rbee/contract';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -16,7 +16,12 @@ export interface Setting<T> {
   readonly isSwitch: boolean;
   readonly parse: (text: string) => T;
   readonly fallback: (env: Environment) => T;
+  /** The value as `/v1/info` answers it. */
+  readonly show: (value: T) => ShownValue;
 }
+
+/** A value that JSON has by itself. */
+export type ShownValue = string | number | boolean | null;
 
 interface Described {
   readonly env: string;
@@ -26,9 +31,15 @@ interface Described {
 
 /** A setting of free form. `fallback` may look at the environment. */
 export function setting<T>(
-  described: Described & { parse: (text: string) => T; fallback: (env: Environment) => T; secret?: boolean },
+  described: Described & {
+    parse: (text: string) => T;
+    fallback: (env: Environment) => T;
+    show?: (value: T) => ShownValue;
+    secret?: boolean;
+  },
 ): Setting<T> {
-  return { defaultText: '', secret: false, isSwitch: false, ...described };
+  const show = (value: T) => value as ShownValue;
+  return { defaultText: '', secret: false, isSwitch: false, show, ...described };
 }
 
 export function text(described: Described & { fallback: string; pattern?: RegExp }): Setting<string> {
@@ -61,7 +72,7 @@ export function integer(described: Described & { min: number; max: number; fallb
   return setting({ defaultText: String(fallback), ...rest, parse, fallback: () => fallback });
 }
 
-/** Milliseconds, written as `10s` or `100ms`. */
+/** Milliseconds, written as `10s` or `100ms` and answered in seconds. */
 export function duration(described: Described & { fallback: string; minMs: number; maxMs: number }): Setting<number> {
   const { fallback, minMs, maxMs, ...rest } = described;
   const parse = (value: string) => {
@@ -69,7 +80,8 @@ export function duration(described: Described & { fallback: string; minMs: numbe
     if (ms < minMs || ms > maxMs) throw new Error(`"${value}" is not from ${minMs} ms to ${maxMs} ms`);
     return ms;
   };
-  return setting({ defaultText: fallback, ...rest, parse, fallback: () => parseDuration(fallback) });
+  const show = (ms: number) => toSeconds(ms);
+  return setting({ defaultText: fallback, ...rest, parse, show, fallback: () => parseDuration(fallback) });
 }
 
 /** Bytes per second, null for unlimited. */
@@ -109,7 +121,14 @@ export function someOf<const T extends string>(
     if (unknown.length > 0) throw new Error(`"${unknown.join(', ')}" is none of ${choices.join(', ')}`);
     return new Set(choices.filter((choice) => wanted.includes(choice)));
   };
-  return setting({ defaultText: fallback.join(','), ...rest, parse, fallback: () => new Set(fallback) });
+  const show = (chosen: ReadonlySet<T>) => [...chosen].join(',');
+  return setting<ReadonlySet<T>>({
+    defaultText: fallback.join(','),
+    ...rest,
+    parse,
+    show,
+    fallback: () => new Set(fallback),
+  });
 }
 
 /** An absolute http or https URL without a path to lose; null where there is none. */

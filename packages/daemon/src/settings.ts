@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parse as parseToml } from 'smol-toml';
-import { type Environment, problemOf, type Setting } from './setting.ts';
+import { type Environment, problemOf, type Setting, type ShownValue } from './setting.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a table holds settings of any type; `SettingsOf` gives each back its own.
 export type SettingsTable = Readonly<Record<string, Setting<any>>>;
@@ -29,6 +29,9 @@ export interface SettingsInput {
   readonly prefix: string;
 }
 
+/** What is wrong with settings that are each right by themselves; null where nothing is. A value that is bad is missing. */
+type Check<Table extends SettingsTable> = (values: Partial<SettingsOf<Table>>) => string | null;
+
 /** What a settings table is called with beside its own flags. */
 export type Invocation<Table extends SettingsTable> =
   | { readonly kind: 'run'; readonly settings: SettingsOf<Table> }
@@ -50,7 +53,11 @@ export function keyOf(env: string, prefix: string): string {
  * Reads the settings: flag, then environment, then `--config FILE` (TOML), then default.
  * @throws SettingsError with every problem that there is
  */
-export function readSettings<Table extends SettingsTable>(table: Table, input: SettingsInput): Invocation<Table> {
+export function readSettings<Table extends SettingsTable>(
+  table: Table,
+  input: SettingsInput,
+  check: Check<Table> = () => null,
+): Invocation<Table> {
   const problems: string[] = [];
   const flags = readFlags(table, input, problems);
   if (flags.has('help')) return { kind: 'help' };
@@ -71,26 +78,21 @@ export function readSettings<Table extends SettingsTable>(table: Table, input: S
       problems.push(`${found?.[0] ?? setting.env}: ${setting.secret ? secretProblem(error) : problemOf(error)}`);
     }
   }
+  const together = check(values as Partial<SettingsOf<Table>>);
+  if (together !== null) problems.push(together);
   if (problems.length > 0) throw new SettingsError(problems);
   return { kind: 'run', settings: values as SettingsOf<Table> };
 }
 
-/** The settings as `/v1/info` answers them: by their keys, secrets left out, sets and missing values made plain. */
+/** The settings as `/v1/info` answers them: by their keys, secrets left out. */
 export function settingsInForce<Table extends SettingsTable>(
   table: Table,
   settings: SettingsOf<Table>,
   prefix: string,
-): Record<string, string | number | boolean | null> {
-  const shown: Record<string, string | number | boolean | null> = {};
+): Record<string, ShownValue> {
+  const shown: Record<string, ShownValue> = {};
   for (const [key, setting] of Object.entries(table)) {
-    if (setting.secret) continue;
-    const value: unknown = settings[key];
-    shown[keyOf(setting.env, prefix)] =
-      value instanceof Set
-        ? [...value].join(',')
-        : typeof value === 'object'
-          ? null
-          : (value as string | number | boolean);
+    if (!setting.secret) shown[keyOf(setting.env, prefix)] = setting.show(settings[key]);
   }
   return shown;
 }

@@ -12,10 +12,7 @@ afterEach(async () => {
 });
 
 /** A server with three routes of the contract, on a real port. */
-async function serve(
-  access: AccessPolicy = { apiToken: null, hostNames: [] },
-  extend?: (app: Server, hub: StreamHub) => void,
-) {
+async function serve(access: AccessPolicy = { apiToken: null }, extend?: (app: Server, hub: StreamHub) => void) {
   const log: string[] = [];
   const sink = new Writable({ write: (chunk, _, done) => done(void log.push(String(chunk))) });
   const hub = createStreamHub();
@@ -76,6 +73,7 @@ describe('error replies', () => {
     ['a missing field', '{"operation":"model_download"}', {}, 400, 'REQUEST_INVALID'],
     ['an unknown operation', '{"operation":"model_fly"}', {}, 400, 'OPERATION_UNKNOWN'],
     ['another media type', 'operation=model_list', { 'content-type': 'text/csv' }, 415, 'MEDIA_TYPE_UNSUPPORTED'],
+    ['plain text', '{"operation":"model_list"}', { 'content-type': 'text/plain' }, 415, 'MEDIA_TYPE_UNSUPPORTED'],
     ['a body over the limit', `{"operation":"${'x'.repeat(1024 * 1024)}"}`, {}, 413, 'PAYLOAD_TOO_LARGE'],
   ])('to %s say what is wrong', async (_, body, headers, status, code) => {
     const { url } = await serve();
@@ -98,7 +96,7 @@ describe('error replies', () => {
 });
 
 describe('access', () => {
-  const policy = { apiToken: TOKEN, hostNames: [] };
+  const policy = { apiToken: TOKEN };
 
   it('wants the token everywhere but at /health', async () => {
     const { url } = await serve(policy);
@@ -117,8 +115,8 @@ describe('access', () => {
     const { url } = await serve();
     expect(await statusWithHost(url, 'evil.example')).toBe(403);
     expect(await statusWithHost(url, 'localhost:1')).toBe(200);
-    const named = await serve({ apiToken: null, hostNames: ['hive.lan'] });
-    expect(await statusWithHost(named.url, 'hive.lan:7835')).toBe(200);
+    const withToken = await serve(policy);
+    expect(await statusWithHost(withToken.url, 'hive.lan:7835')).toBe(200);
   });
 
   it('refuses requests that another web page makes', async () => {
@@ -163,6 +161,9 @@ describe('streams', () => {
     expect((await fetch(`${stream}?last_event_id=${encodeURIComponent(lastId)}`)).status).toBe(204);
     expect(await (await fetch(stream)).text()).toMatch(/data: \[DONE\]\n\n$/);
     expect((await fetch(`${url}/v1/jobs/job-nobody/stream`)).status).toBe(404);
+    const refused = await fetch(stream, { headers: { accept: 'application/json' } });
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({ error: { code: 'REQUEST_INVALID', hint: expect.any(String) } });
   });
 });
 

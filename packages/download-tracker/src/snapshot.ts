@@ -39,6 +39,9 @@ export function toDownload(state: DownloadState, speedBps: number, nowMs: number
     sha256: state.sha256,
     partial: state.partial,
     error: state.error,
+    priority: state.priority,
+    max_bandwidth: state.maxBandwidth,
+    retry_of: state.retryOf,
   };
 }
 

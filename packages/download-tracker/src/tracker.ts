@@ -20,12 +20,17 @@ const TICK_MS = 250;
 /** A speed that changes while nothing arrives is told this often. */
 const IDLE_EMIT_MS = 1_000;
 const DEFAULT_HISTORY_LIMIT = 1_000;
+/** Changes of these outlive the process; bytes do not, since the disk itself tells them. */
+const WORTH_KEEPING = ['status', 'total', 'priority', 'maxBandwidth'] as const;
 
 export interface StartDownload {
   readonly downloadId: DownloadId;
   readonly jobId: JobId;
   readonly hiveId: string;
   readonly modelRef: string;
+  readonly priority: number;
+  readonly maxBandwidth: number | null;
+  readonly retryOf: DownloadId | null;
 }
 
 export interface NoticeInput {
@@ -60,6 +65,8 @@ export class DownloadTracker {
   readonly #historyLimit: number;
   readonly #entries = new Map<DownloadId, Entry>();
   readonly #listeners = new Set<(event: DownloadEvent) => void>();
+  readonly #keepListeners = new Set<(state: DownloadState) => void>();
+  readonly #forgetListeners = new Set<(id: DownloadId) => void>();
   #cancelTick: (() => void) | null = null;
 
   constructor(deps: { readonly clock: Clock }, options: DownloadTrackerOptions = {}) {
@@ -69,7 +76,6 @@ export class DownloadTracker {
 
   /** Begins to track a download; it is `queued`. */
   start(download: StartDownload): Download {
-    if (this.#entries.has(download.downloadId)) throw new Error(`${download.downloadId} is tracked already`);
     const nowMs = this.#clock.now();
     const state: DownloadState = {
       ...download,
@@ -91,12 +97,27 @@ export class DownloadTracker {
       partial: null,
       error: null,
     };
-    const rate = startRate(0, nowMs);
-    const entry: Entry = { state, rate, dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0, queues: new Set() };
-    this.#entries.set(download.downloadId, entry);
+    const entry = this.#add(state);
     this.#emitProgress(entry);
-    this.#forgetOldest();
+    this.#keep(entry);
     return toDownload(state, 0, nowMs);
+  }
+
+  /**
+   * Takes up a download of an earlier life. One that was under way is `queued` again, since nobody works on it yet; a
+   * paused one stays paused.
+   */
+  restore(state: DownloadState): void {
+    const isWaiting = isEnded(state.status) || state.status === 'paused';
+    const entry = this.#add({ ...state, status: isWaiting ? state.status : 'queued', connections: 0 });
+    this.#emit(entry, this.#newest(entry));
+  }
+
+  /** Forgets an ended download. */
+  remove(id: DownloadId): void {
+    if (!isEnded(this.#entry(id).state.status)) throw new Error(`${id} has not ended: it cannot be forgotten`);
+    this.#entries.delete(id);
+    for (const listener of this.#forgetListeners) listener(id);
   }
 
   /**
@@ -108,6 +129,7 @@ export class DownloadTracker {
     const before = entry.state;
     this.#move(entry, { type: 'update', update });
     entry.dirty = true;
+    if (WORTH_KEEPING.some((key) => entry.state[key] !== before[key])) this.#keep(entry);
     if (entry.state.status === before.status) return;
     // A speed belongs to bytes that flow: a download that begins to flow starts a new average.
     if (entry.state.status === 'downloading' || before.status === 'downloading') {
@@ -183,6 +205,16 @@ export class DownloadTracker {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Every state that should outlive this process, at the moments when it matters. */
+  onKeep(listener: (state: DownloadState) => void): void {
+    this.#keepListeners.add(listener);
+  }
+
+  /** Every download that is forgotten, on request or for its age. */
+  onForget(listener: (id: DownloadId) => void): void {
+    this.#forgetListeners.add(listener);
+  }
+
   /** Stops the clock's timer; what is tracked can still be read. */
   close(): void {
     this.#cancelTick?.();
@@ -195,6 +227,20 @@ export class DownloadTracker {
     } finally {
       entry.queues.delete(queue);
     }
+  }
+
+  #add(state: DownloadState): Entry {
+    if (this.#entries.has(state.downloadId)) throw new Error(`${state.downloadId} is tracked already`);
+    const nowMs = this.#clock.now();
+    const rate = startRate(received(state), nowMs);
+    const entry: Entry = { state, rate, dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0, queues: new Set() };
+    this.#entries.set(state.downloadId, entry);
+    this.#forgetOldest();
+    return entry;
+  }
+
+  #keep(entry: Entry): void {
+    for (const listener of this.#keepListeners) listener(entry.state);
   }
 
   #entry(id: DownloadId): Entry {
@@ -229,6 +275,8 @@ export class DownloadTracker {
     // What the last tick has not told goes out before the end, so that a bar ends where the bytes did.
     if (entry.dirty && !isEnded(entry.state.status)) this.#emitProgress(entry);
     this.#move(entry, move);
+    // Kept before it is told: whoever heard of the end finds it after a restart too.
+    this.#keep(entry);
     const terminal = toTerminalEvent(entry.state);
     if (terminal) this.#emit(entry, terminal);
   }
@@ -271,7 +319,7 @@ export class DownloadTracker {
     for (const [id, entry] of this.#entries) {
       if (ended <= this.#historyLimit) return;
       if (!isEnded(entry.state.status)) continue;
-      this.#entries.delete(id);
+      this.remove(id);
       ended -= 1;
     }
   }

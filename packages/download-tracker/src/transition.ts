@@ -23,6 +23,10 @@ export interface DownloadState {
   readonly sha256: string | null;
   readonly partial: PartialFate | null;
   readonly error: Failure | null;
+  readonly priority: number;
+  /** Bytes per second; null is unlimited. */
+  readonly maxBandwidth: number | null;
+  readonly retryOf: DownloadId | null;
 }
 
 /** The statuses that a download can be in before its end. */
@@ -40,6 +44,8 @@ export interface DownloadUpdate {
   readonly connections?: number;
   readonly bytesReused?: number;
   readonly bytesWasted?: number;
+  readonly priority?: number;
+  readonly maxBandwidth?: number | null;
 }
 
 export type DownloadMove =

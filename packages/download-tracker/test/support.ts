@@ -11,7 +11,15 @@ export function createTracked(options: DownloadTrackerOptions = {}) {
   const events: DownloadEvent[] = [];
   tracker.onEvent((event) => events.push(event));
   const id = newDownloadId(clock.now());
-  tracker.start({ downloadId: id, jobId: newJobId(), hiveId: 'hive-a', modelRef: MODEL_REF });
+  tracker.start({
+    downloadId: id,
+    jobId: newJobId(),
+    hiveId: 'hive-a',
+    modelRef: MODEL_REF,
+    priority: 0,
+    maxBandwidth: null,
+    retryOf: null,
+  });
   return { clock, tracker, events, id };
 }
 

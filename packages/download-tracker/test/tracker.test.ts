@@ -1,5 +1,6 @@
 import { type DownloadEvent, downloadEventSchemas, downloadSchema, newDownloadId, newJobId } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
+import type { DownloadState } from '../src/index.ts';
 import { createFlowing, createTracked, MODEL_REF, progressOf } from './support.ts';
 
 const FAILURE = { code: 'DOWNLOAD_TIMEOUT', message: 'no answer', hint: 'try again' } as const;
@@ -215,7 +216,15 @@ describe('ids', () => {
     const { tracker, id: running } = createTracked({ historyLimit: 2 });
     const start = () => {
       const downloadId = newDownloadId();
-      tracker.start({ downloadId, jobId: newJobId(), hiveId: 'hive-a', modelRef: MODEL_REF });
+      tracker.start({
+        downloadId,
+        jobId: newJobId(),
+        hiveId: 'hive-a',
+        modelRef: MODEL_REF,
+        priority: 0,
+        maxBandwidth: null,
+        retryOf: null,
+      });
       return downloadId;
     };
     const ended = [0, 1, 2].map(() => {
@@ -225,5 +234,56 @@ describe('ids', () => {
     });
     const newest = start();
     expect(tracker.list().map(({ download_id }) => download_id)).toEqual([newest, ended[2], ended[1], running]);
+  });
+});
+
+describe('a later life', () => {
+  it('takes up what was under way as queued, what was paused as paused, and ends as they were', () => {
+    const kept = new Map<string, DownloadState>();
+    const { tracker, id: running } = createTracked();
+    tracker.onKeep((state) => kept.set(state.downloadId, state));
+    const start = () => {
+      const downloadId = newDownloadId();
+      const more = { priority: 3, maxBandwidth: 1_000, retryOf: running };
+      tracker.start({ downloadId, jobId: newJobId(), hiveId: 'hive-a', modelRef: MODEL_REF, ...more });
+      return downloadId;
+    };
+    tracker.update(running, { status: 'starting' });
+    tracker.update(running, { status: 'downloading', total: 100, bytes: 40 });
+    const paused = start();
+    tracker.update(paused, { status: 'paused' });
+    const failed = start();
+    tracker.fail(failed, FAILURE);
+
+    const { tracker: next, events } = createTracked();
+    events.length = 0;
+    for (const state of JSON.parse(JSON.stringify([...kept.values()]))) next.restore(state);
+    expect(next.get(running)).toMatchObject({ status: 'queued', total: 100, connections: 0 });
+    expect(next.get(paused)).toMatchObject({ status: 'paused', priority: 3, max_bandwidth: 1_000, retry_of: running });
+    expect(next.get(failed)).toMatchObject({ status: 'failed', error: FAILURE });
+    expect(events.map(({ event }) => event)).toEqual(['progress', 'progress', 'error']);
+  });
+
+  it('is kept of at every change that matters, and the end before it is told', () => {
+    const { tracker, id, events } = createFlowing();
+    const order: string[] = [];
+    tracker.onKeep(({ status, priority }) => order.push(`kept ${status} ${priority}`));
+    tracker.onEvent(({ event }) => order.push(`told ${event}`));
+    tracker.update(id, { bytes: 10 });
+    tracker.update(id, { priority: 5 });
+    tracker.cancel(id, 'kept');
+    expect(order).toEqual(['kept downloading 5', 'told progress', 'kept cancelled 5', 'told cancelled']);
+    expect(events).toHaveLength(2);
+  });
+
+  it('forgets what is removed, and never what runs', () => {
+    const { tracker, id } = createFlowing();
+    const forgotten: string[] = [];
+    tracker.onForget((gone) => forgotten.push(gone));
+    expect(() => tracker.remove(id)).toThrow('has not ended');
+    tracker.cancel(id, 'kept');
+    tracker.remove(id);
+    expect(forgotten).toEqual([id]);
+    expect(tracker.has(id)).toBe(false);
   });
 });

@@ -26,6 +26,9 @@ function stateWith(overrides: Partial<DownloadState> = {}): DownloadState {
     sha256: null,
     partial: null,
     error: null,
+    priority: 0,
+    maxBandwidth: null,
+    retryOf: null,
     ...overrides,
   };
 }

@@ -35,6 +35,8 @@ interface JobDeps {
   readonly actor: string;
   readonly clock: Clock;
   readonly channel: Channel;
+  /** Told of every change that should outlive the process. */
+  readonly onChange: (job: Job) => void;
 }
 
 /** One requested operation: its one AbortController, its state, and the stream of what it says. */
@@ -42,12 +44,12 @@ export class Job implements Listener {
   readonly id: JobId;
   readonly request: JobRequest;
   readonly channel: Channel;
-  /** The downloads the job waits for, in the order they were joined. */
-  readonly downloads: JobDownload[] = [];
   readonly #controller = new AbortController();
   readonly #actor: string;
   readonly #clock: Clock;
-  readonly #createdAtMs: number;
+  readonly #onChange: (job: Job) => void;
+  readonly #downloads: JobDownload[] = [];
+  #createdAtMs: number;
   readonly #settled = Promise.withResolvers<void>();
   #state: JobState = 'queued';
   #endedAtMs: number | null = null;
@@ -59,7 +61,18 @@ export class Job implements Listener {
     this.channel = deps.channel;
     this.#actor = deps.actor;
     this.#clock = deps.clock;
+    this.#onChange = deps.onChange;
     this.#createdAtMs = deps.clock.now();
+  }
+
+  /** The downloads the job waits for, in the order they were joined. */
+  get downloads(): readonly JobDownload[] {
+    return this.#downloads;
+  }
+
+  addDownload(download: JobDownload): void {
+    this.#downloads.push(download);
+    this.#onChange(this);
   }
 
   /** Aborts when the job is cancelled. Everything the job starts takes this signal, and no other of its own. */
@@ -107,9 +120,9 @@ export class Job implements Listener {
 
   /** Ends the job, once: the last, unnamed event goes out and the stream ends. */
   end(end: JobEnd, failure: Failure | null = null): void {
-    this.#moveTo(end.state);
-    this.#endedAtMs = this.#clock.now();
     this.#failure = failure;
+    this.#endedAtMs = this.#clock.now();
+    this.#moveTo(end.state);
     this.channel.publish({ data: printJobEnd(end) }, 'terminal');
   }
 
@@ -127,14 +140,32 @@ export class Job implements Listener {
       sse_url: `/v1/jobs/${this.id}/stream`,
       created_at: toTimestamp(this.#createdAtMs),
       ended_at: this.#endedAtMs === null ? null : toTimestamp(this.#endedAtMs),
-      downloads: this.downloads,
+      downloads: [...this.#downloads],
       error: this.#failure,
     };
+  }
+
+  /** Takes over what an earlier life knew of the job. One that had not ended is `queued` again. */
+  restore(snapshot: JobSnapshot): void {
+    this.#createdAtMs = Date.parse(snapshot.created_at);
+    this.#downloads.push(...snapshot.downloads);
+    if (snapshot.ended_at === null) return;
+    this.#state = snapshot.state;
+    this.#endedAtMs = Date.parse(snapshot.ended_at);
+    this.#failure = snapshot.error;
+    this.channel.publish({ data: printJobEnd(endOf(snapshot)) }, 'terminal');
+    this.settle();
   }
 
   #moveTo(state: JobState): void {
     if (!LEGAL_MOVES[this.#state].includes(state))
       throw new Error(`${this.id} cannot go from ${this.#state} to ${state}`);
     this.#state = state;
+    this.#onChange(this);
   }
+}
+
+function endOf({ state, error }: JobSnapshot): JobEnd {
+  if (state === 'completed' || state === 'cancelled') return { state };
+  return { state: 'failed', message: error?.message ?? 'the job failed' };
 }

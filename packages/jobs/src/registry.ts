@@ -2,6 +2,7 @@ import {
   type Clock,
   type JobId,
   type Job as JobSnapshot,
+  type Narration,
   newJobId,
   type PartialChoice,
   RbeeError,
@@ -24,6 +25,10 @@ export interface JobRegistryDeps {
   readonly actor: string;
   /** Told of every error that is a bug, so that it reaches the log. */
   readonly onBug: (error: unknown, jobId: JobId) => void;
+  /** Told of every change of a job that should outlive the process. */
+  readonly onChange?: (job: Job) => void;
+  /** Told of every job that is forgotten. */
+  readonly onForget?: (id: JobId) => void;
 }
 
 export interface JobRegistryOptions {
@@ -50,25 +55,15 @@ export class JobRegistry {
   create(request: JobRequest, id: JobId = newJobId()): Job {
     if (this.#closing) throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again shortly' });
     if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
-    const { hub, clock, actor } = this.#deps;
-    const channel = hub.channel({
-      mode: 'log',
-      historyLimit: NARRATION_LIMIT,
-      gapEvent: (missed) => ({
-        event: 'narration',
-        data: JSON.stringify({
-          job_id: id,
-          action: 'lines_dropped',
-          human: `${missed} earlier lines are no longer kept`,
-          actor,
-          at: toTimestamp(clock.now()),
-          level: 'warn',
-        }),
-      }),
-    });
-    const job = new Job({ id, request, actor, clock, channel });
-    this.#jobs.set(id, job);
-    this.#forgetOldest();
+    const job = this.#add(request, id);
+    this.#deps.onChange?.(job);
+    return job;
+  }
+
+  /** Takes up a job of an earlier life: an ended one as it was, any other `queued`, for the caller to run. */
+  restore(snapshot: JobSnapshot): Job {
+    const job = this.#add({ operation: snapshot.operation, model: snapshot.model }, snapshot.job_id);
+    job.restore(snapshot);
     return job;
   }
 
@@ -125,6 +120,27 @@ export class JobRegistry {
     await Promise.all(running.map((job) => job.settled));
   }
 
+  #add(request: JobRequest, id: JobId): Job {
+    const { hub, clock, actor, onChange } = this.#deps;
+    const channel = hub.channel({
+      mode: 'log',
+      historyLimit: NARRATION_LIMIT,
+      gapEvent: (missed) => this.#gap(id, missed),
+    });
+    const job = new Job({ id, request, actor, clock, channel, onChange: (changed) => onChange?.(changed) });
+    this.#jobs.set(id, job);
+    this.#forgetOldest();
+    return job;
+  }
+
+  #gap(id: JobId, missed: number) {
+    const { actor, clock } = this.#deps;
+    const human = `${missed} earlier lines are no longer kept`;
+    const at = toTimestamp(clock.now());
+    const narration: Narration = { job_id: id, action: 'lines_dropped', human, actor, at, level: 'warn' };
+    return { event: 'narration', data: JSON.stringify(narration) };
+  }
+
   #endBadly(job: Job, error: unknown): void {
     const { reason } = job.signal;
     if (reason instanceof ShutdownRequest) return;
@@ -144,6 +160,7 @@ export class JobRegistry {
       if (ended <= this.#historyLimit) return;
       if (!job.ended) continue;
       this.#jobs.delete(id);
+      this.#deps.onForget?.(id);
       ended -= 1;
     }
   }

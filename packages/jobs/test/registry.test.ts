@@ -1,4 +1,4 @@
-import { newJobId, RbeeError } from '@rbee/contract';
+import { type Job as JobSnapshot, newDownloadId, newJobId, RbeeError } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
 import { type Job, type JobRegistry, narrate } from '../src/index.ts';
 import { createRegistry, linesOf, readToEnd } from './support.ts';
@@ -123,5 +123,37 @@ describe('the registry', () => {
     const { registry } = createRegistry();
     await registry.shutdown();
     expect(() => registry.create(REQUEST)).toThrow(expect.objectContaining({ code: 'HIVE_UNAVAILABLE' }));
+  });
+});
+
+describe('a later life', () => {
+  it('knows the jobs of the one before: ended ones as they were, the others queued to be run again', async () => {
+    const kept = new Map<string, JobSnapshot>();
+    const { registry } = createRegistry({}, { onChange: (job) => kept.set(job.id, job.snapshot()) });
+    const failed = await finished(registry, async () => {
+      throw new RbeeError('DISK_FULL', 'no room', { hint: 'make some' });
+    });
+    const cut = registry.create(REQUEST);
+    cut.addDownload({ hive_id: 'hive-a', download_id: newDownloadId(), download_sse_url: '/x' });
+    registry.run(cut, () => new Promise(() => {}));
+    expect(kept.get(cut.id)?.state).toBe('running');
+
+    const { registry: next } = createRegistry();
+    const restored = [...kept.values()].map((snapshot) => next.restore(JSON.parse(JSON.stringify(snapshot))));
+    expect(restored.map(({ state }) => state)).toEqual(['failed', 'queued']);
+    expect(next.get(failed.id).snapshot()).toEqual(failed.snapshot());
+    expect(await linesOf(next.get(failed.id))).toEqual(['[ERROR] no room']);
+    expect(next.get(cut.id).snapshot()).toMatchObject({ ...cut.snapshot(), state: 'queued' });
+    next.run(next.get(cut.id), async () => void narrate('again', 'going on'));
+    expect(await linesOf(next.get(cut.id))).toEqual(['going on', '[DONE]']);
+  });
+
+  it('is told which jobs were forgotten', async () => {
+    const forgotten: string[] = [];
+    const { registry } = createRegistry({ historyLimit: 1 }, { onForget: (id) => forgotten.push(id) });
+    const first = await finished(registry, async () => {});
+    await finished(registry, async () => {});
+    registry.create(REQUEST);
+    expect(forgotten).toEqual([first.id]);
   });
 });

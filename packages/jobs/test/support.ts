@@ -1,13 +1,16 @@
 import { createStreamHub, type Sink } from '@rbee/event-stream';
 import { createManualClock } from '@rbee/testing';
-import { type Job, JobRegistry, type JobRegistryOptions } from '../src/index.ts';
+import { type Job, JobRegistry, type JobRegistryDeps, type JobRegistryOptions } from '../src/index.ts';
 
 /** A registry on a manual clock, with every bug that it was told of. */
-export function createRegistry(options: JobRegistryOptions = {}) {
+export function createRegistry(options: JobRegistryOptions = {}, more: Partial<JobRegistryDeps> = {}) {
   const clock = createManualClock();
   const bugs: unknown[] = [];
   const hub = createStreamHub();
-  const registry = new JobRegistry({ hub, clock, actor: 'hive-a', onBug: (error) => bugs.push(error) }, options);
+  const registry = new JobRegistry(
+    { hub, clock, actor: 'hive-a', onBug: (error) => bugs.push(error), ...more },
+    options,
+  );
   return { clock, bugs, registry };
 }
 

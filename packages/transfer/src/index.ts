@@ -1,1 +1,21 @@
-export {};
+export { discardPartial } from './discard-partial.ts';
+export type {
+  FileRequest,
+  Location,
+  TransferNotice,
+  TransferOptions,
+  TransferResult,
+  TransferState,
+} from './file-request.ts';
+export { errorOfConnection, errorOfStatus } from './http-fault.ts';
+export {
+  type Attempt,
+  type Failures,
+  type Retry,
+  type RetryDecision,
+  type RetryOptions,
+  type RetryRule,
+  retryDelay,
+  withRetry,
+} from './retry.ts';
+export { transferFile } from './transfer.ts';

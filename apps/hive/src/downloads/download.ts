@@ -1,22 +1,67 @@
 import type { DownloadId, PartialChoice } from '@rbee/contract';
 import { CancelRequest, type Job, type Line, type Listener } from '@rbee/jobs';
 
+/** Why a run stopped: somebody paused the download. It is not over. */
+class PauseRequest extends Error {
+  override readonly name = 'AbortError';
+
+  constructor() {
+    super('paused on request');
+  }
+}
+
 /**
  * One download and the jobs that want it. What it says is heard by each of them, and its signal aborts when the last
- * of them has been cancelled: there is no other token that could be forgotten.
+ * of them has been cancelled: there is no other token that could be forgotten. A pause stops a run, not the download.
  */
 export class Download implements Listener {
   readonly id: DownloadId;
   readonly #jobs = new Set<Job>();
   readonly #controller = new AbortController();
   #work: Promise<void> = Promise.resolve();
+  #run = new AbortController();
+  #resumed: PromiseWithResolvers<void> | null = null;
 
   constructor(id: DownloadId) {
     this.id = id;
   }
 
+  /** Aborts when no job wants the download any more. */
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Aborts with it, and when the download is paused. */
+  get runSignal(): AbortSignal {
+    return AbortSignal.any([this.signal, this.#run.signal]);
+  }
+
+  get isPaused(): boolean {
+    return this.#resumed !== null;
+  }
+
+  pause(): void {
+    this.#resumed ??= Promise.withResolvers<void>();
+    this.#run.abort(new PauseRequest());
+  }
+
+  resume(): void {
+    this.#run = new AbortController();
+    this.#resumed?.resolve();
+    this.#resumed = null;
+  }
+
+  /** Resolves when the download is not paused; rejects with the signal's reason when nobody wants it any more. */
+  async untilResumed(): Promise<void> {
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const abort = () => reject(this.signal.reason);
+    this.signal.throwIfAborted();
+    this.signal.addEventListener('abort', abort, { once: true });
+    try {
+      await Promise.race([this.#resumed?.promise, aborted]);
+    } finally {
+      this.signal.removeEventListener('abort', abort);
+    }
   }
 
   hear(line: Line): void {
@@ -27,7 +72,7 @@ export class Download implements Listener {
     this.#jobs.add(job);
   }
 
-  /** Starts the work; called once, by the first job's request. */
+  /** Starts the work; called once. */
   begin(work: () => Promise<void>): void {
     this.#work = work();
     // Whoever waits sees the failure; a download that nobody waits for any more fails in silence.
@@ -62,4 +107,9 @@ export class Download implements Listener {
 /** What a cancel wants done with what is on disk. */
 export function partialChoiceOf(reason: unknown): PartialChoice {
   return reason instanceof CancelRequest ? reason.partial : 'keep';
+}
+
+/** Whether a run was stopped by a pause alone. */
+export function isPause(reason: unknown): boolean {
+  return reason instanceof PauseRequest;
 }

@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici';
 import type { SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import type { BlobFlights, BlobWatcher } from './blob-flights.ts';
-import { type Download, partialChoiceOf } from './download.ts';
+import { partialChoiceOf } from './download.ts';
 import { narratePresent, presentState } from './tally.ts';
 
 export interface FetchFileDeps {
@@ -20,7 +20,8 @@ export interface FetchFileDeps {
 export interface FetchFileRequest {
   readonly repo: string;
   readonly file: SourceFile;
-  readonly download: Download;
+  /** Aborts when the download is cancelled or paused. */
+  readonly signal: AbortSignal;
   readonly watcher: BlobWatcher;
 }
 
@@ -29,16 +30,15 @@ export type FetchFile = (request: FetchFileRequest) => Promise<string>;
 
 export function createFetchFile(deps: FetchFileDeps): FetchFile {
   return (request) => {
-    const { repo, file, download, watcher } = request;
+    const { repo, file, signal, watcher } = request;
     const path = deps.store.layout.blob(repo, file.blobName);
-    return deps.flights.board(path, watcher, download.signal, (all) => fetchBlob(deps, request, all));
+    return deps.flights.board(path, watcher, signal, (all) => fetchBlob(deps, request, all));
   };
 }
 
 async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
   const { store, dispatcher, retry, headersTimeoutMs, stallTimeoutMs } = deps;
-  const { repo, file, download } = request;
-  const { signal } = download;
+  const { repo, file, signal } = request;
   const finalPath = store.layout.blob(repo, file.blobName);
   if (await store.hasBlob(repo, file.blobName, file.size)) {
     const { size } = await stat(finalPath);

@@ -16,7 +16,7 @@ import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
 import { type RetryRule, withRetry } from '@rbee/transfer';
 import type { ResolvedModel, Source } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
-import { type Download, partialChoiceOf } from './download.ts';
+import { type Download, isPause, partialChoiceOf } from './download.ts';
 import type { DownloadRequest } from './downloads.ts';
 import type { FetchFile } from './fetch-file.ts';
 import type { Slots } from './slots.ts';
@@ -37,34 +37,56 @@ export interface RunDeps {
 
 /** The work of one download: wait for a place, resolve, fetch, verify, publish; and its one end in the tracker. */
 export async function runDownload(deps: RunDeps, download: Download, request: DownloadRequest): Promise<void> {
-  const { clock, heartbeatIntervalMs } = deps;
-  const beat = () => narrate(HEARTBEAT_ACTION, heartbeatLine(deps, download, request.ref));
   try {
-    await withHeartbeat({ clock, intervalMs: heartbeatIntervalMs, signal: download.signal, beat }, async () => {
-      const leave = await deps.slots.take(download.signal);
-      try {
-        await fetchModel(deps, download, request);
-      } finally {
-        leave();
-      }
-    });
+    while (!(await runUntilPaused(deps, download, request))) {
+      // Only what had a place can be paused while it works; one that waits is so already.
+      if (deps.tracker.get(download.id).status !== 'paused') deps.tracker.update(download.id, { status: 'paused' });
+      narrate('download_paused', '⏸️ Paused: what is on disk stays');
+    }
   } catch (error) {
     await endBadly(deps, download, error);
     throw error;
   }
 }
 
-async function fetchModel(deps: RunDeps, download: Download, request: DownloadRequest): Promise<void> {
+/** False when a pause stopped it. */
+async function runUntilPaused(deps: RunDeps, download: Download, request: DownloadRequest): Promise<boolean> {
+  const { clock, heartbeatIntervalMs: intervalMs } = deps;
+  await download.untilResumed();
+  const signal = download.runSignal;
+  const beat = () => narrate(HEARTBEAT_ACTION, heartbeatLine(deps, download, request.ref));
+  try {
+    await withHeartbeat({ clock, intervalMs, signal, beat }, async () => {
+      const leave = await deps.slots.take(signal, () => deps.tracker.get(download.id).priority);
+      try {
+        await fetchModel(deps, download, request, signal);
+      } finally {
+        leave();
+      }
+    });
+    return true;
+  } catch (error) {
+    if (isPause(signal.reason) && !download.signal.aborted) return false;
+    throw error;
+  }
+}
+
+async function fetchModel(
+  deps: RunDeps,
+  download: Download,
+  request: DownloadRequest,
+  signal: AbortSignal,
+): Promise<void> {
   const { tracker, store } = deps;
   tracker.update(download.id, { status: 'starting' });
   narrate('download_resolve', `🔎 Looking up ${printModelRef(request.ref)}`);
-  const model = await resolve(deps, download, request.ref);
+  const model = await resolve(deps, download, request.ref, signal);
   const files = checkedAgainst(request.sha256, model);
   const tally = createTally(tracker, download.id, files);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
   let sha256: string | null = null;
   for (const file of files) {
-    sha256 = await deps.fetchFile({ repo: model.repo, file, download, watcher: tally.begin(file) });
+    sha256 = await deps.fetchFile({ repo: model.repo, file, signal, watcher: tally.begin(file) });
     tally.done();
   }
   const stored = model.files.map(({ path, blobName }) => ({ path, blobName }));
@@ -75,10 +97,10 @@ async function fetchModel(deps: RunDeps, download: Download, request: DownloadRe
   narrate('download_complete', `✅ Model ready: ${path} (${formatBytes(tracker.get(download.id).bytes)})`);
 }
 
-function resolve(deps: RunDeps, download: Download, ref: ModelRef): Promise<ResolvedModel> {
+function resolve(deps: RunDeps, download: Download, ref: ModelRef, signal: AbortSignal): Promise<ResolvedModel> {
   if (ref.scheme !== 'hf') throw new RbeeError('SOURCE_NOT_ALLOWED', `this hive cannot fetch ${ref.scheme}: refs`);
-  return withRetry(() => deps.sources.hf.resolve(ref, download.signal), {
-    signal: download.signal,
+  return withRetry(() => deps.sources.hf.resolve(ref, signal), {
+    signal,
     rule: deps.retry,
     onRetry: ({ error, attempt, maxAttempts, nextRetryAtMs }) => {
       const message = `${error.message}; trying again`;

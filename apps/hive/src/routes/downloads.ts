@@ -1,10 +1,28 @@
-import { hiveRoutes } from '@rbee/contract';
+import { hiveRoutes, type JobAccepted } from '@rbee/contract';
 import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
-import type { Downloads } from '../downloads/downloads.ts';
+import type { DownloadRequest, Downloads } from '../downloads/downloads.ts';
 
-export function addDownloadRoutes(app: Server, hub: StreamHub, downloads: Downloads): void {
+export interface DownloadRoutesDeps {
+  readonly hub: StreamHub;
+  readonly downloads: Downloads;
+  /** Makes a job for a request, and starts it. */
+  readonly startDownload: (request: DownloadRequest) => JobAccepted;
+}
+
+export function addDownloadRoutes(app: Server, { hub, downloads, startDownload }: DownloadRoutesDeps): void {
   addRoute(app, hiveRoutes.listDownloads, ({ query }) => pageOf(downloads.list(), query));
   addRoute(app, hiveRoutes.getDownload, ({ params }) => downloads.get(params.id));
   addStream(app, hub, hiveRoutes.streamDownload, ({ params }) => downloads.channel(params.id));
+  addRoute(app, hiveRoutes.pauseDownload, ({ params }) => downloads.pause(params.id));
+  addRoute(app, hiveRoutes.resumeDownload, ({ params }) => downloads.resume(params.id));
+  addRoute(app, hiveRoutes.retryDownload, ({ params }) => startDownload(downloads.requestForRetry(params.id)));
+  addRoute(app, hiveRoutes.patchDownload, ({ params, body }) => downloads.patch(params.id, body));
+  addRoute(app, hiveRoutes.removeDownload, ({ params }) => {
+    downloads.remove(params.id);
+    return { removed: 1 };
+  });
+  addRoute(app, hiveRoutes.clearDownloads, ({ query }) => ({
+    removed: downloads.clear(query.status, query.older_than),
+  }));
 }

@@ -4,7 +4,7 @@ import { createStreamHub } from '@rbee/event-stream';
 import { type Job, JobRegistry, narrate, withListener } from '@rbee/jobs';
 import { createManualClock } from '@rbee/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Download } from '../../src/downloads/download.ts';
+import { Download, isPause } from '../../src/downloads/download.ts';
 
 // Goal: a download lives exactly as long as a job wants it. Method: real jobs of a real registry; the work does nothing
 // but wait for its signal, so a token of its own anywhere would leave it hanging.
@@ -72,5 +72,33 @@ describe('a download', () => {
     reject(new Error('broken'));
     await Promise.all(jobs.map((job) => job.settled));
     expect(jobs.map((job) => job.state)).toEqual(['failed', 'failed']);
+  });
+
+  it('that is paused stops its run and nothing else, and can be resumed again and again', async () => {
+    begin();
+    const job = wantedBy();
+    for (let times = 0; times < 3; times += 1) {
+      const run = download.runSignal;
+      download.pause();
+      expect(run.aborted).toBe(true);
+      expect(isPause(run.reason)).toBe(true);
+      expect(download.signal.aborted).toBe(false);
+      const resumed = download.untilResumed();
+      download.resume();
+      await resumed;
+      expect(download.runSignal.aborted).toBe(false);
+    }
+    await registry.cancel(job.id, 'keep');
+    expect(isPause(download.runSignal.reason)).toBe(false);
+  });
+
+  it('that is paused can be cancelled', async () => {
+    begin();
+    const job = wantedBy();
+    download.pause();
+    const waiting = download.untilResumed();
+    const cancelled = registry.cancel(job.id, 'keep');
+    await expect(waiting).rejects.toMatchObject({ partial: 'keep' });
+    await cancelled;
   });
 });

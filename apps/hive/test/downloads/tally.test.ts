@@ -14,7 +14,15 @@ function fileOf(path: string, size: number | null): SourceFile {
 function tallied(...sizes: (number | null)[]) {
   const tracker = new DownloadTracker({ clock: createManualClock() });
   const id = newDownloadId();
-  tracker.start({ downloadId: id, jobId: newJobId(), hiveId: 'hive-a', modelRef: 'hf:org/model' });
+  tracker.start({
+    downloadId: id,
+    jobId: newJobId(),
+    hiveId: 'hive-a',
+    modelRef: 'hf:org/model',
+    priority: 0,
+    maxBandwidth: null,
+    retryOf: null,
+  });
   tracker.update(id, { status: 'starting' });
   const files = sizes.map((size, index) => fileOf(`file-${index}`, size));
   return { tracker, id, files, tally: createTally(tracker, id, files) };

@@ -108,7 +108,7 @@ describe('files that are chosen from the tree', () => {
 
   it('have the same digests as the files asked for by name', async () => {
     const { resolve } = await setUp();
-    const strip = ({ locate, ...rest }: Record<string, unknown>) => void locate ?? rest;
+    const strip = ({ locate: _, ...rest }: Record<string, unknown>) => rest;
     const named = await resolve('hf:org/model::file=model-Q4_K_M.gguf');
     const chosen = await resolve('hf:org/model:Q4_K_M');
     expect(strip({ ...chosen.files[0] })).toEqual(strip({ ...named.files[0] }));

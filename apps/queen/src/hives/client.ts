@@ -3,6 +3,7 @@ import {
   cancelledJobSchema,
   type Download,
   type DownloadId,
+  type DownloadPatch,
   downloadListSchema,
   downloadSchema,
   fromErrorBody,
@@ -15,6 +16,7 @@ import {
   pathOf,
   RbeeError,
   type Route,
+  removedSchema,
 } from '@rbee/contract';
 import { type Dispatcher, request } from 'undici';
 import type { z } from 'zod';
@@ -39,6 +41,12 @@ export interface HiveClient {
   createJob(hive: HiveAddress, operation: Operation): Promise<JobAccepted>;
   cancelJob(hive: HiveAddress, id: JobId, partial: PartialChoice): Promise<CancelledJob>;
   getDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
+  pauseDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
+  resumeDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
+  patchDownload(hive: HiveAddress, id: DownloadId, patch: DownloadPatch): Promise<Download>;
+  retryDownload(hive: HiveAddress, id: DownloadId): Promise<JobAccepted>;
+  removeDownload(hive: HiveAddress, id: DownloadId): Promise<{ removed: number }>;
+  clearDownloads(hive: HiveAddress, query: Readonly<Record<string, string>>): Promise<{ removed: number }>;
   listDownloads(hive: HiveAddress, query: Readonly<Record<string, string>>): Promise<readonly Download[]>;
   /** What every request to a hive carries. */
   readonly headers: Readonly<Record<string, string>>;
@@ -58,6 +66,12 @@ export function createHiveClient(deps: HiveClientDeps): HiveClient {
         timeoutMs: CANCEL_TIMEOUT_MS,
       }),
     getDownload: (hive, id) => call(hive, hiveRoutes.getDownload, downloadSchema, { params: { id } }),
+    pauseDownload: (hive, id) => call(hive, hiveRoutes.pauseDownload, downloadSchema, { params: { id } }),
+    resumeDownload: (hive, id) => call(hive, hiveRoutes.resumeDownload, downloadSchema, { params: { id } }),
+    patchDownload: (hive, id, body) => call(hive, hiveRoutes.patchDownload, downloadSchema, { params: { id }, body }),
+    retryDownload: (hive, id) => call(hive, hiveRoutes.retryDownload, jobAcceptedSchema, { params: { id } }),
+    removeDownload: (hive, id) => call(hive, hiveRoutes.removeDownload, removedSchema, { params: { id } }),
+    clearDownloads: (hive, query) => call(hive, hiveRoutes.clearDownloads, removedSchema, { query }),
     listDownloads: async (hive, query) =>
       (await call(hive, hiveRoutes.listDownloads, downloadListSchema, { query })).downloads,
   };

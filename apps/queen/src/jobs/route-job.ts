@@ -1,11 +1,16 @@
 import {
+  type CancelledJob,
   type CancelReceipt,
+  type Download,
   type Hive,
   hiveRoutes,
   JOB_EVENT_NAMES,
   type JobAccepted,
+  type JobDownload,
   type JobEnd,
+  type JobId,
   newJobId,
+  type PartialChoice,
   parseJobEnd,
   parseModelRef,
   pathOf,
@@ -60,21 +65,65 @@ export class RoutedJobs {
     const id = asked.job_id ?? newJobId();
     const operation = { ...asked, job_id: id };
     const model = operation.operation === 'model_download' ? printModelRef(parseModelRef(operation.model)) : null;
+    const known = this.#deps.registry.find(id);
+    if (known) return this.#again(known, { operation: operation.operation, model }, hive_id);
     const choice = this.#choose(operation.operation, hive_id);
     const legs = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
     const refusals = legs.map((leg) => leg.accepted).filter((accepted) => accepted instanceof RbeeError);
     if (refusals.length === legs.length && refusals[0]) throw refusals[0];
 
-    const job = this.#deps.registry.create({ operation: operation.operation, model }, id);
+    return toAccepted(this.#run(id, { operation: operation.operation, model }, choice, legs), hive_id);
+  }
+
+  /**
+   * Lets the hive of an ended download try it again, as a new job of both.
+   * @throws RbeeError of the hive
+   */
+  async retry(hive: Hive, download: Download): Promise<JobAccepted> {
+    const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
+    const choice = { hives: [hive], why: 'it has what was fetched before' };
+    const request = { operation: 'model_download', model: download.model_ref };
+    return toAccepted(this.#run(accepted.job_id, request, choice, [{ hive, accepted, receipts: [] }]), undefined);
+  }
+
+  /** Cancels a job at its hives, and says what that did at each; after its end, what had become of its downloads. */
+  async cancel(id: JobId, partial: PartialChoice): Promise<CancelledJob> {
+    const { registry } = this.#deps;
+    const wasEnded = registry.get(id).ended;
+    const job = await registry.cancel(id, partial);
+    const legs = this.#legs.get(job) ?? [];
+    const downloads = wasEnded
+      ? await Promise.all(job.downloads.map((download) => this.#endedReceipt(legs, download)))
+      : legs.flatMap((leg) => leg.receipts);
+    return { job_id: job.id, status: job.state, downloads };
+  }
+
+  async #endedReceipt(legs: readonly Leg[], { hive_id, download_id }: JobDownload): Promise<CancelReceipt> {
+    const nothing = { hive_id, download_id, partial: null, bytes: 0 };
+    const hive = legs.find((leg) => leg.hive.hive_id === hive_id)?.hive;
+    try {
+      if (!hive) return { ...nothing, state: 'unreachable' };
+      const { partial, bytes } = await this.#deps.client.getDownload(hive, download_id);
+      return { hive_id, download_id, state: 'ended', partial, bytes };
+    } catch (error) {
+      const { code } = toRbeeError(error);
+      return { ...nothing, state: code === 'HIVE_UNAVAILABLE' ? 'unreachable' : 'ended' };
+    }
+  }
+
+  /** The answer to a request that came before: the same job. Another request under its id is refused. */
+  #again(job: Job, request: Job['request'], wish: QueenOperation['hive_id']): JobAccepted {
+    if (job.request.operation === request.operation && job.request.model === request.model)
+      return toAccepted(job, wish);
+    throw new RbeeError('STATUS_CONFLICT', `the job ${job.id} was asked for with something else`);
+  }
+
+  #run(id: JobId, request: Job['request'], choice: Choice, legs: readonly Leg[]): Job {
+    const job = this.#deps.registry.create(request, id);
     this.#legs.set(job, legs);
     for (const leg of legs) this.#adopt(job, leg);
     this.#deps.registry.run(job, () => this.#perform(job, choice, legs));
-    return toAccepted(job, hive_id);
-  }
-
-  /** What the cancel did at each hive. */
-  receipts(job: Job): CancelReceipt[] {
-    return (this.#legs.get(job) ?? []).flatMap((leg) => leg.receipts);
+    return job;
   }
 
   #choose(operation: QueenOperation['operation'], wish: QueenOperation['hive_id']): Choice {
@@ -97,7 +146,7 @@ export class RoutedJobs {
     if (accepted instanceof RbeeError || accepted.download_id === undefined) return;
     const download_id = accepted.download_id;
     this.#deps.relay.open(hive, download_id);
-    job.downloads.push({ hive_id: hive.hive_id, download_id, download_sse_url: `/v1/downloads/${download_id}/stream` });
+    job.addDownload({ hive_id: hive.hive_id, download_id, download_sse_url: `/v1/downloads/${download_id}/stream` });
   }
 
   async #perform(job: Job, choice: Choice, legs: readonly Leg[]): Promise<void> {
@@ -187,7 +236,7 @@ function toAccepted(job: Job, wish: QueenOperation['hive_id']): JobAccepted {
   const { sse_url } = job.snapshot();
   const [single] = job.downloads;
   const isMany = wish === '*' || (Array.isArray(wish) && wish.length > 1);
-  if (isMany) return { job_id: job.id, sse_url, downloads: job.downloads };
+  if (isMany) return { job_id: job.id, sse_url, downloads: [...job.downloads] };
   if (!single) return { job_id: job.id, sse_url };
   return { job_id: job.id, sse_url, download_id: single.download_id, download_sse_url: single.download_sse_url };
 }

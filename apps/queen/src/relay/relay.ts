@@ -107,12 +107,12 @@ export class Relay {
   #end(upstream: Upstream, id: DownloadId, error: unknown): void {
     const gone = error instanceof FollowError && error.status === 404;
     const why = gone ? 'no longer knows this download' : 'refuses the stream of this download';
-    const { code, message, hint } = new RbeeError(
+    const { code, message, hint, retryable } = new RbeeError(
       gone ? 'DOWNLOAD_NOT_FOUND' : 'HIVE_UNAVAILABLE',
       `the hive ${upstream.hive.hive_id} ${why}`,
       { hint: 'ask for the model again: what is on disk is used' },
     );
-    const data = { download_id: id, error: message, code, hint, bytes: 0, total: null, retryable: true };
+    const data = { download_id: id, error: message, code, hint, bytes: 0, total: null, retryable };
     this.#pass(upstream, 'error', JSON.stringify(data));
   }
 

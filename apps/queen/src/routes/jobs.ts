@@ -16,8 +16,5 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
   addRoute(app, queenRoutes.listJobs, () => ({ jobs: registry.list() }));
   addRoute(app, queenRoutes.getJob, ({ params }) => registry.get(params.id).snapshot());
   addStream(app, hub, queenRoutes.streamJob, ({ params }) => registry.get(params.id).channel);
-  addRoute(app, queenRoutes.cancelJob, async ({ params, query }) => {
-    const job = await registry.cancel(params.id, query.partial);
-    return { job_id: job.id, status: job.state, downloads: routed.receipts(job) };
-  });
+  addRoute(app, queenRoutes.cancelJob, ({ params, query }) => routed.cancel(params.id, query.partial));
 }

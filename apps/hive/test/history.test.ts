@@ -1,0 +1,80 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newDownloadId, newJobId } from '@rbee/contract';
+import { openStateDb } from '@rbee/daemon';
+import { type DownloadState, DownloadTracker } from '@rbee/download-tracker';
+import { createManualClock, type TempDir, tempDir } from '@rbee/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHistory, HISTORY_MIGRATIONS, type History } from '../src/history/history.ts';
+
+let folder: TempDir;
+let damage: string[];
+beforeEach(async () => {
+  folder = await tempDir();
+  damage = [];
+});
+afterEach(() => folder.remove());
+
+function open(): History {
+  const path = join(folder.path, 'deep', 'hive.sqlite');
+  return createHistory(
+    openStateDb(path, { migrations: HISTORY_MIGRATIONS, onDamage: (movedTo) => damage.push(movedTo) }),
+  );
+}
+
+function states(count: number): DownloadState[] {
+  const tracker = new DownloadTracker({ clock: createManualClock() });
+  const kept = new Map<string, DownloadState>();
+  tracker.onKeep((state) => kept.set(state.downloadId, state));
+  for (let index = 0; index < count; index += 1) {
+    const downloadId = newDownloadId(1_000 + index);
+    const more = { modelRef: `hf:org/m${index}`, priority: index, maxBandwidth: null, retryOf: null };
+    tracker.start({ downloadId, jobId: newJobId(), hiveId: 'hive-a', ...more });
+  }
+  return [...kept.values()];
+}
+
+describe('the history', () => {
+  it('has after a new start what was kept, the newest word on each, oldest first', () => {
+    const [first, second] = states(2);
+    if (!first || !second) throw new Error('two states');
+    const history = open();
+    history.keepDownload({ state: second, sha256: null });
+    history.keepDownload({ state: first, sha256: 'ab' });
+    history.keepDownload({ state: { ...first, status: 'failed' }, sha256: 'ab' });
+    history.close();
+    const later = open();
+    expect(later.downloads()).toEqual([
+      { state: { ...first, status: 'failed' }, sha256: 'ab' },
+      { state: second, sha256: null },
+    ]);
+    later.forgetDownload(first.downloadId);
+    expect(later.downloads().map(({ state }) => state.downloadId)).toEqual([second.downloadId]);
+    later.close();
+  });
+
+  it('that is damaged is put aside, said aloud, and begun anew', async () => {
+    open().close();
+    const path = join(folder.path, 'deep', 'hive.sqlite');
+    await writeFile(path, 'this is no database, and long enough to be read as one'.repeat(100));
+    const history = open();
+    expect(history.downloads()).toEqual([]);
+    expect(damage).toHaveLength(1);
+    history.close();
+    expect((await readdir(join(folder.path, 'deep'))).some((name) => name.includes('damaged'))).toBe(true);
+  });
+
+  it('belongs to one daemon at a time', () => {
+    const history = open();
+    expect(open).toThrow(/another daemon uses the state folder/);
+    history.close();
+    open().close();
+  });
+
+  it('of a newer version is refused, not read', () => {
+    const path = join(folder.path, 'newer.sqlite');
+    const more = [...HISTORY_MIGRATIONS, 'CREATE TABLE later (x TEXT) STRICT'];
+    openStateDb(path, { migrations: more, onDamage: () => {} }).close();
+    expect(() => openStateDb(path, { migrations: HISTORY_MIGRATIONS, onDamage: () => {} })).toThrow(/newer version/);
+  });
+});

@@ -1,0 +1,233 @@
+import { formatBytes, RbeeError } from '@rbee/contract';
+import { Address } from './address.ts';
+import { createDigester, type Digester, type Digests } from './digest.ts';
+import { fetchRange } from './fetch-range.ts';
+import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './file-request.ts';
+import { publicUrlOf } from './journal.ts';
+import { Meter } from './meter.ts';
+import type { PartialFile } from './partial-file.ts';
+import type { RangeFlow } from './range-sink.ts';
+import { type RangeHead, strongValidator } from './response-head.ts';
+import { type Attempt, type Retry, withRetry } from './retry.ts';
+
+/** One file's way from a partial to its final name. Owns the digester; the partial belongs to the caller. */
+export class FileTransfer {
+  readonly #request: FileRequest;
+  readonly #options: TransferOptions;
+  readonly #partial: PartialFile;
+  readonly #address: Address;
+  readonly #meter: Meter;
+  #digester: Digester | null = null;
+  /** The furthest that the file ever reached. Only what goes beyond it is progress, or a restart at each try would be. */
+  #highWater: number;
+
+  constructor(request: FileRequest, options: TransferOptions, partial: PartialFile) {
+    this.#request = request;
+    this.#options = options;
+    this.#partial = partial;
+    this.#address = new Address((signal) => request.locate(signal));
+    this.#meter = new Meter(partial.frontier, partial.size, options.onState);
+    this.#highWater = partial.frontier;
+  }
+
+  async run(): Promise<TransferResult> {
+    const { signal, retry: rule, random, now } = this.#options;
+    const stopDigest = () => void this.#digester?.close();
+    signal.addEventListener('abort', stopDigest, { once: true });
+    try {
+      this.#tellOrigin();
+      const { sha256 } = await withRetry((attempt) => this.#attempt(attempt), {
+        signal,
+        rule,
+        onRetry: (retry) => this.#tellRetry(retry),
+        ...(random === undefined ? {} : { random }),
+        ...(now === undefined ? {} : { now }),
+      });
+      signal.throwIfAborted();
+      await this.#partial.commit(this.#request.finalPath);
+      const { bytes, reused, wasted } = this.#meter.state;
+      return { bytes, sha256, reused, wasted };
+    } finally {
+      signal.removeEventListener('abort', stopDigest);
+      await this.#closeDigester();
+    }
+  }
+
+  async #attempt(attempt: Attempt): Promise<Digests> {
+    this.#meter.update({ phase: 'starting', attempt: attempt.number });
+    try {
+      if (!this.#isComplete) await this.#download(attempt);
+      return await this.#verify();
+    } catch (error) {
+      // The content is at fault: what is there is of no use, and the address may be that of another version.
+      if (needsRestart(error)) {
+        await this.#throwAway();
+        this.#address.forget();
+      }
+      throw error;
+    }
+  }
+
+  /** Every byte is there and a digest can prove it, so that no server has to be asked. */
+  get #isComplete(): boolean {
+    return this.#isVerifiable && this.#partial.size === this.#partial.frontier;
+  }
+
+  get #isVerifiable(): boolean {
+    return this.#request.sha256 !== null || this.#request.gitSha1 !== null;
+  }
+
+  async #download(attempt: Attempt): Promise<void> {
+    const { signal } = this.#options;
+    // Ends: an address is renewed once, and again only after a server has accepted it.
+    for (;;) {
+      const location = await this.#address.current(signal);
+      signal.throwIfAborted();
+      await this.#distrustOtherSource(location);
+      try {
+        await this.#fetch(location, attempt);
+        return;
+      } catch (error) {
+        if (signal.aborted || !this.#address.renewAfter(error)) throw error;
+        this.#tell({ code: 'RETRY', message: `the address of ${this.#request.name} is refused: asks for a new one` });
+      }
+    }
+  }
+
+  /** Equal ETags of two addresses say nothing, so without a digest a partial goes on only where it began. */
+  async #distrustOtherSource({ url }: Location): Promise<void> {
+    const { source, frontier } = this.#partial;
+    const isTrusted = frontier === 0 || this.#isVerifiable;
+    if (isTrusted || (source?.validator != null && source.url === publicUrlOf(url))) return;
+    this.#tellRestart('what is on disk cannot be shown to be of the same file');
+    await this.#throwAway();
+  }
+
+  async #fetch(location: Location, attempt: Attempt): Promise<void> {
+    const { dispatcher, signal, headersTimeoutMs, stallTimeoutMs } = this.#options;
+    const { name } = this.#request;
+    const partial = this.#partial;
+    const start = partial.frontier;
+    const range = {
+      url: location.url,
+      headers: location.headers ?? {},
+      start,
+      size: partial.size,
+      validator: start > 0 ? (partial.source?.validator ?? null) : strongValidator(location.validator ?? null),
+      isVerified: this.#isVerifiable,
+      name,
+    };
+    const onStall = () => this.#tell({ code: 'STALL', message: `${name}: no byte came for too long` });
+    const options = { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall };
+    this.#meter.update({ connections: 1 });
+    try {
+      await fetchRange(range, options, {
+        start: (head, flow) => this.#begin(location, start, head, flow, attempt),
+        write: (chunk) => partial.write(chunk),
+      });
+    } finally {
+      this.#meter.update({ connections: 0 });
+      // Also after a fault: what has come is good. An error of the disk outweighs one of the network.
+      await partial.flush();
+    }
+    const size = partial.size ?? partial.frontier;
+    if (partial.frontier < size) {
+      throw new RbeeError('DOWNLOAD_FAILED', `${name} came to byte ${partial.frontier} of ${size} only`);
+    }
+    partial.describe({ url: publicUrlOf(location.url), validator: partial.source?.validator ?? null }, size);
+    this.#meter.update({ total: size });
+  }
+
+  async #begin(location: Location, asked: number, head: RangeHead, flow: RangeFlow, attempt: Attempt): Promise<void> {
+    const { name } = this.#request;
+    const partial = this.#partial;
+    this.#address.accept();
+    if (head.start < asked) {
+      this.#tellRestart('the server sent the whole file where the rest was asked for');
+      await this.#throwAway();
+    } else if (asked > 0) {
+      const of = head.total === null ? '' : ` of ${formatBytes(head.total)}`;
+      this.#tell({ code: 'RESUME', message: `${name} continues at ${formatBytes(asked)}${of}` });
+    }
+    partial.describe({ url: publicUrlOf(location.url), validator: head.validator }, head.total);
+    this.#openDigester();
+    partial.startWriting({
+      onFrontier: (frontier) => this.#advance(frontier, attempt),
+      onReady: () => flow.resume(),
+      onError: (error) => flow.abort(error),
+    });
+    this.#meter.update({ phase: 'downloading', total: head.total });
+  }
+
+  #advance(frontier: number, attempt: Attempt): void {
+    if (frontier > this.#highWater) {
+      this.#highWater = frontier;
+      attempt.progressed();
+    }
+    this.#digester?.advance(frontier);
+    this.#meter.update({ bytes: frontier });
+  }
+
+  async #verify(): Promise<Digests> {
+    this.#meter.update({ phase: 'verifying' });
+    const digester = this.#openDigester();
+    this.#options.signal.throwIfAborted();
+    const [digests] = await Promise.all([digester.finish(this.#partial.frontier), this.#partial.sync()]);
+    checkDigest(this.#request.name, this.#request.sha256, digests.sha256);
+    checkDigest(this.#request.name, this.#request.gitSha1, digests.gitSha1);
+    return digests;
+  }
+
+  async #throwAway(): Promise<void> {
+    await this.#closeDigester();
+    await this.#partial.restart();
+    this.#meter.waste();
+  }
+
+  #openDigester(): Digester {
+    const { frontier, path, size } = this.#partial;
+    this.#digester ??= createDigester({ path, size, isGit: this.#request.gitSha1 !== null });
+    // What an earlier run left is hashed from its start while the rest arrives.
+    this.#digester.advance(frontier);
+    return this.#digester;
+  }
+
+  async #closeDigester(): Promise<void> {
+    const digester = this.#digester;
+    this.#digester = null;
+    await digester?.close();
+  }
+
+  #tellOrigin(): void {
+    const { state } = this.#partial.origin;
+    if (state === 'damaged') this.#tellRestart('the journal of what is on disk is damaged');
+    if (state === 'foreign') this.#tellRestart('what is on disk is of another version');
+    if (state === 'unproven') this.#tellRestart('what is on disk cannot be shown to be of the same file');
+  }
+
+  #tellRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
+    const code = needsRestart(error) ? 'RESTART' : 'RETRY';
+    const message = `${error.message}; ${code === 'RESTART' ? 'starts again' : 'tries again'}`;
+    this.#tell({ code, message, attempt, maxAttempts, nextRetryAtMs });
+  }
+
+  #tellRestart(why: string): void {
+    this.#tell({ code: 'RESTART', message: `${this.#request.name} starts again: ${why}` });
+  }
+
+  #tell(notice: TransferNotice): void {
+    this.#options.onNotice(notice);
+  }
+}
+
+function needsRestart(error: unknown): boolean {
+  return error instanceof RbeeError && (error.code === 'SOURCE_CHANGED' || error.code === 'CHECKSUM_MISMATCH');
+}
+
+function checkDigest(name: string, expected: string | null, actual: string | null): void {
+  if (expected === null || expected === actual) return;
+  throw new RbeeError('CHECKSUM_MISMATCH', `the content of ${name} is not what its digest says`, {
+    hint: 'the source or a proxy on the way may be damaged',
+    details: { expected, actual },
+  });
+}

@@ -1,0 +1,111 @@
+import { RbeeError } from '@rbee/contract';
+
+/** The headers of an answer as undici gives them: lower-case names, a list where one came more than once. */
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** The first value of a header; null where it is missing. */
+export function headerOf(headers: AnswerHeaders, name: string): string | null {
+  const value = headers[name];
+  return (typeof value === 'string' ? value : value?.[0]) ?? null;
+}
+
+const DENIED_STATUSES: readonly number[] = [401, 403];
+const MISSING_STATUSES: readonly number[] = [404, 410];
+/** Request timeout, too early, too many requests: the same request may be answered later. */
+const LATER_STATUSES: readonly number[] = [408, 425, 429];
+
+/**
+ * The error that a plain HTTP status of a file server stands for: `MODEL_ACCESS_DENIED`, `MODEL_NOT_FOUND`,
+ * `SOURCE_UNAVAILABLE` with its `Retry-After`, or `DOWNLOAD_FAILED`; `details.status` is the status.
+ */
+export function errorOfStatus(status: number, headers: AnswerHeaders, now: () => number = Date.now): RbeeError {
+  const details = { status };
+  if (DENIED_STATUSES.includes(status)) {
+    const hint = 'the address may have expired, or need a token';
+    return new RbeeError('MODEL_ACCESS_DENIED', `the server denies access (status ${status})`, { hint, details });
+  }
+  if (MISSING_STATUSES.includes(status)) {
+    return new RbeeError('MODEL_NOT_FOUND', `the server does not have the file (status ${status})`, { details });
+  }
+  if (status >= 500 || LATER_STATUSES.includes(status)) {
+    const retryAfterMs = parseRetryAfter(headerOf(headers, 'retry-after'), now());
+    return new RbeeError('SOURCE_UNAVAILABLE', `the server is not available (status ${status})`, {
+      details,
+      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    });
+  }
+  return new RbeeError('DOWNLOAD_FAILED', `the server answered with status ${status}`, { details });
+}
+
+/** Milliseconds from a `Retry-After` of seconds or an HTTP date; null where there is none that can be read. */
+export function parseRetryAfter(value: string | null, nowMs: number): number | null {
+  const text = value?.trim() ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
+  // `Date.parse` takes nearly anything, so only what looks like an HTTP date is given to it.
+  if (!/^[A-Z][a-z]+,? .*\d{2}:\d{2}:\d{2}/.test(text)) return null;
+  const atMs = Date.parse(text);
+  return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
+}
+
+const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EADDRNOTAVAIL',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EPERM',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_PRX_CONN',
+  'UND_ERR_PRX_TLS',
+  'UND_ERR_SOCKS5',
+]);
+const NAME_CODES: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA']);
+const TIMEOUT_CODES: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+const CUT_CODES = /^(E(CONNRESET|CONNABORTED|PIPE)$|HPE_|UND_ERR_)/;
+const TLS_CODES = /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|CRL_|EPROTO)/;
+/** What undici calls a wrong use of it: no fault of the network. */
+const BUG_CODES: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED']);
+
+/**
+ * What a socket's, TLS or HTTP parser's error means: `SOURCE_UNAVAILABLE` where no connection came about,
+ * `DOWNLOAD_TIMEOUT`, else `DOWNLOAD_FAILED`. An error that is none of these comes back as it is.
+ */
+export function errorOfConnection(error: unknown, host: string): unknown {
+  if (error instanceof RbeeError) return error;
+  if (!(error instanceof Error)) return error;
+  // A dispatcher that refuses a host (an address that is not allowed) may come wrapped by what carried it.
+  if (error.cause instanceof RbeeError) return error.cause;
+  // The parser of the answer leaves the code out where the answer is no HTTP at all.
+  const code = codeOf(error) ?? (error.name === 'HTTPParserError' ? 'HPE_INVALID' : null);
+  if (code === null || BUG_CODES.has(code)) return error;
+  const options = { cause: error, details: { host, code } };
+  if (NAME_CODES.has(code)) {
+    const hint = 'check the name, the DNS and the proxy settings';
+    return new RbeeError('SOURCE_UNAVAILABLE', `the host ${host} cannot be found (${code})`, { ...options, hint });
+  }
+  if (UNREACHABLE_CODES.has(code)) {
+    const hint = 'check the network and the proxy settings';
+    return new RbeeError('SOURCE_UNAVAILABLE', `${host} cannot be reached (${code})`, { ...options, hint });
+  }
+  if (TLS_CODES.test(code)) {
+    const hint = 'check the clock and the certificates (NODE_EXTRA_CA_CERTS)';
+    return new RbeeError('SOURCE_UNAVAILABLE', `no secure connection to ${host} (${code})`, { ...options, hint });
+  }
+  if (TIMEOUT_CODES.has(code)) {
+    return new RbeeError('DOWNLOAD_TIMEOUT', `${host} does not answer (${code})`, options);
+  }
+  // What fails in a system call on a socket is a fault of the connection, also where its code is a rare one.
+  if (CUT_CODES.test(code) || 'syscall' in error) {
+    return new RbeeError('DOWNLOAD_FAILED', `the connection to ${host} was cut (${code})`, options);
+  }
+  return error;
+}
+
+/** The `code` of a system or undici error; null where it has none. */
+export function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error)) return null;
+  return typeof error.code === 'string' ? error.code : null;
+}

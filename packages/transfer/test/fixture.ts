@@ -1,0 +1,83 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Agent } from 'undici';
+import type { FileRequest, TransferNotice, TransferOptions, TransferState } from '../src/index.ts';
+import { type FaultServer, type ServedFile, serve, startFaultServer } from './fault-server.ts';
+
+export const sha256Of = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
+export const gitSha1Of = (content: Buffer): string =>
+  createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
+
+/** Retries soon, so that a test with many of them is short. */
+export const quickRetry = { attempts: 6, baseDelayMs: 1, maxDelayMs: 4 };
+const generousTimeoutMs = 15_000;
+
+export interface Fixture {
+  readonly server: FaultServer;
+  readonly file: ServedFile & { readonly content: Buffer };
+  readonly folder: string;
+  readonly partialPath: string;
+  readonly finalPath: string;
+  readonly notices: TransferNotice[];
+  readonly states: TransferState[];
+  readonly abort: AbortController;
+  request(change?: Partial<FileRequest>): FileRequest;
+  options(change?: Partial<TransferOptions>): TransferOptions;
+  finalContent(): Promise<Buffer>;
+  /** Names in the folder of the partial and the final file. */
+  names(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/** A server with one file, a folder, an agent, and a request and options that fit them. */
+export async function createFixture(size = 3_000_000, etag: string | null = '"v1"'): Promise<Fixture> {
+  const content = randomBytes(size);
+  const file = etag === null ? { content } : { content, etag };
+  const server = await startFaultServer(serve(file));
+  const folder = await mkdtemp(join(tmpdir(), 'rbee-transfer-'));
+  const dispatcher = new Agent({ allowH2: false });
+  const partialPath = join(folder, 'blob.incomplete');
+  const finalPath = join(folder, 'blob');
+  const notices: TransferNotice[] = [];
+  const states: TransferState[] = [];
+  const abort = new AbortController();
+  return {
+    server,
+    file,
+    folder,
+    partialPath,
+    finalPath,
+    notices,
+    states,
+    abort,
+    request: (change) => ({
+      locate: async () => ({ url: `${server.url}/model.bin?signature=secret` }),
+      partialPath,
+      finalPath,
+      size,
+      sha256: sha256Of(content),
+      gitSha1: null,
+      name: 'model.bin',
+      ...change,
+    }),
+    options: (change) => ({
+      signal: abort.signal,
+      dispatcher,
+      headersTimeoutMs: generousTimeoutMs,
+      stallTimeoutMs: generousTimeoutMs,
+      retry: quickRetry,
+      onState: (state) => void states.push(state),
+      onNotice: (notice) => void notices.push(notice),
+      ...change,
+    }),
+    finalContent: () => readFile(finalPath),
+    names: async () => (await readdir(folder)).sort(),
+    close: async () => {
+      await dispatcher.destroy();
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
