@@ -4,6 +4,7 @@ import { createLogger, createServer, fingerprint, openStateDb, type Running, set
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
+import { createLimiter, type Limiter } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { BlobFlights } from './downloads/blob-flights.ts';
 import { Downloads } from './downloads/downloads.ts';
@@ -16,6 +17,7 @@ import { beatEachSecond } from './fleet/heartbeat.ts';
 import { createHistory, HISTORY_MIGRATIONS } from './history/history.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addJobRoutes } from './routes/jobs.ts';
+import { addSettingsRoutes, type LiveSettings } from './routes/settings.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
 import { createSourceDispatcher } from './sources/guard.ts';
@@ -70,6 +72,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const flights = new BlobFlights();
   const fetchFile = createFetchFile({ store, flights, dispatcher, retry, headersTimeoutMs, stallTimeoutMs });
   const slots = new Slots(settings.maxConcurrentDownloads);
+  const limiter = createLimiter(settings.maxBandwidth, clock);
   const runDeps = { clock, tracker, store, slots, sources: { hf }, fetchFile, retry, heartbeatIntervalMs, onBug };
   const downloads = new Downloads({
     hiveId,
@@ -77,6 +80,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     hub,
     tracker,
     history,
+    limiter,
     run: (download, request) => runDownload(runDeps, download, request),
   });
 
@@ -92,6 +96,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION });
   addSystemRoutes(app, { hub, info, heartbeats });
+  addSettingsRoutes(app, liveSettings(limiter, slots));
   addJobRoutes(app, { hub, registry, downloads, store, hiveId, allowedSources: settings.allowedSources });
   const jobDeps = { registry, downloads, hiveId };
   addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
@@ -130,6 +135,16 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     await close();
     throw error;
   }
+}
+
+function liveSettings(limiter: Limiter, slots: Slots): LiveSettings {
+  return {
+    read: () => ({ max_bandwidth: limiter.bytesPerSecond, max_concurrent_downloads: slots.count }),
+    change({ max_bandwidth, max_concurrent_downloads }) {
+      if (max_bandwidth !== undefined) limiter.set(max_bandwidth);
+      if (max_concurrent_downloads !== undefined) slots.resize(max_concurrent_downloads);
+    },
+  };
 }
 
 function openHistory(folder: string, logger: ReturnType<typeof createLogger>) {

@@ -3,6 +3,7 @@ import { homedir, hostname } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { hiveIdSchema } from '@rbee/contract';
 import {
+  bandwidth,
   duration,
   type Environment,
   integer,
@@ -68,6 +69,10 @@ export const hiveSettings = {
     min: 1,
     max: 1_000,
     doc: 'downloads that run at once; those beyond it are queued',
+  }),
+  maxBandwidth: bandwidth({
+    env: 'RBEE_HIVE_MAX_BANDWIDTH',
+    doc: 'limit of the whole hive: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
   }),
   heartbeatIntervalMs: duration({
     env: 'RBEE_HIVE_HEARTBEAT_INTERVAL',

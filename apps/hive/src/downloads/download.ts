@@ -1,5 +1,6 @@
 import type { DownloadId, PartialChoice } from '@rbee/contract';
 import { CancelRequest, type Job, type Line, type Listener } from '@rbee/jobs';
+import type { Limiter } from '@rbee/transfer';
 
 /** Why a run stopped: somebody paused the download. It is not over. */
 class PauseRequest extends Error {
@@ -16,14 +17,17 @@ class PauseRequest extends Error {
  */
 export class Download implements Listener {
   readonly id: DownloadId;
+  /** The bandwidth of this download, under that of the hive. */
+  readonly limiter: Limiter;
   readonly #jobs = new Set<Job>();
   readonly #controller = new AbortController();
   #work: Promise<void> = Promise.resolve();
   #run = new AbortController();
   #resumed: PromiseWithResolvers<void> | null = null;
 
-  constructor(id: DownloadId) {
+  constructor(id: DownloadId, limiter: Limiter) {
     this.id = id;
+    this.limiter = limiter;
   }
 
   /** Aborts when no job wants the download any more. */

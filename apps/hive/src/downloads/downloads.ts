@@ -15,6 +15,7 @@ import {
 import { type DownloadState, type DownloadTracker, isEnded } from '@rbee/download-tracker';
 import type { Channel, StreamHub } from '@rbee/event-stream';
 import { type Job, withListener } from '@rbee/jobs';
+import type { Limiter } from '@rbee/transfer';
 import type { History } from '../history/history.ts';
 import { Download } from './download.ts';
 
@@ -34,6 +35,8 @@ export interface DownloadsDeps {
   readonly hub: StreamHub;
   readonly tracker: DownloadTracker;
   readonly history: History;
+  /** The bandwidth of the whole hive. */
+  readonly limiter: Limiter;
   /** The work of one download, from its place in the queue to its end; it ends the download in the tracker. */
   readonly run: (download: Download, request: DownloadRequest) => Promise<void>;
 }
@@ -168,6 +171,7 @@ export class Downloads {
   patch(id: DownloadId, patch: DownloadPatch): DownloadSnapshot {
     const { status } = this.get(id);
     if (isEnded(status)) throw conflict(id, status, 'only one that has not ended can be changed');
+    if (patch.max_bandwidth !== undefined) this.#live.get(id)?.limiter.set(patch.max_bandwidth);
     this.#deps.tracker.update(id, {
       ...(patch.priority === undefined ? {} : { priority: patch.priority }),
       ...(patch.max_bandwidth === undefined ? {} : { maxBandwidth: patch.max_bandwidth }),
@@ -214,7 +218,7 @@ export class Downloads {
   }
 
   #open(id: DownloadId, request: DownloadRequest): Download {
-    const download = new Download(id);
+    const download = new Download(id, this.#deps.limiter.child(request.maxBandwidth));
     this.#channels.set(id, this.#deps.hub.channel({ mode: 'state' }));
     this.#requests.set(id, request);
     this.#live.set(id, download);

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
-import { discardPartial, type RetryRule, transferFile } from '@rbee/transfer';
+import { discardPartial, type Limiter, type RetryRule, transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
 import type { SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
@@ -22,6 +22,7 @@ export interface FetchFileRequest {
   readonly file: SourceFile;
   /** Aborts when the download is cancelled or paused. */
   readonly signal: AbortSignal;
+  readonly limiter: Limiter;
   readonly watcher: BlobWatcher;
 }
 
@@ -38,7 +39,7 @@ export function createFetchFile(deps: FetchFileDeps): FetchFile {
 
 async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
   const { store, dispatcher, retry, headersTimeoutMs, stallTimeoutMs } = deps;
-  const { repo, file, signal } = request;
+  const { repo, file, signal, limiter } = request;
   const finalPath = store.layout.blob(repo, file.blobName);
   if (await store.hasBlob(repo, file.blobName, file.size)) {
     const { size } = await stat(finalPath);
@@ -52,7 +53,7 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
   try {
     const done = await transferFile(
       { locate, partialPath, finalPath, size, sha256, gitSha1, name },
-      { signal, dispatcher, retry, headersTimeoutMs, stallTimeoutMs, ...watcher },
+      { signal, limiter, dispatcher, retry, headersTimeoutMs, stallTimeoutMs, ...watcher },
     );
     return done.sha256;
   } catch (error) {

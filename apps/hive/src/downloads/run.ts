@@ -86,7 +86,13 @@ async function fetchModel(
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
   let sha256: string | null = null;
   for (const file of files) {
-    sha256 = await deps.fetchFile({ repo: model.repo, file, signal, watcher: tally.begin(file) });
+    sha256 = await deps.fetchFile({
+      repo: model.repo,
+      file,
+      signal,
+      limiter: download.limiter,
+      watcher: tally.begin(file),
+    });
     tally.done();
   }
   const stored = model.files.map(({ path, blobName }) => ({ path, blobName }));

@@ -3,6 +3,7 @@ import { newDownloadId } from '@rbee/contract';
 import { createStreamHub } from '@rbee/event-stream';
 import { type Job, JobRegistry, narrate, withListener } from '@rbee/jobs';
 import { createManualClock } from '@rbee/testing';
+import { createLimiter } from '@rbee/transfer';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Download, isPause } from '../../src/downloads/download.ts';
 
@@ -13,7 +14,7 @@ let registry: JobRegistry;
 let download: Download;
 beforeEach(() => {
   registry = new JobRegistry({ hub: createStreamHub(), clock: createManualClock(), actor: 'hive-a', onBug: () => {} });
-  download = new Download(newDownloadId());
+  download = new Download(newDownloadId(), createLimiter(null));
 });
 
 function wantedBy(): Job {

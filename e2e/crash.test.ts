@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { generateBytes } from '@rbee/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startDownload } from './support/api.ts';
+import { type Fleet, type Hive, startFleet } from './support/fleet.ts';
+import { jsonOf, readStream } from './support/sse.ts';
+
+// Goal: nothing is lost at kill -9. Method: a real hive is killed at seeded random moments of a download of several
+// files and started again; it must go on by itself. Failure shows as a wrong byte, a download that does not go on, or a
+// hub that had to send more twice than the bound allows. RBEE_CRASH_KILLS=50 makes it thorough.
+
+const KILLS = Number(process.env['RBEE_CRASH_KILLS'] ?? 8);
+const SEED = Number(process.env['RBEE_CRASH_SEED'] ?? 20_240_607);
+const FILES = ['a.gguf', 'b.gguf', 'c.gguf'];
+/** Large enough that the last kill still finds something to do. */
+const SIZE = KILLS * 1_500_000;
+const BYTES_PER_SECOND = 8_000_000;
+const BYTES_PER_KILL = 6_000_000;
+/** What may be lost at a kill: two seconds of bytes, and what sockets and pipes hold. */
+const LOST_PER_KILL = 2 * BYTES_PER_SECOND + 4 * 1024 * 1024;
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+let fleet: Fleet;
+beforeEach(async () => {
+  fleet = await startFleet();
+  const files = Object.fromEntries(FILES.map((name, seed) => [name, { size: SIZE, seed }]));
+  fleet.hub.addRepo({ id: 'org/set', files });
+  fleet.hub.throttle(BYTES_PER_SECOND);
+});
+afterEach(() => fleet.close());
+
+describe(`a hive that is killed ${KILLS} times`, () => {
+  it('goes on by itself each time, and every byte is right in the end', {
+    timeout: 60_000 + KILLS * 5_000,
+  }, async () => {
+    const random = randomOf(SEED);
+    const ref = `hf:org/set${FILES.map((name) => `::file=${name}`).join('')}`;
+    const { download_id } = await startDownload(fleet.hive.url, ref);
+    let hive: Hive = fleet.hive;
+    let kills = 0;
+    for (; kills < KILLS; kills += 1) {
+      const sent = sentByCdn();
+      const wanted = sent + random() * BYTES_PER_KILL;
+      // A moment is told by bytes, not by a clock: wherever the hive is then, in a write, a sync or a rename.
+      const reached = () => sentByCdn() >= wanted;
+      await fleet.hub.waitFor(() => reached() || isOver(), 'the moment to kill', { timeoutMs: 30_000 });
+      if (isOver()) break;
+      await hive.program.kill();
+      hive = await fleet.restart(hive);
+    }
+    fleet.hub.throttle(null);
+    const events = await (await readStream(`${hive.url}/v2/downloads/${download_id}/stream`)).toEnd();
+    expect(events.at(-1)?.event).toBe('complete');
+    const folder = String(jsonOf(events.at(-1))['path']);
+    for (const [seed, name] of FILES.entries()) {
+      expect((await readFile(`${folder}/${name}`)).equals(generateBytes({ size: SIZE, seed })), name).toBe(true);
+    }
+    expect(kills).toBeGreaterThan(0);
+    expect(sentByCdn() - FILES.length * SIZE).toBeLessThanOrEqual(kills * LOST_PER_KILL);
+  });
+});
+
+function sentByCdn(): number {
+  return fleet.hub.requests
+    .filter(({ server, method }) => server === 'cdn' && method === 'GET')
+    .reduce((sum, { bytesSent }) => sum + bytesSent, 0);
+}
+
+/** Whether the last file has been sent to its end. */
+function isOver(): boolean {
+  const last = fleet.hub.requests.findLast(({ server }) => server === 'cdn');
+  return last !== undefined && !last.aborted && fleet.hub.inFlight('cdn') === 0 && sentByCdn() >= FILES.length * SIZE;
+}
