@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { Limiter } from './limiter.ts';
 import type { RetryRule } from './retry.ts';
 
 /** Where a file's bytes are at the moment. */
@@ -48,7 +49,7 @@ export interface TransferState {
 
 /** Something that a watcher should know and that is not the end. */
 export interface TransferNotice {
-  readonly code: 'RETRY' | 'STALL' | 'RESUME' | 'RESTART';
+  readonly code: 'RETRY' | 'STALL' | 'RESUME' | 'RESTART' | 'THROTTLE';
   readonly message: string;
   /** The attempt to come. */
   readonly attempt?: number;
@@ -67,6 +68,8 @@ export interface TransferOptions {
   /** No byte of a body for this long ends an attempt. */
   readonly stallTimeoutMs: number;
   readonly retry: RetryRule;
+  /** Bytes of bodies pass it as they come; left out, nothing is limited. */
+  readonly limiter?: Limiter;
   /** Called at each change, up to once per batch of writes. */
   readonly onState: (state: TransferState) => void;
   readonly onNotice: (notice: TransferNotice) => void;

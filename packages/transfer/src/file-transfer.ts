@@ -104,7 +104,7 @@ export class FileTransfer {
   }
 
   async #fetch(location: Location, attempt: Attempt): Promise<void> {
-    const { dispatcher, signal, headersTimeoutMs, stallTimeoutMs } = this.#options;
+    const { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, limiter } = this.#options;
     const { name } = this.#request;
     const partial = this.#partial;
     const start = partial.frontier;
@@ -118,7 +118,8 @@ export class FileTransfer {
       name,
     };
     const onStall = () => this.#tell({ code: 'STALL', message: `${name}: no byte came for too long` });
-    const options = { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall };
+    const limit = limiter === undefined ? {} : { limiter };
+    const options = { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit };
     this.#meter.update({ connections: 1 });
     try {
       await fetchRange(range, options, {
@@ -206,7 +207,7 @@ export class FileTransfer {
   }
 
   #tellRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
-    const code = needsRestart(error) ? 'RESTART' : 'RETRY';
+    const code = needsRestart(error) ? 'RESTART' : isThrottle(error) ? 'THROTTLE' : 'RETRY';
     const message = `${error.message}; ${code === 'RESTART' ? 'starts again' : 'tries again'}`;
     this.#tell({ code, message, attempt, maxAttempts, nextRetryAtMs });
   }
@@ -222,6 +223,11 @@ export class FileTransfer {
 
 function needsRestart(error: unknown): boolean {
   return error instanceof RbeeError && (error.code === 'SOURCE_CHANGED' || error.code === 'CHECKSUM_MISMATCH');
+}
+
+/** The server does work, but not this fast for us. */
+function isThrottle(error: RbeeError): boolean {
+  return error.code === 'SOURCE_UNAVAILABLE' && error.details?.['status'] === 429;
 }
 
 function checkDigest(name: string, expected: string | null, actual: string | null): void {

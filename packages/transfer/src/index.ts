@@ -8,6 +8,7 @@ export type {
   TransferState,
 } from './file-request.ts';
 export { errorOfConnection, errorOfStatus } from './http-fault.ts';
+export { createLimiter, type Limiter } from './limiter.ts';
 export {
   type Attempt,
   type Failures,

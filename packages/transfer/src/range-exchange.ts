@@ -31,6 +31,10 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   /** Known before the end of a body that is of no use. */
   #verdict: Verdict | null = null;
   #received = 0;
+  /** The sink has asked for no more for now. */
+  #isHeldBySink = false;
+  /** Chunks whose turn under the limit has not come yet. */
+  #unpassed = 0;
   #isSettled = false;
 
   constructor(request: RangeRequest, url: URL, options: RangeOptions, sink: RangeSink) {
@@ -91,7 +95,9 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#watchdog.refresh();
-    if (!this.#sink.write(chunk)) this.#pause();
+    this.#isHeldBySink = !this.#sink.write(chunk);
+    this.#limit(chunk.length);
+    if (this.#isHeld) this.#pause();
   }
 
   onResponseEnd(): void {
@@ -117,16 +123,38 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
 
   #accept(head: RangeHead, status: number): void {
     this.#head = head;
+    this.#isHeldBySink = true;
     this.#pause();
-    const flow = { resume: () => this.#resume(), abort: (error: unknown) => this.#fail(error) };
+    const flow = { resume: () => this.#release(), abort: (error: unknown) => this.#fail(error) };
     this.#sink.start(head, flow).then(
       () => {
         // The body of a 416 is the server's explanation: every byte of the file is there already.
         if (status === 416) this.#discard({ outcome: { kind: 'received', head } });
-        this.#resume();
+        this.#release();
       },
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  /** Most chunks pass at once; the socket stands still while one has to wait, and no clock runs meanwhile. */
+  #limit(bytes: number): void {
+    const passing = this.#options.limiter?.pass(bytes, this.#options.signal);
+    if (passing === undefined) return;
+    this.#unpassed += 1;
+    const passed = () => {
+      this.#unpassed -= 1;
+      this.#resume();
+    };
+    passing.then(passed, (error: unknown) => this.#fail(error));
+  }
+
+  get #isHeld(): boolean {
+    return this.#isHeldBySink || this.#unpassed > 0;
+  }
+
+  #release(): void {
+    this.#isHeldBySink = false;
+    this.#resume();
   }
 
   #pause(): void {
@@ -136,7 +164,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
 
   #resume(): void {
     // A connection that has been given back may be serving another request, which this one must not wake.
-    if (this.#isSettled) return;
+    if (this.#isSettled || this.#isHeld) return;
     if (this.#verdict === null) {
       this.#watchdog.start(this.#options.stallTimeoutMs, () => {
         this.#options.onStall?.();

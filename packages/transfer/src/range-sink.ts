@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { Limiter } from './limiter.ts';
 import type { RangeHead } from './response-head.ts';
 
 export interface RangeOptions {
@@ -13,6 +14,8 @@ export interface RangeOptions {
   readonly headersTimeoutMs: number;
   /** Between two bytes of the body. Time in which the sink holds the flow does not count. */
   readonly stallTimeoutMs: number;
+  /** Body bytes pass it as they come. Time in which it holds the flow does not count either. */
+  readonly limiter?: Limiter;
   /** Told when no byte came for that long; the request then ends with DOWNLOAD_TIMEOUT. */
   readonly onStall?: () => void;
 }

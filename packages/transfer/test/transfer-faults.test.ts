@@ -165,7 +165,7 @@ describe('waiting', () => {
     const retry = { attempts: 2, baseDelayMs: hour, maxDelayMs: hour };
     await transferFile(request(), options({ retry, now: () => 5 }));
     await expectRightFile();
-    expect(notices).toMatchObject([{ code: 'RETRY', attempt: 2, maxAttempts: 2, nextRetryAtMs: 5 }]);
+    expect(notices).toMatchObject([{ code: 'THROTTLE', attempt: 2, maxAttempts: 2, nextRetryAtMs: 5 }]);
   });
 });
 
