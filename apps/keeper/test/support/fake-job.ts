@@ -113,6 +113,9 @@ function newSnapshot(id: string, jobId: string, model: string, hive: string): Do
     sha256: null,
     partial: null,
     error: null,
+    priority: 0,
+    max_bandwidth: null,
+    retry_of: null,
   });
 }
 
