@@ -106,7 +106,7 @@ export interface ServeOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export const cut = (response: ServerResponse): void => void response.socket?.destroy();
+const cut = (response: ServerResponse): void => void response.socket?.destroy();
 export const reset = (response: ServerResponse): void => void response.socket?.resetAndDestroy();
 export const stall = (): void => {};
 

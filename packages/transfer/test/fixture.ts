@@ -11,7 +11,7 @@ export const gitSha1Of = (content: Buffer): string =>
   createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
 
 /** Retries soon, so that a test with many of them is short. */
-export const quickRetry = { attempts: 6, baseDelayMs: 1, maxDelayMs: 4 };
+const quickRetry = { attempts: 6, baseDelayMs: 1, maxDelayMs: 4 };
 const generousTimeoutMs = 15_000;
 
 export interface Fixture {
