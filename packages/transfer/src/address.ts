@@ -7,16 +7,22 @@ const REFUSAL_CODES: readonly ErrorCode[] = ['MODEL_ACCESS_DENIED', 'MODEL_NOT_F
 /** The address in use. Signed ones expire, so a refusal is a reason to ask for a new one, but only once in a row. */
 export class Address {
   readonly #locate: FileRequest['locate'];
-  #location: Location | null = null;
+  #location: Promise<Location> | null = null;
   #isRenewed = false;
 
   constructor(locate: FileRequest['locate']) {
     this.#locate = locate;
   }
 
-  async current(signal: AbortSignal): Promise<Location> {
-    this.#location ??= await this.#locate(signal);
-    return this.#location;
+  /** Asked for once, however many connections need it. */
+  current(signal: AbortSignal): Promise<Location> {
+    if (this.#location !== null) return this.#location;
+    const asked = this.#locate(signal);
+    this.#location = asked;
+    asked.catch(() => {
+      if (this.#location === asked) this.#location = null;
+    });
+    return asked;
   }
 
   /** The server has accepted the address: its next refusal means that it has expired. */

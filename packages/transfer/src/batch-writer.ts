@@ -6,8 +6,8 @@ const batchBytes = 256 * 2 ** 10;
 const maxBuffersPerBatch = 512;
 /** A second write hides the latency of the first; more only take threads from others. */
 const maxWritesInFlight = 2;
-/** Above this the sender is paused until the disk has caught up: the bound of one transfer's memory. */
-const maxUnwrittenBytes = 4 * 2 ** 20;
+/** Above this the senders of a file are paused until the disk has caught up: the bound of one transfer's memory. */
+export const maxUnwrittenBytes = 2 * 2 ** 20;
 /** On a slow connection a batch is not filled but written after this, so that progress is real. */
 const lingerMs = 100;
 
@@ -49,9 +49,9 @@ export class BatchWriter {
     this.#position = options.position;
   }
 
-  /** Whether the sender should wait: too much is not on disk yet. */
-  get isFull(): boolean {
-    return this.#unwrittenBytes >= maxUnwrittenBytes;
+  /** Taken and not in the file yet. */
+  get unwrittenBytes(): number {
+    return this.#unwrittenBytes;
   }
 
   /** Takes the chunk that follows the last one. The buffer belongs to the writer from here. */

@@ -1,17 +1,37 @@
-/** A checkpoint starts when this much is on disk that the journal does not claim. */
-const checkpointBytes = 32 * 2 ** 20;
-/** The sender waits when this much is not claimed; with what may be on its way it stays below 64 MiB. */
-const maxUnclaimedBytes = 56 * 2 ** 20;
-/** A checkpoint starts at the latest this long after the first byte that the journal does not claim. */
-const checkpointDelayMs = 600;
-/** The sender waits while a checkpoint takes longer than this: what arrives now would be lost later than promised. */
-const lateAfterMs = 600;
+/** When a journal is written, and what may be at stake until then. */
+export interface CheckpointBounds {
+  /** A checkpoint starts when this much is on disk that the journal does not claim. */
+  readonly checkpointBytes: number;
+  /** The sender waits when this much is not claimed. */
+  readonly maxUnclaimedBytes: number;
+  /** A checkpoint starts at the latest this long after the first byte that the journal does not claim. */
+  readonly delayMs: number;
+  /** The sender waits while a checkpoint takes longer than this; null: it never waits for that. */
+  readonly lateAfterMs: number | null;
+}
+
+const MiB = 2 ** 20;
+/** With what may be on its way, a crash loses less than 64 MiB and less than what arrived in 2 s. */
+export const tightBounds: CheckpointBounds = {
+  checkpointBytes: 32 * MiB,
+  maxUnclaimedBytes: 56 * MiB,
+  delayMs: 600,
+  lateAfterMs: 600,
+};
+/** For syncs beside the flow: they are rare, and the sender only waits for a disk that falls far behind. */
+export const looseBounds: CheckpointBounds = {
+  checkpointBytes: 64 * MiB,
+  maxUnclaimedBytes: 256 * MiB,
+  delayMs: 2_000,
+  lateAfterMs: null,
+};
 
 export interface CheckpointOptions {
-  /** What the journal claims already. */
+  readonly bounds: CheckpointBounds;
+  /** How many bytes the journal claims already. */
   readonly claimed: number;
-  /** Syncs the data and then writes a journal that claims all bytes before `frontier`. */
-  readonly save: (frontier: number) => Promise<void>;
+  /** Writes a journal that claims all bytes that are written at the moment of the call. */
+  readonly save: () => Promise<void>;
   /** Called after each checkpoint: the sender may go on. */
   readonly onSaved: () => void;
   readonly onError: (error: unknown) => void;
@@ -21,7 +41,7 @@ export interface CheckpointOptions {
 export class Checkpoints {
   readonly #options: CheckpointOptions;
   #claimed: number;
-  #frontier: number;
+  #written: number;
   #running: Promise<void> | null = null;
   #isLate = false;
   #isStopped = false;
@@ -30,45 +50,50 @@ export class Checkpoints {
   constructor(options: CheckpointOptions) {
     this.#options = options;
     this.#claimed = options.claimed;
-    this.#frontier = options.claimed;
+    this.#written = options.claimed;
   }
 
   /** Whether the sender should wait for the running checkpoint. */
   get mustWait(): boolean {
-    return this.#running !== null && (this.#isLate || this.#frontier - this.#claimed >= maxUnclaimedBytes);
+    return (
+      this.#running !== null &&
+      (this.#isLate || this.#written - this.#claimed >= this.#options.bounds.maxUnclaimedBytes)
+    );
   }
 
-  /** All bytes before `frontier` are in the file. */
-  advance(frontier: number): void {
-    this.#frontier = frontier;
+  /** So many bytes are in the file. */
+  advance(written: number): void {
+    this.#written = written;
     this.#plan();
   }
 
-  /** Waits for a running checkpoint and starts no other; what the journal claims is then final. */
-  async stop(): Promise<{ readonly claimed: number }> {
+  /** Waits for a running checkpoint and starts no other. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
     this.#clearTimer();
     await this.#running;
-    return { claimed: this.#claimed };
   }
 
   #plan(): void {
-    if (this.#isStopped || this.#running !== null || this.#frontier === this.#claimed) return;
-    if (this.#frontier - this.#claimed >= checkpointBytes) this.#run();
-    else this.#timer ??= setTimeout(() => this.#run(), checkpointDelayMs);
+    if (this.#isStopped || this.#running !== null || this.#written === this.#claimed) return;
+    const { checkpointBytes, delayMs } = this.#options.bounds;
+    if (this.#written - this.#claimed >= checkpointBytes) this.#run();
+    else this.#timer ??= setTimeout(() => this.#run(), delayMs);
   }
 
   #run(): void {
     this.#clearTimer();
-    const frontier = this.#frontier;
-    const late = setTimeout(() => {
+    const written = this.#written;
+    const { lateAfterMs } = this.#options.bounds;
+    const markLate = () => {
       this.#isLate = true;
-    }, lateAfterMs);
+    };
+    const late = lateAfterMs === null ? undefined : setTimeout(markLate, lateAfterMs);
     this.#running = this.#options
-      .save(frontier)
+      .save()
       .then(
         () => {
-          this.#claimed = frontier;
+          this.#claimed = written;
         },
         (error: unknown) => {
           this.#isStopped = true;

@@ -1,10 +1,13 @@
 import { rm, stat } from 'node:fs/promises';
 import { codeOf } from './http-fault.ts';
-import { journalPathOf, removeJournal } from './journal.ts';
+import { journalPathOf, liveJournalPathOf, removeJournal } from './journal.ts';
 
 /** Removes a partial with its journal; answers how many bytes that freed, 0 where there was none. */
 export async function discardPartial(partialPath: string): Promise<number> {
-  const bytes = (await sizeOf(partialPath)) + (await sizeOf(journalPathOf(partialPath)));
+  let bytes = 0;
+  for (const path of [partialPath, journalPathOf(partialPath), liveJournalPathOf(partialPath)]) {
+    bytes += await sizeOf(path);
+  }
   // Nothing to remove, perhaps not even the folder: there is nothing to sync then.
   if (bytes > 0) await removeJournal(partialPath);
   // The journal goes first: a partial without one counts as nothing, a journal without its partial claims too much.

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { ConnectionBudget } from './connection-budget.ts';
 import type { Limiter } from './limiter.ts';
 import type { RetryRule } from './retry.ts';
 
@@ -70,6 +71,10 @@ export interface TransferOptions {
   readonly retry: RetryRule;
   /** Bytes of bodies pass it as they come; left out, nothing is limited. */
   readonly limiter?: Limiter;
+  /** Connections at most for this file, default 1. It starts with one and takes more only while they make it faster. */
+  readonly maxConnections?: number;
+  /** Shared by all transfers that it is given to. */
+  readonly connections?: ConnectionBudget;
   /** Called at each change, up to once per batch of writes. */
   readonly onState: (state: TransferState) => void;
   readonly onNotice: (notice: TransferNotice) => void;

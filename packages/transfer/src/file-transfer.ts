@@ -1,13 +1,12 @@
 import { formatBytes, RbeeError } from '@rbee/contract';
 import { Address } from './address.ts';
 import { createDigester, type Digester, type Digests } from './digest.ts';
-import { fetchRange } from './fetch-range.ts';
 import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './file-request.ts';
 import { publicUrlOf } from './journal.ts';
 import { Meter } from './meter.ts';
 import type { PartialFile } from './partial-file.ts';
-import type { RangeFlow } from './range-sink.ts';
-import { type RangeHead, strongValidator } from './response-head.ts';
+import { type DownloadHost, RangeDownload } from './range-download.ts';
+import type { RangeHead } from './response-head.ts';
 import { type Attempt, type Retry, withRetry } from './retry.ts';
 
 /** One file's way from a partial to its final name. Owns the digester; the partial belongs to the caller. */
@@ -17,6 +16,8 @@ export class FileTransfer {
   readonly #partial: PartialFile;
   readonly #address: Address;
   readonly #meter: Meter;
+  /** Lowered for good where a server takes fewer. */
+  readonly #limits: { maxConnections: number };
   #digester: Digester | null = null;
   /** The furthest that the file ever reached. Only what goes beyond it is progress, or a restart at each try would be. */
   #highWater: number;
@@ -26,8 +27,10 @@ export class FileTransfer {
     this.#options = options;
     this.#partial = partial;
     this.#address = new Address((signal) => request.locate(signal));
-    this.#meter = new Meter(partial.frontier, partial.size, options.onState);
-    this.#highWater = partial.frontier;
+    this.#meter = new Meter(partial.bytes, partial.size, options.onState);
+    this.#highWater = partial.bytes;
+    const { maxConnections = 1, connections } = options;
+    this.#limits = { maxConnections: Math.max(1, Math.min(maxConnections, connections?.limit ?? maxConnections)) };
   }
 
   async run(): Promise<TransferResult> {
@@ -85,7 +88,7 @@ export class FileTransfer {
       signal.throwIfAborted();
       await this.#distrustOtherSource(location);
       try {
-        await this.#fetch(location, attempt);
+        await this.#fetch(attempt);
         return;
       } catch (error) {
         if (signal.aborted || !this.#address.renewAfter(error)) throw error;
@@ -95,78 +98,60 @@ export class FileTransfer {
   }
 
   /** Equal ETags of two addresses say nothing, so without a digest a partial goes on only where it began. */
-  async #distrustOtherSource({ url }: Location): Promise<void> {
-    const { source, frontier } = this.#partial;
-    const isTrusted = frontier === 0 || this.#isVerifiable;
-    if (isTrusted || (source?.validator != null && source.url === publicUrlOf(url))) return;
+  #isTrusted({ url }: Location): boolean {
+    const { source, bytes } = this.#partial;
+    if (bytes === 0 || this.#isVerifiable) return true;
+    return source?.validator != null && source.url === publicUrlOf(url);
+  }
+
+  async #distrustOtherSource(location: Location): Promise<void> {
+    if (this.#isTrusted(location)) return;
     this.#tellRestart('what is on disk cannot be shown to be of the same file');
     await this.#throwAway();
   }
 
-  async #fetch(location: Location, attempt: Attempt): Promise<void> {
-    const { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, limiter } = this.#options;
-    const { name } = this.#request;
-    const partial = this.#partial;
-    const start = partial.frontier;
-    const range = {
-      url: location.url,
-      headers: location.headers ?? {},
-      start,
-      size: partial.size,
-      validator: start > 0 ? (partial.source?.validator ?? null) : strongValidator(location.validator ?? null),
+  async #fetch(attempt: Attempt): Promise<void> {
+    const { signal } = this.#options;
+    const host: DownloadHost = {
+      name: this.#request.name,
       isVerified: this.#isVerifiable,
-      name,
+      limits: this.#limits,
+      locate: () => this.#address.current(signal),
+      isTrusted: (location) => this.#isTrusted(location),
+      accept: () => this.#address.accept(),
+      begin: (location, asked, head) => this.#begin(location, asked, head),
+      renewAfter: (error) => this.#address.renewAfter(error),
+      onWritten: () => this.#advance(attempt),
+      onConnections: (connections) => this.#meter.update({ connections }),
+      tell: (notice) => this.#tell(notice),
     };
-    const onStall = () => this.#tell({ code: 'STALL', message: `${name}: no byte came for too long` });
-    const limit = limiter === undefined ? {} : { limiter };
-    const options = { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit };
-    this.#meter.update({ connections: 1 });
-    try {
-      await fetchRange(range, options, {
-        start: (head, flow) => this.#begin(location, start, head, flow, attempt),
-        write: (chunk) => partial.write(chunk),
-      });
-    } finally {
-      this.#meter.update({ connections: 0 });
-      // Also after a fault: what has come is good. An error of the disk outweighs one of the network.
-      await partial.flush();
-    }
-    const size = partial.size ?? partial.frontier;
-    if (partial.frontier < size) {
-      throw new RbeeError('DOWNLOAD_FAILED', `${name} came to byte ${partial.frontier} of ${size} only`);
-    }
-    partial.describe({ url: publicUrlOf(location.url), validator: partial.source?.validator ?? null }, size);
-    this.#meter.update({ total: size });
+    await new RangeDownload(host, this.#options, this.#partial).run();
+    this.#meter.update({ total: this.#partial.size });
   }
 
-  async #begin(location: Location, asked: number, head: RangeHead, flow: RangeFlow, attempt: Attempt): Promise<void> {
+  async #begin(location: Location, asked: number, head: RangeHead): Promise<void> {
     const { name } = this.#request;
     const partial = this.#partial;
-    this.#address.accept();
     if (head.start < asked) {
       this.#tellRestart('the server sent the whole file where the rest was asked for');
       await this.#throwAway();
-    } else if (asked > 0) {
+    } else if (partial.bytes > 0) {
       const of = head.total === null ? '' : ` of ${formatBytes(head.total)}`;
-      this.#tell({ code: 'RESUME', message: `${name} continues at ${formatBytes(asked)}${of}` });
+      this.#tell({ code: 'RESUME', message: `${name} continues at ${formatBytes(partial.bytes)}${of}` });
     }
     partial.describe({ url: publicUrlOf(location.url), validator: head.validator }, head.total);
     this.#openDigester();
-    partial.startWriting({
-      onFrontier: (frontier) => this.#advance(frontier, attempt),
-      onReady: () => flow.resume(),
-      onError: (error) => flow.abort(error),
-    });
     this.#meter.update({ phase: 'downloading', total: head.total });
   }
 
-  #advance(frontier: number, attempt: Attempt): void {
-    if (frontier > this.#highWater) {
-      this.#highWater = frontier;
+  #advance(attempt: Attempt): void {
+    const { bytes, frontier } = this.#partial;
+    if (bytes > this.#highWater) {
+      this.#highWater = bytes;
       attempt.progressed();
     }
     this.#digester?.advance(frontier);
-    this.#meter.update({ bytes: frontier });
+    this.#meter.update({ bytes });
   }
 
   async #verify(): Promise<Digests> {

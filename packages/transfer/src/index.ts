@@ -1,4 +1,6 @@
+export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
 export { discardPartial } from './discard-partial.ts';
+export { errorOfDisk } from './disk-fault.ts';
 export type {
   FileRequest,
   Location,

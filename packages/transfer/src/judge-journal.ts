@@ -1,4 +1,5 @@
 import type { LoadedJournal } from './journal.ts';
+import { bytesOf, type Span } from './spans.ts';
 
 /** What is known of the file that is wanted; null where it is not known. */
 export interface WantedFile {
@@ -21,8 +22,8 @@ export interface PartialOrigin {
    * `foreign`: it is of another file. `unproven`: nothing could show that the rest will fit.
    */
   readonly state: 'new' | 'kept' | 'damaged' | 'foreign' | 'unproven';
-  /** Bytes from the start that count. */
-  readonly bytes: number;
+  /** What counts. */
+  readonly spans: readonly Span[];
   readonly size: number | null;
   readonly source: PartialSource | null;
 }
@@ -34,6 +35,7 @@ export interface PartialOrigin {
 export function judgeJournal(loaded: LoadedJournal, wanted: WantedFile, length: number): PartialOrigin {
   if (loaded.state === 'missing') return nothing('new');
   if (loaded.state === 'damaged') return nothing('damaged');
+  if (loaded.state === 'outlived') return nothing('unproven');
   const { url, validator, size, sha256, gitSha1, ranges } = loaded.journal;
   if (differs(size, wanted.size) || differs(sha256, wanted.sha256) || differs(gitSha1, wanted.gitSha1)) {
     return nothing('foreign');
@@ -42,10 +44,8 @@ export function judgeJournal(loaded: LoadedJournal, wanted: WantedFile, length: 
   if (validator === null && wanted.sha256 === null && wanted.gitSha1 === null) return nothing('unproven');
   const lastEnd = ranges.at(-1)?.[1] ?? 0;
   if (lastEnd > length) return nothing('damaged');
-  const [start, end] = ranges[0] ?? [0, 0];
-  // The file is fetched from its front on one connection, so only what is there without a gap is of use.
-  if (start > 0 || end === 0) return nothing('new');
-  return { state: 'kept', bytes: end, size, source: { url, validator } };
+  if (bytesOf(ranges) === 0) return nothing('new');
+  return { state: 'kept', spans: ranges, size, source: { url, validator } };
 }
 
 function differs<T>(known: T | null, wanted: T | null): boolean {
@@ -53,5 +53,5 @@ function differs<T>(known: T | null, wanted: T | null): boolean {
 }
 
 function nothing(state: PartialOrigin['state']): PartialOrigin {
-  return { state, bytes: 0, size: null, source: null };
+  return { state, spans: [], size: null, source: null };
 }

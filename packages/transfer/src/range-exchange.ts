@@ -96,6 +96,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     }
     this.#watchdog.refresh();
     this.#isHeldBySink = !this.#sink.write(chunk);
+    if (this.#isSettled) return;
     this.#limit(chunk.length);
     if (this.#isHeld) this.#pause();
   }
@@ -125,7 +126,11 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     this.#head = head;
     this.#isHeldBySink = true;
     this.#pause();
-    const flow = { resume: () => this.#release(), abort: (error: unknown) => this.#fail(error) };
+    const flow = {
+      resume: () => this.#release(),
+      stop: () => this.#conclude({ outcome: { kind: 'received', head } }),
+      abort: (error: unknown) => this.#fail(error),
+    };
     this.#sink.start(head, flow).then(
       () => {
         // The body of a 416 is the server's explanation: every byte of the file is there already.

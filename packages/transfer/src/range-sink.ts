@@ -24,6 +24,8 @@ export interface RangeOptions {
 export interface RangeFlow {
   /** Goes on after `write` answered false. */
   resume(): void;
+  /** Enough has come: ends the request at once; `fetchRange` resolves. */
+  stop(): void;
   /** Ends the request at once; `fetchRange` rejects with the error as it is. */
   abort(error: unknown): void;
 }

@@ -1,13 +1,15 @@
 import { RbeeError } from '@rbee/contract';
 import { type AnswerHeaders, errorOfStatus, headerOf } from './http-fault.ts';
 
-/** What is asked of a server: a file from an offset to its end. */
+/** What is asked of a server: a file from an offset on. */
 export interface RangeRequest {
   readonly url: string;
   /** Sent to the URL's own origin only. */
   readonly headers: Readonly<Record<string, string>>;
-  /** First byte wanted. With 0 the whole file is asked for, without a range. */
+  /** First byte wanted. With 0 and no end the whole file is asked for, without a range. */
   readonly start: number;
+  /** Exclusive; null or left out: up to the end of the file. */
+  readonly end?: number | null;
   /** Size of the whole file; null where it is not known. */
   readonly size: number | null;
   /** Strong ETag that the answer has to have; null where none is known. */
@@ -37,10 +39,11 @@ export function strongValidator(etag: string | null): string | null {
 
 /** The headers that ask for a range. Identity encoding, so that lengths and offsets mean the file's bytes. */
 export function rangeHeaders(request: RangeRequest): Record<string, string> {
-  const { start, validator } = request;
+  const { start, end = null, validator } = request;
   const headers: Record<string, string> = { 'accept-encoding': 'identity' };
-  if (start > 0) headers['range'] = `bytes=${start}-`;
-  if (start > 0 && validator !== null) headers['if-range'] = validator;
+  if (start === 0 && end === null) return headers;
+  headers['range'] = `bytes=${start}-${end === null ? '' : end - 1}`;
+  if (validator !== null) headers['if-range'] = validator;
   return headers;
 }
 
@@ -66,12 +69,12 @@ export function checkHead(request: RangeRequest, status: number, headers: Answer
 }
 
 function checkPart(request: RangeRequest, headers: AnswerHeaders, validator: string | null): RangeHead {
-  const { start, size } = request;
+  const { start, size, end: asked = null } = request;
   const range = parseContentRange(headerOf(headers, 'content-range'));
   if (range === null) throw fault(request, 'came in part without a Content-Range that can be read');
   const total = range.total ?? size;
   if (total === null) throw fault(request, 'came in part by a server that does not say how much there is');
-  if (range.start !== start || range.end <= start || range.end > total) {
+  if (range.start !== start || range.end <= start || range.end > (asked ?? total) || range.end > total) {
     throw fault(request, `came from byte ${range.start} to ${range.end} where ${start} was asked for`);
   }
   if (size !== null && total !== size) throw fault(request, `has ${total} bytes where ${size} were expected`);
@@ -107,7 +110,7 @@ function checkBeyondEnd(request: RangeRequest, headers: AnswerHeaders): RangeHea
     return { start, end: start, total, validator };
   }
   if (start === 0) throw errorOfStatus(416, headers);
-  throw changed(request);
+  throw changed(request, { status: 416 });
 }
 
 function checkLength(request: RangeRequest, headers: AnswerHeaders, expected: number): void {
@@ -147,9 +150,10 @@ function parseContentRange(value: string | null): ContentRange | null {
   return { start: Number(match[1]), end: Number(match[2]) + 1, total };
 }
 
-function changed(request: RangeRequest): RbeeError {
+function changed(request: RangeRequest, details: Readonly<Record<string, unknown>> = {}): RbeeError {
   return new RbeeError('SOURCE_CHANGED', `${request.name} has changed at its source`, {
     hint: 'start again, or pin a revision or a sha256',
+    details,
   });
 }
 

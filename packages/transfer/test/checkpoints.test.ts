@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Checkpoints } from '../src/checkpoints.ts';
+import { type CheckpointBounds, Checkpoints, looseBounds, tightBounds } from '../src/checkpoints.ts';
 
 const MiB = 2 ** 20;
 
@@ -10,15 +10,17 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function create() {
-  const saves: { frontier: number; done: PromiseWithResolvers<void> }[] = [];
+function create(bounds: CheckpointBounds = tightBounds) {
+  const saves: { written: number; done: PromiseWithResolvers<void> }[] = [];
   const errors: unknown[] = [];
   let saved = 0;
+  let written = 0;
   const checkpoints = new Checkpoints({
+    bounds,
     claimed: 0,
-    save: (frontier) => {
+    save: () => {
       const done = Promise.withResolvers<void>();
-      saves.push({ frontier, done });
+      saves.push({ written, done });
       return done.promise;
     },
     onSaved: () => {
@@ -29,23 +31,27 @@ function create() {
   const settle = async () => {
     await vi.advanceTimersByTimeAsync(0);
   };
-  return { checkpoints, saves, errors, settle, savedTimes: () => saved };
+  const advance = (to: number) => {
+    written = to;
+    checkpoints.advance(to);
+  };
+  return { checkpoints, advance, saves, errors, settle, savedTimes: () => saved };
 }
 
 test('bytes that trickle in are claimed within a second', async () => {
-  const { checkpoints, saves } = create();
-  checkpoints.advance(10);
+  const { advance, saves } = create();
+  advance(10);
   expect(saves).toEqual([]);
   await vi.advanceTimersByTimeAsync(1_000);
-  expect(saves.map(({ frontier }) => frontier)).toEqual([10]);
+  expect(saves.map((save) => save.written)).toEqual([10]);
 });
 
 test('bytes that pour in are claimed before 64 MiB are at stake, or wait', async () => {
-  const { checkpoints, saves, settle, savedTimes } = create();
+  const { checkpoints, advance, saves, settle, savedTimes } = create();
   let frontier = 0;
   while (!checkpoints.mustWait && frontier < 100 * MiB) {
     frontier += MiB;
-    checkpoints.advance(frontier);
+    advance(frontier);
   }
   expect(saves).toHaveLength(1);
   expect(frontier).toBeLessThanOrEqual(60 * MiB);
@@ -56,37 +62,51 @@ test('bytes that pour in are claimed before 64 MiB are at stake, or wait', async
 });
 
 test('a disk that is slow to sync makes the sender wait before two seconds are at stake', async () => {
-  const { checkpoints, saves, settle } = create();
-  checkpoints.advance(10);
+  const { checkpoints, advance, saves, settle } = create();
+  advance(10);
   await vi.advanceTimersByTimeAsync(1_000);
-  checkpoints.advance(20);
+  advance(20);
   await vi.advanceTimersByTimeAsync(600);
   expect(checkpoints.mustWait).toBe(true);
   saves[0]?.done.resolve();
   await settle();
   expect(checkpoints.mustWait).toBe(false);
   await vi.advanceTimersByTimeAsync(1_000);
-  expect(saves.map(({ frontier }) => frontier)).toEqual([10, 20]);
+  expect(saves.map((save) => save.written)).toEqual([10, 20]);
 });
 
 test('stopping waits for what is under way, says what is claimed, and starts nothing more', async () => {
-  const { checkpoints, saves } = create();
-  checkpoints.advance(40 * MiB);
-  checkpoints.advance(50 * MiB);
+  const { checkpoints, advance, saves } = create();
+  advance(40 * MiB);
+  advance(50 * MiB);
   const stopped = checkpoints.stop();
   saves[0]?.done.resolve();
-  expect(await stopped).toEqual({ claimed: 40 * MiB });
-  checkpoints.advance(200 * MiB);
+  await stopped;
+  advance(200 * MiB);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(saves).toHaveLength(1);
 });
 
 test('a checkpoint that fails is told and claims nothing', async () => {
-  const { checkpoints, saves, errors, settle } = create();
+  const { checkpoints, advance, saves, errors, settle } = create();
   const full = new Error('no room');
-  checkpoints.advance(40 * MiB);
+  advance(40 * MiB);
   saves[0]?.done.reject(full);
   await settle();
   expect(errors).toEqual([full]);
-  expect(await checkpoints.stop()).toEqual({ claimed: 0 });
+  await checkpoints.stop();
+});
+
+test('a sync beside the flow makes nobody wait, however slow, until the disk is far behind', async () => {
+  const { checkpoints, advance, saves, settle } = create(looseBounds);
+  advance(64 * MiB);
+  await vi.advanceTimersByTimeAsync(60_000);
+  advance(255 * MiB);
+  expect(checkpoints.mustWait).toBe(false);
+  advance(256 * MiB);
+  expect(checkpoints.mustWait).toBe(true);
+  saves[0]?.done.resolve();
+  await settle();
+  expect(checkpoints.mustWait).toBe(false);
+  expect(saves.map((save) => save.written)).toEqual([64 * MiB, 256 * MiB]);
 });

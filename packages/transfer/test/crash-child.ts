@@ -1,8 +1,8 @@
 import { Agent } from 'undici';
 import { transferFile } from '../src/index.ts';
 
-/** A process that transfers one file and is killed meanwhile. Arguments: URL, partial, final path, size, sha256. */
-const [url = '', partialPath = '', finalPath = '', size = '', sha256 = ''] = process.argv.slice(2);
+/** A process that transfers one file and is killed meanwhile. Arguments: URL, partial, final path, size, sha256, connections. */
+const [url = '', partialPath = '', finalPath = '', size = '', sha256 = '', connections = '1'] = process.argv.slice(2);
 await transferFile(
   {
     locate: async () => ({ url }),
@@ -19,6 +19,7 @@ await transferFile(
     headersTimeoutMs: 60_000,
     stallTimeoutMs: 60_000,
     retry: { attempts: 1, baseDelayMs: 1, maxDelayMs: 1 },
+    maxConnections: Number(connections),
     onState: () => {},
     onNotice: () => {},
   },

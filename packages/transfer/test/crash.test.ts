@@ -62,11 +62,38 @@ test(
   testTimeoutMs,
 );
 
+test(
+  'a process with many connections that is killed is continued by the next, wherever its parts lie',
+  async () => {
+    const { server, file } = fixture;
+    const random = createRandom(20_261_121);
+    server.fallback(serve(file, { bytesPerSecond: 20 * MiB }));
+    let sent = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const sentBefore = server.bytesSent;
+      const bytes = Math.floor((round === 0 ? 60 : 4 + 24 * random()) * MiB);
+      await runAndKill(() => server.bytesSent >= sentBefore + bytes, 4);
+      sent += server.bytesSent - sentBefore;
+    }
+    const sentBefore = server.bytesSent;
+    server.fallback(serve(file));
+    const result = await transferFile(fixture.request(), fixture.options({ maxConnections: 4 }));
+    expect(file.content.equals(await fixture.finalContent())).toBe(true);
+    expect(await fixture.names()).toEqual(['blob']);
+    expect(result.wasted).toBe(0);
+    // What was sent to all processes and did not count in the end was lost by one of the kills.
+    expect(sent - result.reused).toBeLessThan(rounds * (maxLostBytes + onTheWayBytes));
+    expect(server.requests.some(({ headers }) => /^bytes=\d+-\d+$/.test(headers.range ?? ''))).toBe(true);
+    expect(server.bytesSent - sentBefore).toBeLessThan(size - result.reused + onTheWayBytes);
+  },
+  testTimeoutMs,
+);
+
 function startOf(request: number): number {
   return Number(/^bytes=(\d+)-$/.exec(fixture.server.requests[request]?.headers.range ?? '')?.[1] ?? 0);
 }
 
-async function runAndKill(condition: () => boolean): Promise<void> {
+async function runAndKill(condition: () => boolean, connections = 1): Promise<void> {
   const { url, partialPath, finalPath, size: bytes, sha256 } = { ...fixture.request(), url: fixture.server.url };
   const args = [
     '--conditions=@rbee/source',
@@ -76,6 +103,7 @@ async function runAndKill(condition: () => boolean): Promise<void> {
     finalPath,
     String(bytes),
     sha256 ?? '',
+    String(connections),
   ];
   const process_ = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   const exited = once(process_, 'exit');

@@ -103,6 +103,8 @@ export interface ServeOptions {
   readonly bytes?: number;
   readonly after?: (response: ServerResponse) => void;
   readonly ignoreRange?: boolean;
+  /** Of this one answer. */
+  readonly bytesPerSecond?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -114,7 +116,7 @@ export const stall = (): void => {};
 export function serve(file: ServedFile, options: ServeOptions = {}): Answer {
   return (request, response) => {
     const { content, etag } = file;
-    const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
+    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     const condition = request.headers['if-range'];
     const isRanged = range !== null && options.ignoreRange !== true && (condition === undefined || condition === etag);
     const start = isRanged ? Number(range[1]) : 0;
@@ -123,25 +125,34 @@ export function serve(file: ServedFile, options: ServeOptions = {}): Answer {
       response.writeHead(416, { ...headers, 'content-range': `bytes */${content.length}` }).end();
       return;
     }
-    const body = content.subarray(start);
+    const last = isRanged && range[2] ? Math.min(Number(range[2]), content.length - 1) : content.length - 1;
+    const body = content.subarray(start, last + 1);
     response.writeHead(isRanged ? 206 : 200, {
       'content-length': body.length,
-      ...(isRanged ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+      ...(isRanged ? { 'content-range': `bytes ${start}-${last}/${content.length}` } : {}),
       ...headers,
     });
     const { bytes = body.length, after = options.bytes === undefined ? finish : cut } = options;
-    send(response, body.subarray(0, bytes), () => after(response));
+    send(response, body.subarray(0, bytes), () => after(response), options.bytesPerSecond);
   };
 }
 
 const finish = (response: ServerResponse): void => void response.end();
 
-/** Writes in slices, no faster than the socket takes them; `done` is called when all have gone out. */
-export function send(response: ServerResponse, body: Buffer, done: () => void): void {
+/** Writes in slices, no faster than the socket takes them or the rate allows; `done` is called when all have gone out. */
+export function send(response: ServerResponse, body: Buffer, done: () => void, bytesPerSecond?: number): void {
+  const began = performance.now();
   const next = (from: number): void => {
     if (from >= body.length) {
       if (response.writableNeedDrain) response.once('drain', done);
       else done();
+      return;
+    }
+    const aheadMs = bytesPerSecond === undefined ? 0 : (from / bytesPerSecond) * 1_000 - (performance.now() - began);
+    if (aheadMs > 1) {
+      setTimeout(() => {
+        if (!response.destroyed) next(from);
+      }, aheadMs);
       return;
     }
     const slice = body.subarray(from, from + sliceBytes);

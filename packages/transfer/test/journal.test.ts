@@ -5,15 +5,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   type Journal,
   journalPathOf,
+  liveJournalPathOf,
   loadJournal,
   parseJournal,
   printJournal,
   publicUrlOf,
+  removeJournal,
   saveJournal,
 } from '../src/journal.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
 const journal: Journal = {
+  boot: null,
   url: 'https://cdn.example/model.bin',
   validator: '"v1"',
   size: 1_000,
@@ -35,7 +38,7 @@ describe('the text of a journal', () => {
       );
     const text = fc.option(fc.string(), { nil: null });
     const size = fc.constantFrom(null, 1_000_000, Number.MAX_SAFE_INTEGER);
-    const any = fc.record({ url: fc.webUrl(), validator: text, size, sha256: text, gitSha1: text, ranges });
+    const any = fc.record({ boot: text, url: fc.webUrl(), validator: text, size, sha256: text, gitSha1: text, ranges });
     fc.assert(
       fc.property(any, (one) => {
         expect(parseJournal(printJournal(one))).toEqual(one);
@@ -88,7 +91,7 @@ describe('the text of a journal', () => {
   });
 
   test('is refused in a newer format', () => {
-    expect(parseJournal(printed.replace('"version":1', '"version":2'))).toBeNull();
+    expect(parseJournal(printed.replace('"version":2', '"version":3'))).toBeNull();
   });
 });
 
@@ -108,18 +111,46 @@ describe('the file of a journal', () => {
   test('is replaced as a whole, and nothing temporary stays', async () => {
     await saveJournal(fixture.partialPath, { ...journal, ranges: [] });
     await saveJournal(fixture.partialPath, journal);
-    expect(await loadJournal(fixture.partialPath)).toEqual({ state: 'read', journal });
+    expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal });
     expect(await readdir(fixture.folder)).toEqual(['blob.journal.incomplete']);
   });
 
   test('may be missing or damaged', async () => {
-    expect(await loadJournal(fixture.partialPath)).toEqual({ state: 'missing' });
+    expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'missing' });
     await writeFile(journalPathOf(fixture.partialPath), printed.slice(1));
-    expect(await loadJournal(fixture.partialPath)).toEqual({ state: 'damaged' });
+    expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'damaged' });
+  });
+
+  describe('that claims what is written and not synced', () => {
+    const live: Journal = { ...journal, boot: 'boot-1', ranges: [[0, 900]] };
+
+    test('counts under the same start of the system, where it claims more', async () => {
+      await saveJournal(fixture.partialPath, journal);
+      await saveJournal(fixture.partialPath, live);
+      expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal: live });
+      await saveJournal(fixture.partialPath, { ...live, ranges: [[0, 100]] });
+      expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal });
+    });
+
+    test.each(['boot-2', null])('counts for nothing under the start %s', async (boot) => {
+      await saveJournal(fixture.partialPath, live);
+      expect(await loadJournal(fixture.partialPath, boot)).toEqual({ state: 'outlived' });
+      await saveJournal(fixture.partialPath, journal);
+      expect(await loadJournal(fixture.partialPath, boot)).toEqual({ state: 'read', journal });
+    });
+
+    test('is no loss where it is damaged, since the synced one is still true', async () => {
+      await saveJournal(fixture.partialPath, journal);
+      await writeFile(liveJournalPathOf(fixture.partialPath), 'torn');
+      expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal });
+      await removeJournal(fixture.partialPath);
+      await writeFile(liveJournalPathOf(fixture.partialPath), 'torn');
+      expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'damaged' });
+    });
   });
 
   test('that cannot be read is an error, not a missing journal', async () => {
     await mkdir(join(fixture.folder, 'blob.journal.incomplete'));
-    await expect(loadJournal(fixture.partialPath)).rejects.toMatchObject({ code: 'EISDIR' });
+    await expect(loadJournal(fixture.partialPath, 'boot-1')).rejects.toMatchObject({ code: 'EISDIR' });
   });
 });

@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readlink, realpath, rename, stat, statfs, symlink
 import { dirname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Model, modelIdOf, printModelRef, RbeeError, toTimestamp } from '@rbee/contract';
+import { errorOfDisk } from '@rbee/transfer';
 import { type Layout, repoOfFolder } from './layout.ts';
 
 /** One file of a snapshot: its path in the repo and the blob that holds its bytes. */
@@ -19,7 +20,10 @@ export interface Store {
   hasBlob(repo: string, name: string, size: number | null): Promise<boolean>;
   /** The sha256 of a blob: read off its name where that is one. */
   sha256OfBlob(repo: string, name: string): Promise<string>;
-  /** Makes files visible under their commit and revision; the answer is the path of the first file. */
+  /**
+   * Makes files visible under their commit and revision; the answer is the path of the first file.
+   * @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE
+   */
   publish(repo: string, revision: string, commit: string, files: readonly StoredFile[]): Promise<string>;
   /** Every model that is complete, newest first. */
   list(): Promise<Model[]>;
@@ -40,13 +44,17 @@ function createStore(layout: Layout): Store {
       return hash.digest('hex');
     },
     async publish(repo, revision, commit, files) {
-      for (const { path, blobName } of files) {
-        const target = layout.linkTarget(path, blobName);
-        await putLink(layout.snapshotFile(repo, commit, path), target);
-      }
-      if (revision !== commit) await putText(layout.ref(repo, revision), commit);
       const [first] = files;
       if (!first) throw new Error('a snapshot without files');
+      try {
+        for (const { path, blobName } of files) {
+          const target = layout.linkTarget(path, blobName);
+          await putLink(layout.snapshotFile(repo, commit, path), target);
+        }
+        if (revision !== commit) await putText(layout.ref(repo, revision), commit);
+      } catch (error) {
+        throw await errorOfDisk(error, layout.blob(repo, first.blobName), null);
+      }
       return layout.snapshotFile(repo, commit, first.path);
     },
     list: () => listModels(layout),

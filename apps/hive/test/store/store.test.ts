@@ -73,6 +73,18 @@ describe('a published file', () => {
   });
 });
 
+describe('a store that cannot be written', () => {
+  it('says so, with what to do', async () => {
+    await putBlob(SHA256);
+    // A file where a folder must be: it fails for whoever runs the test, root too.
+    await writeFile(join(store.layout.repoFolder(REPO), 'snapshots'), '');
+    await expect(store.publish(REPO, 'main', COMMIT, [{ path: 'm.gguf', blobName: SHA256 }])).rejects.toMatchObject({
+      code: 'STORE_NOT_WRITABLE',
+      hint: expect.any(String),
+    });
+  });
+});
+
 describe('many at once', () => {
   it('publish the same revision and the same file, and none fails', async () => {
     await putBlob(SHA256);

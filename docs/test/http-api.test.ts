@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import {
+  downloadEventSchemas,
+  hiveReadySchema,
+  hiveRoutes,
+  hiveSchema,
+  modelSchema,
+  operationSchema,
+  queenOperationSchema,
+  queenRoutes,
+  type Route,
+} from '../../packages/contract/src/index.ts';
+import { fieldsOf, type SchemaNode } from './schema-text.ts';
+import { cell, readPage, tableUnder } from './support.ts';
+
+const page = await readPage('docs/reference/http-api.md');
+
+const documentedFields = (heading: string) =>
+  tableUnder(page, heading).rows.map((row) => [cell(row, 'Field'), cell(row, 'Type')]);
+
+function routesOf(routes: Readonly<Record<string, Route>>): string[][] {
+  return Object.values(routes).map(({ method, path, query, stream, success, missing }) => [
+    method,
+    path,
+    Object.keys(query?.shape ?? {}).join(', '),
+    stream ? 'stream' : String(success?.status),
+    missing ?? '',
+  ]);
+}
+
+const fieldsOfJob = fieldsOf(hiveRoutes.getJob.success.body);
+const jobBody = hiveRoutes.getJob.success.body.shape;
+const downloadBody = hiveRoutes.getDownload.success.body;
+
+describe('docs/reference/http-api.md', () => {
+  it.each([
+    ['Routes of a hive', hiveRoutes],
+    ['Routes of a queen', queenRoutes],
+  ])('lists the %s', (heading, routes) => {
+    const documented = tableUnder(page, heading).rows.map((row) =>
+      ['Method', 'Path', 'Query', 'Answer', 'Unknown id'].map((name) => cell(row, name)),
+    );
+    expect(documented).toHaveLength(Object.keys(routes).length);
+    expect(documented.sort()).toEqual(routesOf(routes).sort());
+  });
+
+  it.each<[string, SchemaNode]>([
+    ['What is answered', hiveRoutes.createJob.success.body],
+    ['A job', hiveRoutes.getJob.success.body],
+    ['A download of a job', jobBody.downloads.element],
+    ['A failure', jobBody.error.unwrap()],
+    ['Cancel', hiveRoutes.cancelJob.success.body],
+    ['A receipt', hiveRoutes.cancelJob.success.body.shape.downloads.element],
+    ['A model', modelSchema],
+    ['A hive', hiveSchema],
+    ['A hive that says it is there', hiveReadySchema],
+    ['Change a download', hiveRoutes.patchDownload.body],
+    ['Settings at run time', hiveRoutes.getSettings.success.body],
+    ['Hive info', hiveRoutes.info.success.body],
+    ['Queen info', queenRoutes.info.success.body],
+  ])('has every field of "%s" with its type', (heading, schema) => {
+    expect(documentedFields(heading)).toEqual(fieldsOf(schema));
+  });
+
+  it('has a section for each operation, with every field', () => {
+    for (const operation of operationSchema.options) {
+      const [name = ''] = [...operation.shape.operation.values];
+      expect(documentedFields(name)).toEqual(fieldsOf(operation));
+    }
+    const documented = page.headings.filter((heading) => /^model_\w+$/.test(heading));
+    expect(documented).toEqual(operationSchema.options.flatMap(({ shape }) => [...shape.operation.values]));
+  });
+
+  it('has what a queen adds to each operation', () => {
+    for (const [index, operation] of queenOperationSchema.options.entries()) {
+      const own = new Set(Object.keys(operationSchema.options[index]?.shape ?? {}));
+      const added = fieldsOf(operation).filter(([field]) => !own.has(field));
+      expect(documentedFields('On a queen')).toEqual(added);
+    }
+  });
+
+  it('has the fields that a download has beside those of its progress', () => {
+    const progress = fieldsOf(downloadEventSchemas.progress);
+    const all = fieldsOf(downloadBody);
+    expect([...progress, ...documentedFields('A download')]).toEqual(all);
+    const queens = fieldsOf(queenRoutes.getDownload.success.body).map(([field]) => field);
+    expect(queens).toEqual([...all.map(([field]) => field), 'orchestrator_id']);
+  });
+
+  it('has the query of what is removed from the history', () => {
+    const documented = tableUnder(page, 'Remove from the history').rows.map((row) => [
+      cell(row, 'Query'),
+      cell(row, 'Type'),
+    ]);
+    expect(documented).toEqual(fieldsOf(hiveRoutes.clearDownloads.query));
+  });
+
+  it('takes every setting that it answers at run time, and no other', () => {
+    const taken = fieldsOf(hiveRoutes.patchSettings.body).map(([field]) => field);
+    expect(taken).toEqual(documentedFields('Settings at run time').map(([field]) => field));
+  });
+
+  it('has the queries of the pages of downloads', () => {
+    const documented = tableUnder(page, 'Pages').rows.map((row) => [cell(row, 'Query'), cell(row, 'Type')]);
+    expect(documented).toEqual(fieldsOf(hiveRoutes.listDownloads.query));
+    expect(documented).toEqual(fieldsOf(queenRoutes.listDownloads.query));
+  });
+
+  it('names every state of a job in the order of the schema', () => {
+    const state = fieldsOfJob.find(([field]) => field === 'state')?.[1];
+    expect(documentedFields('A job').find(([field]) => field === 'state')?.[1]).toBe(state);
+    expect(state).toMatch(/^queued or running or /);
+  });
+});

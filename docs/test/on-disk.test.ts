@@ -1,0 +1,135 @@
+import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TempDir, tempDir } from '@rbee/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HISTORY_MIGRATIONS } from '../../apps/hive/src/history/history.ts';
+import { createLayout } from '../../apps/hive/src/store/layout.ts';
+import { lockStore } from '../../apps/hive/src/store/lock.ts';
+import { openStore } from '../../apps/hive/src/store/store.ts';
+import { openStateDb } from '../../packages/daemon/src/index.ts';
+import { journalPathOf, parseJournal, printJournal, saveJournal } from '../../packages/transfer/src/journal.ts';
+import { cell, column, readPage, sourceOf, tableUnder } from './support.ts';
+
+const page = await readPage('docs/reference/on-disk.md');
+const COMMIT = 'a'.repeat(40);
+const ETAG = 'b'.repeat(64);
+const PATH = 'a/b.gguf';
+const JOURNAL = {
+  boot: null,
+  url: 'https://host/path',
+  validator: '"x"',
+  size: 10,
+  sha256: ETAG,
+  gitSha1: null,
+  ranges: [[0, 5]],
+} as const;
+
+let folder: TempDir;
+beforeEach(async () => {
+  folder = await tempDir();
+});
+afterEach(() => folder.remove());
+
+/** A path with its names in place of what they stand for. */
+function generic(path: string): string {
+  return relative(folder.path, path)
+    .replaceAll('\\', '/')
+    .replace(COMMIT, '<commit>')
+    .replace(ETAG, '<etag>')
+    .replace(PATH, '<path>')
+    .replace(/refs\/main$/, 'refs/<revision>');
+}
+
+describe('docs/reference/on-disk.md', () => {
+  it('lists every path of the store, and no other', async () => {
+    const layout = createLayout(folder.path);
+    const partial = layout.partial('org/name', ETAG);
+    await mkdir(dirname(partial), { recursive: true });
+    await writeFile(layout.blob('org/name', ETAG), '');
+    await writeFile(partial, '');
+    await saveJournal(partial, JOURNAL);
+    await saveJournal(partial, { ...JOURNAL, boot: 'this start' });
+    const store = await openStore(layout);
+    await store.publish('org/name', 'main', COMMIT, [{ path: PATH, blobName: ETAG }]);
+    const lock = await lockStore(layout.lockFile());
+
+    const entries = await readdir(folder.path, { recursive: true, withFileTypes: true });
+    const written = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+    expect(column(tableUnder(page, 'The store'), 'Path').sort()).toEqual(written.map(generic).sort());
+
+    const link = layout.snapshotFile('org/name', COMMIT, PATH);
+    expect(page.prose).toContain(`\`${(await readlink(link)).replace(ETAG, '<etag>')}\``);
+    expect(await readFile(layout.ref('org/name', 'main'), 'utf8')).toBe(COMMIT);
+    await lock.release();
+  });
+
+  it('lists the fields of the journal, each of the type it says', () => {
+    const journal = JSON.parse(printJournal(JOURNAL)) as Record<string, unknown>;
+    const rows = tableUnder(page, 'The partial').rows;
+    expect(rows.map((row) => cell(row, 'Field'))).toEqual(Object.keys(journal));
+    for (const row of rows) {
+      const isNullable = cell(row, 'Type').endsWith(' or null');
+      const field = cell(row, 'Field');
+      if (['version', 'check', 'url', 'ranges'].includes(field)) expect(isNullable).toBe(false);
+      else
+        expect([field, parseJournal(printJournal({ ...JOURNAL, [field]: null })) !== null]).toEqual([
+          field,
+          isNullable,
+        ]);
+    }
+    expect(rows.find((row) => cell(row, 'Field') === 'version')?.['Meaning']).toMatch(
+      new RegExp(`^${String(journal['version'])}\\b`),
+    );
+  });
+
+  it('names the journal as it is named beside a partial', () => {
+    const partial = '<etag>.rbee.incomplete';
+    expect(column(tableUnder(page, 'The store'), 'Path')).toContain(
+      `models--org--name/blobs/${journalPathOf(partial)}`,
+    );
+  });
+
+  it('names the journals that are not in their places yet', async () => {
+    const text = await sourceOf('packages/transfer');
+    const names = new Set([...text.matchAll(/'(journal[a-z-]*-new)'/g)].map(([, name]) => name));
+    expect(names.size).toBeGreaterThan(0);
+    for (const name of names) expect(page.prose).toContain(`\`….${name}.incomplete\``);
+  });
+
+  it('lists the fields of the lock', async () => {
+    const path = createLayout(folder.path).lockFile();
+    const lock = await lockStore(path);
+    const content = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    await lock.release();
+    expect(column(tableUnder(page, 'The lock'), 'Field')).toEqual(Object.keys(content));
+  });
+});
+
+describe('the history in docs/reference/on-disk.md', () => {
+  const [files, tables] = page.tables.filter(({ heading }) => heading === 'The history');
+  if (!files || !tables) throw new Error('the history has a table of files and one of columns');
+
+  it('lists every file of the state folder', async () => {
+    const options = { migrations: HISTORY_MIGRATIONS, onDamage: () => {} };
+    const path = join(folder.path, 'hive.sqlite');
+    await writeFile(path, 'not a database');
+    openStateDb(path, options).close();
+    const db = openStateDb(path, options);
+    db.exec("INSERT INTO jobs VALUES ('job', 'now', '{}')");
+    const written = (await readdir(folder.path)).map((name) => name.replace(/\d+$/, '<ms>'));
+    db.close();
+    expect(column(files, 'File').sort()).toEqual(written.sort());
+  });
+
+  it('lists every column of every table', () => {
+    const db = new DatabaseSync(':memory:');
+    for (const step of HISTORY_MIGRATIONS) db.exec(step);
+    const known = db.prepare(
+      'SELECT t.name AS "table", c.name AS "column" FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = \'table\'',
+    );
+    const documented = tables.rows.map((row) => [cell(row, 'Table'), cell(row, 'Column')]);
+    expect(documented).toEqual(known.all().map((row) => [row['table'], row['column']]));
+    db.close();
+  });
+});

@@ -1,0 +1,29 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { column, ROOT, readPage, sourceOf, tableUnder } from './support.ts';
+
+const page = await readPage('docs/internals/testing.md');
+
+describe('docs/internals/testing.md', () => {
+  it('lists every fault of the hub', async () => {
+    const text = await sourceOf('packages/testing');
+    const union = /export type FaultAction =([\s\S]*?);\n\nexport type Fault =/.exec(text)?.[1] ?? '';
+    const kinds = [...union.matchAll(/readonly kind: '(\w+)'/g)].map(([, kind]) => kind);
+    expect(kinds.length).toBeGreaterThan(0);
+    expect(column(tableUnder(page, 'The hub of the tests'), 'Kind')).toEqual(kinds);
+  });
+
+  it('lists every test of the pages', async () => {
+    const names = (await readdir(join(ROOT, 'docs/test'))).filter((name) => name.endsWith('.test.ts'));
+    expect(column(tableUnder(page, 'The tests of these pages'), 'Test').sort()).toEqual(names.sort());
+  });
+
+  it('names every project of the suite', async () => {
+    const { default: config } = await import('../../vitest.workspace.ts');
+    const names = (config.test?.projects ?? []).map((project) =>
+      typeof project === 'object' && 'test' in project ? project.test?.name : project,
+    );
+    expect(column(tableUnder(page, 'Testing'), 'Project')).toEqual(names);
+  });
+});

@@ -1,0 +1,89 @@
+/** A speed is measured over at least this. */
+const windowMs = 150;
+/** Twice as many connections stay where they make the whole at least this much faster; less is in the noise. */
+const minGain = 1.2;
+/** Where each brought nearly as much as those before, the next step is a larger one. */
+const fullGain = 1.7;
+const STEP = 2;
+const LARGE_STEP = 4;
+/** After a trial that did not help the next one waits, longer each time. */
+const firstRestMs = 2_000;
+const maxRestMs = 30_000;
+
+/** What is seen at a moment. */
+export interface GrowthSample {
+  readonly nowMs: number;
+  /** Received so far, over all connections. */
+  readonly bytes: number;
+  /** Connections that run, and whether all of them have brought something. */
+  readonly connections: number;
+  readonly isSettled: boolean;
+}
+
+/**
+ * How many connections are worth having: starts with one, tries twice as many, and keeps them if the whole got faster.
+ * Knows nothing of connections: it is told what is seen and asked what is wanted.
+ */
+export class Growth {
+  #max: number;
+  #wanted = 1;
+  /** Where the running measurement began. */
+  #from: { readonly nowMs: number; readonly bytes: number; readonly connections: number } | null = null;
+  #trial: { readonly before: number; readonly speed: number } | null = null;
+  /** The first measurement of all is that of a connection that has just begun. */
+  #isWarm = false;
+  #restMs = firstRestMs;
+  #restUntilMs = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get wanted(): number {
+    return Math.min(this.#wanted, this.#max);
+  }
+
+  /** No more than this many are to be had, from now on. */
+  limit(max: number): void {
+    this.#max = Math.max(1, Math.min(this.#max, max));
+    this.#wanted = this.wanted;
+    this.#trial = null;
+    this.#from = null;
+  }
+
+  observe({ nowMs, bytes, connections, isSettled }: GrowthSample): void {
+    // A measurement counts only if the same number of connections ran all the time.
+    if (!isSettled || this.#from?.connections !== connections) {
+      this.#from = isSettled ? { nowMs, bytes, connections } : null;
+      return;
+    }
+    const elapsedMs = nowMs - this.#from.nowMs;
+    if (elapsedMs < windowMs) return;
+    const speed = (bytes - this.#from.bytes) / elapsedMs;
+    this.#from = { nowMs, bytes, connections };
+    this.#decide(speed, nowMs, connections);
+  }
+
+  #decide(speed: number, nowMs: number, connections: number): void {
+    const trial = this.#trial;
+    this.#trial = null;
+    let step = STEP;
+    if (trial !== null) {
+      if (speed < trial.speed * minGain) {
+        this.#wanted = trial.before;
+        this.#restUntilMs = nowMs + this.#restMs;
+        this.#restMs = Math.min(this.#restMs * 2, maxRestMs);
+        return;
+      }
+      this.#restMs = firstRestMs;
+      if (speed >= trial.speed * fullGain) step = LARGE_STEP;
+    }
+    if (!this.#isWarm) {
+      this.#isWarm = true;
+      return;
+    }
+    if (speed === 0 || nowMs < this.#restUntilMs || connections >= this.#max) return;
+    this.#trial = { before: connections, speed };
+    this.#wanted = Math.min(this.#max, connections * step);
+  }
+}

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { Growth } from '../src/growth.ts';
+
+/** Lets a link run for a time; `speedOf` gives what so many connections bring, in bytes per millisecond. */
+function run(growth: Growth, speedOf: (connections: number) => number, forMs: number, from = { nowMs: 0, bytes: 0 }) {
+  let { nowMs, bytes } = from;
+  const seen: number[] = [];
+  for (const end = nowMs + forMs; nowMs < end; nowMs += 50) {
+    const connections = growth.wanted;
+    if (seen.at(-1) !== connections) seen.push(connections);
+    growth.observe({ nowMs, bytes, connections, isSettled: true });
+    bytes += speedOf(connections) * 50;
+  }
+  return { nowMs, bytes, seen };
+}
+
+test('a server that is slow per connection is soon asked over as many as there may be', () => {
+  const growth = new Growth(16);
+  const { seen } = run(growth, (n) => n * 20, 1_200);
+  expect(growth.wanted).toBe(16);
+  expect(seen).toEqual([1, 2, 8, 16]);
+});
+
+test('a link that one connection fills is left to it, and tried again ever more rarely', () => {
+  const growth = new Growth(16);
+  const { seen } = run(growth, () => 600, 30_000);
+  expect(growth.wanted).toBe(1);
+  expect(seen.filter((connections) => connections > 1).length).toBeLessThanOrEqual(5);
+  expect(Math.max(...seen)).toBe(2);
+});
+
+test('growth stops where more connections do not make it faster', () => {
+  const growth = new Growth(32);
+  run(growth, (n) => Math.min(n, 8) * 10, 2_400);
+  expect(growth.wanted).toBe(8);
+});
+
+test('a server that refuses more is asked for no more', () => {
+  const growth = new Growth(16);
+  const at = run(growth, (n) => n * 20, 600);
+  growth.limit(3);
+  const { seen } = run(growth, (n) => n * 20, 20_000, at);
+  expect(Math.max(...seen)).toBeLessThanOrEqual(3);
+});
+
+test('a moment at which not all connections run is not measured', () => {
+  const growth = new Growth(16);
+  for (let nowMs = 0; nowMs < 10_000; nowMs += 50) {
+    growth.observe({ nowMs, bytes: nowMs * 10, connections: 1, isSettled: false });
+  }
+  expect(growth.wanted).toBe(1);
+});

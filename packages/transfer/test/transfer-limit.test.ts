@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createLimiter, transferFile } from '../src/index.ts';
+import { serve, stall } from './fault-server.ts';
+import { createFixture, type Fixture } from './fixture.ts';
+
+/*
+ * Goal: a limit slows the sockets and nothing else. Method: real transfers under a limiter whose clock is the system's, with
+ * bounds that only a limit that does not work or a clock that runs on can miss, however busy the machine is.
+ */
+let fixture: Fixture;
+beforeEach(async () => {
+  fixture = await createFixture(1_500_000);
+});
+afterEach(() => fixture.close());
+
+const isWhole = async () => fixture.file.content.equals(await fixture.finalContent());
+
+test('a transfer that waits for its limit longer than the stall timeout does not count as stalled', async () => {
+  const limiter = createLimiter(100_000);
+  const done = transferFile(fixture.request(), fixture.options({ stallTimeoutMs: 250, limiter }));
+  // A chunk of 64 KiB takes 650 ms under this limit. The rest is let go once it has been seen to wait for longer than the clock.
+  const began = performance.now();
+  await fixture.server.until(() => fixture.server.requests.length === 1);
+  while (performance.now() - began < 1_500) await limiter.pass(1, fixture.abort.signal);
+  expect(fixture.states.at(-1)?.bytes).toBeLessThan(1_000_000);
+  limiter.set(null);
+  await done;
+  expect(fixture.notices).toEqual([]);
+  expect(await isWhole()).toBe(true);
+});
+
+test('a server that stops sending under a limit still counts as stalled', async () => {
+  const { server, file } = fixture;
+  server.script(serve(file, { bytes: 600_000, after: stall }));
+  const limiter = createLimiter(5_000_000);
+  await transferFile(fixture.request(), fixture.options({ stallTimeoutMs: 200, limiter }));
+  expect(fixture.notices.map(({ code }) => code)).toEqual(['STALL', 'RETRY', 'RESUME']);
+  expect(await isWhole()).toBe(true);
+});
+
+test('two transfers share the limit of the process, each below its own', async () => {
+  const limit = 3_000_000;
+  const ofProcess = createLimiter(limit);
+  const other = await createFixture(1_500_000);
+  try {
+    const began = performance.now();
+    await Promise.all([
+      transferFile(fixture.request(), fixture.options({ limiter: ofProcess.child(null) })),
+      transferFile(other.request(), other.options({ limiter: ofProcess.child(2_000_000) })),
+    ]);
+    // The last chunk of each is written before it is paid for, and a pause is followed by a short burst.
+    const paidBytes = 3_000_000 - 4 * 65_536 - 0.05 * limit;
+    expect(performance.now() - began).toBeGreaterThan((paidBytes / limit) * 1_000);
+    expect(await isWhole()).toBe(true);
+    expect(other.file.content.equals(await other.finalContent())).toBe(true);
+  } finally {
+    await other.close();
+  }
+});
+
+test('an abort while the limit holds the socket ends the transfer at once', async () => {
+  const reason = new Error('not wanted any more');
+  const limiter = createLimiter(1);
+  const done = transferFile(fixture.request(), fixture.options({ limiter }));
+  done.catch(() => {});
+  await fixture.server.until(() => fixture.server.requests.length === 1);
+  fixture.abort.abort(reason);
+  await expect(done).rejects.toBe(reason);
+  await fixture.server.until(() => fixture.server.openSockets === 0);
+});
