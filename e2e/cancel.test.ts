@@ -121,7 +121,7 @@ describe('a cancel that comes early', () => {
 describe('Ctrl+C in the keeper', () => {
   it('cancels the job it started, says what was kept, and leaves with 130', async () => {
     const keeper = fleet.keeperInTerminal(['model', 'download', MODEL], { cols: 100 });
-    await fleet.hub.waitFor(() => fleet.hub.inFlight('cdn') === 1, 'the transfer');
+    await fleet.hub.waitFor(() => fleet.hub.inFlight('cdn') > 0, 'the transfer');
     await keeper.waitFor(() => /%/.test(keeper.screen()), 'a bar');
     keeper.write('\u0003');
     expect(await keeper.exited).toMatchObject({ exitCode: 130 });
@@ -135,7 +135,7 @@ describe('Ctrl+C in the keeper', () => {
     await keeper.waitFor(() => /%/.test(keeper.screen()), 'a bar');
     keeper.write('\u0003');
     expect(await keeper.exited).toMatchObject({ exitCode: 130 });
-    expect(fleet.hub.inFlight('cdn')).toBe(1);
+    expect(fleet.hub.inFlight('cdn')).toBeGreaterThan(0);
     const { body } = await api('GET', `${fleet.queen.url}/v1/downloads/${download_id}`);
     expect(body['status']).toBe('downloading');
   });

@@ -60,7 +60,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const queenDispatcher = new Agent();
 
   const { retryAttempts: attempts, retryBaseDelayMs: baseDelayMs } = settings;
-  const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs } = settings;
+  const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs, maxConnections } = settings;
   const retry = { attempts, baseDelayMs, maxDelayMs: MAX_RETRY_DELAY_MS };
   const hf = createHuggingFace({
     endpoint: settings.hfEndpoint,
@@ -70,7 +70,15 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     userAgent: `rbee-hive/${VERSION}`,
   });
   const flights = new BlobFlights();
-  const fetchFile = createFetchFile({ store, flights, dispatcher, retry, headersTimeoutMs, stallTimeoutMs });
+  const fetchFile = createFetchFile({
+    store,
+    flights,
+    dispatcher,
+    retry,
+    maxConnections,
+    headersTimeoutMs,
+    stallTimeoutMs,
+  });
   const slots = new Slots(settings.maxConcurrentDownloads);
   const limiter = createLimiter(settings.maxBandwidth, clock);
   const runDeps = { clock, tracker, store, slots, sources: { hf }, fetchFile, retry, heartbeatIntervalMs, onBug };

@@ -70,6 +70,13 @@ export const hiveSettings = {
     max: 1_000,
     doc: 'downloads that run at once; those beyond it are queued',
   }),
+  maxConnections: integer({
+    env: 'RBEE_HIVE_MAX_CONNECTIONS',
+    fallback: 8,
+    min: 1,
+    max: 64,
+    doc: 'connections for one download, over all its files; it starts with one and takes more while they help',
+  }),
   maxBandwidth: bandwidth({
     env: 'RBEE_HIVE_MAX_BANDWIDTH',
     doc: 'limit of the whole hive: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',

@@ -13,6 +13,7 @@ export interface FetchFileDeps {
   readonly flights: BlobFlights;
   readonly dispatcher: Dispatcher;
   readonly retry: RetryRule;
+  readonly maxConnections: number;
   readonly headersTimeoutMs: number;
   readonly stallTimeoutMs: number;
 }
@@ -38,7 +39,7 @@ export function createFetchFile(deps: FetchFileDeps): FetchFile {
 }
 
 async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
-  const { store, dispatcher, retry, headersTimeoutMs, stallTimeoutMs } = deps;
+  const { store, ...transport } = deps;
   const { repo, file, signal, limiter } = request;
   const finalPath = store.layout.blob(repo, file.blobName);
   if (await store.hasBlob(repo, file.blobName, file.size)) {
@@ -53,7 +54,7 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
   try {
     const done = await transferFile(
       { locate, partialPath, finalPath, size, sha256, gitSha1, name },
-      { signal, limiter, dispatcher, retry, headersTimeoutMs, stallTimeoutMs, ...watcher },
+      { ...transport, signal, limiter, ...watcher },
     );
     return done.sha256;
   } catch (error) {
