@@ -5,8 +5,9 @@ import { spawnSync } from 'node:child_process';
 const CHECKS = [
   ['format and lint', 'biome', ['check', '--error-on-warnings', '.']],
   ['types of the tests', 'tsc', ['-p', 'tsconfig.test.json']],
+  ['types of the benchmarks', 'tsc', ['-p', 'bench']],
   ['dead code', 'knip', []],
-  ['layering', 'depcruise', ['--config', '.dependency-cruiser.mjs', 'packages', 'apps', 'e2e']],
+  ['layering', 'depcruise', ['--config', '.dependency-cruiser.mjs', 'packages', 'apps', 'bench', 'e2e']],
   ['tests', 'vitest', ['run', '--config', 'vitest.workspace.ts']],
 ];
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
+import { parseDownloadOptions } from '../../bench/src/download/options.ts';
 import { hiveRoutes, parseModelRef, queenRoutes } from '../../packages/contract/src/index.ts';
 import { flagOf, keyOf, type SettingsTable } from '../../packages/daemon/src/index.ts';
 import { fullHelpOf, optionsIn } from './keeper-help.ts';
@@ -92,6 +93,15 @@ describe('the examples of the pages', () => {
     const used = new Set(all.match(/\bRBEE_[A-Z_]+\b/g));
     expect(used.size).toBeGreaterThan(10);
     for (const name of used) expect([...known, 'RBEE_QUEEN_URL']).toContain(name);
+  });
+
+  it('run benches with options that they have', () => {
+    const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
+    expect(used.length).toBeGreaterThan(0);
+    for (const [, , , , bench, ...options] of used) {
+      expect(bench).toBe('download');
+      expect(() => parseDownloadOptions(options), options.join(' ')).not.toThrow();
+    }
   });
 
   it('ask for paths that a daemon serves', () => {

@@ -1,7 +1,10 @@
-import type { CancelledJob, DownloadStatus, PartialChoice } from '@rbee/contract';
+import type { PartialChoice } from '@rbee/contract';
+import type { DownloadRequest } from './commands/model-download.ts';
 import { exitCodes } from './exit-codes.ts';
 import { usageError } from './keeper-error.ts';
+import { sayingCancel } from './saying-cancel.ts';
 import type { Session } from './session.ts';
+import { showCancel } from './show-cancel.ts';
 
 /** Model refs of one command: each opens two streams. */
 const MAX_REFS = 100;
@@ -14,14 +17,16 @@ export interface ModelDownloadOptions {
   readonly allHives?: boolean;
   readonly detach?: boolean;
   readonly sha256?: string;
+  readonly maxBandwidth?: string;
+  readonly priority?: number;
 }
 
 export async function downloadModels(
   session: Session,
   refs: readonly string[],
-  { hive, allHives = false, detach = false, sha256 }: ModelDownloadOptions,
+  { hive, allHives = false, detach = false, sha256, maxBandwidth, priority }: ModelDownloadOptions,
 ): Promise<number> {
-  const [{ hiveIdSchema, parseModelRef }, { modelDownload }] = await Promise.all([
+  const [{ hiveIdSchema, parseBandwidth, parseModelRef }, { modelDownload }] = await Promise.all([
     import('@rbee/contract'),
     import('./commands/model-download.ts'),
   ]);
@@ -35,15 +40,17 @@ export async function downloadModels(
     : hive !== undefined || allHives
       ? 'hives can be chosen only where one runs'
       : null;
-  return session.withAnyQueen({ needsQueen }, async (deps) => {
-    const sayInterrupted = () => session.renderer.note('cancelling; press Ctrl+C again to leave at once');
-    if (!detach) session.io.interrupt.addEventListener('abort', sayInterrupted, { once: true });
-    const hives = allHives ? '*' : hive === undefined ? null : [...new Set(hive)];
-    try {
-      return await modelDownload(deps, { refs: [...new Set(refs)], hives, sha256: sha256 ?? null, detach });
-    } finally {
-      session.io.interrupt.removeEventListener('abort', sayInterrupted);
-    }
+  const request: DownloadRequest = {
+    refs: [...new Set(refs)],
+    hives: allHives ? '*' : hive === undefined ? null : [...new Set(hive)],
+    sha256: sha256 ?? null,
+    ...(maxBandwidth === undefined ? {} : { maxBandwidth: parseBandwidth(maxBandwidth) }),
+    ...(priority === undefined ? {} : { priority }),
+    detach,
+  };
+  return session.withAnyQueen({ needsQueen }, (deps) => {
+    const download = () => modelDownload(deps, request);
+    return detach ? download() : sayingCancel(session, download);
   });
 }
 
@@ -57,31 +64,6 @@ export async function listModels(session: Session): Promise<number> {
   if (failure === null) return exitCodes.done;
   session.renderer.failure(failure);
   return failure.exitCode;
-}
-
-export async function listDownloads(
-  session: Session,
-  request: { readonly status?: DownloadStatus; readonly limit?: number },
-): Promise<number> {
-  const [{ downloadList }, { downloadsText }] = await Promise.all([
-    import('./commands/download-list.ts'),
-    import('./render/list-text.ts'),
-  ]);
-  const listing = await session.withQueen((deps) => downloadList(deps, request));
-  session.renderer.answer({ downloads: listing.downloads }, () => downloadsText(listing, session.text));
-  return exitCodes.done;
-}
-
-export async function watchDownloads(session: Session, ids: readonly string[]): Promise<number> {
-  const { downloadWatch } = await import('./commands/download-watch.ts');
-  const code = await session.withQueen((deps) => downloadWatch(deps, ids));
-  if (code === null) session.renderer.note('no download is running');
-  return code ?? exitCodes.done;
-}
-
-export async function cancelDownload(session: Session, id: string, partial: PartialChoice): Promise<number> {
-  const { downloadCancel } = await import('./commands/download-cancel.ts');
-  return showCancel(session, await session.withQueen((deps) => downloadCancel(deps, id, partial)));
 }
 
 export async function listJobs(session: Session): Promise<number> {
@@ -102,13 +84,6 @@ export async function watchJob(session: Session, id: string): Promise<number> {
 export async function cancelJob(session: Session, id: string, partial: PartialChoice): Promise<number> {
   const { jobCancel } = await import('./commands/job-cancel.ts');
   return showCancel(session, await session.withQueen((deps) => jobCancel(deps, id, partial)));
-}
-
-async function showCancel(session: Session, receipt: CancelledJob): Promise<number> {
-  const { cancelText } = await import('./render/list-text.ts');
-  session.renderer.answer(receipt, () => cancelText(receipt));
-  const isAllStopped = receipt.downloads.every(({ state }) => state !== 'unreachable');
-  return isAllStopped ? exitCodes.done : exitCodes.unreachable;
 }
 
 export async function listHives(session: Session): Promise<number> {

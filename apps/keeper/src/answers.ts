@@ -18,6 +18,11 @@ export interface FleetStatus {
   readonly downloads: readonly Download[];
 }
 
+/** How many downloads were taken out of the history. */
+export interface Removed {
+  readonly removed: number;
+}
+
 /** Where the parts of a fleet are. */
 export interface FleetPlaces {
   readonly queen_url: string;

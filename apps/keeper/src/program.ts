@@ -1,13 +1,10 @@
-import type { DownloadStatus } from '@rbee/contract';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import * as actions from './actions.ts';
+import type { Run } from './command-run.ts';
 import { exitCodeTable } from './exit-codes.ts';
-import type { Display } from './render/renderer.ts';
-import type { Session } from './session.ts';
+import { collect, type DiscardOption, examples, partialOf, port, priority, sha256 } from './option-values.ts';
+import { addDownloadCommands } from './program-downloads.ts';
 import { DEFAULT_QUEEN_URL } from './settings.ts';
-
-/** Runs the action of a command with the session it needs. */
-export type Run = (command: Command, display: Display, action: (session: Session) => Promise<number>) => Promise<void>;
 
 /** The command line: what can be written, and which action that runs. Does nothing by itself. */
 export function buildProgram(version: string, run: Run): Command {
@@ -22,7 +19,10 @@ export function buildProgram(version: string, run: Run): Command {
     .option('--json', 'print JSON on stdout, one object a line, and nothing else there')
     .option('--quiet', 'print results and errors only');
   addModelCommands(program.command('model').description('models: download, list'), run);
-  addDownloadCommands(program.command('download').description('downloads: list, watch, cancel'), run);
+  addDownloadCommands(
+    program.command('download').description('downloads: list, show, watch, pause, resume, retry, cancel, clear'),
+    run,
+  );
   addJobCommands(program.command('job').description('jobs: list, watch, cancel'), run);
   addFleetCommands(program, run);
   addShortcuts(program, run);
@@ -51,9 +51,15 @@ function defineModelDownload(command: Command, run: Run): Command {
     .addOption(new Option('--all-hives', 'download it on every hive').conflicts('hive'))
     .option('--detach', 'print the ids of the downloads and leave')
     .option('--sha256 <hex>', 'what the file must hash to', sha256)
+    .option('--max-bandwidth <speed>', 'at most so fast: 50MB/s, 400Mbit/s; 0 is unlimited')
+    .option('--priority <number>', 'higher goes first where downloads wait for a place (default: 0)', priority)
     .addHelpText(
       'after',
-      examples('model download hf:org/repo::file=model.Q4_K_M.gguf', 'pull org/repo --hive gpu-1 --detach'),
+      examples(
+        'model download hf:org/repo::file=model.Q4_K_M.gguf',
+        'pull org/repo --hive gpu-1 --detach',
+        'pull org/repo --max-bandwidth 50MB/s --priority 10',
+      ),
     )
     .action((refs: string[], options: actions.ModelDownloadOptions) =>
       run(command, options.detach ? 'detach' : 'download', (session) => actions.downloadModels(session, refs, options)),
@@ -65,33 +71,6 @@ function defineModelList(command: Command, run: Run): Command {
     .description('list the models of every hive')
     .addHelpText('after', examples('model list', 'ls --json'))
     .action(() => run(command, 'ask', actions.listModels));
-}
-
-function addDownloadCommands(group: Command, run: Run): void {
-  const list = group.command('list').alias('ls');
-  list
-    .description('list the downloads of the fleet, newest first')
-    .addOption(new Option('--status <status>', 'those of one status').choices(STATUSES))
-    .option('--limit <count>', 'at most so many (default: 100)', count)
-    .addHelpText('after', examples('download list --status downloading', 'download list --limit 10 --json'))
-    .action((options: { status?: DownloadStatus; limit?: number }) =>
-      run(list, 'ask', (session) => actions.listDownloads(session, options)),
-    );
-  const watch = group.command('watch');
-  watch
-    .description('follow downloads to their ends; Ctrl+C leaves and changes nothing')
-    .argument('[id...]', 'ids of downloads, or their beginnings; without any: every download that runs')
-    .addHelpText('after', examples('download watch', 'download watch dl-01999c3a-4f2b'))
-    .action((ids: string[]) => run(watch, 'watch', (session) => actions.watchDownloads(session, ids)));
-  const cancel = group.command('cancel');
-  cancel
-    .description('cancel the job of a download; what is on disk is kept for the next time')
-    .argument('<id>', 'the id of a download, or its beginning')
-    .option('--discard', 'remove what is on disk')
-    .addHelpText('after', examples('download cancel dl-01999c3a-4f2b', 'download cancel 01999c3a-4f2b --discard'))
-    .action((id: string, options: DiscardOption) =>
-      run(cancel, 'ask', (session) => actions.cancelDownload(session, id, partialOf(options))),
-    );
 }
 
 function addJobCommands(group: Command, run: Run): void {
@@ -134,46 +113,4 @@ function addFleetCommands(program: Command, run: Run): void {
     .option('--hive-port <port>', 'where the hive listens; 0 takes a free port (default: 7835)', port)
     .addHelpText('after', examples('up', 'up --queen-port 0 --hive-port 0'))
     .action((options: actions.UpOptions) => run(up, 'ask', (session) => actions.runUp(session, options)));
-}
-
-interface DiscardOption {
-  readonly discard?: boolean;
-}
-
-const partialOf = ({ discard }: DiscardOption) => (discard ? 'discard' : 'keep');
-
-const STATUSES = [
-  'queued',
-  'starting',
-  'downloading',
-  'verifying',
-  'paused',
-  'complete',
-  'failed',
-  'cancelled',
-] as const satisfies readonly DownloadStatus[];
-
-function examples(...lines: readonly string[]): string {
-  return `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.map((line) => `  $ rbee-keeper ${line}`).join('\n')}`;
-}
-
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
-
-function sha256(value: string): string {
-  if (!/^[0-9a-f]{64}$/i.test(value)) throw new InvalidArgumentError('It is not 64 hex digits.');
-  return value.toLowerCase();
-}
-
-function count(value: string): number {
-  return integer(value, 1, 1_000);
-}
-
-function port(value: string): number {
-  return integer(value, 0, 65_535);
-}
-
-function integer(value: string, least: number, most: number): number {
-  const number = Number(value);
-  if (/^\d+$/.test(value) && number >= least && number <= most) return number;
-  throw new InvalidArgumentError(`It is not a whole number from ${least} to ${most}.`);
 }

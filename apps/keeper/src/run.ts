@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
+import type { Run } from './command-run.ts';
 import { exitCodes } from './exit-codes.ts';
 import { toFailure } from './failure.ts';
 import { usageError } from './keeper-error.ts';
-import { buildProgram, type Run } from './program.ts';
+import { buildProgram } from './program.ts';
 import type { Renderer } from './render/renderer.ts';
 import { createRenderer, type Io, openSession } from './session.ts';
 import { type GlobalOptions, queenSettings } from './settings.ts';

@@ -1,5 +1,6 @@
-import { EXIT_CODES, RbeeError } from '@rbee/contract';
+import { EXIT_CODES, queenOperationSchema, RbeeError } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { priority } from '../src/option-values.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper, startKeeper } from './support/keeper.ts';
 
@@ -67,6 +68,23 @@ describe('model download, not on a terminal', () => {
     expect(body).toMatchObject({ model: REF, hive_id: ['gpu-1', 'gpu-2'], sha256: hash });
     expect(headers.authorization).toBe('Bearer secret');
     expect(headers['x-request-id']).toMatch(/^[A-Za-z0-9._-]{1,64}$/);
+  });
+
+  it('sends a bandwidth as bytes per second, and a priority', async () => {
+    completesAt('/models/x.gguf');
+    await runKeeper(['pull', REF, '--max-bandwidth', '50MB/s', '--priority', '-5'], { queen });
+    expect(queen.jobs[0]?.request.body).toMatchObject({ max_bandwidth: 50_000_000, priority: -5 });
+    await runKeeper(['pull', REF, '--max-bandwidth', '0'], { queen });
+    expect(queen.jobs[1]?.request.body.max_bandwidth).toBeNull();
+    expect(queen.jobs[1]?.request.body).not.toHaveProperty('priority');
+  });
+
+  it('takes the priorities that the contract takes', () => {
+    const takes = (value: number) =>
+      queenOperationSchema.safeParse({ operation: 'model_download', model: REF, priority: value }).success;
+    expect([-1_000_001, -1_000_000, 1_000_000, 1_000_001].map(takes)).toEqual([false, true, true, false]);
+    expect([-1_000_000, 1_000_000].map((value) => priority(String(value)))).toEqual([-1_000_000, 1_000_000]);
+    for (const value of [-1_000_001, 1_000_001]) expect(() => priority(String(value))).toThrow('whole number');
   });
 
   it('follows a download on every hive with --all-hives and prints a path for each', async () => {

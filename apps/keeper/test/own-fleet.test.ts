@@ -6,6 +6,7 @@ import { EXIT_CODES } from '@rbee/contract';
 import { createWatch, generateBytes, type Program, startHub, type TempDir, type TestHub, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runKeeper, startKeeper } from './support/keeper.ts';
+import { realFleetEnv } from './support/real-fleet.ts';
 
 /** The built daemons run here: the keeper starts them as it does for its users. */
 const REF = 'hf:org/repo::file=model.gguf';
@@ -35,15 +36,7 @@ afterEach(async () => {
 });
 
 async function start(words: readonly string[]): Promise<void> {
-  keeper = await startKeeper(words, {
-    env: {
-      HOME: folder.path,
-      TMPDIR: join(folder.path, 'tmp'),
-      HF_ENDPOINT: hub.url,
-      RBEE_HIVE_MODELS_DIR: join(folder.path, 'models'),
-      RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
-    },
-  });
+  keeper = await startKeeper(words, { env: realFleetEnv(hub, folder) });
 }
 
 /** Starts a download whose bytes never come, and returns the daemons' process ids once the hive waits for them. */

@@ -165,6 +165,27 @@ describe('bars', () => {
 });
 
 describe('download watch in a terminal', () => {
+  it('shows a paused download as paused, in its line and in the total, and goes on when it is resumed', async () => {
+    const { download } = queen.addJob(REF);
+    const { download: other } = queen.addJob('hf:org/repo::file=other.gguf');
+    other.progress(flowing(63_780_000));
+    download.progress(flowing(412_500_000));
+    open(['download', 'watch'], { cols: 120 });
+    await shows(/^total \(2\) .* 56\.2 MB\/s +15s$/m);
+    download.progress({ status: 'paused', speed_bps: 0, eta_secs: null });
+    await shows(/^DeepSeek.* 64\.6% +412\.5 MB\/637\.8 MB paused$/m);
+    await shows(/^total \(2\) .* 28\.1 MB\/s$/m);
+    other.complete('/models/other.gguf');
+    await shows(/^total \(2\) .* 82\.3% .* paused$/m);
+    download.progress({ status: 'queued' });
+    await shows(/^DeepSeek.* queued$/m);
+    download.progress(flowing(510_240_000));
+    await shows(/^DeepSeek.* 80\.0% +510\.2 MB\/637\.8 MB +28\.1 MB\/s +8s$/m);
+    download.complete('/models/x.gguf');
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
+    expect(terminal.history()).not.toContain('paused');
+  });
+
   it('leaves on Ctrl+C and changes nothing', async () => {
     const { download } = queen.addJob(REF);
     download.progress(flowing(412_500_000));

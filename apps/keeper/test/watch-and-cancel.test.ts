@@ -49,6 +49,22 @@ describe('download watch', () => {
     expect(keeper.stderr()).not.toContain('downloading, 500 B');
   });
 
+  it('says that a download is paused, and goes on after it is resumed', async () => {
+    const { download } = queen.addJob('hf:org/a::file=a.gguf');
+    download.progress({ status: 'downloading', bytes: 250, total: 1_000 });
+    const keeper = await startKeeper(['download', 'watch'], { queen });
+    await keeper.waitFor(() => keeper.stderr().includes('downloading'), 'the first status');
+    expect((await runKeeper(['download', 'pause', download.id], { queen })).code).toBe(EXIT_CODES.done);
+    await keeper.waitFor(() => keeper.stderr().includes('a.gguf: paused, 250 B of 1.0 kB\n'), 'the pause');
+    expect((await runKeeper(['download', 'resume', download.id], { queen })).code).toBe(EXIT_CODES.done);
+    await keeper.waitFor(() => keeper.stderr().includes('a.gguf: queued\n'), 'the resume');
+    download.progress({ status: 'downloading', bytes: 500 });
+    download.complete('/models/a.gguf');
+    expect((await keeper.exited).code).toBe(EXIT_CODES.done);
+    expect(keeper.stdout()).toBe('/models/a.gguf\n');
+    expect(keeper.stderr()).toMatch(/downloading.*\n.*paused.*\n.*queued\n.*downloading, 500 B.*\n.*complete/);
+  });
+
   it('says so and ends with 0 where nothing runs', async () => {
     const { code, stderr } = await runKeeper(['download', 'watch'], { queen });
     expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: 'no download is running\n' });
@@ -108,7 +124,9 @@ describe('download cancel and job cancel', () => {
     download.progress({ status: 'downloading', bytes: 412_500_000, total: 637_800_000 });
     const { code, stdout } = await runKeeper(['download', 'cancel', download.id], { queen });
     expect(code).toBe(EXIT_CODES.done);
-    expect(stdout).toBe(`${download.id}: cancelled, kept 412.5 MB; run the same command again to go on\n`);
+    expect(stdout).toBe(
+      `${download.id}: cancelled, kept 412.5 MB; go on with "rbee-keeper download retry ${download.id}"\n`,
+    );
     expect(await queen.waitForRequest('DELETE', /./)).toMatchObject({
       path: `/v1/jobs/${job.id}`,
       query: { partial: 'keep' },

@@ -31,7 +31,7 @@ function rangeOf(change: Partial<RangeRequest> = {}): RangeRequest {
 function collect(write: (chunk: Buffer, flow: RangeFlow) => boolean = () => true) {
   const chunks: Buffer[] = [];
   const heads: RangeHead[] = [];
-  let flow: RangeFlow = { resume: () => {}, abort: () => {} };
+  let flow: RangeFlow = { resume: () => {}, abort: () => {}, stop: () => {} };
   const sink: RangeSink = {
     start: async (head, given) => {
       heads.push(head);

@@ -12,6 +12,10 @@ export interface DownloadRequest {
   readonly hives: '*' | readonly string[] | null;
   /** What the one file must hash to. */
   readonly sha256: string | null;
+  /** Bytes per second; null is unlimited. */
+  readonly maxBandwidth?: number | null;
+  /** Higher goes first. */
+  readonly priority?: number;
   /** Leaves once the queen has taken the jobs. */
   readonly detach: boolean;
 }
@@ -54,7 +58,8 @@ async function downloadOne(deps: CommandDeps, request: DownloadRequest, model: s
 /**
  * The job's id is chosen here, so that an interrupt which overtakes the queen's answer still knows what to cancel.
  */
-function operationOf({ hives, sha256 }: DownloadRequest, model: string, jobId: JobId): QueenOperation {
+function operationOf(request: DownloadRequest, model: string, jobId: JobId): QueenOperation {
+  const { hives, sha256, maxBandwidth, priority } = request;
   const [only, ...others] = hives === null || hives === '*' ? [] : hives;
   const hive = hives === '*' ? hives : others.length > 0 ? [...(hives ?? [])] : only;
   return {
@@ -62,6 +67,8 @@ function operationOf({ hives, sha256 }: DownloadRequest, model: string, jobId: J
     model,
     job_id: jobId,
     ...(sha256 === null ? {} : { sha256 }),
+    ...(maxBandwidth === undefined ? {} : { max_bandwidth: maxBandwidth }),
+    ...(priority === undefined ? {} : { priority }),
     ...(hive === undefined ? {} : { hive_id: hive }),
   };
 }

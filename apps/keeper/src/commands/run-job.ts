@@ -19,7 +19,8 @@ const CANCEL_TIMEOUT_MS = 15_000;
 const END_GRACE_MS = 5_000;
 
 export interface JobToRun {
-  readonly jobId: string;
+  /** Null where the queen chooses it: then only its answer says what an interrupt has to cancel. */
+  readonly jobId: string | null;
   /** Asks the queen to start it. */
   start(signal: AbortSignal): Promise<JobAccepted>;
 }
@@ -39,13 +40,24 @@ export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> 
     if (code !== null) return code;
     // Where the daemons themselves are gone there is nobody left to cancel with.
     if (deps.signal.reason instanceof KeeperError) throw deps.signal.reason;
-    await Promise.race([started.catch(() => null), within(START_GRACE_MS)]);
-    if (await cancel(deps, job.jobId)) await Promise.race([followed.catch(() => null), within(END_GRACE_MS)]);
+    const answer = await Promise.race([started.catch(() => 'refused' as const), within(START_GRACE_MS)]);
+    const jobId = job.jobId ?? (answer === 'refused' ? null : answer?.job_id) ?? null;
+    if (jobId === null && answer === null) await sayUnknown(deps);
+    if (jobId !== null && (await cancel(deps, jobId))) {
+      await Promise.race([followed.catch(() => null), within(END_GRACE_MS)]);
+    }
     return exitCodes.interrupted;
   } finally {
     leave.abort();
     await followed.catch(() => null);
   }
+}
+
+/** What the queen started without an answer cannot be cancelled: nobody here knows its name. */
+async function sayUnknown(deps: CommandDeps): Promise<void> {
+  const failure = await toFailure(unreachable({ daemon: 'queen', url: deps.client.url }, 'no answer to the start'));
+  const hint = 'what it may have started goes on: see "rbee-keeper download list"';
+  deps.emit({ event: 'failure', failure: { ...failure, hint } });
 }
 
 /** Whether the job is cancelled, so that its end is to come over its streams. */

@@ -16,6 +16,7 @@ import {
   type Route,
 } from '@rbee/contract';
 import { Agent, type Dispatcher } from 'undici';
+import type { Removed } from '../answers.ts';
 import { type CallOptions, createCaller } from './call.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -41,6 +42,12 @@ interface DownloadQuery {
   readonly limit?: number;
 }
 
+interface ClearQuery {
+  readonly status?: DownloadStatus;
+  /** A duration: those that ended longer ago. */
+  readonly olderThan?: string;
+}
+
 /**
  * Typed calls to one queen. Every call checks the answer against the contract and rejects with an `RbeeError` (what the
  * queen answered) or a `KeeperError` (`QUEEN_UNREACHABLE`, `ANSWER_UNEXPECTED`), or with the signal's reason.
@@ -55,6 +62,12 @@ export interface QueenClient {
   /** Every download's id, newest first. */
   downloadIds(signal: AbortSignal): Promise<string[]>;
   download(id: string, signal: AbortSignal): Promise<Download>;
+  /** Answers when its bytes have stopped. */
+  pauseDownload(id: string, signal: AbortSignal): Promise<Download>;
+  resumeDownload(id: string, signal: AbortSignal): Promise<Download>;
+  /** Starts a new job and a new download in its place. */
+  retryDownload(id: string, signal: AbortSignal): Promise<JobAccepted>;
+  clearDownloads(query: ClearQuery, signal: AbortSignal): Promise<Removed>;
   jobs(signal: AbortSignal): Promise<Job[]>;
   job(id: string, signal: AbortSignal): Promise<Job>;
   startJob(operation: QueenOperation, signal: AbortSignal): Promise<JobAccepted>;
@@ -100,6 +113,13 @@ export function createQueenClient(address: DaemonAddress, newRequestId: () => st
     },
     downloadIds,
     download: (id, signal) => call(queenRoutes.getDownload, withId(id, signal)),
+    pauseDownload: (id, signal) => call(queenRoutes.pauseDownload, withId(id, signal)),
+    resumeDownload: (id, signal) => call(queenRoutes.resumeDownload, withId(id, signal)),
+    retryDownload: (id, signal) => call(queenRoutes.retryDownload, withId(id, signal)),
+    clearDownloads({ status, olderThan }, signal) {
+      const query = { ...(status ? { status } : {}), ...(olderThan ? { older_than: olderThan } : {}) };
+      return call(queenRoutes.clearDownloads, { query, signal });
+    },
     jobs: async (signal) => (await call(queenRoutes.listJobs, { signal })).jobs,
     job: (id, signal) => call(queenRoutes.getJob, withId(id, signal)),
     startJob: (operation, signal) => call(queenRoutes.createJob, { body: operation, signal }),

@@ -124,6 +124,8 @@ function stateOf(subject: BarSubject, { now, connectionLost = false }: BarLineOp
   if (status === 'failed') return { text: 'failed', colour: 'red' };
   if (status === 'cancelled') return { text: 'cancelled', colour: 'yellow' };
   if (connectionLost) return { text: 'connection lost, reconnecting', colour: 'yellow' };
+  // A retry or a stall that was told before the pause is over; that the hive is gone is not.
+  if (status === 'paused' && notice?.code !== 'HIVE_LOST') return { text: 'paused', colour: 'yellow' };
   if (notice !== null) {
     const text = noticeText(notice, now);
     if (text !== null) return { text, colour: 'yellow' };

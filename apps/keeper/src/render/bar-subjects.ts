@@ -41,7 +41,9 @@ export function sumOf(name: string, views: readonly DownloadView[]): BarSubject 
     bytes,
     total,
     speed,
-    eta: total === null || speed === 0 ? null : Math.ceil(left / speed),
+    // Nobody knows when a paused one goes on.
+    eta:
+      total === null || speed === 0 || views.some(({ status }) => status === 'paused') ? null : Math.ceil(left / speed),
     filesDone: 0,
     filesTotal: 0,
     attempt: 1,

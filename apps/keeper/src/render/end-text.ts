@@ -3,6 +3,8 @@ import type { WatchEvent } from '../watch-event.ts';
 import type { Paint } from './style.ts';
 import { printable } from './text.ts';
 
+const SAME_COMMAND = 'run the same command again to go on';
+
 /**
  * How a download ended, for people: lines with their line feeds; null for an event that ends none.
  * `name` is the download's; null where it is not known, then its id stands for it.
@@ -16,28 +18,37 @@ export function endText(event: WatchEvent, name: string | null, paint: Paint): s
     case 'error': {
       const { download_id: id, error, code, hint, bytes, retryable } = event.data;
       const kept = bytes > 0 ? `; ${formatBytes(bytes)} are kept` : '';
-      const next = hint ?? (retryable ? 'run the same command again to go on' : undefined);
+      const next = hint ?? (retryable ? SAME_COMMAND : undefined);
       const advice = next === undefined ? '' : `\n${paint('dim', 'hint:')} ${printable(next)}`;
       return `${paint('red', 'error:')} ${name ?? id}: ${printable(error)} (${code}${kept})${advice}\n`;
     }
     case 'cancelled': {
       const { download_id: id, bytes, partial } = event.data;
-      return `${name ?? id}: ${paint('yellow', 'cancelled')}, ${keptText(partial, bytes)}\n`;
+      return `${name ?? id}: ${paint('yellow', 'cancelled')}, ${keptText(partial, bytes, SAME_COMMAND)}\n`;
     }
     default:
       return null;
   }
 }
 
-/** What a cancel did, a line for each download. `nameOf` gives the name to show for an id. */
-export function receiptText(receipt: CancelledJob, nameOf: (id: string) => string): string {
-  return receipt.downloads.map((download) => `${nameOf(download.download_id)}: ${cancelText(download)}\n`).join('');
+/** What a cancel did, a line for each download. `nameOf` gives the name to show for an id, `next` how to go on. */
+export function receiptText(
+  receipt: CancelledJob,
+  nameOf: (id: string) => string,
+  next: (id: string) => string = () => SAME_COMMAND,
+): string {
+  return receipt.downloads
+    .map((download) => {
+      const { download_id: id } = download;
+      return `${nameOf(id)}: ${cancelText(download, next(id))}\n`;
+    })
+    .join('');
 }
 
-function cancelText({ state, hive_id: hive, partial, bytes }: CancelReceipt): string {
+function cancelText({ state, hive_id: hive, partial, bytes }: CancelReceipt, next: string): string {
   if (state === 'ended') return 'had ended before';
   if (state === 'unreachable') return `the hive ${printable(hive)} cannot be reached, so it may go on`;
-  return `cancelled, ${keptText(partial, bytes)}`;
+  return `cancelled, ${keptText(partial, bytes, next)}`;
 }
 
 /**
@@ -59,8 +70,8 @@ export function createTold() {
   };
 }
 
-function keptText(partial: 'kept' | 'discarded' | null, bytes: number): string {
+function keptText(partial: 'kept' | 'discarded' | null, bytes: number, next: string): string {
   if (partial === 'discarded') return 'nothing was kept';
   if (partial === null || bytes === 0) return 'nothing was there to keep';
-  return `kept ${formatBytes(bytes)}; run the same command again to go on`;
+  return `kept ${formatBytes(bytes)}; ${next}`;
 }

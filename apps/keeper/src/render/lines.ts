@@ -1,6 +1,7 @@
-import { formatBytes, formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted } from '@rbee/contract';
+import { formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted } from '@rbee/contract';
 import { acceptedIds } from '../accepted-ids.ts';
 import type { WatchEvent } from '../watch-event.ts';
+import { sizeText } from './download-text.ts';
 import { createDownloadViews, type DownloadView, isEnded, nameOfId } from './download-view.ts';
 import { createTold, endText, receiptText } from './end-text.ts';
 import { failureText } from './failure-text.ts';
@@ -103,11 +104,12 @@ function createStatusLines(intervalSecs: number) {
   };
 }
 
-function progressText({ status, bytes, total, speed, eta }: DownloadView): string {
+function progressText(view: DownloadView): string {
+  const { status, speed, eta } = view;
+  if (status === 'paused') return `${status}, ${sizeText(view)}`;
   if (status !== 'downloading') return status;
-  const size = total === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(total)}`;
   const rate = speed === 0 ? '' : `, ${formatSpeed(speed)}`;
-  return `${status}, ${size}${rate}${eta === null ? '' : `, ${formatSeconds(eta)} left`}`;
+  return `${status}, ${sizeText(view)}${rate}${eta === null ? '' : `, ${formatSeconds(eta)} left`}`;
 }
 
 function narrationLine({ at, actor, human }: { at: string; actor: string; human: string }): string {

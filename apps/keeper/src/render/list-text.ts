@@ -92,7 +92,11 @@ export function statusText({ queen, hives, downloads }: FleetStatus, options: Te
 
 export function cancelText(receipt: CancelledJob): string {
   if (receipt.downloads.length === 0) return `${receipt.job_id}: ${receipt.status}\n`;
-  return receiptText(receipt, (id) => id);
+  return receiptText(
+    receipt,
+    (id) => id,
+    (id) => `go on with "rbee-keeper download retry ${id}"`,
+  );
 }
 
 export function placesText(places: FleetPlaces): string {

@@ -107,6 +107,8 @@ describe('a bar line', () => {
     ['cancelled', { status: 'cancelled' }],
     ['stalled', { notice: notice({}) }],
     ['stalled, attempt 3/6', { notice: notice({ attempt: 3, max_attempts: 6 }) }],
+    ['paused', { status: 'paused', notice: notice({ code: 'RETRY', attempt: 3 }) }],
+    ['hive cannot be reached', { status: 'paused', notice: notice({ code: 'HIVE_LOST' }) }],
     ['hive cannot be reached', { notice: notice({ code: 'HIVE_LOST' }) }],
     ['starting again', { notice: notice({ code: 'RESTART' }) }],
     ['attempt 2', { speed: 0, attempt: 2 }],
@@ -147,6 +149,13 @@ describe('the sum of several', () => {
 
   it('has no total while one of them has none', () => {
     expect(sumOf('total', [view({}), view({ total: null })])).toMatchObject({ total: null, eta: null });
+  });
+
+  it('knows no time left while one of them is paused', () => {
+    expect(sumOf('total', [view({}), view({ status: 'paused', speed: 0 })])).toMatchObject({
+      status: 'downloading',
+      eta: null,
+    });
   });
 
   it('is done when all are, and failed when one is and none runs', () => {

@@ -70,16 +70,16 @@ function createFakeDownload(hub: StreamHub, jobId: string, model: string, hive: 
     notice: (notice) => publish('notice', { download_id: id, ...notice }, 'keep'),
     complete(path) {
       const total = state.total ?? state.bytes;
-      state = { ...state, status: 'complete', bytes: total, path };
+      state = { ...state, status: 'complete', bytes: total, path, ended_at: now() };
       publish('complete', { download_id: id, bytes: total, total, duration_secs: 1.5, path, sha256: null }, 'terminal');
     },
     fail(code, error, more = {}) {
-      state = { ...state, status: 'failed' };
+      state = { ...state, status: 'failed', ended_at: now() };
       const { bytes, total } = state;
       publish('error', { download_id: id, error, code, bytes, total, retryable: false, ...more }, 'terminal');
     },
     cancel() {
-      state = { ...state, status: 'cancelled' };
+      state = { ...state, status: 'cancelled', ended_at: now() };
       const { bytes, total } = state;
       publish('cancelled', { download_id: id, bytes, total, partial: 'kept' }, 'terminal');
     },

@@ -16,6 +16,8 @@ export interface FakeQueen {
   /** In the order in which they were asked for. */
   readonly jobs: readonly FakeJob[];
   readonly hives: Hive[];
+  /** Ids of downloads that are no longer in the history. */
+  readonly cleared: Set<string>;
   /** What a new job does once it is accepted; the default does nothing. */
   onJob: (job: FakeJob) => void;
   /** What a DELETE answers; the default cancels the job's downloads and ends the job. */
@@ -72,6 +74,7 @@ export async function startFakeQueen(options: { readonly token?: string } = {}):
       return [...jobs.values()];
     },
     hives: [hiveNamed('gpu-1')],
+    cleared: new Set(),
     onJob: () => {},
     onCancel: cancelled,
     refuses: () => null,

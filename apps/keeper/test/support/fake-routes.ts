@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { queenRoutes, RbeeError, toErrorBody } from '@rbee/contract';
 import { type Channel, createResponseSink, SSE_HEADERS } from '@rbee/event-stream';
+import { answerDownloads } from './fake-download-routes.ts';
 import { downloadRef, type FakeJob, type Request } from './fake-job.ts';
 import type { FakeQueen } from './fake-queen.ts';
 
@@ -37,7 +38,11 @@ const infoOf = ({ hives }: FakeQueen) => ({
 });
 
 function createJob(queen: FakeQueen, request: Request, response: ServerResponse): void {
-  const job = queen.startJob(request);
+  accept(queen, queen.startJob(request), response);
+}
+
+/** Answers with a job that has been started. */
+export function accept(queen: FakeQueen, job: FakeJob, response: ServerResponse): void {
   const downloads = job.downloads.map(downloadRef);
   const [first] = downloads;
   const single = first && { download_id: first.download_id, download_sse_url: first.download_sse_url };
@@ -64,29 +69,7 @@ function answerJobs(queen: FakeQueen, { method, path, headers }: Request, respon
   else reply(response, 200, queenRoutes.getJob.success.body.parse(job.snapshot));
 }
 
-function answerDownloads(queen: FakeQueen, { path, query, headers }: Request, response: ServerResponse): void {
-  const downloads = queen.jobs.flatMap((job) => job.downloads);
-  const [, id, tail] = /^\/v1\/downloads(?:\/([^/]+)(\/stream)?)?$/.exec(path) ?? [];
-  const relayed = ({ snapshot }: (typeof downloads)[number]) => ({ ...snapshot, orchestrator_id: 'queen-1' });
-  if (id === undefined) {
-    const { status, cursor, limit } = queenRoutes.listDownloads.query.parse(query);
-    const wanted = downloads
-      .map(relayed)
-      .reverse()
-      .filter((download) => status === undefined || download.status === status);
-    const from = cursor === undefined ? 0 : wanted.findIndex((download) => download.download_id === cursor) + 1;
-    const page = wanted.slice(from, from + limit);
-    const next = from + limit < wanted.length ? page.at(-1)?.download_id : null;
-    reply(response, 200, queenRoutes.listDownloads.success.body.parse({ downloads: page, next_cursor: next }));
-    return;
-  }
-  const download = downloads.find((each) => each.id === id);
-  if (download === undefined) throw new RbeeError('DOWNLOAD_NOT_FOUND', `there is no download ${id}`);
-  if (tail !== undefined) openStream(download.channel, headers, response);
-  else reply(response, 200, queenRoutes.getDownload.success.body.parse(relayed(download)));
-}
-
-function openStream(channel: Channel, headers: Request['headers'], response: ServerResponse): void {
+export function openStream(channel: Channel, headers: Request['headers'], response: ServerResponse): void {
   const last = headers['last-event-id'];
   const lastEventId = typeof last === 'string' ? last : null;
   if (channel.accepts(lastEventId) === 'no_content') {

@@ -1,0 +1,58 @@
+import { type Download, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
+import type { Removed } from '../answers.ts';
+import { printable } from './text.ts';
+
+/** Everything about one download that a person may want to know, a line for each; what is not known is left out. */
+export function downloadText(download: Download): string {
+  const rows = rowsOf(download).filter((row): row is readonly [string, string] => row[1] !== null);
+  const width = Math.max(...rows.map(([title]) => title.length));
+  return rows.map(([title, text]) => `${title.padEnd(width)}  ${printable(text)}\n`).join('');
+}
+
+type Row = readonly [title: string, text: string | null];
+
+function rowsOf(download: Download): Row[] {
+  const { error, percent, speed_bps: speed, eta_secs: eta, files_total: files } = download;
+  const share = percent === null ? '' : ` (${percent.toFixed(1)}%)`;
+  return [
+    ['download', download.download_id],
+    ['model', download.model_ref],
+    ['status', download.status],
+    ['done', `${sizeText(download)}${share}`],
+    ['files', files > 1 ? `${download.files_done} of ${files}` : null],
+    ['speed', speed > 0 ? `${formatSpeed(speed)}${eta === null ? '' : `, ${formatSeconds(eta)} left`}` : null],
+    ['path', download.path],
+    ['sha256', download.sha256],
+    ['error', error && `${error.message} (${error.code})`],
+    ['hint', error?.hint ?? null],
+    ['partial', download.partial],
+    ['hive', download.hive_id],
+    ['job', download.job_id],
+    ['retry of', download.retry_of],
+    ['limit', download.max_bandwidth === null ? null : formatSpeed(download.max_bandwidth)],
+    ['priority', download.priority === 0 ? null : String(download.priority)],
+    ['reused', bytesOrNull(download.bytes_reused)],
+    ['wasted', bytesOrNull(download.bytes_wasted)],
+    ['created', download.created_at],
+    ['started', download.started_at],
+    ['ended', download.ended_at],
+  ];
+}
+
+const bytesOrNull = (bytes: number): string | null => (bytes === 0 ? null : formatBytes(bytes));
+
+/** How a download stands after a change that was asked for. */
+export function changeText(download: Download): string {
+  const { download_id: id, status } = download;
+  return `${id}: ${status}, ${sizeText(download)}\n`;
+}
+
+export function clearText({ removed }: Removed): string {
+  const what = removed === 1 ? '1 download' : `${removed === 0 ? 'no' : removed} downloads`;
+  return `removed ${what} from the history\n`;
+}
+
+/** How much is there: `412.5 MB of 637.8 MB`. */
+export function sizeText({ bytes, total }: { readonly bytes: number; readonly total: number | null }): string {
+  return total === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(total)}`;
+}

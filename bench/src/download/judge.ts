@@ -1,0 +1,64 @@
+import { median, medianOrNull, medianRatio } from '../stats.ts';
+import { bytesPerMb, type Samples } from './results.ts';
+import type { Target } from './scenarios.ts';
+
+export interface Verdict {
+  /** What is asked for. */
+  readonly text: string;
+  /** null: not measured. */
+  readonly value: number | null;
+  readonly isMet: boolean | null;
+}
+
+/** How the transfer engine stands to one of its targets. */
+export function judge(target: Target, samples: Samples): Verdict {
+  const value = measured(target, samples);
+  switch (target.kind) {
+    case 'ratio':
+      return atLeast(`throughput over that of ${target.over}`, target.atLeast, value);
+    case 'line':
+      return atLeast(
+        `share of a line of ${Math.round(target.bytesPerSecond / bytesPerMb)} MB/s`,
+        target.atLeast,
+        value,
+      );
+    case 'cpu':
+      return atMost('CPU seconds per GiB', target.atMostSecondsPerGib, value);
+    case 'memory':
+      return atMost('peak memory in MB', target.atMostMb, value);
+  }
+}
+
+function measured(target: Target, samples: Samples): number | null {
+  const ours = samples.rbee ?? [];
+  if (ours.length === 0) return null;
+  const speeds = ours.map(({ mbPerSecond }) => mbPerSecond);
+  switch (target.kind) {
+    case 'ratio': {
+      const theirs = samples[target.over];
+      if (theirs === undefined) return null;
+      return medianRatio(
+        speeds,
+        theirs.map(({ mbPerSecond }) => mbPerSecond),
+      );
+    }
+    case 'line':
+      return median(speeds) / (target.bytesPerSecond / bytesPerMb);
+    case 'cpu':
+      return median(ours.map(({ cpuSecondsPerGib }) => cpuSecondsPerGib));
+    case 'memory':
+      return medianOrNull(ours.map(({ peakMb }) => peakMb));
+  }
+}
+
+const atLeast = (what: string, limit: number, value: number | null): Verdict => ({
+  text: `${what}: at least ${limit}`,
+  value,
+  isMet: value === null ? null : value >= limit,
+});
+
+const atMost = (what: string, limit: number, value: number | null): Verdict => ({
+  text: `${what}: at most ${limit}`,
+  value,
+  isMet: value === null ? null : value <= limit,
+});

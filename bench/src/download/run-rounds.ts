@@ -1,0 +1,73 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { digestOf } from '../origin/content.ts';
+import type { OriginFile } from '../origin/nginx-config.ts';
+import type { Origin } from '../origin/origin.ts';
+import { runMeasured } from '../process/measured-run.ts';
+import { type ClientName, clientEnv, clients, type Job } from './clients.ts';
+import { bytesPerGib, bytesPerMb, type Sample, type Samples } from './results.ts';
+
+export interface RoundsOptions {
+  readonly clients: readonly ClientName[];
+  readonly rounds: number;
+  readonly connections: number;
+  readonly origin: Origin;
+  readonly file: OriginFile;
+  /** Of the runs' own. */
+  readonly folder: string;
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly onRun: (round: number, client: ClientName, sample: Sample) => void;
+}
+
+/** A client that is slower over the whole file does not move any more. */
+const slowestBytesPerSecond = 2e6;
+const graceMs = 60_000;
+const msPerSecond = 1_000;
+
+/**
+ * Lets every client fetch the file in turn, round after round, so that a slow hour of the machine meets all of them.
+ * The first round is discarded: it meets cold memory. @throws Error when a client fails or what it fetched is wrong
+ */
+export async function runRounds(options: RoundsOptions): Promise<Samples> {
+  const samples: Partial<Record<ClientName, Sample[]>> = {};
+  for (let round = 0; round <= options.rounds; round += 1) {
+    for (const client of options.clients) {
+      const sample = await runOnce(client, options);
+      options.onRun(round, client, sample);
+      if (round === 0) continue;
+      samples[client] ??= [];
+      samples[client].push(sample);
+    }
+  }
+  await rm(outputFolder(options), { recursive: true, force: true });
+  return samples;
+}
+
+async function runOnce(name: ClientName, options: RoundsOptions): Promise<Sample> {
+  const { origin, file, path, signal, connections } = options;
+  const { url, hubUrl, caFile } = origin;
+  const folder = outputFolder(options);
+  // Only now, so that the memory of the last output is warm for this one.
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const { sizeBytes, sha256 } = file;
+  const job: Job = { url, hubUrl, folder, sizeBytes, sha256, caFile, connections };
+  const { steps, output } = clients[name].plan(job);
+  const timeoutMs = graceMs + (sizeBytes / slowestBytesPerSecond) * msPerSecond;
+  const originBefore = origin.cpuSeconds();
+  const cost = await runMeasured({ steps, env: clientEnv({ path, home: folder, caFile }), timeoutMs, signal });
+  const originCpuSeconds = origin.cpuSeconds() - originBefore;
+  const digest = await digestOf(output, signal);
+  if (digest !== sha256) throw new Error(`${name} fetched a wrong file: its sha256 is ${digest}, not ${sha256}`);
+  const gib = sizeBytes / bytesPerGib;
+  return {
+    seconds: cost.wallSeconds,
+    mbPerSecond: sizeBytes / bytesPerMb / cost.wallSeconds,
+    cpuSecondsPerGib: cost.cpuSeconds / gib,
+    originCpuSecondsPerGib: originCpuSeconds / gib,
+    peakMb: cost.peakBytes === null ? null : cost.peakBytes / bytesPerMb,
+  };
+}
+
+const outputFolder = ({ folder }: RoundsOptions): string => join(folder, 'output');

@@ -1,0 +1,62 @@
+import { fileURLToPath } from 'node:url';
+import { cpuSecondsOfTree } from '../process/proc.ts';
+import { type Service, startService } from '../process/service.ts';
+import type { Line } from '../proxy/delayed-pipe.ts';
+import { makeCertificate } from './certificate.ts';
+import { startNginx } from './nginx.ts';
+import { filePath, type OriginFile } from './nginx-config.ts';
+
+export interface OriginOptions {
+  /** Of the origin's own; it is made. */
+  readonly folder: string;
+  readonly file: OriginFile;
+  readonly nginx: string;
+  /** With it the origin speaks TLS; null for plain HTTP. */
+  readonly openssl: string | null;
+  readonly serverBytesPerSecondEach: number | null;
+  readonly line: Line | null;
+}
+
+export interface Origin {
+  readonly url: string;
+  readonly hubUrl: string;
+  readonly caFile: string | null;
+  /** What the origin and the line in front of it have cost so far. */
+  cpuSeconds(): number;
+  stop(): Promise<void>;
+}
+
+/** nginx with the file, and the line in front of it where there is one. The caller stops it. */
+export async function startOrigin(options: OriginOptions, signal: AbortSignal): Promise<Origin> {
+  const { folder, file, openssl, serverBytesPerSecondEach: bytesPerSecondEach, line } = options;
+  const certificate = openssl === null ? null : await makeCertificate(openssl, folder);
+  const nginx = await startNginx({ command: options.nginx, folder, file, certificate, bytesPerSecondEach }, signal);
+  const services: Pick<Service, 'pid' | 'stop'>[] = [nginx];
+  const stop = async (): Promise<void> => {
+    await Promise.all(services.map((service) => service.stop()));
+  };
+  try {
+    const port = line === null ? nginx.port : await startLine(nginx.port, line, services);
+    const hubUrl = `${certificate === null ? 'http' : 'https'}://127.0.0.1:${port}`;
+    return {
+      url: `${hubUrl}${filePath}`,
+      hubUrl,
+      caFile: certificate?.certificateFile ?? null,
+      cpuSeconds: () => services.reduce((sum, { pid }) => sum + cpuSecondsOfTree(pid), 0),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startLine(targetPort: number, line: Line, services: Pick<Service, 'pid' | 'stop'>[]): Promise<number> {
+  const program = fileURLToPath(new URL('../proxy/proxy-main.ts', import.meta.url));
+  const proxy = await startService(process.execPath, [
+    program,
+    ...[targetPort, line.delayMs, line.bytesPerSecond].map(String),
+  ]);
+  services.push(proxy);
+  return Number(await proxy.firstLine);
+}

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { killGroup } from './kill-group.ts';
+
+/** A server that runs beside the bench. */
+export interface Service {
+  readonly pid: number;
+  /** The first line that it prints. Rejects when it ends without one. */
+  readonly firstLine: Promise<string>;
+  /** Resolves when it has ended, with the end of what it wrote to stderr. Never rejects. */
+  readonly ended: Promise<string>;
+  /** Asks it to end and waits; kills it when it does not. */
+  stop(): Promise<void>;
+}
+
+const stopTimeoutMs = 5_000;
+const maxOutputChars = 4_000;
+
+/** @throws Error when the command cannot be started. */
+export async function startService(command: string, args: readonly string[]): Promise<Service> {
+  // A group of its own: Ctrl+C reaches the bench alone, which ends its services when no client needs them any more.
+  const child = spawn(command, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  await once(child, 'spawn');
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${command} has no pid`);
+  const forget = killGroup(child);
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-maxOutputChars);
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once('close', () => {
+      forget();
+      resolve(errors);
+    });
+  });
+  const firstLine = Promise.race([
+    once(child.stdout.setEncoding('utf8'), 'data').then(([text]) => String(text).trim()),
+    ended.then((text) => Promise.reject(new Error(`${command} ended: ${text}`))),
+  ]);
+  // Not every service prints a line, and nobody has to wait for it.
+  firstLine.catch(() => {});
+  return {
+    pid,
+    firstLine,
+    ended,
+    async stop() {
+      child.kill('SIGTERM');
+      const timeout = new AbortController();
+      const late = delay(stopTimeoutMs, null, { signal: timeout.signal }).catch(() => null);
+      if ((await Promise.race([ended, late])) === null) child.kill('SIGKILL');
+      timeout.abort();
+      await ended;
+    },
+  };
+}
