@@ -44,6 +44,7 @@ describe('the bandwidth of a hive', () => {
       status: 200,
       body: { max_bandwidth: 6 * MB, max_concurrent_downloads: 3 },
     });
+    expect((await api('GET', `${fleet.hive.url}/v1/info`)).body).toMatchObject({ settings: { max_bandwidth: 6 * MB } });
     expect(await speedOver(reader, 2)).toBeGreaterThan(4 * MB);
     const other = await start('b.gguf');
     const [one, two] = await Promise.all([speedOver(reader, 3), speedOver(other.reader, 3)]);

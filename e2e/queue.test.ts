@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { generateBytes } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { api, startDownload } from './support/api.ts';
@@ -61,9 +62,42 @@ describe('pause and resume', () => {
       'downloading',
       'verifying',
     ]);
+    // What it fetched itself is not what was there before; and bytes never fell.
+    const bytes = events.filter(({ event }) => event === 'progress').map((event) => Number(jsonOf(event)['bytes']));
+    expect(bytes).toEqual(bytes.toSorted((a, b) => a - b));
     const { body } = await api('GET', `${downloads()}/${download_id}`);
-    expect(Number(body['bytes_reused'])).toBeGreaterThan(0);
+    expect(body).toMatchObject({ bytes_reused: 0, bytes_wasted: 0 });
     expect(await api('POST', `${downloads()}/${download_id}/resume`)).toMatchObject({ status: 409 });
+  });
+
+  it('of several files go on after the ones that are done', async () => {
+    fleet.hub.throttle(8 * 1024 * 1024);
+    const ref = `${model('first')}::file=second.gguf`;
+    const { download_id } = await startDownload(fleet.queen.url, ref);
+    const reader = await watch(download_id);
+    const last = () => jsonOf(reader.events.findLast(({ event }) => event === 'progress'));
+    await reader.waitFor(
+      () => reader.events.length > 0 && Number(last()['bytes']) > SIZE + 1_000_000,
+      'the second file',
+      {
+        timeoutMs: 30_000,
+      },
+    );
+    await api('POST', `${downloads()}/${download_id}/pause`);
+    fleet.hub.throttle(null);
+    await api('POST', `${downloads()}/${download_id}/resume`);
+    const events = await reader.toEnd();
+    expect(events.at(-1)?.event, events.at(-1)?.data).toBe('complete');
+    const bytes = events.filter(({ event }) => event === 'progress').map((event) => Number(jsonOf(event)['bytes']));
+    expect(bytes).toEqual(bytes.toSorted((a, b) => a - b));
+  });
+
+  it('leave nothing on disk when a paused download is cancelled with discard', async () => {
+    const { job_id, download_id } = await halfway('first');
+    await api('POST', `${downloads()}/${download_id}/pause`);
+    const receipt = await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}?partial=discard`);
+    expect(receipt.body).toMatchObject({ downloads: [{ state: 'stopped', partial: 'discarded' }] });
+    expect(await readdir(join(fleet.hive.modelsDir, 'models--org--models', 'blobs'))).toEqual([]);
   });
 
   it('leave a paused download cancellable', async () => {

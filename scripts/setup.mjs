@@ -14,7 +14,7 @@ function manifests() {
   const workspaces = ['packages', 'apps'].flatMap((folder) =>
     readdirSync(join(root, folder)).map((name) => join(root, folder, name, 'package.json')),
   );
-  return ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml']
+  return ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml', 'bench/package.json']
     .map((name) => join(root, name))
     .concat(workspaces)
     .filter((file) => existsSync(file));

@@ -11,6 +11,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const demo = join(root, '.rbee');
 const children = [];
 
+/** What these programs are told here, whatever the environment says to others: addresses, names, tokens, log levels. */
+const OWN =
+  /^RBEE_(?:API_TOKEN|LOG_LEVEL|(?:HIVE|QUEEN)_TOKEN|QUEEN_.*|HIVE_(?:HOST|PORT|ID|ADVERTISED_URL|QUEEN_URL))$/;
+const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.test(name)));
+
 const refs = process.argv.slice(2);
 // The keeper hears Ctrl+C too: it cancels and says what it kept, and this program waits for it.
 process.on('SIGINT', () => {});
@@ -52,7 +57,7 @@ async function pull(models, env) {
     [join(root, 'apps/keeper/bin/rbee-keeper.js'), 'model', 'download', ...models],
     {
       stdio: 'inherit',
-      env: { ...process.env, RBEE_QUEEN_URL: queen.url },
+      env: { ...inherited, RBEE_QUEEN_URL: queen.url },
     },
   );
   const [code] = await once(keeper, 'exit');
@@ -64,7 +69,7 @@ async function start(name, script, args, env = {}) {
   const child = spawn(process.execPath, [join(root, script), ...args], {
     stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
     detached: true,
-    env: { ...process.env, ...env },
+    env: { ...inherited, ...env },
   });
   children.push(child);
   // A program whose output nobody reads would stop at a full pipe, so it is read to its end.

@@ -81,7 +81,18 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   });
   const slots = new Slots(settings.maxConcurrentDownloads);
   const limiter = createLimiter(settings.maxBandwidth, clock);
-  const runDeps = { clock, tracker, store, slots, sources: { hf }, fetchFile, retry, heartbeatIntervalMs, onBug };
+  const runDeps = {
+    clock,
+    tracker,
+    store,
+    slots,
+    flights,
+    sources: { hf },
+    fetchFile,
+    retry,
+    heartbeatIntervalMs,
+    onBug,
+  };
   const downloads = new Downloads({
     hiveId,
     clock,
@@ -92,19 +103,20 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     run: (download, request) => runDownload(runDeps, download, request),
   });
 
+  const live = liveSettings(limiter, slots);
   const info = async (): Promise<HiveInfo> => ({
     hive_id: hiveId,
     version: VERSION,
     uptime_secs: toSeconds(clock.now() - startedAtMs),
     models_dir: settings.modelsDir,
     free_bytes: await store.freeBytes(),
-    settings: settingsInForce(hiveSettings, settings, HIVE_PREFIX),
+    settings: { ...settingsInForce(hiveSettings, settings, HIVE_PREFIX), ...live.read() },
   });
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION });
   addSystemRoutes(app, { hub, info, heartbeats });
-  addSettingsRoutes(app, liveSettings(limiter, slots));
+  addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, registry, downloads, store, hiveId, allowedSources: settings.allowedSources });
   const jobDeps = { registry, downloads, hiveId };
   addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { cpus, release } from 'node:os';
+import { cpus, release, type } from 'node:os';
 import { promisify } from 'node:util';
 import { findCommand } from '../process/find-command.ts';
 import type { Environment } from './results.ts';
@@ -26,7 +26,12 @@ export async function describeEnvironment(path: string): Promise<Environment> {
   // The manifest pins them.
   const manifest: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
   for (const name of packages) versions[name] = pinnedVersion(manifest, name);
-  return { cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length, kernel: release(), versions };
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    kernel: `${type()} ${release()}`,
+    versions,
+  };
 }
 
 function pinnedVersion(manifest: unknown, name: string): string {

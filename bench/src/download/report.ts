@@ -25,7 +25,7 @@ export function report(result: DownloadResult): string {
   const versions = Object.entries(environment.versions).map(([name, version]) => `${name} ${version}`);
   return [
     `${formatGib(sizeBytes)}, medians of ${rounds} alternating rounds after a discarded one, up to ${connections} connections.`,
-    `${environment.cores} x ${environment.cpu}, Linux ${environment.kernel}. ${versions.join(', ')}.`,
+    `${environment.cores} x ${environment.cpu}, ${environment.kernel}. ${versions.join(', ')}.`,
     ...result.scenarios.map(scenarioReport),
   ].join('\n\n');
 }

@@ -8,7 +8,7 @@ if (targetPort === undefined || delayMs === undefined || bytesPerSecond === unde
 }
 const proxy = await startProxy({ targetPort, line: { delayMs, bytesPerSecond } });
 process.stdout.write(`${proxy.port}\n`);
-process.once('SIGTERM', () => void proxy.close());
+process.once('SIGTERM', () => void proxy.close().then(() => process.exit()));
 // Whoever started it holds the other end, so it does not outlive a bench that was killed.
 process.stdin.once('end', () => process.exit());
 process.stdin.resume();

@@ -19,6 +19,11 @@ interface Flight {
 export class BlobFlights {
   readonly #flights = new Map<string, Flight>();
 
+  /** Whether somebody fetches the blob now. */
+  has(path: string): boolean {
+    return this.#flights.has(path);
+  }
+
   /**
    * Fetches the blob at `path`, or waits until somebody else has. `fetch` must find for itself that the blob has come.
    * Rejects with the signal's reason on abort.

@@ -19,6 +19,8 @@ export class Download implements Listener {
   readonly id: DownloadId;
   /** The bandwidth of this download, under that of the hive. */
   readonly limiter: Limiter;
+  /** Where its files grow, by the path of each blob; known once the source has told what there is. */
+  readonly partials = new Map<string, string>();
   readonly #jobs = new Set<Job>();
   readonly #controller = new AbortController();
   #work: Promise<void> = Promise.resolve();

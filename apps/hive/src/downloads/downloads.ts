@@ -137,10 +137,10 @@ export class Downloads {
 
   /** What was asked for, to be asked for again. @throws RbeeError DOWNLOAD_NOT_FOUND, STATUS_CONFLICT */
   requestForRetry(id: DownloadId): DownloadRequest {
-    const { status } = this.get(id);
+    const { status, priority, max_bandwidth: maxBandwidth } = this.get(id);
     if (status !== 'failed' && status !== 'cancelled')
       throw conflict(id, status, 'a failed or cancelled one is tried again');
-    return { ...this.#request(id), retryOf: id };
+    return { ...this.#request(id), priority, maxBandwidth, retryOf: id };
   }
 
   /** Stops a download for a while. Answers when its bytes have stopped. @throws RbeeError STATUS_CONFLICT */

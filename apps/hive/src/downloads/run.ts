@@ -13,9 +13,10 @@ import {
 } from '@rbee/contract';
 import type { DownloadTracker } from '@rbee/download-tracker';
 import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
-import { type RetryRule, withRetry } from '@rbee/transfer';
+import { discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
 import type { ResolvedModel, Source } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
+import type { BlobFlights } from './blob-flights.ts';
 import { type Download, isPause, partialChoiceOf } from './download.ts';
 import type { DownloadRequest } from './downloads.ts';
 import type { FetchFile } from './fetch-file.ts';
@@ -27,6 +28,7 @@ export interface RunDeps {
   readonly tracker: DownloadTracker;
   readonly store: Store;
   readonly slots: Slots;
+  readonly flights: BlobFlights;
   readonly sources: { readonly hf: Source<HfRef> };
   readonly fetchFile: FetchFile;
   readonly retry: RetryRule;
@@ -82,6 +84,9 @@ async function fetchModel(
   narrate('download_resolve', `🔎 Looking up ${printModelRef(request.ref)}`);
   const model = await resolve(deps, download, request.ref, signal);
   const files = checkedAgainst(request.sha256, model);
+  for (const { blobName } of files) {
+    download.partials.set(store.layout.blob(model.repo, blobName), store.layout.partial(model.repo, blobName));
+  }
   const tally = createTally(tracker, download.id, files);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
   let sha256: string | null = null;
@@ -139,8 +144,8 @@ async function endBadly(deps: RunDeps, download: Download, error: unknown): Prom
   // A daemon that stops ends no download: what is on disk is where the next start goes on.
   if (signal.reason instanceof ShutdownRequest) return;
   if (signal.aborted) {
-    const partial = partialChoiceOf(signal.reason) === 'keep' ? 'kept' : 'discarded';
-    const bytes = tracker.get(id).bytes;
+    const { bytes } = tracker.get(id);
+    const partial = await discardIfAsked(deps, download);
     tracker.cancel(id, partial);
     const fate = partial === 'kept' ? `${formatBytes(bytes)} kept on disk` : 'what was on disk is deleted';
     narrate('download_cancelled', `🛑 Cancelled: ${fate}`);
@@ -152,6 +157,16 @@ async function endBadly(deps: RunDeps, download: Download, error: unknown): Prom
   const shown: Failure = { code, message, ...(hint === undefined ? {} : { hint }) };
   tracker.fail(id, shown);
   narrate('download_failed', `❌ ${message}${hint === undefined ? '' : ` (${hint})`}`, 'error');
+}
+
+/**
+ * Deletes what a cancelled download has on disk, where that was asked for; the answer is what became of it. A blob that
+ * another download fetches now is left to that one. Before the source has told what there is nothing is known to delete.
+ */
+async function discardIfAsked({ flights }: RunDeps, download: Download): Promise<'kept' | 'discarded'> {
+  if (partialChoiceOf(download.signal.reason) === 'keep' || download.partials.size === 0) return 'kept';
+  for (const [blob, partial] of download.partials) if (!flights.has(blob)) await discardPartial(partial);
+  return 'discarded';
 }
 
 function heartbeatLine(deps: RunDeps, download: Download, ref: ModelRef): string {

@@ -20,22 +20,39 @@ export interface Tally {
 export function createTally(tracker: DownloadTracker, id: DownloadId, files: readonly SourceFile[]): Tally {
   const sizes = files.map((file) => file.size);
   const total = sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0);
+  const earlier = tracker.get(id);
+  /** What an earlier run of this download had on disk, until this one has come to where that ended. */
+  let kept = earlier.bytes;
+  let bytesWasted = earlier.bytes_wasted;
   let before = { bytes: 0, reused: 0 };
   let current = NOTHING;
-  let bytesWasted = 0;
   let filesDone = 0;
   tracker.update(id, { total, filesTotal: files.length, filesDone });
 
-  const onState = (state: TransferState) => {
+  /** Bytes never fall because a run starts from the front again: only what is really gone is counted as wasted. */
+  const bytesOf = (state: TransferState, size: number | null): number => {
+    const bytes = before.bytes + state.bytes;
+    if (bytes >= kept) kept = 0;
+    if (kept === 0) return bytes;
+    const isWhereItEnded = size === null || before.bytes + size >= kept;
+    if (state.phase === 'starting' || !isWhereItEnded) return kept;
+    bytesWasted += kept - bytes;
+    kept = 0;
+    return bytes;
+  };
+
+  const onState = (state: TransferState, size: number | null) => {
     // A transfer that was somebody else's may have thrown away what it had before this one took over.
     bytesWasted += Math.max(0, state.wasted - current.wasted, current.bytes - state.bytes);
     current = state;
+    const bytes = bytesOf(state, size);
     tracker.update(id, {
       status: state.phase satisfies LiveStatus,
-      bytes: before.bytes + state.bytes,
+      bytes,
       // With one file its own total is the download's, also where only the first answer tells it.
       ...(files.length === 1 ? { total: state.total } : {}),
-      bytesReused: before.reused + state.reused,
+      // What an earlier run fetched is not what was there before the download.
+      bytesReused: earlier.bytes > 0 ? earlier.bytes_reused : before.reused + state.reused,
       bytesWasted,
       attempt: state.attempt,
       connections: state.connections,
@@ -46,7 +63,7 @@ export function createTally(tracker: DownloadTracker, id: DownloadId, files: rea
     begin(file) {
       tracker.update(id, { file: file.path, attempt: 1 });
       return {
-        onState,
+        onState: (state) => onState(state, file.size),
         onNotice(notice) {
           tracker.notice(id, notice);
           narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${file.path}: ${notice.message}`, 'warn');

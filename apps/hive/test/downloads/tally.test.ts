@@ -75,4 +75,28 @@ describe('the tally of a download', () => {
     watcher.onState(state(100));
     expect(tracker.get(id)).toMatchObject({ bytes: 100, bytes_wasted: 65 });
   });
+
+  it('goes on from what an earlier run had, and counts only what is really gone as wasted', () => {
+    const { tracker, id, files, tally: earlier } = tallied(100, 50);
+    const [first, second] = files;
+    if (!first || !second) throw new Error('two files');
+    earlier.begin(first).onState(state(100));
+    earlier.done();
+    earlier.begin(second).onState(state(30, { wasted: 2 }));
+    tracker.update(id, { status: 'paused' });
+    tracker.update(id, { status: 'queued' });
+    tracker.update(id, { status: 'starting' });
+
+    const later = createTally(tracker, id, files);
+    later.begin(first).onState(presentState(100));
+    expect(tracker.get(id)).toMatchObject({ bytes: 130, bytes_wasted: 2, bytes_reused: 0 });
+    later.done();
+    const watcher = later.begin(second);
+    watcher.onState(state(0, { phase: 'starting' }));
+    expect(tracker.get(id).bytes).toBe(130);
+    watcher.onState(state(25));
+    expect(tracker.get(id)).toMatchObject({ bytes: 125, bytes_wasted: 7 });
+    watcher.onState(state(50));
+    expect(tracker.get(id)).toMatchObject({ bytes: 150, bytes_wasted: 7, bytes_reused: 0 });
+  });
 });

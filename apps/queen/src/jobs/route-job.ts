@@ -28,6 +28,8 @@ import type { Relay } from '../relay/relay.ts';
 
 /** How long after its cancel a hive's job stream may take to say so. */
 const CANCELLED_WITHIN_MS = 2_000;
+/** Requests that are remembered, so that one sent twice starts one job; as many as the registry remembers jobs. */
+const ASKED_LIMIT = 1_000;
 /** A list of models comes as one event. */
 const MAX_EVENT_CHARS = 16 * 1024 * 1024;
 
@@ -51,6 +53,8 @@ interface Leg {
 export class RoutedJobs {
   readonly #deps: RouteJobDeps;
   readonly #legs = new WeakMap<Job, readonly Leg[]>();
+  /** What was asked for under an id, and its answer: known before the first hive has been asked. */
+  readonly #asked = new Map<JobId, { readonly request: string; readonly answer: Promise<JobAccepted> }>();
 
   constructor(deps: RouteJobDeps) {
     this.#deps = deps;
@@ -60,13 +64,29 @@ export class RoutedJobs {
    * Chooses the hives and hands them the operation. Answers when they have taken it.
    * @throws RbeeError of the choice, or of the hive when none takes it
    */
-  async start(body: QueenOperation): Promise<JobAccepted> {
+  start(body: QueenOperation): Promise<JobAccepted> {
+    const id = body.job_id ?? newJobId();
+    const request = JSON.stringify(Object.entries(body).sort());
+    const earlier = this.#asked.get(id);
+    if (earlier?.request === request) return earlier.answer;
+    if (earlier) throw new RbeeError('STATUS_CONFLICT', `the job ${id} was asked for with something else`);
+    const answer = this.#start(body, id);
+    this.#asked.set(id, { request, answer });
+    this.#forgetOldest();
+    // What was refused is not remembered: nothing was started under the id.
+    answer.catch(() => this.#asked.delete(id));
+    return answer;
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#asked.keys();
+    if (this.#asked.size > ASKED_LIMIT && oldest) this.#asked.delete(oldest);
+  }
+
+  async #start(body: QueenOperation, id: JobId): Promise<JobAccepted> {
     const { hive_id, ...asked } = body;
-    const id = asked.job_id ?? newJobId();
     const operation = { ...asked, job_id: id };
     const model = operation.operation === 'model_download' ? printModelRef(parseModelRef(operation.model)) : null;
-    const known = this.#deps.registry.find(id);
-    if (known) return this.#again(known, { operation: operation.operation, model }, hive_id);
     const choice = this.#choose(operation.operation, hive_id);
     const legs = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
     const refusals = legs.map((leg) => leg.accepted).filter((accepted) => accepted instanceof RbeeError);
@@ -109,13 +129,6 @@ export class RoutedJobs {
       const { code } = toRbeeError(error);
       return { ...nothing, state: code === 'HIVE_UNAVAILABLE' ? 'unreachable' : 'ended' };
     }
-  }
-
-  /** The answer to a request that came before: the same job. Another request under its id is refused. */
-  #again(job: Job, request: Job['request'], wish: QueenOperation['hive_id']): JobAccepted {
-    if (job.request.operation === request.operation && job.request.model === request.model)
-      return toAccepted(job, wish);
-    throw new RbeeError('STATUS_CONFLICT', `the job ${job.id} was asked for with something else`);
   }
 
   #run(id: JobId, request: Job['request'], choice: Choice, legs: readonly Leg[]): Job {

@@ -1,0 +1,52 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TempDir, tempDir } from '@rbee/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { clientNames, clients } from '../../src/download/clients.ts';
+import { scenarioNames, scenarios } from '../../src/download/scenarios.ts';
+import { findCommand } from '../../src/process/find-command.ts';
+
+let folder: TempDir;
+beforeEach(async () => {
+  folder = await tempDir();
+});
+afterEach(() => folder.remove());
+
+describe('findCommand', () => {
+  test('finds what can be run, in the order of the path', async () => {
+    const command = join(folder.path, 'a-command-of-this-test');
+    await writeFile(command, '');
+    expect(findCommand('a-command-of-this-test', `/nowhere:${folder.path}`)).toBeNull();
+    await chmod(command, 0o755);
+    expect(findCommand('a-command-of-this-test', `/nowhere::${folder.path}`)).toBe(command);
+  });
+});
+
+describe('tables', () => {
+  test('there is one scenario for each name, and its targets are over peers that take part', () => {
+    expect(scenarios.map(({ name }) => name)).toEqual([...scenarioNames]);
+    for (const { peers, targets } of scenarios) {
+      for (const target of targets) if (target.kind === 'ratio') expect(peers).toContain(target.over);
+    }
+  });
+
+  test('every client puts its file into the folder that is its own, and trusts the origin where there is TLS', () => {
+    const job = {
+      url: 'https://127.0.0.1:1/model.bin',
+      hubUrl: 'https://127.0.0.1:1',
+      folder: '/tmp/own',
+      sizeBytes: 1,
+      sha256: 'a'.repeat(64),
+      caFile: '/tmp/ca.pem',
+      connections: 16,
+    };
+    for (const name of clientNames) {
+      const { steps, output } = clients[name].plan(job);
+      expect(output.startsWith('/tmp/own/')).toBe(true);
+      const [first] = steps;
+      // Node.js is told by its environment.
+      const isTold = first?.[0] === process.execPath || first?.some((word) => word.includes('/tmp/ca.pem'));
+      expect([name, isTold]).toEqual([name, true]);
+    }
+  });
+});
