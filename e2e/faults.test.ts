@@ -77,6 +77,17 @@ describe('what a hub may do', () => {
   });
 });
 
+describe('a file without a byte', () => {
+  it('is downloaded like any other', async () => {
+    fleet.hub.addRepo({ id: 'org/empty', files: { 'empty.txt': Buffer.alloc(0), 'some.txt': Buffer.from('x') } });
+    const { events, download } = await followed('hf:org/empty::file=empty.txt');
+    expect(jsonOf(events.at(-1))).toMatchObject({ bytes: 0, total: 0 });
+    expect(await readFile(String(download['path']))).toHaveLength(0);
+    const both = await followed('hf:org/empty::include=*');
+    expect(both.download).toMatchObject({ status: 'complete', files_done: 2, bytes: 1 });
+  });
+});
+
 describe('bad input', () => {
   it.each([
     ['an unknown repo', 'hf:org/nothing::file=x.gguf', 'MODEL_NOT_FOUND', /private one needs a token/],

@@ -135,6 +135,8 @@ describe('retry', () => {
     expect(status).toBe(202);
     expect(body['download_id']).not.toBe(download_id);
     const lines = spoken(await (await readStream(`${fleet.queen.url}/v1/jobs/${body['job_id']}/stream`)).toEnd());
+    const taken = { operation: 'model_download', model: model('second'), job_id: body['job_id'] };
+    expect(await api('POST', `${fleet.queen.url}/v1/jobs`, taken)).toMatchObject({ status: 409 });
     expect(lines.at(-1)).toBe('[DONE]');
     const again = await api('GET', `${downloads()}/${body['download_id']}`);
     expect(again.body).toMatchObject({ status: 'complete', retry_of: download_id });

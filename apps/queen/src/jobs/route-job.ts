@@ -69,7 +69,10 @@ export class RoutedJobs {
     const request = JSON.stringify(Object.entries(body).sort());
     const earlier = this.#asked.get(id);
     if (earlier?.request === request) return earlier.answer;
-    if (earlier) throw new RbeeError('STATUS_CONFLICT', `the job ${id} was asked for with something else`);
+    // An id that a retry gave, or whose request is no longer remembered: no hive may be asked under it.
+    if (earlier || this.#deps.registry.find(id)) {
+      throw new RbeeError('STATUS_CONFLICT', `the job ${id} was asked for with something else`);
+    }
     const answer = this.#start(body, id);
     this.#asked.set(id, { request, answer });
     this.#forgetOldest();
