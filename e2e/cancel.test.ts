@@ -122,7 +122,7 @@ describe('Ctrl+C in the keeper', () => {
   it('cancels the job it started, says what was kept, and leaves with 130', async () => {
     const keeper = fleet.keeperInTerminal(['model', 'download', MODEL], { cols: 100 });
     await fleet.hub.waitFor(() => fleet.hub.inFlight('cdn') > 0, 'the transfer');
-    await keeper.waitFor(() => /%/.test(keeper.screen()), 'a bar');
+    await keeper.waitFor(() => /[1-9][\d.]*\s?%|0\.[1-9]\s?%/.test(keeper.screen()), 'bytes to keep');
     keeper.write('\u0003');
     expect(await keeper.exited).toMatchObject({ exitCode: 130 });
     await fleet.hub.waitFor(() => fleet.hub.inFlight('cdn') === 0, 'the sockets to close');
