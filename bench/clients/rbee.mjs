@@ -1,13 +1,14 @@
 // Fetches one file with the built `@rbee/transfer`. Plain JavaScript: stripping types would cost time and memory
 // that are not the engine's. Argument: JSON of `{ url, folder, name, sizeBytes, sha256, connections }`.
 import { join } from 'node:path';
-import { transferFile } from '@rbee/transfer';
-import { Agent } from 'undici';
+import { createReadPool, transferFile } from '@rbee/transfer';
+import { Agent, buildConnector } from 'undici';
 
 const { url, folder, name, sizeBytes, sha256, connections } = JSON.parse(process.argv[2] ?? '');
 /** What of the engine is set, all else is its own choice. */
 const engine = { maxConnections: connections };
-const dispatcher = new Agent({ allowH2: false });
+const pool = createReadPool();
+const dispatcher = new Agent({ allowH2: false, connect: buildConnector({ allowH2: false, ...pool.reads }) });
 let mostConnections = 0;
 const result = await transferFile(
   {
@@ -29,6 +30,7 @@ const result = await transferFile(
       mostConnections = Math.max(mostConnections, state.connections);
     },
     onNotice: (notice) => process.stderr.write(`${JSON.stringify(notice)}\n`),
+    pool,
     ...engine,
   },
 );

@@ -4,7 +4,7 @@ import { createLogger, createServer, fingerprint, openStateDb, type Running, set
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
-import { createLimiter, type Limiter } from '@rbee/transfer';
+import { createLimiter, createReadPool, type Limiter } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { BlobFlights } from './downloads/blob-flights.ts';
 import { Downloads } from './downloads/downloads.ts';
@@ -56,7 +56,12 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     onForget: (id) => history.forgetJob(id),
   });
   const exemptOrigin = new URL(settings.hfEndpoint).origin;
-  const dispatcher = createSourceDispatcher({ exemptOrigin, allowPrivate: settings.allowPrivateSources });
+  const pool = createReadPool();
+  const dispatcher = createSourceDispatcher({
+    exemptOrigin,
+    allowPrivate: settings.allowPrivateSources,
+    reads: pool.reads,
+  });
   const queenDispatcher = new Agent();
 
   const { retryAttempts: attempts, retryBaseDelayMs: baseDelayMs } = settings;
@@ -74,6 +79,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     store,
     flights,
     dispatcher,
+    pool,
     retry,
     maxConnections,
     headersTimeoutMs,

@@ -1,13 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 
 /** Large enough to make few system calls, small enough that the bytes are still in the processor's cache. */
-const batchBytes = 256 * 2 ** 10;
+const batchBytes = 512 * 2 ** 10;
 /** Tiny chunks are not joined beyond this, since the system takes a limited number of buffers per call. */
 const maxBuffersPerBatch = 512;
 /** A second write hides the latency of the first; more only take threads from others. */
 const maxWritesInFlight = 2;
-/** Above this the senders of a file are paused until the disk has caught up: the bound of one transfer's memory. */
-export const maxUnwrittenBytes = 2 * 2 ** 20;
 /** On a slow connection a batch is not filled but written after this, so that progress is real. */
 const lingerMs = 100;
 
@@ -21,6 +19,8 @@ export interface BatchWriterOptions {
   /** All bytes before this offset are in the file now. Called in rising order. */
   readonly onFrontier: (frontier: number) => void;
   readonly onError: (error: unknown) => void;
+  /** Told of each chunk that is written, whose memory may be used again. */
+  readonly release?: (chunk: Buffer) => void;
 }
 
 interface Write {
@@ -57,11 +57,24 @@ export class BatchWriter {
   /** Takes the chunk that follows the last one. The buffer belongs to the writer from here. */
   write(chunk: Buffer): void {
     if (this.#failure !== null || chunk.length === 0) return;
-    this.#buffers.push(chunk);
+    this.#append(chunk);
     this.#bufferedBytes += chunk.length;
     this.#unwrittenBytes += chunk.length;
     if (this.#isBatchReady) this.#dispatch();
     else if (this.#linger === null) this.#linger = setTimeout(() => this.#dispatch(), lingerMs);
+  }
+
+  /** Chunks that lie side by side in memory are one. */
+  #append(chunk: Buffer): void {
+    const last = this.#buffers.at(-1);
+    if (last !== undefined && last.buffer === chunk.buffer && last.byteOffset + last.length === chunk.byteOffset) {
+      this.#buffers[this.#buffers.length - 1] = Buffer.from(chunk.buffer, last.byteOffset, last.length + chunk.length);
+    } else this.#buffers.push(chunk);
+  }
+
+  /** Writes what has come, without waiting for a full batch. */
+  push(): void {
+    this.#dispatch();
   }
 
   /** Writes what is left and waits for all writes. Rejects with the first error; no further chunk is taken. */
@@ -91,7 +104,10 @@ export class BatchWriter {
     this.#position = write.end;
     this.#bufferedBytes -= bytes;
     writeAll(this.#options.handle, buffers, start, bytes).then(
-      () => this.#settle(write, bytes, null),
+      () => {
+        if (this.#options.release) for (const buffer of buffers) this.#options.release(buffer);
+        this.#settle(write, bytes, null);
+      },
       (error: unknown) => this.#settle(write, bytes, { error }),
     );
   }

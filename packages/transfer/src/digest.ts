@@ -14,6 +14,8 @@ import {
 /** Below this a worker costs more than it saves, and hashing in slices does not block anybody. */
 const inlineLimitBytes = 2 * 2 ** 20;
 const inlineReadBytes = 256 * 2 ** 10;
+/** The worker is woken for no less than this, which the processor's cache still holds. */
+const wakeBytes = 2 ** 20;
 
 export interface Digests {
   readonly sha256: string;
@@ -83,6 +85,7 @@ function createWorkerDigester(options: DigestOptions): Digester {
   answer.promise.catch(() => {});
   let worker: Worker | null = null;
   let isClosed = false;
+  let told = 0;
 
   const start = (gitSize: number | null) => {
     if (worker === null && !isClosed)
@@ -96,6 +99,8 @@ function createWorkerDigester(options: DigestOptions): Digester {
   if (!options.isGit || options.size !== null) start(options.isGit ? options.size : null);
   return {
     advance(frontier) {
+      if (frontier - told < wakeBytes) return;
+      told = frontier;
       Atomics.store(offsets, FRONTIER_CELL, BigInt(frontier));
       wake();
     },

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { ConnectionBudget } from './connection-budget.ts';
 import type { Limiter } from './limiter.ts';
+import type { ReadPool } from './read-pool.ts';
 import type { RetryRule } from './retry.ts';
 
 /** Where a file's bytes are at the moment. */
@@ -73,6 +74,8 @@ export interface TransferOptions {
   readonly limiter?: Limiter;
   /** Connections at most for this file, default 1. It starts with one and takes more only while they make it faster. */
   readonly maxConnections?: number;
+  /** Whose memory the dispatcher's sockets read into; chunks go back to it when they are written. */
+  readonly pool?: ReadPool;
   /** Shared by all transfers that it is given to. */
   readonly connections?: ConnectionBudget;
   /** Called at each change, up to once per batch of writes. */

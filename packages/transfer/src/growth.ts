@@ -1,13 +1,21 @@
 /** A speed is measured over at least this. */
-const windowMs = 150;
+const windowMs = 100;
 /** Twice as many connections stay where they make the whole at least this much faster; less is in the noise. */
 const minGain = 1.2;
 /** Where each brought nearly as much as those before, the next step is a larger one. */
 const fullGain = 1.7;
+/** With less than this share of what so many more could bring, some of them bring nothing. */
+const usefulShare = 0.6;
 const STEP = 2;
 const LARGE_STEP = 4;
+/** Bytes per millisecond. Connections as slow as this are held back by a distance or a limit, which others do not share. */
+const slowEach = 64_000;
+/** As fast as this the machine itself is the limit, and a further connection only costs. */
+const fastAll = 300_000;
+/** Windows in which a trial may show its gain: one may fall together with a pause of something else. */
+const trialWindows = 3;
 /** After a trial that did not help the next one waits, longer each time. */
-const firstRestMs = 2_000;
+const firstRestMs = 1_000;
 const maxRestMs = 30_000;
 
 /** What is seen at a moment. */
@@ -29,7 +37,7 @@ export class Growth {
   #wanted = 1;
   /** Where the running measurement began. */
   #from: { readonly nowMs: number; readonly bytes: number; readonly connections: number } | null = null;
-  #trial: { readonly before: number; readonly speed: number } | null = null;
+  #trial: { readonly before: number; readonly speed: number; readonly windows: number } | null = null;
   /** The first measurement of all is that of a connection that has just begun. */
   #isWarm = false;
   #restMs = firstRestMs;
@@ -66,24 +74,31 @@ export class Growth {
 
   #decide(speed: number, nowMs: number, connections: number): void {
     const trial = this.#trial;
-    this.#trial = null;
-    let step = STEP;
+    let step = speed < connections * slowEach ? LARGE_STEP : STEP;
     if (trial !== null) {
-      if (speed < trial.speed * minGain) {
-        this.#wanted = trial.before;
+      const gain = speed / trial.speed;
+      // Of a large step only what has brought something stays, of one that brought nothing no connection.
+      const isUseful = gain >= minGain && gain >= usefulShare * (connections / trial.before);
+      if (!isUseful && trial.windows + 1 < trialWindows) {
+        this.#trial = { ...trial, windows: trial.windows + 1 };
+        return;
+      }
+      this.#trial = null;
+      if (!isUseful) {
+        this.#wanted = gain >= minGain ? Math.ceil(trial.before * gain) : trial.before;
         this.#restUntilMs = nowMs + this.#restMs;
         this.#restMs = Math.min(this.#restMs * 2, maxRestMs);
         return;
       }
       this.#restMs = firstRestMs;
-      if (speed >= trial.speed * fullGain) step = LARGE_STEP;
+      if (gain >= fullGain) step = LARGE_STEP;
     }
     if (!this.#isWarm) {
       this.#isWarm = true;
       return;
     }
-    if (speed === 0 || nowMs < this.#restUntilMs || connections >= this.#max) return;
-    this.#trial = { before: connections, speed };
+    if (speed === 0 || speed >= fastAll || nowMs < this.#restUntilMs || connections >= this.#max) return;
+    this.#trial = { before: connections, speed, windows: 0 };
     this.#wanted = Math.min(this.#max, connections * step);
   }
 }

@@ -11,6 +11,7 @@ export type {
 } from './file-request.ts';
 export { errorOfConnection, errorOfStatus } from './http-fault.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
+export { createReadPool, type ReadPool } from './read-pool.ts';
 export {
   type Attempt,
   type Failures,

@@ -11,6 +11,8 @@ const MIN_WAIT_MS = 1;
 export interface Limiter {
   /** null is unlimited. */
   readonly bytesPerSecond: number | null;
+  /** Whether it or one above it limits anything now. */
+  readonly isLimited: boolean;
   /** Changes the limit; those who wait now wait by the new one. */
   set(bytesPerSecond: number | null): void;
   /**
@@ -28,24 +30,28 @@ export function createLimiter(bytesPerSecond: number | null, clock: Clock = syst
 
 function limiterOver(
   bucket: Bucket,
-  parent: ((bytes: number, signal: AbortSignal) => Passing) | null,
+  parent: { readonly pass: (bytes: number, signal: AbortSignal) => Passing; readonly isLimited: () => boolean } | null,
   clock: Clock,
 ): Limiter {
+  const isLimited = () => bucket.bytesPerSecond !== null || parent?.isLimited() === true;
   const own = Symbol('own');
   const passAs =
     (key: symbol) =>
     (bytes: number, signal: AbortSignal): Passing => {
       const passing = bucket.pass(key, bytes, signal);
       if (parent === null) return passing;
-      return passing === undefined ? parent(bytes, signal) : passing.then(() => parent(bytes, signal));
+      return passing === undefined ? parent.pass(bytes, signal) : passing.then(() => parent.pass(bytes, signal));
     };
   return {
     get bytesPerSecond() {
       return bucket.bytesPerSecond;
     },
+    get isLimited() {
+      return isLimited();
+    },
     set: (next) => bucket.set(next),
     pass: passAs(own),
-    child: (limit) => limiterOver(new Bucket(limit, clock), passAs(Symbol('child')), clock),
+    child: (limit) => limiterOver(new Bucket(limit, clock), { pass: passAs(Symbol('child')), isLimited }, clock),
   };
 }
 

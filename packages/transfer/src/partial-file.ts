@@ -32,7 +32,14 @@ export class PartialFile {
   #hasNews = false;
   #isSynced = false;
 
-  constructor(path: string, handle: FileHandle, wanted: WantedFile, origin: PartialOrigin, boot: string | null) {
+  constructor(
+    path: string,
+    handle: FileHandle,
+    wanted: WantedFile,
+    origin: PartialOrigin,
+    boot: string | null,
+    release?: (chunk: Buffer) => void,
+  ) {
     this.path = path;
     this.origin = origin;
     this.#handle = handle;
@@ -52,6 +59,7 @@ export class PartialFile {
     });
     this.#writers = new WriterSet({
       handle,
+      ...(release === undefined ? {} : { release }),
       mustWait: () => this.#keeper.mustWait,
       onWritten: (span) => this.#add(span),
     });
@@ -181,7 +189,11 @@ export class PartialFile {
 }
 
 /** Opens a partial, or makes it; what is not proven to be of the wanted file is thrown away. */
-export async function openPartial(path: string, wanted: WantedFile): Promise<PartialFile> {
+export async function openPartial(
+  path: string,
+  wanted: WantedFile,
+  release?: (chunk: Buffer) => void,
+): Promise<PartialFile> {
   await makeFolder(dirname(path));
   const boot = await readBootId();
   const loaded = await loadJournal(path, boot);
@@ -193,7 +205,7 @@ export async function openPartial(path: string, wanted: WantedFile): Promise<Par
     // Bytes that the journal does not claim may be holes or of another file.
     const claimedEnd = origin.spans.at(-1)?.[1] ?? 0;
     if (length > claimedEnd) await handle.truncate(claimedEnd);
-    return new PartialFile(path, handle, wanted, origin, boot);
+    return new PartialFile(path, handle, wanted, origin, boot, release);
   } catch (error) {
     await handle.close();
     throw error;

@@ -7,7 +7,7 @@ export interface Part {
 }
 
 /** A part is split no further than into two of this. */
-const minSplitBytes = 2 ** 20;
+const minSplitBytes = 256 * 2 ** 10;
 
 /**
  * Who fetches what of a file. Parts are handed out from the front, so that a digest can follow; what a connection could

@@ -52,6 +52,8 @@ export class RangeDownload {
   #received = 0;
   #drops = 0;
   #hasBegun = false;
+  /** An answer has begun where it was asked to begin, so that the server does serve parts. */
+  #servesParts = false;
   /** Of a part that was fetched to its end. */
   #usualSpeed: number | null = null;
   #failure: { readonly error: unknown } | null = null;
@@ -219,6 +221,7 @@ export class RangeDownload {
       if (this.#connections.size > 1 || this.#open > 1) throw new RangeIgnoredError(this.#host.name);
       this.#limit(1);
     }
+    if (!isWhole && head.start > 0) this.#servesParts = true;
     this.#host.accept();
     if (isWhole || !this.#hasBegun) {
       this.#hasBegun = true;
@@ -278,6 +281,8 @@ export class RangeDownload {
       this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, connections: size, isSettled });
     }
     while (this.#connections.size < this.#growth.wanted && this.#plan.unclaimedBytes > 0) {
+      // One asks first, so that a server which sends all to everybody does so once.
+      if (!this.#servesParts && this.#connections.size > 1) return;
       const { connections: budget } = this.#options;
       if (budget?.isWanted === true || budget?.tryTake() === false) return;
       this.#launch();

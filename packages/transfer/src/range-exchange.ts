@@ -10,6 +10,8 @@ import { Watchdog } from './watchdog.ts';
 const maxDiscardedBytes = 64 * 2 ** 10;
 /** And no longer than this. */
 const discardTimeoutMs = 1_000;
+/** What is limited goes on in pieces of this: a larger one would be a burst, and the last of a file is not paid for. */
+const limitedPieceBytes = 64 * 2 ** 10;
 
 export type ExchangeOutcome =
   | { readonly kind: 'received'; readonly head: RangeHead }
@@ -35,6 +37,8 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   #isHeldBySink = false;
   /** Chunks whose turn under the limit has not come yet. */
   #unpassed = 0;
+  /** Of the last chunk, what neither sink nor limit have taken. */
+  #rest: Buffer | null = null;
   #isSettled = false;
 
   constructor(request: RangeRequest, url: URL, options: RangeOptions, sink: RangeSink) {
@@ -95,10 +99,24 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#watchdog.refresh();
-    this.#isHeldBySink = !this.#sink.write(chunk);
-    if (this.#isSettled) return;
-    this.#limit(chunk.length);
-    if (this.#isHeld) this.#pause();
+    this.#pass(chunk);
+    if (!this.#isSettled && this.#isHeld) this.#pause();
+  }
+
+  /** Gives the sink what it and the limit take now, and keeps the rest. */
+  #pass(chunk: Buffer): void {
+    for (let rest = chunk; ; ) {
+      const piece = this.#options.limiter?.isLimited === true ? rest.subarray(0, limitedPieceBytes) : rest;
+      rest = rest.subarray(piece.length);
+      this.#isHeldBySink = !this.#sink.write(piece);
+      if (this.#isSettled) return;
+      this.#limit(piece.length);
+      if (rest.length === 0) return;
+      if (this.#isHeld) {
+        this.#rest = rest;
+        return;
+      }
+    }
   }
 
   onResponseEnd(): void {
@@ -169,6 +187,10 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
 
   #resume(): void {
     // A connection that has been given back may be serving another request, which this one must not wake.
+    if (this.#isSettled || this.#isHeld) return;
+    const rest = this.#rest;
+    this.#rest = null;
+    if (rest !== null) this.#pass(rest);
     if (this.#isSettled || this.#isHeld) return;
     if (this.#verdict === null) {
       this.#watchdog.start(this.#options.stallTimeoutMs, () => {

@@ -1,5 +1,8 @@
-import { BatchWriter, maxUnwrittenBytes, type WritableHandle } from './batch-writer.ts';
+import { BatchWriter, type WritableHandle } from './batch-writer.ts';
 import type { Span } from './spans.ts';
+
+/** Above this the senders of a file are paused until the disk has caught up: the bound of one transfer's memory. */
+const maxUnwrittenBytes = 8 * 2 ** 20;
 
 export interface WriteListener {
   /** More of what was given is in the file. */
@@ -25,6 +28,7 @@ export interface WriterSetOptions {
   readonly mustWait: () => boolean;
   /** Told before the writer's own listener. */
   readonly onWritten: (span: Span) => void;
+  readonly release?: (chunk: Buffer) => void;
 }
 
 interface Member {
@@ -44,9 +48,10 @@ export class WriterSet {
 
   open(start: number, listener: WriteListener): RangeWriter {
     let written = start;
-    const { handle, onWritten } = this.#options;
+    const { handle, onWritten, release } = this.#options;
     const writer = new BatchWriter({
       handle,
+      ...(release === undefined ? {} : { release }),
       position: start,
       onError: listener.onError,
       onFrontier: (frontier) => {
@@ -66,6 +71,8 @@ export class WriterSet {
       write: (chunk) => {
         writer.write(chunk);
         member.isHeld = this.#mustHold;
+        // What waits for a full batch would wait in vain, for nobody sends the rest of it.
+        if (member.isHeld) for (const other of this.#members) other.writer.push();
         return !member.isHeld;
       },
       flush: async () => {

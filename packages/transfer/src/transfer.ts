@@ -19,7 +19,7 @@ export async function transferFile(request: FileRequest, options: TransferOption
   };
   let partial: PartialFile | null = null;
   try {
-    partial = await openPartial(request.partialPath, wanted);
+    partial = await openPartial(request.partialPath, wanted, options.pool?.release);
     const result = await new FileTransfer(wanted, options, partial).run();
     await partial.close();
     return result;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { BatchWriter, maxUnwrittenBytes, type WritableHandle } from '../src/batch-writer.ts';
+import { BatchWriter, type WritableHandle } from '../src/batch-writer.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
 let fixture: Fixture;
@@ -96,27 +96,6 @@ test('many tiny chunks are written, too', async () => {
   await writer.flush();
   const { size } = await handle.stat();
   expect(size).toBe(5_000);
-});
-
-test('a writer is full while more than it may hold is not on disk, and empties', async () => {
-  const gate = Promise.withResolvers<void>();
-  const slow = {
-    writev: async (buffers: Buffer[], position: number) => {
-      await gate.promise;
-      return handle.writev(buffers, position);
-    },
-    write: handle.write.bind(handle),
-  } as unknown as WritableHandle;
-  const writer = new BatchWriter({ handle: slow, position: 0, onError: () => {}, onFrontier: () => {} });
-  let bytes = 0;
-  while (writer.unwrittenBytes < maxUnwrittenBytes) {
-    writer.write(Buffer.alloc(65_536));
-    bytes += 65_536;
-  }
-  expect(bytes).toBeLessThanOrEqual(8 * 2 ** 20);
-  gate.resolve();
-  await writer.flush();
-  expect(writer.unwrittenBytes).toBe(0);
 });
 
 test('the frontier does not pass a write that failed, and flush tells the first error', async () => {

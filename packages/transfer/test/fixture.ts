@@ -2,8 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent } from 'undici';
-import type { FileRequest, TransferNotice, TransferOptions, TransferState } from '../src/index.ts';
+import { Agent, buildConnector } from 'undici';
+import {
+  createReadPool,
+  type FileRequest,
+  type TransferNotice,
+  type TransferOptions,
+  type TransferState,
+} from '../src/index.ts';
 import { type FaultServer, type ServedFile, serve, startFaultServer } from './fault-server.ts';
 
 export const sha256Of = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
@@ -37,7 +43,8 @@ export async function createFixture(size = 3_000_000, etag: string | null = '"v1
   const file = etag === null ? { content } : { content, etag };
   const server = await startFaultServer(serve(file));
   const folder = await mkdtemp(join(tmpdir(), 'rbee-transfer-'));
-  const dispatcher = new Agent({ allowH2: false });
+  const pool = createReadPool();
+  const dispatcher = new Agent({ allowH2: false, connect: buildConnector({ allowH2: false, ...pool.reads }) });
   const partialPath = join(folder, 'blob.incomplete');
   const finalPath = join(folder, 'blob');
   const notices: TransferNotice[] = [];
@@ -65,6 +72,7 @@ export async function createFixture(size = 3_000_000, etag: string | null = '"v1
     options: (change) => ({
       signal: abort.signal,
       dispatcher,
+      pool,
       headersTimeoutMs: generousTimeoutMs,
       stallTimeoutMs: generousTimeoutMs,
       retry: quickRetry,

@@ -16,30 +16,44 @@ function run(growth: Growth, speedOf: (connections: number) => number, forMs: nu
 
 test('a server that is slow per connection is soon asked over as many as there may be', () => {
   const growth = new Growth(16);
-  const { seen } = run(growth, (n) => n * 20, 1_200);
+  const { seen } = run(growth, (n) => n * 20_000, 700);
   expect(growth.wanted).toBe(16);
-  expect(seen).toEqual([1, 2, 8, 16]);
+  expect(seen).toEqual([1, 4, 16]);
 });
 
 test('a link that one connection fills is left to it, and tried again ever more rarely', () => {
   const growth = new Growth(16);
-  const { seen } = run(growth, () => 600, 30_000);
+  const { seen } = run(growth, () => 100_000, 30_000);
   expect(growth.wanted).toBe(1);
-  expect(seen.filter((connections) => connections > 1).length).toBeLessThanOrEqual(5);
+  expect(seen.filter((connections) => connections > 1).length).toBeLessThanOrEqual(6);
   expect(Math.max(...seen)).toBe(2);
+});
+
+test('a link that is as fast as the machine is left to one connection', () => {
+  const { seen } = run(new Growth(16), () => 400_000, 10_000);
+  expect(seen).toEqual([1]);
+});
+
+test('one slow moment does not end a trial that brings more', () => {
+  const growth = new Growth(16);
+  const at = run(growth, (n) => n * 20_000, 300);
+  expect(growth.wanted).toBe(4);
+  const pause = run(growth, () => 1_000, 100, at);
+  run(growth, (n) => n * 20_000, 600, pause);
+  expect(growth.wanted).toBe(16);
 });
 
 test('growth stops where more connections do not make it faster', () => {
   const growth = new Growth(32);
-  run(growth, (n) => Math.min(n, 8) * 10, 2_400);
+  run(growth, (n) => Math.min(n, 8) * 10_000, 2_400);
   expect(growth.wanted).toBe(8);
 });
 
 test('a server that refuses more is asked for no more', () => {
   const growth = new Growth(16);
-  const at = run(growth, (n) => n * 20, 600);
+  const at = run(growth, (n) => n * 20_000, 600);
   growth.limit(3);
-  const { seen } = run(growth, (n) => n * 20, 20_000, at);
+  const { seen } = run(growth, (n) => n * 20_000, 20_000, at);
   expect(Math.max(...seen)).toBeLessThanOrEqual(3);
 });
 

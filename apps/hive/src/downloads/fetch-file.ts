@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
-import { discardPartial, type Limiter, type RetryRule, transferFile } from '@rbee/transfer';
+import { discardPartial, type Limiter, type ReadPool, type RetryRule, transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
 import type { SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
@@ -12,6 +12,8 @@ export interface FetchFileDeps {
   readonly store: Store;
   readonly flights: BlobFlights;
   readonly dispatcher: Dispatcher;
+  /** Whose memory the dispatcher's sockets read into. */
+  readonly pool: ReadPool;
   readonly retry: RetryRule;
   readonly maxConnections: number;
   readonly headersTimeoutMs: number;

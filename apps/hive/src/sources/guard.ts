@@ -1,6 +1,7 @@
 import { type LookupAddress, lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { RbeeError } from '@rbee/contract';
+import type { ReadPool } from '@rbee/transfer';
 import { buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -35,6 +36,8 @@ export interface GuardOptions {
   /** The hub's own origin is exempt: whoever set it up meant it. What it redirects to is not. */
   readonly exemptOrigin: string;
   readonly allowPrivate: boolean;
+  /** How sockets read: see `ReadPool`. */
+  readonly reads?: ReadPool['reads'];
 }
 
 /**
@@ -42,8 +45,13 @@ export interface GuardOptions {
  * (HTTP/2 halves the speed of bodies), and only to public addresses. The address is checked when connecting, after DNS.
  */
 export function createSourceDispatcher(options: GuardOptions): Dispatcher {
-  const open = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false });
-  const guarded = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup: publicLookup } as never);
+  const open = buildConnector({ ...options.reads, timeout: CONNECT_TIMEOUT_MS, allowH2: false });
+  const guarded = buildConnector({
+    ...options.reads,
+    timeout: CONNECT_TIMEOUT_MS,
+    allowH2: false,
+    lookup: publicLookup,
+  } as never);
   const connect: buildConnector.connector = (target, callback) => {
     if (options.allowPrivate || originOf(target) === options.exemptOrigin) return open(target, callback);
     const bare = target.hostname.replace(/^\[|\]$/g, '');
