@@ -30,6 +30,11 @@ describe('a list of spans', () => {
   });
 });
 
+test('an empty span adds nothing and takes nothing, wherever it lies', () => {
+  expect(addSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
+  expect(removeSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
+});
+
 describe('a plan', () => {
   /** What connections may do, in any order. */
   const action = fc.oneof(
