@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { type TempDir, tempDir } from '@rbee/testing';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { journalPathOf, liveJournalPathOf, loadJournal } from '../src/journal.ts';
+import { journalPathOf, liveJournalPathOf, loadJournal, removeJournal } from '../src/journal.ts';
 import { JournalKeeper } from '../src/journal-keeper.ts';
 import { judgeJournal } from '../src/judge-journal.ts';
 import { addSpan, bytesOf, gapsOf, removeSpan, type Span } from '../src/spans.ts';
@@ -183,6 +183,8 @@ test(
           life = isPowerLoss
             ? new Life(lost, bootOf(), old.version, afterLoss, afterLoss)
             : new Life(killed, bootOf(), old.version, afterKill, old.durable.reduce(intersectionWith(afterKill), []));
+          // As where a partial is opened: a journal of which nothing counts is removed, before anything is written.
+          if (life.written.length === 0) await removeJournal(life.path);
           await old.finish(Promise.all([old.keeper.abandon(), old.keeper.stop()]));
         };
         for (const [index, one] of steps.entries()) {
