@@ -8,6 +8,15 @@ export type { AddedRepo } from './hub/repo-store.ts';
 export { createManualClock, type ManualClock } from './manual-clock.ts';
 export { type Program, type ProgramExit, type ProgramLine, type ProgramOptions, startProgram } from './program.ts';
 export { makeSampleGguf, type SampleGgufOptions } from './sample-gguf.ts';
+export { type Certificate, makeCertificate } from './servers/certificate.ts';
+export {
+  type FileServer,
+  type FileServerName,
+  type FileServerOptions,
+  type FileServerSwitch,
+  startFileServer,
+} from './servers/file-server.ts';
+export { findCommand } from './servers/find-command.ts';
 export { type TempDir, tempDir } from './temp-dir.ts';
 export { openTerminal, type TerminalExit, type TerminalOptions, type TestTerminal } from './terminal.ts';
 export { createWatch, type WaitOptions, type Watch } from './watch.ts';

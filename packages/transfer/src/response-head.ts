@@ -54,6 +54,8 @@ export function rangeHeaders(request: RangeRequest): Record<string, string> {
 export function checkHead(request: RangeRequest, status: number, headers: AnswerHeaders): RangeHead {
   if (status === 416) return checkBeyondEnd(request, headers);
   if (status !== 200 && status !== 206) throw errorOfStatus(status, headers);
+  // A page may have an ETag of its own, which must not pass for that of another version of the file.
+  if (status === 200) checkIsNoPage(request, headers, request.size);
   const validator = strongValidator(headerOf(headers, 'etag'));
   if (request.validator !== null && validator !== null && validator !== request.validator) throw changed(request);
   const encoding = headerOf(headers, 'content-encoding');
@@ -63,9 +65,7 @@ export function checkHead(request: RangeRequest, status: number, headers: Answer
       `came with the content encoding ${JSON.stringify(encoding.slice(0, 40))} that was not asked for`,
     );
   }
-  const head = status === 206 ? checkPart(request, headers, validator) : checkWhole(request, headers, validator);
-  checkIsNoPage(request, headers, head);
-  return head;
+  return status === 206 ? checkPart(request, headers, validator) : checkWhole(request, headers, validator);
 }
 
 function checkPart(request: RangeRequest, headers: AnswerHeaders, validator: string | null): RangeHead {
@@ -82,6 +82,7 @@ function checkPart(request: RangeRequest, headers: AnswerHeaders, validator: str
     throw fault(request, 'came without the ETag that shows that it is still the same');
   }
   checkLength(request, headers, range.end - start);
+  checkIsNoPage(request, headers, size === null ? null : range.end - start);
   return { start, end: range.end, total, validator: validator ?? request.validator };
 }
 
@@ -120,12 +121,12 @@ function checkLength(request: RangeRequest, headers: AnswerHeaders, expected: nu
   }
 }
 
-function checkIsNoPage(request: RangeRequest, headers: AnswerHeaders, head: RangeHead): void {
+/** @param expected bytes of the body where it is no page; null where that is not known */
+function checkIsNoPage(request: RangeRequest, headers: AnswerHeaders, expected: number | null): void {
   const type = headerOf(headers, 'content-type') ?? '';
   if (!/^\s*(text\/html|application\/xhtml\+xml)/i.test(type) || /\.x?html?$/i.test(request.name)) return;
   // Some servers label every file as a page, so a page is one unless its length is that of the file.
-  const sent = lengthOf(headers);
-  if (request.size !== null && head.end !== null && sent === head.end - head.start) return;
+  if (expected !== null && lengthOf(headers) === expected) return;
   throw new RbeeError('DOWNLOAD_FAILED', `a web page came in place of ${request.name}`, {
     hint: 'a login page or a captive portal may be in the way',
   });

@@ -20,6 +20,7 @@ export function addSpan(spans: readonly Span[], added: Span): readonly Span[] {
 
 /** The list without the bytes of one span. */
 export function removeSpan(spans: readonly Span[], [start, end]: Span): readonly Span[] {
+  if (end <= start) return spans;
   return spans.flatMap(([from, to]): Span[] => {
     const left: Span = [from, Math.min(to, start)];
     const right: Span = [Math.max(from, end), to];

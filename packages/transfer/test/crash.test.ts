@@ -65,6 +65,7 @@ test(
 test(
   'a process with many connections that is killed is continued by the next, wherever its parts lie',
   async () => {
+    const connections = 4;
     const { server, file } = fixture;
     const random = createRandom(20_261_121);
     server.fallback(serve(file, { bytesPerSecond: 20 * MiB }));
@@ -72,19 +73,20 @@ test(
     for (let round = 0; round < rounds; round += 1) {
       const sentBefore = server.bytesSent;
       const bytes = Math.floor((round === 0 ? 60 : 4 + 24 * random()) * MiB);
-      await runAndKill(() => server.bytesSent >= sentBefore + bytes, 4);
+      await runAndKill(() => server.bytesSent >= sentBefore + bytes, connections);
       sent += server.bytesSent - sentBefore;
     }
     const sentBefore = server.bytesSent;
     server.fallback(serve(file));
-    const result = await transferFile(fixture.request(), fixture.options({ maxConnections: 4 }));
+    const result = await transferFile(fixture.request(), fixture.options({ maxConnections: connections }));
     expect(file.content.equals(await fixture.finalContent())).toBe(true);
     expect(await fixture.names()).toEqual(['blob']);
     expect(result.wasted).toBe(0);
     // What was sent to all processes and did not count in the end was lost by one of the kills.
     expect(sent - result.reused).toBeLessThan(rounds * (maxLostBytes + onTheWayBytes));
     expect(server.requests.some(({ headers }) => /^bytes=\d+-\d+$/.test(headers.range ?? ''))).toBe(true);
-    expect(server.bytesSent - sentBefore).toBeLessThan(size - result.reused + onTheWayBytes);
+    // Where a connection takes over the rest of another's part, what is on its way to that one is sent twice.
+    expect(server.bytesSent - sentBefore).toBeLessThan(size - result.reused + connections * onTheWayBytes);
   },
   testTimeoutMs,
 );

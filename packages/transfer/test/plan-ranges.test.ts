@@ -30,6 +30,11 @@ describe('a list of spans', () => {
   });
 });
 
+test('an empty span adds nothing and takes nothing, wherever it lies', () => {
+  expect(addSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
+  expect(removeSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
+});
+
 describe('a plan', () => {
   /** What connections may do, in any order. */
   const action = fc.oneof(
@@ -99,6 +104,86 @@ describe('a plan', () => {
         expect(written).toEqual([[0, size]]);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  /** Bytes come before they are on disk, a size may become known on the way, and what fails gives back what is not on disk. */
+  const late = fc.oneof(
+    fc.record({ kind: fc.constant('take' as const), bytes: fc.integer({ min: 1, max: 16 * MiB }) }),
+    fc.record({ kind: fc.constant('come' as const), which: fc.nat(), bytes: fc.nat(8 * MiB) }),
+    fc.record({ kind: fc.constant('write' as const), which: fc.nat(), bytes: fc.nat(8 * MiB) }),
+    fc.record({ kind: fc.constant('extend' as const), which: fc.nat(), bytes: fc.integer({ min: 1, max: 16 * MiB }) }),
+    fc.record({ kind: fc.constant('split' as const), which: fc.nat() }),
+    fc.record({ kind: fc.constant('give back' as const), which: fc.nat() }),
+    fc.record({ kind: fc.constant('size' as const) }),
+  );
+
+  test('has every byte in one place after every step: on disk, in one part, or unclaimed', () => {
+    const any = fc.record({
+      there: found,
+      steps: fc.array(late, { maxLength: 80 }),
+      isKnown: fc.boolean(),
+      size: fc.integer({ min: 0, max: 64 * MiB }),
+    });
+    fc.assert(
+      fc.property(any, ({ there, steps, isKnown: isKnownAtFirst, size: length }) => {
+        let written = removeSpan(there, [length, size]);
+        let isKnown = isKnownAtFirst;
+        const plan = new RangePlan(written, isKnown ? length : null);
+        const open: { part: Part; written: number }[] = [];
+        const expectWhole = () => {
+          if (!isKnown) return;
+          const claimed = open.map(({ part, written: from }): Span => [from, part.end]);
+          const apart = claimed.reduce(addSpan, written);
+          const bytes = claimed.reduce((sum, [start, end]) => sum + Math.max(0, end - start), 0);
+          expect(bytesOf(apart)).toBe(bytesOf(written) + bytes);
+          expect(bytesOf(apart) + plan.unclaimedBytes).toBe(length);
+          expect(plan.openEnd === null).toBe(plan.unclaimedBytes === 0);
+        };
+        const add = (part: Part | null) => {
+          if (part !== null) open.push({ part, written: part.position });
+        };
+        const giveBack = (which: number) => {
+          const [one] = open.splice(which % open.length, 1);
+          if (one !== undefined) plan.giveBack(one.part, one.written);
+        };
+        for (const one of steps) {
+          if (one.kind === 'take') add(plan.take(one.bytes));
+          else if (one.kind === 'size') {
+            if (isKnown) continue;
+            isKnown = true;
+            plan.endAt(length);
+          } else if (open.length === 0) continue;
+          else if (one.kind === 'give back') giveBack(one.which);
+          else {
+            const target = open[one.which % open.length];
+            if (target === undefined) continue;
+            const { part } = target;
+            if (one.kind === 'come') {
+              part.position = Math.max(part.position, Math.min(part.position + one.bytes, part.end, length));
+            } else if (one.kind === 'write') {
+              const to = Math.min(target.written + one.bytes, part.position);
+              expect(bytesOf(addSpan(written, [target.written, to]))).toBe(bytesOf(written) + to - target.written);
+              written = addSpan(written, [target.written, to]);
+              target.written = to;
+            } else if (one.kind === 'extend') plan.extend(part, one.bytes);
+            else add(plan.split(part));
+          }
+          expectWhole();
+        }
+        if (!isKnown) plan.endAt(length);
+        while (open.length > 0) giveBack(0);
+        for (let part = plan.take(16 * MiB); part !== null; part = plan.take(16 * MiB)) {
+          expect(bytesOf(addSpan(written, [part.position, part.end]))).toBe(
+            bytesOf(written) + part.end - part.position,
+          );
+          written = addSpan(written, [part.position, part.end]);
+          plan.giveBack(part, part.end);
+        }
+        expect(plan.isDone).toBe(true);
+        expect(written).toEqual(length === 0 ? [] : [[0, length]]);
+      }),
+      { numRuns: 400 },
     );
   });
 

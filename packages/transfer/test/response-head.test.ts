@@ -117,6 +117,13 @@ describe('an answer that is refused', () => {
     ['a file of another size', whole, 200, { 'content-length': '999' }, 'DOWNLOAD_FAILED'],
     ['a packed body', whole, 200, { 'content-encoding': 'gzip', 'content-length': '1000' }, 'DOWNLOAD_FAILED'],
     ['a page', { ...whole, size: null }, 200, { 'content-type': 'text/html; charset=utf-8' }, 'DOWNLOAD_FAILED'],
+    [
+      'a page with an ETag of its own',
+      rest,
+      200,
+      { 'content-type': 'text/html', 'content-length': '77', etag: '"page"' },
+      'DOWNLOAD_FAILED',
+    ],
     ['a chunked page', whole, 200, { 'content-type': 'text/html' }, 'DOWNLOAD_FAILED'],
     ['no length at all', { ...whole, size: null, isVerified: false }, 200, {}, 'DOWNLOAD_FAILED'],
     ['no content', whole, 204, {}, 'DOWNLOAD_FAILED'],

@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const host = '127.0.0.1';
+const startTimeoutMs = 10_000;
+/** A server does not say when it listens, so it is asked this often. */
+const askEveryMs = 20;
+
+/** A port of loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
+  return address.port;
+}
+
+/** Resolves when somebody takes connections there. @throws Error when nobody does in time */
+export async function acceptsSoon(port: number): Promise<void> {
+  const untilMs = performance.now() + startTimeoutMs;
+  while (!(await accepts(port))) {
+    if (performance.now() > untilMs) throw new Error(`nobody listens on port ${port} after ${startTimeoutMs} ms`);
+    await delay(askEveryMs);
+  }
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect({ host, port });
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
