@@ -53,11 +53,15 @@ export class RangePlan {
     return true;
   }
 
+  canSplit(part: Part): boolean {
+    const rest = part.end - part.position;
+    return Number.isFinite(rest) && rest >= 2 * minSplitBytes;
+  }
+
   /** Takes the second half of a part away from it; null where it is too small for that. */
   split(part: Part): Part | null {
-    const rest = part.end - part.position;
-    if (!Number.isFinite(rest) || rest < 2 * minSplitBytes) return null;
-    const middle = part.position + Math.ceil(rest / 2);
+    if (!this.canSplit(part)) return null;
+    const middle = part.position + Math.ceil((part.end - part.position) / 2);
     const half = { position: middle, end: part.end };
     part.end = middle;
     this.#parts.add(half);

@@ -280,13 +280,20 @@ export class RangeDownload {
       const { size } = this.#connections;
       this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, connections: size, isSettled });
     }
-    while (this.#connections.size < this.#growth.wanted && this.#plan.unclaimedBytes > 0) {
+    while (this.#connections.size < this.#growth.wanted && this.#hasWork) {
       // One asks first, so that a server which sends all to everybody does so once.
       if (!this.#servesParts && this.#connections.size > 1) return;
       const { connections: budget } = this.#options;
       if (budget?.isWanted === true || budget?.tryTake() === false) return;
       this.#launch();
     }
+  }
+
+  /** Something is left for a further connection: what nobody fetches, or a tail that is long enough to be shared. */
+  get #hasWork(): boolean {
+    if (this.#plan.unclaimedBytes > 0) return true;
+    const slowest = longestRest(this.#connections);
+    return slowest !== null && this.#plan.canSplit(slowest);
   }
 
   /** Parts from different connections fit together only where something proves it. */

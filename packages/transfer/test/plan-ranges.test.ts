@@ -209,7 +209,7 @@ describe('a plan', () => {
   });
 
   test('splits no part into pieces that are not worth a request', () => {
-    const plan = new RangePlan([], 2 * MiB - 1);
+    const plan = new RangePlan([], 512 * 2 ** 10 - 1);
     const part = plan.take(size);
     expect(part === null ? null : plan.split(part)).toBeNull();
   });
