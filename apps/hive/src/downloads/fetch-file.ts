@@ -19,7 +19,7 @@ export interface FetchFileDeps {
 }
 
 export interface FetchFileRequest {
-  readonly repo: string;
+  readonly place: string;
   readonly file: SourceFile;
   /** Aborts when the download is cancelled or paused. */
   readonly signal: AbortSignal;
@@ -32,24 +32,24 @@ export type FetchFile = (request: FetchFileRequest) => Promise<string>;
 
 export function createFetchFile(deps: FetchFileDeps): FetchFile {
   return (request) => {
-    const { repo, file, signal, watcher } = request;
-    const path = deps.store.layout.blob(repo, file.blobName);
+    const { place, file, signal, watcher } = request;
+    const path = deps.store.layout.blob(place, file.blobName);
     return deps.flights.board(path, watcher, signal, (all) => fetchBlob(deps, request, all));
   };
 }
 
 async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
   const { store, ...transport } = deps;
-  const { repo, file, signal, limiter } = request;
-  const finalPath = store.layout.blob(repo, file.blobName);
-  if (await store.hasBlob(repo, file.blobName, file.size)) {
+  const { place, file, signal, limiter } = request;
+  const finalPath = store.layout.blob(place, file.blobName);
+  if (await store.hasBlob(place, file.blobName, file.size)) {
     const { size } = await stat(finalPath);
     narratePresent(file, size);
     watcher.onState(presentState(size));
-    return checkPresent(await store.sha256OfBlob(repo, file.blobName), file);
+    return checkPresent(await store.sha256OfBlob(place, file.blobName), file);
   }
   const { sha256, gitSha1, size, path: name } = file;
-  const partialPath = store.layout.partial(repo, file.blobName);
+  const partialPath = store.layout.partial(place, file.blobName);
   const locate = (locateSignal: AbortSignal) => file.locate(locateSignal);
   try {
     const done = await transferFile(

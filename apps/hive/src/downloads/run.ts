@@ -85,14 +85,14 @@ async function fetchModel(
   const model = await resolve(deps, download, request.ref, signal);
   const files = checkedAgainst(request.sha256, model);
   for (const { blobName } of files) {
-    download.partials.set(store.layout.blob(model.repo, blobName), store.layout.partial(model.repo, blobName));
+    download.partials.set(store.layout.blob(model.place, blobName), store.layout.partial(model.place, blobName));
   }
   const tally = createTally(tracker, download.id, files);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
   let sha256: string | null = null;
   for (const file of files) {
     sha256 = await deps.fetchFile({
-      repo: model.repo,
+      place: model.place,
       file,
       signal,
       limiter: download.limiter,
@@ -101,9 +101,9 @@ async function fetchModel(
     tally.done();
   }
   const stored = model.files.map(({ path, blobName }) => ({ path, blobName }));
-  const first = await store.publish(model.repo, model.revision, model.commit, stored);
+  const first = await store.publish(model.place, model.revision, model.commit, stored);
   const single = files.length === 1;
-  const path = single ? first : store.layout.snapshotFolder(model.repo, model.commit);
+  const path = single ? first : store.layout.snapshotFolder(model.place, model.commit);
   tracker.complete(download.id, { path, sha256: single ? sha256 : null });
   narrate('download_complete', `✅ Model ready: ${path} (${formatBytes(tracker.get(download.id).bytes)})`);
 }
@@ -182,6 +182,6 @@ function heartbeatLine(deps: RunDeps, download: Download, ref: ModelRef): string
 
 function describe(model: ResolvedModel, total: number | null): string {
   const [first, ...more] = model.files;
-  const what = more.length === 0 ? `${first.path} of ${model.repo}` : `${model.files.length} files of ${model.repo}`;
+  const what = more.length === 0 ? `${first.path} of ${model.title}` : `${model.files.length} files of ${model.title}`;
   return `${what} at ${model.commit.slice(0, 12)}${total === null ? '' : ` (${formatBytes(total)})`}`;
 }

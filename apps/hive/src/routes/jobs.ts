@@ -60,6 +60,8 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       });
       return toAccepted(job);
     }
+    default:
+      throw new RbeeError('OPERATION_UNKNOWN', `this hive cannot do ${body.operation}`);
   }
 }
 

@@ -41,7 +41,7 @@ async function byName(deps: HuggingFaceDeps, ref: HfRef, signal: AbortSignal): P
   }
   const [first, ...rest] = files;
   if (!first || commit === null) throw new Error('a ref that names no files');
-  return { repo: ref.repo, revision: ref.revision, commit, files: [first, ...rest] };
+  return { ...namesOf(ref.repo), revision: ref.revision, commit, files: [first, ...rest] };
 }
 
 /** Files chosen from what the repo has: the tree names sizes and digests, so no file is asked for by itself. */
@@ -58,7 +58,11 @@ async function byTree(
   const files = tree.filter((entry) => chosen.has(entry.path)).map((entry) => fromTree(deps, repo, commit, entry));
   const [first, ...rest] = files;
   if (!first) throw new Error('a selection without files');
-  return { repo, revision, commit, files: [first, ...rest] };
+  return { ...namesOf(repo), revision, commit, files: [first, ...rest] };
+}
+
+function namesOf(repo: string) {
+  return { place: `hf:${repo}`, title: repo };
 }
 
 interface FileAnswer {

@@ -16,8 +16,13 @@ export interface SourceFile {
 
 /** What a ref stands for at this moment, pinned: the same answer for ever. */
 export interface ResolvedModel {
-  readonly repo: string;
+  /** Where the store keeps it: `hf:org/repo`, or `<scheme>:<name>` with a name of letters, digits, ".", "_" and "-". */
+  readonly place: string;
+  /** What a person calls the place: `org/repo`, a host, `library/name`. */
+  readonly title: string;
+  /** What the ref named, which may move: a branch, a tag; equal to `commit` where that was named. */
   readonly revision: string;
+  /** 40 hex digits that name this version for ever. */
   readonly commit: string;
   readonly files: readonly [SourceFile, ...SourceFile[]];
 }

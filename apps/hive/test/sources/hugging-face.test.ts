@@ -57,7 +57,7 @@ describe('a named file', () => {
     async (smallFiles) => {
       const { repo, resolve, hub } = await setUp({ smallFiles });
       const model = await resolve('hf:org/model::file=model-Q4_K_M.gguf::file=sub folder/config + ü.json');
-      expect(model).toMatchObject({ repo: 'org/model', revision: 'main', commit: repo.commit });
+      expect(model).toMatchObject({ place: 'hf:org/model', title: 'org/model', revision: 'main', commit: repo.commit });
       const [weights, config] = model.files;
       const lfs = fileOf(repo, 'model-Q4_K_M.gguf');
       expect(weights).toMatchObject({ blobName: lfs.sha256, size: 50_000, sha256: lfs.sha256, gitSha1: null });
