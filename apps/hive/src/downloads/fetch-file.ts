@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
+import { narrate } from '@rbee/jobs';
 import { discardPartial, type Limiter, type RetryRule, transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
-import type { SourceFile } from '../sources/source.ts';
+import { copyLocal } from '../sources/copy-local.ts';
+import type { LocalOriginal, SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import type { BlobFlights, BlobWatcher } from './blob-flights.ts';
 import { partialChoiceOf } from './download.ts';
@@ -42,16 +44,17 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
   const { store, ...transport } = deps;
   const { place, file, signal, limiter } = request;
   const finalPath = store.layout.blob(place, file.blobName);
-  if (await store.hasBlob(place, file.blobName, file.size)) {
+  if (!file.isUnversioned && (await store.hasBlob(place, file.blobName, file.size))) {
     const { size } = await stat(finalPath);
     narratePresent(file, size);
     watcher.onState(presentState(size));
     return checkPresent(await store.sha256OfBlob(place, file.blobName), file);
   }
-  const { sha256, gitSha1, size, path: name } = file;
+  const { sha256, gitSha1, size, path: name, local } = file;
   const partialPath = store.layout.partial(place, file.blobName);
   const locate = (locateSignal: AbortSignal) => file.locate(locateSignal);
   try {
+    if (local !== undefined) return await fetchLocal(local, { partialPath, finalPath, sha256, name }, signal, watcher);
     const done = await transferFile(
       { locate, partialPath, finalPath, size, sha256, gitSha1, name },
       { ...transport, signal, limiter, ...watcher },
@@ -61,6 +64,16 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
     if (signal.aborted && partialChoiceOf(signal.reason) === 'discard') await discardPartial(partialPath);
     throw error;
   }
+}
+
+function fetchLocal(
+  original: LocalOriginal,
+  to: { partialPath: string; finalPath: string; sha256: string | null; name: string },
+  signal: AbortSignal,
+  { onState }: BlobWatcher,
+): Promise<string> {
+  narrate('file_copied', `📂 ${to.name} is on this machine: it is copied and verified`);
+  return copyLocal({ original, ...to }, { signal, onState });
 }
 
 function checkPresent(actual: string, file: SourceFile): string {

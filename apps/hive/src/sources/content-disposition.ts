@@ -46,10 +46,14 @@ function match(text: string, at: number, pattern: RegExp): { text: string; inner
 
 /** `UTF-8''na%C3%AFve.gguf` */
 function decodeExtended(value: string): string | null {
-  const [, charset = '', encoded = ''] = /^([A-Za-z0-9-]+)'[^']*'((?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-Fa-f]{2})+)$/.exec(value) ?? [];
+  const [, charset = '', encoded = ''] =
+    /^([A-Za-z0-9-]+)'[^']*'((?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-Fa-f]{2})+)$/.exec(value) ?? [];
   const label = /^utf-8$/i.test(charset) ? 'utf-8' : /^iso-8859-1$/i.test(charset) ? 'latin1' : null;
   if (label === null) return null;
-  const bytes = Buffer.from(encoded.replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))), 'latin1');
+  const bytes = Buffer.from(
+    encoded.replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
   if (label === 'latin1') return bytes.toString('latin1');
   const text = bytes.toString('utf8');
   return text.includes('\ufffd') ? null : text;

@@ -69,25 +69,27 @@ async function unchanged({ original, name }: CopyRequest) {
  * only where nobody may write to it.
  */
 async function takeShortcut(from: string, to: string, isReadOnly: boolean): Promise<Shortcut> {
+  if (await succeeds(() => clone(from, to))) return 'clone';
+  await rm(to, { force: true });
+  // Whatever else than the kind of file system was in the way shows again when the file is copied.
+  return isReadOnly && (await succeeds(() => link(from, to))) ? 'link' : null;
+}
+
+async function clone(from: string, to: string): Promise<void> {
   const placeholder = await open(to, 'wx');
   const { mode } = await placeholder.stat();
   await placeholder.close();
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
-    await chmod(to, mode & 0o777);
-    return 'clone';
-  } catch {
-    // Another file system, or one that cannot share blocks. Whatever else was wrong shows again when it is copied.
-  }
+  await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+  // The copy got the mode of the original; the store's files have that of their folder's owner.
   await chmod(to, mode & 0o777);
-  if (!isReadOnly) return null;
-  const linked = `${to}.link.incomplete`;
+}
+
+async function succeeds(action: () => Promise<void>): Promise<boolean> {
   try {
-    await link(from, linked);
-    await rename(linked, to);
-    return 'link';
+    await action();
+    return true;
   } catch {
-    return null;
+    return false;
   }
 }
 

@@ -26,7 +26,7 @@ function copy({ from, to }: CopyTask): CopyMessage {
     open.push(source);
     if (!fstatSync(source).isFile()) throw Object.assign(new Error('not a file any more'), { code: 'ENODEV' });
     side = 'to';
-    const target = to === null ? null : openSync(to, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW);
+    const target = to === null ? null : openSync(to, 'wx');
     if (target !== null) open.push(target);
     const hash = createHash('sha256');
     const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
@@ -58,8 +58,7 @@ function copy({ from, to }: CopyTask): CopyMessage {
 }
 
 function writeWhole(file: number, block: Buffer, position: number): void {
-  for (let done = 0; done < block.length; )
-    done += writeSync(file, block, done, block.length - done, position + done);
+  for (let done = 0; done < block.length; ) done += writeSync(file, block, done, block.length - done, position + done);
 }
 
 function tell(message: CopyMessage): void {

@@ -29,16 +29,17 @@ export function createHuggingFace(options: HuggingFaceDeps): Source<HfRef> {
   const deps: Deps = { ...options, trees: createTreeCache() };
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
-      if (deps.isOffline) return (await fromStore(deps, ref, 'HF_HUB_OFFLINE is set')) ?? notStored(ref);
+      if (deps.isOffline)
+        return (await fromStore(deps, ref, 'the hub was not asked: HF_HUB_OFFLINE is set')) ?? notStored(ref);
       if (GIT_SHA1.test(ref.revision) && ref.files.length > 0) {
-        const stored = await fromStore(deps, ref, 'what a commit holds never changes');
+        const stored = await fromStore(deps, ref, 'the hub was not asked: what a commit holds never changes');
         if (stored !== null) return stored;
       }
       try {
         return await (ref.files.length > 0 ? byName(deps, ref, signal) : byTree(deps, ref, signal));
       } catch (error) {
         if (!isUnreachable(error)) throw error;
-        const stored = await fromStore(deps, ref, error.message);
+        const stored = await fromStore(deps, ref, `the hub was not asked: ${error.message}`);
         if (stored === null) throw error;
         return stored;
       }
@@ -79,7 +80,7 @@ async function fromStore(deps: Deps, ref: HfRef, why: string): Promise<ResolvedM
   const stored = await storedModel(deps.stored, ref, (commit) => deps.trees.get(ref.repo, commit));
   if (stored === null) return null;
   const model = toModel(ref, stored.commit, stored.files.map(fromDisk));
-  return { ...model, fromStore: `${why}, and the store has all of ${model.title}` };
+  return { ...model, fromStore: why };
 }
 
 function toModel(ref: HfRef, commit: string, files: readonly SourceFile[]): ResolvedModel {

@@ -46,7 +46,9 @@ export async function lookAtFile(path: string): Promise<{ size: number; version:
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await handle.stat({ bigint: true });
     if (found.isDirectory()) {
-      throw new RbeeError('MODEL_NOT_FOUND', 'the path is a folder', { hint: 'name the file itself: file:///abs/path' });
+      throw new RbeeError('MODEL_NOT_FOUND', 'the path is a folder', {
+        hint: 'name the file itself: file:///abs/path',
+      });
     }
     if (!found.isFile()) throw notAFile();
     const size = Number(found.size);

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { type OllamaRef, printModelRef, RbeeError } from '@rbee/contract';
 import { errorOfStatus, type Location } from '@rbee/transfer';
 import { z } from 'zod';
-import { type Answer, type Asking, askFollowing, discard, parseJson, readBody } from './ask.ts';
+import { type Answer, type Asking, ask, askFollowing, discard, parseJson, readBody } from './ask.ts';
+import { isRedirect, nextHop } from './hop.ts';
 import { headerOf } from './hub-error.ts';
 import { placeName, safeFileName } from './names.ts';
 import { askForToken } from './registry-token.ts';
@@ -11,7 +12,8 @@ import type { ResolvedModel, Source } from './source.ts';
 /** The limit that the distribution specification recommends to registries. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const MODEL_LAYER = 'application/vnd.ollama.image.model';
-const MANIFEST_TYPES = ['application/vnd.docker.distribution.manifest.v2+json', 'application/vnd.oci.image.manifest.v1+json'];
+const MANIFEST_TYPES =
+  'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json';
 
 const manifestSchema = z.object({
   layers: z
@@ -35,18 +37,15 @@ export function createOllama(deps: OllamaDeps): Source<OllamaRef> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
       const base = `${registryOf(deps, ref)}/v2/${ref.namespace}/${ref.name}`;
-      const manifest = new URL(`${base}/manifests/${ref.tag}`);
-      const { answer, token } = await askRegistry(deps, 'GET', manifest, ref, signal);
+      const access = createAccess(deps, ref, new URL(base));
+      const answer = await access.ask(new URL(`${base}/manifests/${ref.tag}`), { accept: MANIFEST_TYPES }, signal);
       const bytes = await readBody(answer, MAX_MANIFEST_BYTES, signal);
       const digest = createHash('sha256').update(bytes).digest('hex');
       assertDigest(digest, headerOf(answer.headers, 'docker-content-digest'), ref);
       const layer = modelLayer(bytes, ref);
       const sha256 = layer.digest.slice('sha256:'.length);
-      const locate = locator(deps, new URL(`${base}/blobs/${layer.digest}`), token, async (renewSignal) => {
-        const renewed = await askRegistry(deps, 'HEAD', manifest, ref, renewSignal);
-        discard(renewed.answer);
-        return renewed.token;
-      });
+      const blob = new URL(`${base}/blobs/${layer.digest}`);
+      const locate = (locateSignal: AbortSignal) => access.locate(blob, locateSignal);
       const name = safeFileName(`${ref.name}-${ref.tag}.gguf`) ?? 'model.gguf';
       return {
         place: `ollama:${placeName(`${ref.namespace}-${ref.name}`, base)}`,
@@ -65,24 +64,36 @@ function registryOf({ registry }: OllamaDeps, { host }: OllamaRef): string {
   return host === null || host === new URL(registry).host ? registry : `https://${host}`;
 }
 
-/** Asks as anybody may, and with an anonymous token where the registry wants one. */
-async function askRegistry(
-  deps: OllamaDeps,
-  method: 'GET' | 'HEAD',
-  url: URL,
-  ref: OllamaRef,
-  signal: AbortSignal,
-): Promise<{ answer: Answer; token: string | null }> {
+/** Asks as anybody may, and with an anonymous token where the registry wants one; it is kept until it is refused. */
+function createAccess(deps: OllamaDeps, ref: OllamaRef, { origin }: URL) {
   let token: string | null = null;
-  for (;;) {
-    const headers = { accept: MANIFEST_TYPES.join(', '), ...bearer(token) };
-    const answer = await askFollowing(deps, { method, url, headers, signal });
-    if (answer.status === 200) return { answer, token };
-    discard(answer);
-    // An answer of another server than the registry does not get to say where a token is asked for.
-    if (answer.status !== 401 || token !== null || answer.url.origin !== url.origin) throw refused(answer, ref);
-    token = await askForToken(deps, url, headerOf(answer.headers, 'www-authenticate'), signal);
-  }
+  const askWith = async (
+    how: typeof ask,
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Answer> => {
+    for (let isRenewed = false; ; isRenewed = true) {
+      const answer = await how(deps, { method: 'GET', url, headers: { ...headers, ...bearer(token) }, signal });
+      if (answer.status < 400) return answer;
+      discard(answer);
+      // An answer of another server than the registry does not get to say where a token is asked for.
+      if (answer.status !== 401 || isRenewed || answer.url.origin !== origin) throw refused(answer, ref);
+      token = await askForToken(deps, answer.url, headerOf(answer.headers, 'www-authenticate'), signal);
+    }
+  };
+  return {
+    ask: (url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal) =>
+      askWith(askFollowing, url, headers, signal),
+    /** Where a blob's bytes are: a registry redirects to a signed address, which it makes for a GET alone. */
+    async locate(url: URL, signal: AbortSignal): Promise<Location> {
+      const answer = await askWith(ask, url, { range: 'bytes=0-0' }, signal);
+      discard(answer);
+      const target = isRedirect(answer.status) ? nextHop(url, answer.headers) : url;
+      const own = target.origin === origin ? bearer(token) : {};
+      return { url: target.href, headers: { 'user-agent': deps.userAgent, ...own } };
+    },
+  };
 }
 
 function refused(answer: Answer, ref: OllamaRef): RbeeError {
@@ -120,21 +131,6 @@ function assertDigest(actual: string, told: string | null, ref: OllamaRef): void
   throw new RbeeError('CHECKSUM_MISMATCH', `the manifest of ${printModelRef(ref)} is not what its digest says`, {
     hint: 'the registry or a proxy on the way may be damaged',
   });
-}
-
-/** The registry redirects to where its blobs are; that way is gone again at each request, since it is signed. */
-function locator(
-  deps: OllamaDeps,
-  blob: URL,
-  first: string | null,
-  renew: (signal: AbortSignal) => Promise<string | null>,
-): (signal: AbortSignal) => Promise<Location> {
-  let isFresh = true;
-  return async (signal) => {
-    const token = isFresh ? first : await renew(signal);
-    isFresh = false;
-    return { url: blob.href, headers: { 'user-agent': deps.userAgent, ...bearer(token) } };
-  };
 }
 
 function bearer(token: string | null): Record<string, string> {

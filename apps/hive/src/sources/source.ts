@@ -44,7 +44,7 @@ export interface ResolvedModel {
    * before, and for several files. A source that has no form for it answers the ref as it was asked.
    */
   pinnedRef(sha256: string | null): string;
-  /** Why the source was not asked, where the answer is from the store: a sentence for the narration. */
+  /** Where the answer is from the store: why the source was not asked, for the narration. */
   readonly fromStore?: string;
 }
 

@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ModelRef, type Operation, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
 
-type DownloadFields = Pick<Extract<Operation, { operation: 'model_download' }>, 'model' | 'sha256' | 'include' | 'exclude'>;
+type DownloadFields = Pick<
+  Extract<Operation, { operation: 'model_download' }>,
+  'model' | 'sha256' | 'include' | 'exclude'
+>;
 
 /**
  * The ref of a request, with what the request's other fields say of it: globs become part of a hub's ref, and a sha256
@@ -12,9 +15,13 @@ export function wantedRef(body: DownloadFields): ModelRef {
   const ref = parseModelRef(body.model);
   const globs = [...(body.include ?? []), ...(body.exclude ?? [])];
   if (globs.length > 0 && ref.scheme !== 'hf') {
-    throw new RbeeError('REQUEST_INVALID', `include and exclude choose files of a hub's repo, not of ${ref.scheme}: refs`, {
-      hint: 'leave them out',
-    });
+    throw new RbeeError(
+      'REQUEST_INVALID',
+      `include and exclude choose files of a hub's repo, not of ${ref.scheme}: refs`,
+      {
+        hint: 'leave them out',
+      },
+    );
   }
   if (ref.scheme === 'hf') {
     const include = distinct([...ref.include, ...(body.include ?? [])]);

@@ -3,6 +3,7 @@ import { type HubOptions, startHub } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHuggingFace } from '../../src/sources/hugging-face.ts';
+import { createLayout } from '../../src/store/layout.ts';
 
 const READER = 'hf_reader';
 const ENABLED = 'hf_enabled';
@@ -40,6 +41,8 @@ async function setUp(options: HubOptions = {}, token: string | null = null) {
     dispatcher,
     headersTimeoutMs: 5_000,
     userAgent: 'test/1',
+    isOffline: false,
+    stored: createLayout('/nowhere/hub'),
   });
   const resolve = (text: string) => source.resolve(parseModelRef(text) as HfRef, AbortSignal.timeout(10_000));
   return { hub, repo, resolve };
