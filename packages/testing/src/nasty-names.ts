@@ -3,7 +3,11 @@ export interface NastyName {
   readonly name: string;
   /** What it tries. */
   readonly trick: string;
+  /** The name as a test's title may print it. */
+  readonly shown: string;
 }
+
+const maxShownCharacters = 40;
 
 const long = (count: number): string => 'a'.repeat(count);
 
@@ -95,6 +99,11 @@ export const NASTY_NAMES: readonly NastyName[] = [
   ]),
 ];
 
+function printable(name: string): string {
+  const start = name.slice(0, maxShownCharacters);
+  return start.replaceAll(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 function trick(what: string, names: readonly string[]): NastyName[] {
-  return names.map((name) => ({ name, trick: what }));
+  return names.map((name) => ({ name, trick: what, shown: printable(name) }));
 }

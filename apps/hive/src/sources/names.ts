@@ -29,7 +29,7 @@ export function assertBlobName(name: string): string {
 export function safeFileName(said: string): string | null {
   const last = said.toWellFormed().normalize('NFKC').split(/[/\\]/).at(-1) ?? '';
   const name = last
-    .replaceAll(/[^\p{L}\p{N} ._+()=,@-]/gu, '_')
+    .replaceAll(/[^\p{L}\p{M}\p{N} ._+()=,@-]/gu, '_')
     .replaceAll(/\.{2,}/g, '.')
     .replace(/^[\s.-]+/, '')
     .replace(/[\s.]+$/, '')

@@ -75,7 +75,8 @@ function createAccess(deps: OllamaDeps, ref: OllamaRef, { origin }: URL) {
   ): Promise<Answer> => {
     for (let isRenewed = false; ; isRenewed = true) {
       const answer = await how(deps, { method: 'GET', url, headers: { ...headers, ...bearer(token) }, signal });
-      if (answer.status < 400) return answer;
+      // An empty blob has no first byte to send.
+      if (answer.status < 400 || answer.status === 416) return answer;
       discard(answer);
       // An answer of another server than the registry does not get to say where a token is asked for.
       if (answer.status !== 401 || isRenewed || answer.url.origin !== origin) throw refused(answer, ref);
