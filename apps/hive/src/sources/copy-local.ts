@@ -44,6 +44,7 @@ export async function copyLocal(request: CopyRequest, options: CopyOptions): Pro
     const shortcut = await takeShortcut(original.path, partialPath, before.isReadOnly);
     if (shortcut === null) await assertRoom(partialPath, before.size);
     const sha256 = await readThrough(request, options, before.size, shortcut);
+    options.onState(stateOf('verifying', before.size, before.size));
     await unchanged(request);
     checkDigest(request, sha256);
     await rename(partialPath, finalPath);
@@ -108,19 +109,15 @@ function readThrough(request: CopyRequest, options: CopyOptions, size: number, s
   const { original, partialPath } = request;
   const isCopied = shortcut === null;
   const tell = (bytes: number) =>
-    options.onState({
-      phase: isCopied ? 'downloading' : 'verifying',
-      bytes: isCopied ? bytes : size,
-      total: size,
-      reused: 0,
-      wasted: 0,
-      attempt: 1,
-      connections: 0,
-    });
+    options.onState(isCopied ? stateOf('downloading', bytes, size) : stateOf('verifying', size, size));
   tell(0);
   // A clone is read in place of the original: it can no longer change.
   const task = isCopied ? { from: original.path, to: partialPath } : { from: partialPath, to: null };
   return runWorker(task, options.signal, tell);
+}
+
+function stateOf(phase: TransferState['phase'], bytes: number, total: number): TransferState {
+  return { phase, bytes, total, reused: 0, wasted: 0, attempt: 1, connections: 0 };
 }
 
 async function runWorker(task: CopyTask, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<string> {

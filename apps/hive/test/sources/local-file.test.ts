@@ -75,7 +75,7 @@ describe('a file of this machine', () => {
     const { path, finalPath, states, copy, store } = await setUp();
     expect(await copy()).toBe(sha256Of(CONTENT));
     expect((await readFile(finalPath)).equals(CONTENT)).toBe(true);
-    expect(states.at(-1)).toMatchObject({ bytes: 300_000, total: 300_000 });
+    expect(states.at(-1)).toMatchObject({ phase: 'verifying', bytes: 300_000, total: 300_000 });
     await appendFile(path, 'more');
     expect((await stat(finalPath)).size).toBe(300_000);
     expect(await readdir(store)).toEqual(['blob']);

@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type HfRef, parseModelRef } from '@rbee/contract';
-import { startHub, type TestHub, tempDir } from '@rbee/testing';
+import { startHub, tempDir } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHuggingFace } from '../../src/sources/hugging-face.ts';
@@ -21,7 +21,8 @@ afterEach(async () => {
 
 async function setUp({ isOffline = false } = {}) {
   const [hub, folder] = [await startHub(), await tempDir()];
-  const dispatcher = new Agent();
+  // No connection is kept, or the first request to a hub that is gone would find one that was cut.
+  const dispatcher = new Agent({ pipelining: 0 });
   closing.push(
     () => hub.close(),
     () => folder.remove(),
@@ -72,10 +73,6 @@ const summary = ({ commit, files }: ResolvedModel) => ({
   files: files.map(({ path, blobName, size, sha256, gitSha1 }) => ({ path, blobName, size, sha256, gitSha1 })),
 });
 
-async function goDown(hub: TestHub): Promise<void> {
-  await hub.close();
-}
-
 describe('a hub that cannot be reached', () => {
   it.each([
     ['hf:org/model::file=model-Q4_K_M.gguf::file=config.json'],
@@ -87,7 +84,7 @@ describe('a hub that cannot be reached', () => {
     await store('model-Q4_K_M.gguf', 'model-Q8_0-00001-of-00002.gguf', 'model-Q8_0-00002-of-00002.gguf', 'config.json');
     const asked = await resolve(ref);
     expect(asked.fromStore).toBeUndefined();
-    await goDown(hub);
+    await hub.close();
     const stored = await resolve(ref);
     expect(summary(stored)).toEqual(summary(asked));
     expect(stored).toMatchObject({ place: 'hf:org/model', revision: 'main', fromStore: /was not asked/ });
@@ -104,14 +101,14 @@ describe('a hub that cannot be reached', () => {
   ] as const)('is told of for %s where the store has only %j', async (ref, paths) => {
     const { hub, resolve, store } = await setUp();
     await store(...paths);
-    await goDown(hub);
+    await hub.close();
     await expect(resolve(ref)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
   });
 
   it('is told of where a blob is missing, or a link leads out of its repo', async () => {
     const { hub, repo, layout, resolve, store, lose } = await setUp();
     await store('model-Q4_K_M.gguf', 'config.json');
-    await goDown(hub);
+    await hub.close();
     await lose('config.json');
     await expect(resolve('hf:org/model::file=config.json')).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
     const link = layout.snapshotFile('hf:org/model', repo.commit, 'passwd');
@@ -123,7 +120,7 @@ describe('a hub that cannot be reached', () => {
     const { hub, resolve, store } = await setUp();
     await store('model-Q4_K_M.gguf');
     await resolve('hf:org/model::include=*');
-    await goDown(hub);
+    await hub.close();
     // What is there could be taken for all of it; the list says that it is not.
     await expect(resolve('hf:org/model::include=*')).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
   });
