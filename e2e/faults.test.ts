@@ -115,7 +115,7 @@ describe('bad input', () => {
 
   it.each([
     [{ operation: 'model_download', model: '../etc/passwd' }, 400, 'MODEL_REF_INVALID'],
-    [{ operation: 'model_download', model: 'https://example.com/x.gguf' }, 403, 'SOURCE_NOT_ALLOWED'],
+    [{ operation: 'model_download', model: 'http://example.com/x.gguf' }, 403, 'SOURCE_NOT_ALLOWED'],
     [{ operation: 'model_fly' }, 400, 'OPERATION_UNKNOWN'],
     [{ operation: 'model_download', model: MODEL, colour: 'red' }, 400, 'REQUEST_INVALID'],
     [{ operation: 'model_download', model: MODEL, hive_id: 'nobody' }, 404, 'HIVE_NOT_FOUND'],

@@ -20,9 +20,14 @@ import { addJobRoutes } from './routes/jobs.ts';
 import { addSettingsRoutes, type LiveSettings } from './routes/settings.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
+import type { Asking } from './sources/ask.ts';
 import { createSourceDispatcher } from './sources/guard.ts';
 import { createHuggingFace } from './sources/hugging-face.ts';
-import { createLayout } from './store/layout.ts';
+import { createLocalFiles } from './sources/local-file.ts';
+import { createOllama } from './sources/ollama.ts';
+import type { Sources } from './sources/source.ts';
+import { createWebSource } from './sources/web.ts';
+import { createLayout, type Layout } from './store/layout.ts';
 import { lockStore } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { VERSION } from './version.ts';
@@ -55,10 +60,10 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     onChange: (job) => history.keepJob(job.snapshot()),
     onForget: (id) => history.forgetJob(id),
   });
-  const exemptOrigin = new URL(settings.hfEndpoint).origin;
+  const exemptOrigins = new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin));
   const pool = createReadPool();
   const dispatcher = createSourceDispatcher({
-    exemptOrigin,
+    exemptOrigins,
     allowPrivate: settings.allowPrivateSources,
     reads: pool.reads,
   });
@@ -67,13 +72,8 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const { retryAttempts: attempts, retryBaseDelayMs: baseDelayMs } = settings;
   const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs, maxConnections } = settings;
   const retry = { attempts, baseDelayMs, maxDelayMs: MAX_RETRY_DELAY_MS };
-  const hf = createHuggingFace({
-    endpoint: settings.hfEndpoint,
-    token: settings.hfToken,
-    dispatcher,
-    headersTimeoutMs,
-    userAgent: `rbee-hive/${VERSION}`,
-  });
+  const asking = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
+  const sources = createSources(settings, asking, layout);
   const flights = new BlobFlights();
   const fetchFile = createFetchFile({
     store,
@@ -93,7 +93,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     store,
     slots,
     flights,
-    sources: { hf },
+    sources,
     fetchFile,
     retry,
     heartbeatIntervalMs,
@@ -161,6 +161,18 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     await close();
     throw error;
   }
+}
+
+function createSources(settings: HiveSettings, asking: Asking, layout: Layout): Sources {
+  const { hfEndpoint: endpoint, hfToken: token, hfHubOffline: isOffline, ollamaRegistry: registry } = settings;
+  const web = createWebSource(asking);
+  return {
+    hf: createHuggingFace({ ...asking, endpoint, token, isOffline, stored: layout }),
+    https: web,
+    http: web,
+    ollama: createOllama({ ...asking, registry }),
+    file: createLocalFiles(),
+  };
 }
 
 function liveSettings(limiter: Limiter, slots: Slots): LiveSettings {

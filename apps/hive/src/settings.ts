@@ -21,8 +21,8 @@ import {
 
 export const HIVE_PREFIX = 'RBEE_HIVE_';
 
-/** The sources this hive can fetch from. */
-const SCHEMES = ['hf'] as const;
+/** The sources this hive can fetch from; plain http and the machine's own files have to be switched on. */
+const SCHEMES = ['hf', 'https', 'ollama', 'http', 'file'] as const;
 const MAX_INTERVAL_MS = 24 * 3_600_000;
 
 /** Every setting of a hive: it drives flags, environment, the settings file, `--help` and the reference page. */
@@ -119,12 +119,17 @@ export const hiveSettings = {
   allowedSources: someOf({
     env: 'RBEE_HIVE_ALLOWED_SOURCES',
     choices: SCHEMES,
-    fallback: ['hf'],
-    doc: 'schemes that a client may ask for, separated by commas',
+    fallback: ['hf', 'https', 'ollama'],
+    doc: 'schemes that a client may ask for, separated by commas; http and file must be switched on',
   }),
   allowPrivateSources: toggle({
     env: 'RBEE_HIVE_ALLOW_PRIVATE_SOURCES',
-    doc: 'may URLs, beside the hub itself, resolve to loopback, private or link-local addresses',
+    doc: 'may URLs, beside the hub and the registry themselves, resolve to loopback, private or link-local addresses',
+  }),
+  ollamaRegistry: url({
+    env: 'RBEE_HIVE_OLLAMA_REGISTRY',
+    fallback: 'https://registry.ollama.ai',
+    doc: 'for ollama: refs that name no host',
   }),
   hfEndpoint: url({ env: 'HF_ENDPOINT', fallback: 'https://huggingface.co', doc: 'the hub' }),
   hfToken: setting({
@@ -132,9 +137,10 @@ export const hiveSettings = {
     defaultText: 'the token file of "hf auth login"',
     doc: 'token for the hub; sent to its own origin only',
     secret: true,
-    parse: (value): string | null => value.trim(),
+    parse: (value): string | null => headerToken(value.trim()),
     fallback: tokenOfLogin,
   }),
+  hfHubOffline: toggle({ env: 'HF_HUB_OFFLINE', doc: 'never ask the hub: what the store has is all there is' }),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     minLength: MIN_TOKEN_LENGTH,
@@ -169,9 +175,15 @@ function defaultModelsDir(env: Environment): string {
 
 function tokenOfLogin(env: Environment): string | null {
   try {
-    return readFileSync(env['HF_TOKEN_PATH'] || join(hfHome(env), 'token'), 'utf8').trim() || null;
+    const token = readFileSync(env['HF_TOKEN_PATH'] || join(hfHome(env), 'token'), 'utf8').trim();
+    return token === '' ? null : headerToken(token);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new Error(`the token file cannot be read: ${(error as Error).message}`);
   }
+}
+
+function headerToken(token: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new Error('the token has characters that cannot stand in a header');
 }

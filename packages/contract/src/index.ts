@@ -97,7 +97,26 @@ export {
   type QueenOperation,
   queenOperationSchema,
 } from './job.ts';
-export { type Model, modelListSchema, modelSchema } from './model.ts';
+export {
+  type Gguf,
+  ggufSchema,
+  type Model,
+  type ModelDetail,
+  type ModelList,
+  type ModelPlan,
+  type ModelRemoved,
+  type ModelsPruned,
+  type ModelVerified,
+  modelDetailSchema,
+  modelListSchema,
+  modelPlanSchema,
+  modelRemovedSchema,
+  modelSchema,
+  modelsPrunedSchema,
+  modelVerifiedSchema,
+  type PartialFile,
+  type StoreProblem,
+} from './model.ts';
 export {
   type FileRef,
   type HfRef,

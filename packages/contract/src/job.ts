@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bandwidthSchema, cancelReceiptSchema, prioritySchema } from './download.ts';
-import { downloadIdSchema, hiveIdSchema, jobIdSchema } from './ids.ts';
+import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
 import { failureSchema, partialChoiceSchema, timestampSchema } from './wire.ts';
 
 export const jobStateSchema = z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']);
@@ -15,6 +15,8 @@ const common = {
   job_id: jobIdSchema.optional(),
 };
 
+const globsSchema = z.array(z.string().min(1).max(512)).max(100);
+
 const modelDownload = z.strictObject({
   ...common,
   operation: z.literal('model_download'),
@@ -24,13 +26,39 @@ const modelDownload = z.strictObject({
     .string()
     .regex(/^[0-9a-fA-F]{64}$/, '64 hex digits')
     .optional(),
+  /** Globs of files to take and to leave, besides those of the ref itself. */
+  include: globsSchema.optional(),
+  exclude: globsSchema.optional(),
   max_bandwidth: bandwidthSchema.optional(),
   priority: prioritySchema.optional(),
 });
+const modelPlan = z.strictObject({ ...common, operation: z.literal('model_plan'), model: z.string() });
 const modelList = z.strictObject({ ...common, operation: z.literal('model_list') });
+const modelGet = z.strictObject({ ...common, operation: z.literal('model_get'), id: modelIdSchema });
+const modelDelete = z.strictObject({ ...common, operation: z.literal('model_delete'), id: modelIdSchema });
+const modelVerify = z.strictObject({
+  ...common,
+  operation: z.literal('model_verify'),
+  /** All models where none is named. */
+  id: modelIdSchema.optional(),
+});
+const modelPrune = z.strictObject({
+  ...common,
+  operation: z.literal('model_prune'),
+  /** Says what would go, and removes nothing. */
+  dry_run: z.boolean().optional(),
+});
 
 /** The operations a hive performs, by the body of `POST /v1/jobs`. */
-export const operationSchema = z.discriminatedUnion('operation', [modelDownload, modelList]);
+export const operationSchema = z.discriminatedUnion('operation', [
+  modelDownload,
+  modelPlan,
+  modelList,
+  modelGet,
+  modelDelete,
+  modelVerify,
+  modelPrune,
+]);
 export type Operation = z.infer<typeof operationSchema>;
 export type OperationName = Operation['operation'];
 
@@ -41,7 +69,12 @@ const hiveChoice = {
 /** The same, asked of a queen: with the hives that shall perform it. */
 export const queenOperationSchema = z.discriminatedUnion('operation', [
   modelDownload.extend(hiveChoice),
+  modelPlan.extend(hiveChoice),
   modelList.extend(hiveChoice),
+  modelGet.extend(hiveChoice),
+  modelDelete.extend(hiveChoice),
+  modelVerify.extend(hiveChoice),
+  modelPrune.extend(hiveChoice),
 ]);
 export type QueenOperation = z.infer<typeof queenOperationSchema>;
 

@@ -1,17 +1,127 @@
 import { z } from 'zod';
+import { errorCodeSchema } from './error.ts';
 import { modelIdSchema } from './ids.ts';
 import { bytesSchema, timestampSchema } from './wire.ts';
 
-/** One model of a hive's store. */
+/** One model of a hive's store: all its files are there and verified. */
 export const modelSchema = z.object({
   model_id: modelIdSchema,
   /** The pinned ref: `hf:org/repo@<commit>::file=…`. */
   model_ref: z.string(),
   bytes: bytesSchema,
   files: z.int().positive(),
+  /** The file where there is one, else the folder that holds all of them. */
   path: z.string(),
   modified_at: timestampSchema,
 });
 export type Model = z.infer<typeof modelSchema>;
 
-export const modelListSchema = z.object({ models: z.array(modelSchema) });
+/** What has been fetched of a file that is not complete. */
+export const partialFileSchema = z.object({
+  path: z.string(),
+  /** The repo or host it comes from, as a ref names it; null where nothing on disk tells. */
+  origin: z.string().nullable(),
+  bytes: bytesSchema,
+  total: bytesSchema.nullable(),
+  modified_at: timestampSchema,
+});
+export type PartialFile = z.infer<typeof partialFileSchema>;
+
+/** Something in the store that cannot be read as what it should be; it hides nothing else. */
+export const storeProblemSchema = z.object({ path: z.string(), message: z.string() });
+export type StoreProblem = z.infer<typeof storeProblemSchema>;
+
+export const modelListSchema = z.object({
+  models: z.array(modelSchema),
+  partials: z.array(partialFileSchema),
+  problems: z.array(storeProblemSchema),
+});
+export type ModelList = z.infer<typeof modelListSchema>;
+
+/** What the header of a GGUF file says of its model. */
+export const ggufSchema = z.object({
+  architecture: z.string().nullable(),
+  name: z.string().nullable(),
+  parameters: z.int().nonnegative().nullable(),
+  /** Such as `Q4_K_M`. */
+  quantisation: z.string().nullable(),
+  context_length: z.int().nonnegative().nullable(),
+});
+export type Gguf = z.infer<typeof ggufSchema>;
+
+const modelFileSchema = z.object({
+  /** Path inside the repo. */
+  path: z.string(),
+  bytes: bytesSchema,
+  /** Null where the source checks it by something else. */
+  sha256: z.string().nullable(),
+  /** Where it is on the hive's machine. */
+  stored_at: z.string(),
+});
+
+export const modelDetailSchema = modelSchema.extend({
+  file_list: z.array(modelFileSchema),
+  gguf: ggufSchema.nullable(),
+});
+export type ModelDetail = z.infer<typeof modelDetailSchema>;
+
+const plannedFileSchema = z.object({
+  path: z.string(),
+  bytes: bytesSchema.nullable(),
+  sha256: z.string().nullable(),
+  /** Bytes that need not be fetched: all of them, or those of a partial. */
+  present_bytes: bytesSchema,
+});
+
+/** What a download of a ref would do. */
+export const modelPlanSchema = z.object({
+  model_ref: z.string(),
+  /** The ref with its revision pinned. */
+  pinned_ref: z.string(),
+  files: z.array(plannedFileSchema),
+  total: bytesSchema.nullable(),
+  present_bytes: bytesSchema,
+  /** Null where the size of a file is not known. */
+  needed_bytes: bytesSchema.nullable(),
+  free_bytes: bytesSchema,
+  /** Whether there is room, with the reserve that a download keeps free. */
+  fits: z.boolean(),
+  gguf: ggufSchema.nullable(),
+});
+export type ModelPlan = z.infer<typeof modelPlanSchema>;
+
+export const modelRemovedSchema = z.object({
+  model_id: modelIdSchema,
+  model_ref: z.string(),
+  freed_bytes: bytesSchema,
+  /** Of files that another model uses too, and that stay. */
+  shared_bytes: bytesSchema,
+});
+export type ModelRemoved = z.infer<typeof modelRemovedSchema>;
+
+const verifiedModelSchema = z.object({
+  model_id: modelIdSchema,
+  model_ref: z.string(),
+  ok: z.boolean(),
+  files: z.int().nonnegative(),
+  bytes: bytesSchema,
+  /** What is wrong; a damaged file is put aside, so that the next download fetches it again. */
+  problems: z.array(z.object({ path: z.string(), code: errorCodeSchema, message: z.string() })),
+});
+
+export const modelVerifiedSchema = z.object({ models: z.array(verifiedModelSchema) });
+export type ModelVerified = z.infer<typeof modelVerifiedSchema>;
+
+const prunedSchema = z.object({
+  path: z.string(),
+  kind: z.enum(['partial', 'blob', 'damaged', 'link']),
+  bytes: bytesSchema,
+  modified_at: timestampSchema,
+});
+
+export const modelsPrunedSchema = z.object({
+  dry_run: z.boolean(),
+  removed: z.array(prunedSchema),
+  freed_bytes: bytesSchema,
+});
+export type ModelsPruned = z.infer<typeof modelsPrunedSchema>;

@@ -19,7 +19,7 @@ import {
   hiveSettingsSchema,
   queenInfoSchema,
 } from './hive.ts';
-import { downloadIdSchema, jobIdSchema } from './ids.ts';
+import { downloadIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
 import {
   cancelledJobSchema,
   cancelQuerySchema,
@@ -29,6 +29,7 @@ import {
   operationSchema,
   queenOperationSchema,
 } from './job.ts';
+import { modelDetailSchema, modelListSchema, modelRemovedSchema } from './model.ts';
 
 /** One endpoint: what servers check and what clients rely on. */
 export interface Route {
@@ -155,6 +156,40 @@ const heartbeats = {
   stream: true,
 } as const satisfies Route;
 
+/** The models of a store, below the path of their list. */
+function modelRoutes<const Path extends string>(path: Path) {
+  const one = { params: z.object({ id: modelIdSchema }), missing: 'MODEL_NOT_FOUND' } as const;
+  return {
+    listModels: {
+      method: 'GET',
+      path,
+      summary: 'The models that are complete, newest first, and what else the store holds',
+      success: { status: 200, body: modelListSchema },
+    },
+    getModel: {
+      ...one,
+      method: 'GET',
+      path: `${path}/:id`,
+      summary: 'One model with its files',
+      success: { status: 200, body: modelDetailSchema },
+    },
+    removeModel: {
+      ...one,
+      method: 'DELETE',
+      path: `${path}/:id`,
+      summary: 'Removes a model and the files that no other model uses',
+      success: { status: 200, body: modelRemovedSchema },
+    },
+    verifyModel: {
+      ...one,
+      method: 'POST',
+      path: `${path}/:id/verify`,
+      summary: 'Starts a job that reads every byte of a model again',
+      success: { status: 202, body: jobAcceptedSchema },
+    },
+  } as const satisfies Record<string, Route>;
+}
+
 /** What a hive serves. */
 export const hiveRoutes = {
   health,
@@ -197,6 +232,7 @@ export const hiveRoutes = {
     stream: true,
   },
   ...downloadVerbs('/v2/downloads', downloadSchema),
+  ...modelRoutes('/v2/models'),
   getSettings: {
     method: 'GET',
     path: '/v2/settings',

@@ -77,7 +77,15 @@ describe('the choice of hives', () => {
 
 describe('the names of operations', () => {
   it('are those of the hive, and the queen has the same', () => {
-    expect(OPERATION_NAMES).toEqual(['model_download', 'model_list']);
+    expect(OPERATION_NAMES).toEqual([
+      'model_download',
+      'model_plan',
+      'model_list',
+      'model_get',
+      'model_delete',
+      'model_verify',
+      'model_prune',
+    ]);
     expect(queenOperationSchema.options.map((option) => option.shape.operation.value)).toEqual(OPERATION_NAMES);
   });
 });

@@ -85,7 +85,7 @@ describe('error replies', () => {
   it('name the fields, and the operations there are', async () => {
     const { url } = await serve();
     expect((await post(url, '{"operation":"model_download"}')).body.error['message']).toMatch(/model/);
-    expect((await post(url, '{"operation":"model_fly"}')).body.error['hint']).toMatch(/model_download, model_list/);
+    expect((await post(url, '{"operation":"model_fly"}')).body.error['hint']).toMatch(/model_download, model_plan/);
   });
 
   it('make a request id of their own where the sent one could harm a log', async () => {

@@ -6,7 +6,16 @@ export type { HubRequest, ServerName } from './hub/record.ts';
 export type { FileSource, RepoFile, RepoSpec } from './hub/repo.ts';
 export type { AddedRepo } from './hub/repo-store.ts';
 export { createManualClock, type ManualClock } from './manual-clock.ts';
+export { NASTY_NAMES, type NastyName } from './nasty-names.ts';
 export { type Program, type ProgramExit, type ProgramLine, type ProgramOptions, startProgram } from './program.ts';
+export {
+  OLLAMA_MODEL_LAYER,
+  type OllamaModel,
+  ollamaManifest,
+  type RegistryOptions,
+  startRegistry,
+  type TestRegistry,
+} from './registry/registry.ts';
 export { makeSampleGguf, type SampleGgufOptions } from './sample-gguf.ts';
 export { type Certificate, makeCertificate } from './servers/certificate.ts';
 export {
@@ -20,3 +29,5 @@ export { findCommand } from './servers/find-command.ts';
 export { type TempDir, tempDir } from './temp-dir.ts';
 export { openTerminal, type TerminalExit, type TerminalOptions, type TestTerminal } from './terminal.ts';
 export { createWatch, type WaitOptions, type Watch } from './watch.ts';
+export type { Site } from './web/site.ts';
+export { startWebServer, type WebFile, type WebServer } from './web/web-server.ts';

@@ -1,6 +1,7 @@
 export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
 export { discardPartial } from './discard-partial.ts';
 export { errorOfDisk } from './disk-fault.ts';
+export { roomNeeded } from './disk-room.ts';
 export type {
   FileRequest,
   Location,

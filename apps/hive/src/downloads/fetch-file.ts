@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
+import { narrate } from '@rbee/jobs';
 import { discardPartial, type Limiter, type ReadPool, type RetryRule, transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
-import type { SourceFile } from '../sources/source.ts';
+import { copyLocal } from '../sources/copy-local.ts';
+import type { LocalOriginal, SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import type { BlobFlights, BlobWatcher } from './blob-flights.ts';
 import { partialChoiceOf } from './download.ts';
@@ -21,7 +23,7 @@ export interface FetchFileDeps {
 }
 
 export interface FetchFileRequest {
-  readonly repo: string;
+  readonly place: string;
   readonly file: SourceFile;
   /** Aborts when the download is cancelled or paused. */
   readonly signal: AbortSignal;
@@ -34,26 +36,27 @@ export type FetchFile = (request: FetchFileRequest) => Promise<string>;
 
 export function createFetchFile(deps: FetchFileDeps): FetchFile {
   return (request) => {
-    const { repo, file, signal, watcher } = request;
-    const path = deps.store.layout.blob(repo, file.blobName);
+    const { place, file, signal, watcher } = request;
+    const path = deps.store.layout.blob(place, file.blobName);
     return deps.flights.board(path, watcher, signal, (all) => fetchBlob(deps, request, all));
   };
 }
 
 async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
   const { store, ...transport } = deps;
-  const { repo, file, signal, limiter } = request;
-  const finalPath = store.layout.blob(repo, file.blobName);
-  if (await store.hasBlob(repo, file.blobName, file.size)) {
+  const { place, file, signal, limiter } = request;
+  const finalPath = store.layout.blob(place, file.blobName);
+  if (!file.isUnversioned && (await store.hasBlob(place, file.blobName, file.size))) {
     const { size } = await stat(finalPath);
     narratePresent(file, size);
     watcher.onState(presentState(size));
-    return checkPresent(await store.sha256OfBlob(repo, file.blobName), file);
+    return checkPresent(await store.sha256OfBlob(place, file.blobName), file);
   }
-  const { sha256, gitSha1, size, path: name } = file;
-  const partialPath = store.layout.partial(repo, file.blobName);
+  const { sha256, gitSha1, size, path: name, local } = file;
+  const partialPath = store.layout.partial(place, file.blobName);
   const locate = (locateSignal: AbortSignal) => file.locate(locateSignal);
   try {
+    if (local !== undefined) return await fetchLocal(local, { partialPath, finalPath, sha256, name }, signal, watcher);
     const done = await transferFile(
       { locate, partialPath, finalPath, size, sha256, gitSha1, name },
       { ...transport, signal, limiter, ...watcher },
@@ -63,6 +66,16 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
     if (signal.aborted && partialChoiceOf(signal.reason) === 'discard') await discardPartial(partialPath);
     throw error;
   }
+}
+
+function fetchLocal(
+  original: LocalOriginal,
+  to: { partialPath: string; finalPath: string; sha256: string | null; name: string },
+  signal: AbortSignal,
+  { onState }: BlobWatcher,
+): Promise<string> {
+  narrate('file_copied', `📂 ${to.name} is on this machine: it is copied and verified`);
+  return copyLocal({ original, ...to }, { signal, onState });
 }
 
 function checkPresent(actual: string, file: SourceFile): string {

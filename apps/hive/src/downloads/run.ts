@@ -4,7 +4,6 @@ import {
   formatBytes,
   formatSpeed,
   HEARTBEAT_ACTION,
-  type HfRef,
   type ModelRef,
   printModelRef,
   RbeeError,
@@ -14,7 +13,7 @@ import {
 import type { DownloadTracker } from '@rbee/download-tracker';
 import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
 import { discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
-import type { ResolvedModel, Source } from '../sources/source.ts';
+import { type ResolvedModel, type Sources, sourceOf } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import type { BlobFlights } from './blob-flights.ts';
 import { type Download, isPause, partialChoiceOf } from './download.ts';
@@ -29,7 +28,7 @@ export interface RunDeps {
   readonly store: Store;
   readonly slots: Slots;
   readonly flights: BlobFlights;
-  readonly sources: { readonly hf: Source<HfRef> };
+  readonly sources: Sources;
   readonly fetchFile: FetchFile;
   readonly retry: RetryRule;
   readonly heartbeatIntervalMs: number;
@@ -61,7 +60,7 @@ async function runUntilPaused(deps: RunDeps, download: Download, request: Downlo
     await withHeartbeat({ clock, intervalMs, signal, beat }, async () => {
       const leave = await deps.slots.take(signal, () => deps.tracker.get(download.id).priority);
       try {
-        await fetchModel(deps, download, request, signal);
+        await fetchNewest(deps, download, request, signal);
       } finally {
         leave();
       }
@@ -73,26 +72,54 @@ async function runUntilPaused(deps: RunDeps, download: Download, request: Downlo
   }
 }
 
-async function fetchModel(
+/** What changes at its source while it is fetched is looked up once more, since another version has another name. */
+async function fetchNewest(
   deps: RunDeps,
   download: Download,
   request: DownloadRequest,
   signal: AbortSignal,
 ): Promise<void> {
+  const model = await lookUp(deps, download, request, signal);
+  try {
+    await fetchModel(deps, download, request, model, signal);
+  } catch (error) {
+    if (!(error instanceof RbeeError) || error.code !== 'SOURCE_CHANGED') throw error;
+    const newest = await lookUp(deps, download, request, signal);
+    if (newest.commit === model.commit) throw error;
+    for (const [blob, partial] of download.partials) if (!deps.flights.has(blob)) await discardPartial(partial);
+    download.partials.clear();
+    narrate('download_restart', `🔁 ${error.message}: starts again with what is there now`, 'warn');
+    await fetchModel(deps, download, request, newest, signal);
+  }
+}
+
+async function lookUp(deps: RunDeps, download: Download, { ref }: DownloadRequest, signal: AbortSignal) {
+  deps.tracker.update(download.id, { status: 'starting' });
+  narrate('download_resolve', `🔎 Looking up ${printModelRef(ref)}`);
+  const model = await resolve(deps, download, ref, signal);
+  if (model.fromStore !== undefined)
+    narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);
+  return model;
+}
+
+async function fetchModel(
+  deps: RunDeps,
+  download: Download,
+  request: DownloadRequest,
+  model: ResolvedModel,
+  signal: AbortSignal,
+): Promise<void> {
   const { tracker, store } = deps;
-  tracker.update(download.id, { status: 'starting' });
-  narrate('download_resolve', `🔎 Looking up ${printModelRef(request.ref)}`);
-  const model = await resolve(deps, download, request.ref, signal);
   const files = checkedAgainst(request.sha256, model);
   for (const { blobName } of files) {
-    download.partials.set(store.layout.blob(model.repo, blobName), store.layout.partial(model.repo, blobName));
+    download.partials.set(store.layout.blob(model.place, blobName), store.layout.partial(model.place, blobName));
   }
   const tally = createTally(tracker, download.id, files);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
   let sha256: string | null = null;
   for (const file of files) {
     sha256 = await deps.fetchFile({
-      repo: model.repo,
+      place: model.place,
       file,
       signal,
       limiter: download.limiter,
@@ -101,16 +128,16 @@ async function fetchModel(
     tally.done();
   }
   const stored = model.files.map(({ path, blobName }) => ({ path, blobName }));
-  const first = await store.publish(model.repo, model.revision, model.commit, stored);
+  const first = await store.publish(model.place, model.revision, model.commit, stored);
   const single = files.length === 1;
-  const path = single ? first : store.layout.snapshotFolder(model.repo, model.commit);
+  const path = single ? first : store.layout.snapshotFolder(model.place, model.commit);
   tracker.complete(download.id, { path, sha256: single ? sha256 : null });
   narrate('download_complete', `✅ Model ready: ${path} (${formatBytes(tracker.get(download.id).bytes)})`);
 }
 
 function resolve(deps: RunDeps, download: Download, ref: ModelRef, signal: AbortSignal): Promise<ResolvedModel> {
-  if (ref.scheme !== 'hf') throw new RbeeError('SOURCE_NOT_ALLOWED', `this hive cannot fetch ${ref.scheme}: refs`);
-  return withRetry(() => deps.sources.hf.resolve(ref, signal), {
+  const source = sourceOf(deps.sources, ref);
+  return withRetry(() => source.resolve(ref, signal), {
     signal,
     rule: deps.retry,
     onRetry: ({ error, attempt, maxAttempts, nextRetryAtMs }) => {
@@ -130,7 +157,7 @@ function checkedAgainst(sha256: string | null, model: ResolvedModel): ResolvedMo
     throw new RbeeError('REQUEST_INVALID', `a sha256 speaks of one file, the ref of ${model.files.length}`, { hint });
   }
   if (file.sha256 !== null && file.sha256 !== sha256) {
-    throw new RbeeError('CHECKSUM_MISMATCH', `the hub's ${file.path} is not the file with that sha256`, {
+    throw new RbeeError('CHECKSUM_MISMATCH', `the source's ${file.path} is not the file with that sha256`, {
       hint: 'check the sha256 and the revision',
       details: { expected: sha256, actual: file.sha256 },
     });
@@ -182,6 +209,6 @@ function heartbeatLine(deps: RunDeps, download: Download, ref: ModelRef): string
 
 function describe(model: ResolvedModel, total: number | null): string {
   const [first, ...more] = model.files;
-  const what = more.length === 0 ? `${first.path} of ${model.repo}` : `${model.files.length} files of ${model.repo}`;
+  const what = more.length === 0 ? `${first.path} of ${model.title}` : `${model.files.length} files of ${model.title}`;
   return `${what} at ${model.commit.slice(0, 12)}${total === null ? '' : ` (${formatBytes(total)})`}`;
 }

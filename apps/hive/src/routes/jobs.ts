@@ -4,7 +4,6 @@ import {
   type JobId,
   type ModelRef,
   type Operation,
-  parseModelRef,
   printModelRef,
   RbeeError,
   type Scheme,
@@ -14,6 +13,7 @@ import type { StreamHub } from '@rbee/event-stream';
 import type { Job, JobRegistry } from '@rbee/jobs';
 import type { Downloads } from '../downloads/downloads.ts';
 import { startDownload, toAccepted } from '../downloads/start-job.ts';
+import { wantedRef } from '../sources/wanted-ref.ts';
 import type { Store } from '../store/store.ts';
 
 export interface JobRoutesDeps {
@@ -42,7 +42,7 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
 function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
   switch (body.operation) {
     case 'model_download': {
-      const ref = allowed(parseModelRef(body.model), deps.allowedSources);
+      const ref = allowed(wantedRef(body), deps.allowedSources);
       const { priority = 0, max_bandwidth: maxBandwidth = null } = body;
       const sha256 = body.sha256?.toLowerCase() ?? null;
       const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: printModelRef(ref) });
@@ -60,6 +60,8 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       });
       return toAccepted(job);
     }
+    default:
+      throw new RbeeError('OPERATION_UNKNOWN', `this hive cannot do ${body.operation}`);
   }
 }
 

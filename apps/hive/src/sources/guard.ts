@@ -16,25 +16,36 @@ for (const [network, bits] of [
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
   ['224.0.0.0', 3],
 ] as const) {
   NOT_PUBLIC.addSubnet(network, bits, 'ipv4');
 }
 for (const [network, bits] of [
-  ['::', 127],
+  // IPv4 addresses in IPv6 clothes: compatible ones, those of NAT64, Teredo and 6to4.
+  ['::', 96],
   ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['2001::', 32],
+  ['2002::', 16],
+  ['100::', 64],
+  ['2001:db8::', 32],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const) {
   NOT_PUBLIC.addSubnet(network, bits, 'ipv6');
 }
 
 export interface GuardOptions {
-  /** The hub's own origin is exempt: whoever set it up meant it. What it redirects to is not. */
-  readonly exemptOrigin: string;
+  /** The hub's own origin, and the registry's, are exempt: whoever set them up meant them. What they redirect to is not. */
+  readonly exemptOrigins: ReadonlySet<string>;
   readonly allowPrivate: boolean;
   /** How sockets read: see `ReadPool`. */
   readonly reads?: ReadPool['reads'];
@@ -42,23 +53,33 @@ export interface GuardOptions {
 
 /**
  * The dispatcher for every request to a source: through the proxy of the environment where there is one, over HTTP/1.1
- * (HTTP/2 halves the speed of bodies), and only to public addresses. The address is checked when connecting, after DNS.
+ * (HTTP/2 halves the speed of bodies), and only to public addresses. An address in a URL is checked before anything is
+ * sent, also where a proxy would connect; one that a name stands for when connecting, after DNS.
  */
 export function createSourceDispatcher(options: GuardOptions): Dispatcher {
-  const open = buildConnector({ ...options.reads, timeout: CONNECT_TIMEOUT_MS, allowH2: false });
-  const guarded = buildConnector({
-    ...options.reads,
-    timeout: CONNECT_TIMEOUT_MS,
-    allowH2: false,
-    lookup: publicLookup,
-  } as never);
+  const { allowPrivate, exemptOrigins, reads } = options;
+  const sockets = { ...reads, timeout: CONNECT_TIMEOUT_MS, allowH2: false };
+  const open = buildConnector(sockets);
+  const guarded = buildConnector({ ...sockets, lookup: publicLookup } as never);
+  const isOpen = (origin: string) => allowPrivate || exemptOrigins.has(origin);
   const connect: buildConnector.connector = (target, callback) => {
-    if (options.allowPrivate || originOf(target) === options.exemptOrigin) return open(target, callback);
-    const bare = target.hostname.replace(/^\[|\]$/g, '');
-    if (isIP(bare) !== 0 && !isPublic(bare)) return void callback(notPublic(bare), null);
+    if (isOpen(originOf(target))) return open(target, callback);
+    if (isPrivateHost(target.hostname)) return void callback(notPublic(target.hostname), null);
     return guarded(target, callback);
   };
-  return new EnvHttpProxyAgent({ connect, allowH2: false });
+  const agent = new EnvHttpProxyAgent({ connect, allowH2: false });
+  return agent.compose((dispatch) => (request, handler) => {
+    const url = new URL(String(request.origin));
+    if (!isOpen(url.origin) && isPrivateHost(url.hostname)) throw notPublic(url.hostname);
+    return dispatch(request, handler);
+  });
+}
+
+/** A host that is an address and not a public one, or that never is. */
+function isPrivateHost(hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(bare) !== 0) return !isPublic(bare);
+  return /(?:^|\.)localhost\.?$/i.test(bare);
 }
 
 /** Whether an address, of either family, is on the public Internet. */

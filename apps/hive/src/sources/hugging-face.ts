@@ -1,37 +1,54 @@
-import { type HfRef, RbeeError } from '@rbee/contract';
-import { errorOfConnection, type Location } from '@rbee/transfer';
-import { type Dispatcher, request } from 'undici';
-import { errorOfHub, type Headers, headerOf } from './hub-error.ts';
+import { type HfRef, printModelRef, RbeeError } from '@rbee/contract';
+import type { Location } from '@rbee/transfer';
+import { createTreeCache, type TreeCache } from './hub-cache.ts';
+import { askApi, askForFile, type FileAnswer, type HubAccess } from './hub-file.ts';
 import { type HubTreeEntry, readCommit, readTree } from './hub-tree.ts';
+import { assertBlobName } from './names.ts';
 import { selectFiles } from './select-files.ts';
+import { shortened } from './selection/listed.ts';
 import type { ResolvedModel, Source, SourceFile } from './source.ts';
+import { type StoredHubFile, type StoredPaths, storedModel } from './stored-model.ts';
 
-/** Redirects inside the hub, as a renamed repo gives them; the one to the CDN is not followed here. */
-const MAX_HUB_REDIRECTS = 5;
-/** A page of a tree has a thousand entries, which is well below this. */
-const MAX_JSON_BYTES = 32 * 1024 * 1024;
+const SHA256 = /^[0-9a-f]{64}$/;
+const GIT_SHA1 = /^[0-9a-f]{40}$/;
 
-export interface HuggingFaceDeps {
-  /** The hub's address without a slash at its end. */
-  readonly endpoint: string;
-  readonly token: string | null;
-  readonly dispatcher: Dispatcher;
-  readonly headersTimeoutMs: number;
-  readonly userAgent: string;
+export interface HuggingFaceDeps extends HubAccess {
+  /** Never ask the hub: what the store has is all there is. */
+  readonly isOffline: boolean;
+  /** Where models may be that need no hub. */
+  readonly stored: StoredPaths;
 }
 
-/** A Hugging Face hub, or a mirror that speaks as it does. The token goes to the hub's own origin only. */
-export function createHuggingFace(deps: HuggingFaceDeps): Source<HfRef> {
+type Deps = HuggingFaceDeps & { readonly trees: TreeCache };
+
+/**
+ * A Hugging Face hub, or a mirror that speaks as it does. The token goes to the hub's own origin only. A model that is in
+ * the store in full is answered from there where the hub cannot be reached, or need not be: its commit is named.
+ */
+export function createHuggingFace(options: HuggingFaceDeps): Source<HfRef> {
+  const deps: Deps = { ...options, trees: createTreeCache() };
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
-      const { repo, revision } = ref;
-      return ref.files.length > 0 ? byName(deps, ref, signal) : byTree(deps, ref, signal, { repo, revision });
+      if (deps.isOffline)
+        return (await fromStore(deps, ref, 'the hub was not asked: HF_HUB_OFFLINE is set')) ?? notStored(ref);
+      if (GIT_SHA1.test(ref.revision) && ref.files.length > 0) {
+        const stored = await fromStore(deps, ref, 'the hub was not asked: what a commit holds never changes');
+        if (stored !== null) return stored;
+      }
+      try {
+        return await (ref.files.length > 0 ? byName(deps, ref, signal) : byTree(deps, ref, signal));
+      } catch (error) {
+        if (!isUnreachable(error)) throw error;
+        const stored = await fromStore(deps, ref, `the hub was not asked: ${error.message}`);
+        if (stored === null) throw error;
+        return stored;
+      }
     },
   };
 }
 
 /** Named files: one HEAD each says all there is to know, and pins the commit for the next. */
-async function byName(deps: HuggingFaceDeps, ref: HfRef, signal: AbortSignal): Promise<ResolvedModel> {
+async function byName(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<ResolvedModel> {
   let commit: string | null = null;
   const files: SourceFile[] = [];
   for (const path of ref.files) {
@@ -39,167 +56,77 @@ async function byName(deps: HuggingFaceDeps, ref: HfRef, signal: AbortSignal): P
     commit ??= answer.commit;
     files.push(toSourceFile(deps, ref.repo, commit, path, answer));
   }
-  const [first, ...rest] = files;
-  if (!first || commit === null) throw new Error('a ref that names no files');
-  return { repo: ref.repo, revision: ref.revision, commit, files: [first, ...rest] };
+  if (commit === null) throw new Error('a ref that names no files');
+  return toModel(ref, commit, files);
 }
 
 /** Files chosen from what the repo has: the tree names sizes and digests, so no file is asked for by itself. */
-async function byTree(
-  deps: HuggingFaceDeps,
-  ref: HfRef,
-  signal: AbortSignal,
-  { repo, revision }: { repo: string; revision: string },
-): Promise<ResolvedModel> {
+async function byTree(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<ResolvedModel> {
+  const { repo, revision } = ref;
   const ask = (url: URL) => askApi(deps, repo, url, signal);
-  const commit = await readCommit(ask, deps.endpoint, repo, revision);
-  const tree = await readTree(ask, deps.endpoint, repo, commit);
+  const isCommit = GIT_SHA1.test(revision);
+  const commit = isCommit ? revision : await readCommit(ask, deps.endpoint, repo, revision);
+  let tree = deps.trees.get(repo, commit);
+  if (tree === null) {
+    tree = await readTree(ask, deps.endpoint, repo, commit);
+    deps.trees.put(repo, commit, tree);
+  }
   const chosen = new Set(selectFiles(tree, ref));
   const files = tree.filter((entry) => chosen.has(entry.path)).map((entry) => fromTree(deps, repo, commit, entry));
+  return toModel(ref, commit, files);
+}
+
+async function fromStore(deps: Deps, ref: HfRef, why: string): Promise<ResolvedModel | null> {
+  const stored = await storedModel(deps.stored, ref, (commit) => deps.trees.get(ref.repo, commit));
+  if (stored === null) return null;
+  const model = toModel(ref, stored.commit, stored.files.map(fromDisk));
+  return { ...model, fromStore: why };
+}
+
+function toModel(ref: HfRef, commit: string, files: readonly SourceFile[]): ResolvedModel {
   const [first, ...rest] = files;
   if (!first) throw new Error('a selection without files');
-  return { repo, revision, commit, files: [first, ...rest] };
-}
-
-interface FileAnswer {
-  readonly commit: string;
-  readonly etag: string;
-  readonly size: number | null;
-  readonly location: Location;
-}
-
-async function askForFile(
-  deps: HuggingFaceDeps,
-  repo: string,
-  revision: string,
-  path: string,
-  signal: AbortSignal,
-): Promise<FileAnswer> {
-  let url = new URL(`${deps.endpoint}/${repo}/resolve/${encodePath(revision, true)}/${encodePath(path, false)}`);
-  let commit: string | null = null;
-  for (let hops = 0; hops <= MAX_HUB_REDIRECTS; hops += 1) {
-    const { status, headers } = await head(deps, url, signal);
-    if (status >= 400) throw refused(deps, repo, `${path} (revision ${revision})`, status, headers);
-    commit ??= headerOf(headers, 'x-repo-commit');
-    const target = redirectOf(url, status, headers);
-    // What the hub says of the file comes with the answer that leads to the bytes: the redirect to the CDN, which knows
-    // nothing of it, or the file itself. Redirects before it stay within the hub and say less.
-    const linked = headerOf(headers, 'x-linked-etag');
-    if (target === null || linked !== null) {
-      const etag = linked ?? headerOf(headers, 'etag');
-      const size = headerOf(headers, 'x-linked-size') ?? headerOf(headers, 'content-length');
-      return toAnswer(deps, { commit, etag, size, url: target ?? url, path });
-    }
-    if (target.origin !== url.origin) throw oddAnswer(`it redirects ${path} without saying what it is`);
-    url = target;
-  }
-  throw oddAnswer(`it redirects ${path} without end`);
-}
-
-interface Told {
-  readonly commit: string | null;
-  readonly etag: string | null;
-  readonly size: string | null;
-  readonly url: URL;
-  readonly path: string;
-}
-
-function toAnswer(deps: HuggingFaceDeps, { commit, etag, size, url, path }: Told): FileAnswer {
-  if (commit === null || etag === null) throw oddAnswer(`it does not say the commit or the ETag of ${path}`);
+  assertDistinct(files);
   return {
+    place: `hf:${ref.repo}`,
+    title: ref.repo,
+    revision: ref.revision,
     commit,
-    etag: etag.replace(/^W\//, '').replaceAll('"', ''),
-    size: size !== null && /^\d+$/.test(size) ? Number(size) : null,
-    location: { url: url.href, headers: headersFor(deps, url) },
+    files: [first, ...rest],
+    pinnedRef() {
+      const pinned = { ...ref, revision: commit };
+      if (rest.length > 0) return printModelRef(pinned);
+      return printModelRef({ ...pinned, files: [first.path], include: [], exclude: [], quant: null });
+    },
   };
 }
 
-function redirectOf(from: URL, status: number, headers: Headers): URL | null {
-  if (status < 300) return null;
-  const location = headerOf(headers, 'location') ?? '';
-  const target = URL.canParse(location, from.href) ? new URL(location, from) : null;
-  if (!target || !/^https?:$/.test(target.protocol)) throw oddAnswer('it redirects to something that is not a URL');
-  if (from.protocol === 'https:' && target.protocol === 'http:') {
-    throw new RbeeError('SOURCE_NOT_ALLOWED', 'the hub redirects from https to http', { hint: 'check HF_ENDPOINT' });
-  }
-  return target;
+/** On a file system that folds names two of them would be one file, and a file cannot be the folder of another. */
+function assertDistinct(files: readonly SourceFile[]): void {
+  const folded = new Map(files.map(({ path }) => [path.normalize('NFKC').toLowerCase(), path]));
+  const folders = new Set([...folded.keys()].flatMap(foldersOf));
+  const clash = files.find(({ path }, index) => {
+    const key = path.normalize('NFKC').toLowerCase();
+    return folders.has(key) || folded.get(key) !== files[index]?.path;
+  });
+  if (clash === undefined) return;
+  throw new RbeeError('MODEL_NOT_FOUND', `another file of the repo has the name of ${shortened(clash.path)}`, {
+    hint: 'two names that differ in case alone, or a file and a folder of one name, cannot be stored side by side: name files with ::file=',
+  });
 }
 
-async function head(deps: HuggingFaceDeps, url: URL, signal: AbortSignal) {
-  const { statusCode, headers, body } = await ask(deps, url, 'HEAD', signal);
-  await body.dump();
-  return { status: statusCode, headers };
+function foldersOf(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
-async function askApi(deps: HuggingFaceDeps, repo: string, url: URL, signal: AbortSignal) {
-  const { statusCode, headers, body } = await ask(deps, url, 'GET', signal);
-  if (statusCode === 200) return { headers, body: await readJson(body, url) };
-  await body.dump();
-  throw refused(deps, repo, url.pathname, statusCode, headers);
-}
-
-async function ask(deps: HuggingFaceDeps, url: URL, method: 'HEAD' | 'GET', signal: AbortSignal) {
-  const { dispatcher, headersTimeoutMs } = deps;
-  const headers = { ...headersFor(deps, url), 'accept-encoding': 'identity' };
-  try {
-    return await request(url, {
-      method,
-      dispatcher,
-      headers,
-      signal,
-      headersTimeout: headersTimeoutMs,
-      bodyTimeout: headersTimeoutMs,
-    });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw errorOfConnection(error, url.host);
-  }
-}
-
-async function readJson(body: Dispatcher.ResponseData['body'], url: URL): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > MAX_JSON_BYTES) throw oddAnswer('its answer has no end');
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    throw errorOfConnection(error, url.host);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString());
-  } catch {
-    throw oddAnswer('its answer is not JSON');
-  }
-}
-
-function refused(deps: HuggingFaceDeps, repo: string, what: string, status: number, headers: Headers): RbeeError {
-  return errorOfHub({ status, headers, repo, what, endpoint: deps.endpoint, hadToken: deps.token !== null });
-}
-
-/** The token goes to the hub's own origin and never along a redirect to another. */
-function headersFor(deps: HuggingFaceDeps, url: URL): Record<string, string> {
-  const own = deps.token !== null && url.origin === new URL(deps.endpoint).origin;
-  return { 'user-agent': deps.userAgent, ...(own ? { authorization: `Bearer ${deps.token}` } : {}) };
-}
-
-function toSourceFile(
-  deps: HuggingFaceDeps,
-  repo: string,
-  commit: string,
-  path: string,
-  answer: FileAnswer,
-): SourceFile {
+function toSourceFile(deps: Deps, repo: string, commit: string, path: string, answer: FileAnswer): SourceFile {
   // The first address is as good as new; only when it was refused is the hub asked for another.
   let fresh: Location | null = answer.location;
   return {
     path,
-    blobName: answer.etag,
+    ...namedBy(assertBlobName(answer.etag)),
     size: answer.size,
-    sha256: /^[0-9a-f]{64}$/.test(answer.etag) ? answer.etag : null,
-    gitSha1: /^[0-9a-f]{40}$/.test(answer.etag) ? answer.etag : null,
     async locate(signal) {
       const location = fresh ?? (await askForFile(deps, repo, commit, path, signal)).location;
       fresh = null;
@@ -208,21 +135,45 @@ function toSourceFile(
   };
 }
 
-function fromTree(deps: HuggingFaceDeps, repo: string, commit: string, entry: HubTreeEntry): SourceFile {
+function fromTree(deps: Deps, repo: string, commit: string, entry: HubTreeEntry): SourceFile {
   return {
     path: entry.path,
-    blobName: entry.sha256 ?? entry.gitSha1,
+    ...namedBy(entry.sha256 ?? entry.gitSha1),
     size: entry.size,
-    sha256: entry.sha256,
-    gitSha1: entry.sha256 === null ? entry.gitSha1 : null,
     locate: async (signal) => (await askForFile(deps, repo, commit, entry.path, signal)).location,
   };
 }
 
-function encodePath(path: string, whole: boolean): string {
-  return whole ? encodeURIComponent(path) : path.split('/').map(encodeURIComponent).join('/');
+function fromDisk({ path, blobName, size }: StoredHubFile): SourceFile {
+  return {
+    path,
+    ...namedBy(blobName),
+    size,
+    async locate() {
+      throw new RbeeError('SOURCE_UNAVAILABLE', `${path} was in the store and is there no more`, {
+        hint: 'download it again when the hub can be reached',
+      });
+    },
+  };
 }
 
-function oddAnswer(what: string): RbeeError {
-  return new RbeeError('SOURCE_UNAVAILABLE', `the hub answers as no hub does: ${what}`, { hint: 'check HF_ENDPOINT' });
+/** The hub names a blob by its sha256 or its git object id; a mirror may have names of its own. */
+function namedBy(blobName: string): Pick<SourceFile, 'blobName' | 'sha256' | 'gitSha1'> {
+  return {
+    blobName,
+    sha256: SHA256.test(blobName) ? blobName : null,
+    gitSha1: GIT_SHA1.test(blobName) ? blobName : null,
+  };
+}
+
+/** No connection came about, or nobody answered on it; a hub that answers with an error is asked again instead. */
+function isUnreachable(error: unknown): error is RbeeError {
+  if (!(error instanceof RbeeError) || typeof error.details?.['code'] !== 'string') return false;
+  return error.code === 'SOURCE_UNAVAILABLE' || error.code === 'DOWNLOAD_TIMEOUT';
+}
+
+function notStored(ref: HfRef): never {
+  throw new RbeeError('MODEL_NOT_FOUND', `the store does not have all of ${printModelRef(ref)}`, {
+    hint: 'HF_HUB_OFFLINE keeps the hive from asking the hub: unset it, or name the files that are there with ::file=',
+  });
 }

@@ -17,14 +17,14 @@ export interface StoredFile {
 export interface Store {
   readonly layout: Layout;
   /** Whether the blob is there in full. A file of another size under its name is not the blob. */
-  hasBlob(repo: string, name: string, size: number | null): Promise<boolean>;
+  hasBlob(place: string, name: string, size: number | null): Promise<boolean>;
   /** The sha256 of a blob: read off its name where that is one. */
-  sha256OfBlob(repo: string, name: string): Promise<string>;
+  sha256OfBlob(place: string, name: string): Promise<string>;
   /**
    * Makes files visible under their commit and revision; the answer is the path of the first file.
    * @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE
    */
-  publish(repo: string, revision: string, commit: string, files: readonly StoredFile[]): Promise<string>;
+  publish(place: string, revision: string, commit: string, files: readonly StoredFile[]): Promise<string>;
   /** Every model that is complete, newest first. */
   list(): Promise<Model[]>;
   freeBytes(): Promise<number>;
@@ -33,29 +33,29 @@ export interface Store {
 function createStore(layout: Layout): Store {
   return {
     layout,
-    async hasBlob(repo, name, size) {
-      const found = await statOrNull(layout.blob(repo, name));
+    async hasBlob(place, name, size) {
+      const found = await statOrNull(layout.blob(place, name));
       return found !== null && (size === null || found.size === size);
     },
-    async sha256OfBlob(repo, name) {
+    async sha256OfBlob(place, name) {
       if (/^[0-9a-f]{64}$/.test(name)) return name;
       const hash = createHash('sha256');
-      await pipeline(createReadStream(layout.blob(repo, name)), hash);
+      await pipeline(createReadStream(layout.blob(place, name)), hash);
       return hash.digest('hex');
     },
-    async publish(repo, revision, commit, files) {
+    async publish(place, revision, commit, files) {
       const [first] = files;
       if (!first) throw new Error('a snapshot without files');
       try {
         for (const { path, blobName } of files) {
           const target = layout.linkTarget(path, blobName);
-          await putLink(layout.snapshotFile(repo, commit, path), target);
+          await putLink(layout.snapshotFile(place, commit, path), target);
         }
-        if (revision !== commit) await putText(layout.ref(repo, revision), commit);
+        if (revision !== commit) await putText(layout.ref(place, revision), commit);
       } catch (error) {
-        throw await errorOfDisk(error, layout.blob(repo, first.blobName), null);
+        throw await errorOfDisk(error, layout.blob(place, first.blobName), null);
       }
-      return layout.snapshotFile(repo, commit, first.path);
+      return layout.snapshotFile(place, commit, first.path);
     },
     list: () => listModels(layout),
     async freeBytes() {

@@ -3,6 +3,7 @@ import { type HubOptions, startHub } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHuggingFace } from '../../src/sources/hugging-face.ts';
+import { createLayout } from '../../src/store/layout.ts';
 
 const READER = 'hf_reader';
 const ENABLED = 'hf_enabled';
@@ -40,6 +41,8 @@ async function setUp(options: HubOptions = {}, token: string | null = null) {
     dispatcher,
     headersTimeoutMs: 5_000,
     userAgent: 'test/1',
+    isOffline: false,
+    stored: createLayout('/nowhere/hub'),
   });
   const resolve = (text: string) => source.resolve(parseModelRef(text) as HfRef, AbortSignal.timeout(10_000));
   return { hub, repo, resolve };
@@ -57,7 +60,7 @@ describe('a named file', () => {
     async (smallFiles) => {
       const { repo, resolve, hub } = await setUp({ smallFiles });
       const model = await resolve('hf:org/model::file=model-Q4_K_M.gguf::file=sub folder/config + ü.json');
-      expect(model).toMatchObject({ repo: 'org/model', revision: 'main', commit: repo.commit });
+      expect(model).toMatchObject({ place: 'hf:org/model', title: 'org/model', revision: 'main', commit: repo.commit });
       const [weights, config] = model.files;
       const lfs = fileOf(repo, 'model-Q4_K_M.gguf');
       expect(weights).toMatchObject({ blobName: lfs.sha256, size: 50_000, sha256: lfs.sha256, gitSha1: null });

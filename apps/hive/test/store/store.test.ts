@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLayout } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 
-const REPO = 'org/model';
+const PLACE = 'hf:org/model';
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 const CONTENT = Buffer.from('weights');
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex');
@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 async function putBlob(name: string, content = CONTENT): Promise<void> {
-  const path = store.layout.blob(REPO, name);
+  const path = store.layout.blob(PLACE, name);
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);
 }
@@ -30,19 +30,21 @@ describe('the layout', () => {
   it("is the Hugging Face cache's", () => {
     const { layout } = store;
     const root = join(folder.path, 'hub', 'models--org--model');
-    expect(layout.blob(REPO, SHA256)).toBe(join(root, 'blobs', SHA256));
-    expect(layout.snapshotFile(REPO, COMMIT, 'sub/m.gguf')).toBe(join(root, 'snapshots', COMMIT, 'sub/m.gguf'));
-    expect(layout.ref(REPO, 'refs/pr/1')).toBe(join(root, 'refs', 'refs/pr/1'));
+    expect(layout.blob(PLACE, SHA256)).toBe(join(root, 'blobs', SHA256));
+    expect(layout.snapshotFile(PLACE, COMMIT, 'sub/m.gguf')).toBe(join(root, 'snapshots', COMMIT, 'sub/m.gguf'));
+    expect(layout.ref(PLACE, 'refs/pr/1')).toBe(join(root, 'refs', 'refs/pr/1'));
     expect(layout.linkTarget('m.gguf', SHA256)).toBe(`../../blobs/${SHA256}`);
     expect(layout.linkTarget('sub/m.gguf', SHA256)).toBe(`../../../blobs/${SHA256}`);
   });
 
   it.each([
-    ['a repo', (name: string) => store.layout.repoFolder(name)],
-    ['a blob', (name: string) => store.layout.blob(REPO, name)],
-    ['a commit', (name: string) => store.layout.snapshotFolder(REPO, name)],
-    ['a path', (name: string) => store.layout.snapshotFile(REPO, COMMIT, name)],
-    ['a revision', (name: string) => store.layout.ref(REPO, name)],
+    ['a repo', (name: string) => store.layout.placeFolder(`hf:${name}`)],
+    ['a place', (name: string) => store.layout.placeFolder(`https:${name}`)],
+    ['a scheme', (name: string) => store.layout.placeFolder(`${name}:x`)],
+    ['a blob', (name: string) => store.layout.blob(PLACE, name)],
+    ['a commit', (name: string) => store.layout.snapshotFolder(PLACE, name)],
+    ['a path', (name: string) => store.layout.snapshotFile(PLACE, COMMIT, name)],
+    ['a revision', (name: string) => store.layout.ref(PLACE, name)],
     ['a link', (name: string) => store.layout.linkTarget('x', name)],
   ])('never builds a path outside the store from the name of %s', (_, build) => {
     for (const name of ['../../etc/passwd', '..', '/etc/passwd', 'a/../../../b', 'C:\\x', 'a\0b', '', 'a/b/../..']) {
@@ -54,22 +56,22 @@ describe('the layout', () => {
 describe('a published file', () => {
   it('is a link to its blob, with the revision pointing at the commit', async () => {
     await putBlob(SHA256);
-    const path = await store.publish(REPO, 'main', COMMIT, [{ path: 'sub/m.gguf', blobName: SHA256 }]);
+    const path = await store.publish(PLACE, 'main', COMMIT, [{ path: 'sub/m.gguf', blobName: SHA256 }]);
     expect(await readlink(path)).toBe(`../../../blobs/${SHA256}`);
     expect(await readFile(path)).toEqual(CONTENT);
-    expect(await readFile(store.layout.ref(REPO, 'main'), 'utf8')).toBe(COMMIT);
+    expect(await readFile(store.layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
   });
 
   it('is put again without harm, and over what stood in its place', async () => {
     await putBlob(SHA256);
-    const path = store.layout.snapshotFile(REPO, COMMIT, 'm.gguf');
+    const path = store.layout.snapshotFile(PLACE, COMMIT, 'm.gguf');
     await mkdir(dirname(path), { recursive: true });
     await symlink('../../blobs/gone', path);
     for (let times = 0; times < 2; times += 1) {
-      await store.publish(REPO, COMMIT, COMMIT, [{ path: 'm.gguf', blobName: SHA256 }]);
+      await store.publish(PLACE, COMMIT, COMMIT, [{ path: 'm.gguf', blobName: SHA256 }]);
       expect(await readlink(path)).toBe(`../../blobs/${SHA256}`);
     }
-    await expect(lstat(join(store.layout.repoFolder(REPO), 'refs'))).rejects.toThrow('ENOENT');
+    await expect(lstat(join(store.layout.placeFolder(PLACE), 'refs'))).rejects.toThrow('ENOENT');
   });
 });
 
@@ -77,8 +79,8 @@ describe('a store that cannot be written', () => {
   it('says so, with what to do', async () => {
     await putBlob(SHA256);
     // A file where a folder must be: it fails for whoever runs the test, root too.
-    await writeFile(join(store.layout.repoFolder(REPO), 'snapshots'), '');
-    await expect(store.publish(REPO, 'main', COMMIT, [{ path: 'm.gguf', blobName: SHA256 }])).rejects.toMatchObject({
+    await writeFile(join(store.layout.placeFolder(PLACE), 'snapshots'), '');
+    await expect(store.publish(PLACE, 'main', COMMIT, [{ path: 'm.gguf', blobName: SHA256 }])).rejects.toMatchObject({
       code: 'STORE_NOT_WRITABLE',
       hint: expect.any(String),
     });
@@ -89,26 +91,26 @@ describe('many at once', () => {
   it('publish the same revision and the same file, and none fails', async () => {
     await putBlob(SHA256);
     const files = Array.from({ length: 30 }, (_, index) => ({ path: `m-${index % 5}.gguf`, blobName: SHA256 }));
-    await Promise.all(files.map((file) => store.publish(REPO, 'main', COMMIT, [file])));
-    expect(await readFile(store.layout.ref(REPO, 'main'), 'utf8')).toBe(COMMIT);
+    await Promise.all(files.map((file) => store.publish(PLACE, 'main', COMMIT, [file])));
+    expect(await readFile(store.layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
     expect(await store.list()).toHaveLength(5);
-    expect(await readdir(join(store.layout.repoFolder(REPO), 'refs'))).toEqual(['main']);
+    expect(await readdir(join(store.layout.placeFolder(PLACE), 'refs'))).toEqual(['main']);
   });
 });
 
 describe('blobs', () => {
   it('are there when their size is right', async () => {
-    expect(await store.hasBlob(REPO, SHA256, CONTENT.length)).toBe(false);
+    expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(false);
     await putBlob(SHA256);
-    expect(await store.hasBlob(REPO, SHA256, CONTENT.length)).toBe(true);
-    expect(await store.hasBlob(REPO, SHA256, null)).toBe(true);
-    expect(await store.hasBlob(REPO, SHA256, CONTENT.length + 1)).toBe(false);
+    expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(true);
+    expect(await store.hasBlob(PLACE, SHA256, null)).toBe(true);
+    expect(await store.hasBlob(PLACE, SHA256, CONTENT.length + 1)).toBe(false);
   });
 
   it('have a sha256 whatever they are named', async () => {
     await putBlob('a'.repeat(40));
-    expect(await store.sha256OfBlob(REPO, 'a'.repeat(40))).toBe(SHA256);
-    expect(await store.sha256OfBlob(REPO, SHA256)).toBe(SHA256);
+    expect(await store.sha256OfBlob(PLACE, 'a'.repeat(40))).toBe(SHA256);
+    expect(await store.sha256OfBlob(PLACE, SHA256)).toBe(SHA256);
   });
 });
 
@@ -116,8 +118,8 @@ describe('the list of models', () => {
   it('shows what is complete, by its pinned ref, and nothing else', async () => {
     await putBlob(SHA256);
     await putBlob(`${'b'.repeat(64)}.rbee.incomplete`);
-    await store.publish(REPO, 'main', COMMIT, [{ path: 'sub/m.gguf', blobName: SHA256 }]);
-    await symlink('../../blobs/gone', store.layout.snapshotFile(REPO, COMMIT, 'broken.gguf'));
+    await store.publish(PLACE, 'main', COMMIT, [{ path: 'sub/m.gguf', blobName: SHA256 }]);
+    await symlink('../../blobs/gone', store.layout.snapshotFile(PLACE, COMMIT, 'broken.gguf'));
     await mkdir(join(store.layout.modelsDir, 'datasets--org--data', 'snapshots'), { recursive: true });
     const model_ref = `hf:org/model@${COMMIT}::file=sub/m.gguf`;
     expect(await store.list()).toEqual([
@@ -126,7 +128,7 @@ describe('the list of models', () => {
         model_ref,
         bytes: CONTENT.length,
         files: 1,
-        path: store.layout.snapshotFile(REPO, COMMIT, 'sub/m.gguf'),
+        path: store.layout.snapshotFile(PLACE, COMMIT, 'sub/m.gguf'),
         modified_at: expect.any(String),
       },
     ]);
@@ -135,7 +137,7 @@ describe('the list of models', () => {
   it('does not follow a link out of the store', async () => {
     const secret = join(folder.path, 'secret');
     await writeFile(secret, 'secret');
-    const path = store.layout.snapshotFile(REPO, COMMIT, 'm.gguf');
+    const path = store.layout.snapshotFile(PLACE, COMMIT, 'm.gguf');
     await mkdir(dirname(path), { recursive: true });
     await symlink(secret, path);
     expect(await store.list()).toEqual([]);

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FaultAction } from './fault.ts';
 
-export type ServerName = 'hub' | 'cdn';
+export type ServerName = 'hub' | 'cdn' | 'web' | 'registry';
 
 /** One request that reached a server, as it stands now. */
 export interface HubRequest {

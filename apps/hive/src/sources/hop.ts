@@ -1,0 +1,37 @@
+import { RbeeError } from '@rbee/contract';
+import { type Headers, headerOf } from './hub-error.ts';
+
+/** As many as a hub with a mirror and a signed CDN needs, and a few more. */
+export const MAX_REDIRECTS = 5;
+
+const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+export function isRedirect(status: number): boolean {
+  return REDIRECT_STATUSES.has(status);
+}
+
+/**
+ * Where a redirect leads. Which addresses may be reached is the guard's matter; here is what a URL by itself may not be.
+ * @throws RbeeError SOURCE_NOT_ALLOWED, DOWNLOAD_FAILED; the message names no more of the target than its host
+ */
+export function nextHop(from: URL, headers: Headers): URL {
+  const location = headerOf(headers, 'location');
+  const to = location === null ? null : URL.parse(location, from.href);
+  if (to === null) throw new RbeeError('DOWNLOAD_FAILED', `${from.host} redirects to nowhere`);
+  if (to.protocol !== 'https:' && (to.protocol !== 'http:' || from.protocol !== 'http:')) {
+    throw refused(`${from.host} redirects from ${from.protocol} to ${to.protocol}`);
+  }
+  if (to.username !== '' || to.password !== '') throw refused(`${from.host} redirects to a URL with credentials`);
+  to.hash = '';
+  return to;
+}
+
+export function tooManyRedirects(from: URL): RbeeError {
+  return new RbeeError('DOWNLOAD_FAILED', `${from.host} redirects more than ${MAX_REDIRECTS} times`);
+}
+
+function refused(what: string): RbeeError {
+  return new RbeeError('SOURCE_NOT_ALLOWED', `${what}, which is refused`, {
+    hint: 'name the address that it should lead to',
+  });
+}

@@ -1,0 +1,47 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type ModelRef, type Operation, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
+
+type DownloadFields = Pick<
+  Extract<Operation, { operation: 'model_download' }>,
+  'model' | 'sha256' | 'include' | 'exclude'
+>;
+
+/**
+ * The ref of a request, with what the request's other fields say of it: globs become part of a hub's ref, and a sha256
+ * part of a URL. So the same thing asked for in two ways is one ref, which joins, is kept and is shown as such.
+ * @throws RbeeError MODEL_REF_INVALID, REQUEST_INVALID
+ */
+export function wantedRef(body: DownloadFields): ModelRef {
+  const ref = parseModelRef(body.model);
+  const globs = [...(body.include ?? []), ...(body.exclude ?? [])];
+  if (globs.length > 0 && ref.scheme !== 'hf') {
+    throw new RbeeError(
+      'REQUEST_INVALID',
+      `include and exclude choose files of a hub's repo, not of ${ref.scheme}: refs`,
+      {
+        hint: 'leave them out',
+      },
+    );
+  }
+  if (ref.scheme === 'hf') {
+    const include = distinct([...ref.include, ...(body.include ?? [])]);
+    const exclude = distinct([...ref.exclude, ...(body.exclude ?? [])]);
+    return readBack({ ...ref, include, exclude });
+  }
+  const sha256 = body.sha256?.toLowerCase() ?? null;
+  if (sha256 === null || (ref.scheme !== 'https' && ref.scheme !== 'http')) return ref;
+  if (ref.sha256 !== null && ref.sha256 !== sha256) {
+    throw new RbeeError('REQUEST_INVALID', 'the ref and the request name different digests', { hint: 'keep one' });
+  }
+  return readBack({ ...ref, sha256 });
+}
+
+function distinct(globs: readonly string[]): string[] {
+  return [...new Set(globs)];
+}
+
+/** What is kept and shown is the text of a ref, so a ref that its text does not give back is refused. */
+function readBack(ref: ModelRef): ModelRef {
+  if (isDeepStrictEqual(parseModelRef(printModelRef(ref)), ref)) return ref;
+  throw new RbeeError('REQUEST_INVALID', 'a glob cannot be written in a ref', { hint: 'a glob has no "::" in it' });
+}

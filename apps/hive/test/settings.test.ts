@@ -1,0 +1,62 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { tempDir } from '@rbee/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { hiveSettings } from '../src/settings.ts';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function tokenFiles(...files: [name: string, text: string][]): Promise<string> {
+  const folder = await tempDir();
+  closing.push(() => folder.remove());
+  for (const [name, text] of files) {
+    const path = join(folder.path, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  }
+  return folder.path;
+}
+
+describe("the hub's token", () => {
+  it('is that of the file that HF_TOKEN_PATH names, else of HF_HOME, else of the cache folder', async () => {
+    const folder = await tokenFiles(
+      ['own', 'hf_own\n'],
+      ['home/token', 'hf_home\n'],
+      ['cache/huggingface/token', ' hf_cache '],
+    );
+    const cache = { XDG_CACHE_HOME: join(folder, 'cache') };
+    const home = { ...cache, HF_HOME: join(folder, 'home') };
+    expect(hiveSettings.hfToken.fallback({ ...home, HF_TOKEN_PATH: join(folder, 'own') })).toBe('hf_own');
+    expect(hiveSettings.hfToken.fallback(home)).toBe('hf_home');
+    expect(hiveSettings.hfToken.fallback(cache)).toBe('hf_cache');
+  });
+
+  it('is none where there is no file, or an empty one', async () => {
+    const folder = await tokenFiles(['empty', ' \n']);
+    expect(hiveSettings.hfToken.fallback({ HF_TOKEN_PATH: join(folder, 'nothing') })).toBeNull();
+    expect(hiveSettings.hfToken.fallback({ HF_TOKEN_PATH: join(folder, 'empty') })).toBeNull();
+  });
+
+  it('that could not stand in a header is a problem that does not repeat it', async () => {
+    const folder = await tokenFiles(['two', 'hf_one\nhf_two']);
+    for (const read of [
+      () => hiveSettings.hfToken.fallback({ HF_TOKEN_PATH: join(folder, 'two') }),
+      () => hiveSettings.hfToken.parse('hf_one hf_two'),
+      () => hiveSettings.hfToken.fallback({ HF_TOKEN_PATH: folder }),
+    ]) {
+      expect(read).toThrow(/token/);
+      expect(read).not.toThrow(/hf_one/);
+    }
+  });
+});
+
+describe('the sources', () => {
+  it('that a hive fetches from are the hub, https and registries; others have to be switched on', () => {
+    expect([...hiveSettings.allowedSources.fallback({})]).toEqual(['hf', 'https', 'ollama']);
+    expect([...hiveSettings.allowedSources.parse('file, http')]).toEqual(['http', 'file']);
+    expect(() => hiveSettings.allowedSources.parse('ftp')).toThrow(/none of/);
+  });
+});

@@ -1,0 +1,110 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { digestsOf, toContent } from '../hub/content.ts';
+import type { HubRequest } from '../hub/record.ts';
+import { fileReply, jsonReply, type Reply, textReply } from '../hub/reply.ts';
+import type { FileSource } from '../hub/repo.ts';
+import { type Site, startSite } from '../web/site.ts';
+
+export interface RegistryOptions {
+  /** Whether an anonymous token is wanted, and where it is given; default: none is wanted, and the registry gives it. */
+  readonly token?: { readonly realm?: string };
+  /** Where blobs are redirected to (an origin); default: they come from the registry. */
+  readonly blobsAt?: string;
+}
+
+export interface OllamaModel {
+  readonly sha256: string;
+  readonly size: number;
+  /** SHA-256 of the manifest. */
+  readonly digest: string;
+}
+
+export interface TestRegistry extends Site {
+  /** Puts a model in the shape of Ollama's under `namespace/name` and a tag. */
+  addModel(name: string, tag: string, content: FileSource): OllamaModel;
+  /** Puts any text as the manifest of a name and a tag. */
+  setManifest(name: string, tag: string, manifest: string): void;
+  /** Tokens given out so far are refused from now on. */
+  expireTokens(): void;
+}
+
+const MANIFEST_TYPE = 'application/vnd.docker.distribution.manifest.v2+json';
+export const OLLAMA_MODEL_LAYER = 'application/vnd.ollama.image.model';
+
+/** The manifest of a model of one file, as `ollama push` writes it. */
+export function ollamaManifest(sha256: string, size: number): string {
+  const config = Buffer.from('{}');
+  return JSON.stringify({
+    schemaVersion: 2,
+    mediaType: MANIFEST_TYPE,
+    config: {
+      mediaType: 'application/vnd.docker.container.image.v1+json',
+      digest: `sha256:${createHash('sha256').update(config).digest('hex')}`,
+      size: config.length,
+    },
+    layers: [{ mediaType: OLLAMA_MODEL_LAYER, digest: `sha256:${sha256}`, size }],
+  });
+}
+
+/** A registry of the test's own on loopback that speaks the reading half of the distribution API. */
+export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
+  const manifests = new Map<string, string>();
+  const blobs = new Map<string, ReturnType<typeof toContent>>();
+  const tokens = new Set<string>();
+  const site = await startSite('registry', (request, url) => {
+    if (url.pathname === '/token') return giveToken(tokens);
+    const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url.pathname);
+    if (match === null) return textReply(404, 'Not Found');
+    const [, name = '', kind, reference = ''] = match;
+    if (options.token !== undefined && !tokens.has(request.headers.authorization ?? '')) {
+      return wantToken(options.token.realm ?? `${url.origin}/token`, name);
+    }
+    if (kind === 'blobs') return blobReply(request, blobs.get(reference), reference, options.blobsAt);
+    return manifestReply(manifests.get(`${name}:${reference}`));
+  });
+  return Object.assign(site, {
+    addModel(name: string, tag: string, source: FileSource) {
+      const content = toContent(source);
+      const { sha256 } = digestsOf(content);
+      const manifest = ollamaManifest(sha256, content.size);
+      blobs.set(`sha256:${sha256}`, content);
+      manifests.set(`${name}:${tag}`, manifest);
+      return { sha256, size: content.size, digest: createHash('sha256').update(manifest).digest('hex') };
+    },
+    setManifest: (name: string, tag: string, manifest: string) => void manifests.set(`${name}:${tag}`, manifest),
+    expireTokens: () => tokens.clear(),
+  });
+}
+
+function giveToken(tokens: Set<string>): Reply {
+  const token = randomBytes(16).toString('hex');
+  tokens.add(`Bearer ${token}`);
+  return jsonReply(200, { token, expires_in: 300 });
+}
+
+function wantToken(realm: string, name: string): Reply {
+  const challenge = `Bearer realm="${realm}",service="test",scope="repository:${name}:pull"`;
+  return jsonReply(401, { errors: [{ code: 'UNAUTHORIZED' }] }, { 'WWW-Authenticate': challenge });
+}
+
+function manifestReply(manifest: string | undefined): Reply {
+  if (manifest === undefined) return jsonReply(404, { errors: [{ code: 'MANIFEST_UNKNOWN' }] });
+  const digest = `sha256:${createHash('sha256').update(manifest).digest('hex')}`;
+  return textReply(200, manifest, { 'Docker-Content-Digest': digest }, MANIFEST_TYPE);
+}
+
+function blobReply(
+  request: HubRequest,
+  content: ReturnType<typeof toContent> | undefined,
+  digest: string,
+  blobsAt: string | undefined,
+): Reply {
+  if (content === undefined) return jsonReply(404, { errors: [{ code: 'BLOB_UNKNOWN' }] });
+  if (blobsAt !== undefined) return textReply(307, '', { Location: `${blobsAt}/${digest.replace(':', '-')}` });
+  return fileReply(request, {
+    content,
+    etag: `"${digest}"`,
+    lastModified: 'Wed, 01 Jan 2025 00:00:00 GMT',
+    headers: {},
+  });
+}
