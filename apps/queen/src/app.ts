@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Hive, type QueenInfo, systemClock, toSeconds } from '@rbee/contract';
+import { type Hive, type HiveHeartbeat, type QueenInfo, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
   createServer,
@@ -56,10 +56,12 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     log: logger,
     // A fixed hive is known from the settings, as long as they name it.
     remember: (hive) => fixed.has(hive.hive_id) || state.keepHive(hive),
-    onEvent: (event, hive) => onHiveEvent(event, hive),
+    forget: (hiveId) => state.forgetHive(hiveId),
+    onEvent: (event, hive, heartbeat) => onHiveEvent(event, hive, heartbeat),
   });
   const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
   const fleetStream = new FleetStream(hub);
+  const heartbeats = new FleetStream(hub);
   const relay = new Relay({
     queenId,
     hub,
@@ -81,7 +83,9 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     log: logger,
     budget: settings.maxBandwidth,
   });
-  const onHiveEvent = (event: HiveEvent, hive: Hive) => {
+  const onHiveEvent = (event: HiveEvent, hive: Hive, heartbeat: HiveHeartbeat | null) => {
+    if (event === 'left') heartbeats.forget(hive.hive_id);
+    else publishHeartbeat(heartbeats, queenId, heartbeat);
     if (event === 'arrived') void limits.arrived(hive);
     else limits.beat(hive);
     if (event === 'left') return;
@@ -127,7 +131,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
   };
   const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, title: 'rbee queen', version: VERSION });
-  addFleetRoutes(app, { roster, limits, info });
+  addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
   addDownloadRoutes(app, {
@@ -163,6 +167,12 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     await close();
     throw error;
   }
+}
+
+function publishHeartbeat(stream: FleetStream, queenId: string, heartbeat: HiveHeartbeat | null): void {
+  if (heartbeat === null) return;
+  const data = JSON.stringify({ orchestrator_id: queenId, ...heartbeat });
+  stream.publish(heartbeat.hive_id, { event: 'heartbeat', data }, 'state');
 }
 
 /** Goes on with what an earlier life knew. */

@@ -57,6 +57,9 @@ export const hiveHeartbeatSchema = z.object({
 });
 export type HiveHeartbeat = z.infer<typeof hiveHeartbeatSchema>;
 
+/** The same, passed on by a queen. */
+export const relayedHeartbeatSchema = hiveHeartbeatSchema.extend({ orchestrator_id: z.string() });
+
 /** One hive as the queen sees it. */
 export const hiveSchema = z.object({
   hive_id: hiveIdSchema,

@@ -80,6 +80,7 @@ export {
   queenInfoSchema,
   type RunTimeSettings,
   type RunTimeSettingsPatch,
+  relayedHeartbeatSchema,
 } from './hive.ts';
 export {
   type DownloadId,

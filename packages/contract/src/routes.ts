@@ -358,6 +358,7 @@ export const queenRoutes = {
     body: queenSettingsPatchSchema,
     success: { status: 200, body: queenSettingsSchema },
   },
+  heartbeats: { ...heartbeats, summary: 'The heartbeats of all hives that are online' },
   hiveReady: {
     method: 'POST',
     path: '/v1/hive/ready',

@@ -35,7 +35,9 @@ export interface RosterDeps {
   /** The id of the hive that answers at a URL; null where none does in time. */
   readonly identify: (hiveUrl: string, timeoutMs: number) => Promise<string | null>;
   readonly remember: (hive: RememberedHive) => void;
-  readonly onEvent: (event: HiveEvent, hive: Hive) => void;
+  readonly forget: (hiveId: string) => void;
+  /** `heartbeat` is the one that was heard, or the last one of a hive that left. */
+  readonly onEvent: (event: HiveEvent, hive: Hive, heartbeat: HiveHeartbeat | null) => void;
 }
 
 /** The hives: fixed ones, those that registered and those of an earlier life, each followed by its heartbeat. */
@@ -118,13 +120,23 @@ export class Roster {
   }
 
   #add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): Entry {
-    if (this.#entries.size >= MAX_HIVES)
-      throw new RbeeError('STATUS_CONFLICT', `a queen knows ${MAX_HIVES} hives at most`);
+    if (this.#entries.size >= MAX_HIVES) this.#makeRoom();
     const entry = createEntry(hiveId, hiveUrl, lastSeenAtMs);
     this.#entries.set(hiveId, entry);
     this.#remember(entry);
     this.#listen(entry);
     return entry;
+  }
+
+  /** Forgets the hive that has been away for the longest time: names of machines that come and go must not fill the list. */
+  #makeRoom(): void {
+    const away = [...this.#entries.values()].filter((entry) => !entry.online);
+    const [first, ...others] = away;
+    if (!first) throw new RbeeError('STATUS_CONFLICT', `a queen knows ${MAX_HIVES} hives at most`);
+    const oldest = others.reduce((a, b) => ((a.lastSeenAtMs ?? 0) <= (b.lastSeenAtMs ?? 0) ? a : b), first);
+    oldest.controller.abort();
+    this.#entries.delete(oldest.hiveId);
+    this.#deps.forget(oldest.hiveId);
   }
 
   async #assertGone({ hiveId, hiveUrl }: Entry): Promise<void> {
@@ -159,7 +171,7 @@ export class Roster {
     entry.cancelOffline();
     entry.cancelOffline = clock.setTimer(OFFLINE_AFTER_MS, () => this.#left(entry));
     if (isFirst) this.#remember(entry);
-    onEvent(isFirst ? 'arrived' : 'beat', showEntry(entry));
+    onEvent(isFirst ? 'arrived' : 'beat', showEntry(entry), heartbeat);
     if (!isFirst) return;
     for (const listener of [...(this.#onArrival.get(entry.hiveId) ?? [])]) listener();
   }
@@ -169,7 +181,7 @@ export class Roster {
     if (!entry.online) return;
     entry.online = false;
     this.#remember(entry);
-    this.#deps.onEvent('left', showEntry(entry));
+    this.#deps.onEvent('left', showEntry(entry), entry.heartbeat);
   }
 
   #remember({ hiveId, hiveUrl, lastSeenAtMs }: Entry): void {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { DownloadId } from '@rbee/contract';
 import { encodeFrame, type Frame } from '@rbee/event-stream';
 
-/** As in a channel: a state may be skipped for a newer one of the same download, the others may not. */
+/** As in a channel: a state may be skipped for a newer one of the same subject, the others may not. */
 export type EventKind = 'state' | 'keep' | 'terminal';
 
 /** Events kept for readers that keep up, and give way to newer ones for those that do not. */
@@ -27,8 +26,8 @@ export interface Step {
 /** What the fleet's stream remembers for its readers, each of which is a cursor: the sequence of its last event. */
 export class FleetFeed {
   readonly #epoch = randomBytes(EPOCH_BYTES).toString('hex');
-  /** The newest state of each download that has not ended; a newer one goes to the end, so they stand by sequence. */
-  readonly #newest = new Map<DownloadId, Entry>();
+  /** The newest state of each subject that has not ended; a newer one goes to the end, so they stand by sequence. */
+  readonly #newest = new Map<string, Entry>();
   readonly #recent: Entry[] = [];
   readonly #keeps: Entry[] = [];
   #lastSequence = 0;
@@ -37,23 +36,28 @@ export class FleetFeed {
     return this.#lastSequence;
   }
 
-  add(id: DownloadId, event: Entry['event'], kind: EventKind): void {
+  /** The subject has no state any more. */
+  forget(key: string): void {
+    this.#newest.delete(key);
+  }
+
+  add(key: string, event: Entry['event'], kind: EventKind): void {
     this.#lastSequence += 1;
     const entry: Entry = { sequence: this.#lastSequence, event, frame: null };
     this.#recent.push(entry);
     if (this.#recent.length > RECENT_LIMIT) this.#recent.shift();
-    if (kind !== 'keep') this.#newest.delete(id);
-    if (kind === 'state') this.#newest.set(id, entry);
+    if (kind !== 'keep') this.#newest.delete(key);
+    if (kind === 'state') this.#newest.set(key, entry);
     else this.#keeps.push(entry);
     if (this.#keeps.length > KEEP_LIMIT) this.#keeps.shift();
   }
 
-  /** Where every download stands, for a reader that comes. */
+  /** Where every subject stands, for a reader that comes. */
   snapshot(): Step[] {
     return [...this.#newest.values()].map((entry) => this.#step(entry));
   }
 
-  /** What came after the cursor. A reader that `lagged`, or whose events are gone, gets the newest state of each download. */
+  /** What came after the cursor. A reader that `lagged`, or whose events are gone, gets the newest state of each subject. */
   *after(cursor: number, lagged: boolean): Iterable<Step> {
     const first = this.#recent[0]?.sequence ?? cursor + 1;
     const entries = lagged || first > cursor + 1 ? this.#missed(cursor) : this.#recent.slice(cursor + 1 - first);

@@ -1,4 +1,3 @@
-import type { DownloadId } from '@rbee/contract';
 import type { Channel, Sink, StreamHub } from '@rbee/event-stream';
 import { type EventKind, FleetFeed } from './fleet-feed.ts';
 
@@ -6,8 +5,8 @@ import { type EventKind, FleetFeed } from './fleet-feed.ts';
 const SLICE_SIZE = 64;
 
 /**
- * The downloads of the whole fleet in one stream that has no end: first where each of them stands, then what is relayed.
- * A slow reader is skipped to the newest state of each download; notices and ends are not skipped.
+ * Many subjects, downloads or hives, in one stream that has no end: first where each of them stands, then what is said of
+ * them. A slow reader is skipped to the newest state of each subject; notices and ends are not skipped.
  */
 export class FleetStream {
   /** What a route serves. */
@@ -29,9 +28,14 @@ export class FleetStream {
     };
   }
 
-  publish(id: DownloadId, event: { readonly event: string; readonly data: string }, kind: EventKind): void {
-    this.#feed.add(id, event, kind);
+  publish(key: string, event: { readonly event: string; readonly data: string }, kind: EventKind): void {
+    this.#feed.add(key, event, kind);
     if (this.#readers.size > 0) this.#pass();
+  }
+
+  /** Who comes from now on hears nothing of the subject. */
+  forget(key: string): void {
+    this.#feed.forget(key);
   }
 
   #attach(base: Channel, sink: Sink): 'attached' | 'no_content' | 'refused' {

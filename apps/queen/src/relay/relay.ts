@@ -38,6 +38,8 @@ interface Upstream {
 export class Relay {
   readonly #deps: RelayDeps;
   readonly #upstreams = new Map<DownloadId, Upstream>();
+  /** How many of each hive have not ended. */
+  readonly #active = new Map<string, number>();
   readonly #controller = new AbortController();
 
   constructor(deps: RelayDeps) {
@@ -50,6 +52,7 @@ export class Relay {
     if (known) return known.channel;
     const upstream: Upstream = { id, hiveId, channel: this.#deps.hub.channel({ mode: 'state' }) };
     this.#upstreams.set(id, upstream);
+    this.#active.set(hiveId, this.activeAt(hiveId) + 1);
     this.#deps.onOpen(id, hiveId);
     this.#forgetOldest();
     void this.#follow(upstream);
@@ -63,11 +66,7 @@ export class Relay {
 
   /** How many downloads of a hive are relayed and have not ended. */
   activeAt(hiveId: string): number {
-    let active = 0;
-    for (const upstream of this.#upstreams.values()) {
-      if (upstream.hiveId === hiveId && !upstream.channel.ended) active += 1;
-    }
-    return active;
+    return this.#active.get(hiveId) ?? 0;
   }
 
   /** Says something to the readers of a download that has not ended. */
@@ -115,7 +114,9 @@ export class Relay {
     const relayed = { event, data: spliceFields(data, added) };
     channel.publish(relayed, kind);
     this.#deps.fleetStream.publish(id, relayed, kind);
-    if (kind === 'terminal') this.#deps.onEnd(id);
+    if (kind !== 'terminal') return;
+    this.#active.set(hiveId, this.activeAt(hiveId) - 1);
+    this.#deps.onEnd(id);
   }
 
   #notice(upstream: Upstream, code: NoticeCode, message: string): void {

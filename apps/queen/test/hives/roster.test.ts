@@ -29,6 +29,7 @@ beforeEach(async () => {
     identify,
     log: { info: () => {}, warn: (fields) => void warnings.push(fields) },
     remember: (known) => void remembered.push(known),
+    forget: (hiveId) => void events.push(`forget ${hiveId}`),
     onEvent: (event, { hive_id }) => void events.push(`${event} ${hive_id}`),
   });
 });
@@ -163,6 +164,14 @@ describe('the roster', () => {
     await online();
     roster.close();
     expect(remembered.at(-1)).toEqual({ hive_id: 'hive-a', hive_url: hive.url, last_seen_ms: clock.now() });
+  });
+
+  it('forgets the hive that has been away the longest when it knows too many', () => {
+    // Nobody listens there: what counts is the list.
+    for (let index = 0; index < 1_000; index += 1) roster.add(`hive-${index}`, 'http://127.0.0.1:1', 2_000 - index);
+    roster.add('hive-new', 'http://127.0.0.1:1');
+    expect(events).toEqual(['forget hive-999']);
+    expect(roster.list()).toHaveLength(1_000);
   });
 
   it('names the hives there are to whoever asks for another', async () => {

@@ -9,7 +9,9 @@ import { createWatch, type WaitOptions } from '@rbee/testing';
 export interface FakeHive {
   readonly url: string;
   readonly requests: readonly IncomingMessage[];
-  /** What answers a path: a channel as an event stream, a number as a status, an object as JSON. */
+  /** Told of each request as it comes. */
+  onRequest: (request: IncomingMessage) => void;
+  /** What answers a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON. */
   serve(path: string, answer: Channel | number | Json): void;
   /** Says at `/v1/info` who it is. */
   beKnownAs(hiveId: string): void;
@@ -22,24 +24,27 @@ export interface FakeHive {
 
 export interface Json {
   readonly json: unknown;
+  readonly status?: number;
 }
 
 export async function startFakeHive(port = 0): Promise<FakeHive> {
   const hub = createStreamHub();
+  let hive: FakeHive;
   const answers = new Map<string, Channel | number | Json>();
   const requests: IncomingMessage[] = [];
   const sockets = new Set<Socket>();
   const watch = createWatch(() => requests.map(({ url }) => url).join('\n'));
   const server: Server = createServer((request, response) => {
     requests.push(request);
+    hive.onRequest(request);
     watch.poke();
-    const answer = answers.get(request.url ?? '') ?? 404;
+    const answer = answers.get(`${request.method} ${request.url}`) ?? answers.get(request.url ?? '') ?? 404;
     if (typeof answer === 'number') {
       response.writeHead(answer).end();
       return;
     }
     if ('json' in answer) {
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer.json));
+      response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' }).end(JSON.stringify(answer.json));
       return;
     }
     response.writeHead(200, SSE_HEADERS);
@@ -54,7 +59,8 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
   const cut = () => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
-  return {
+  hive = {
+    onRequest: () => {},
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     serve: (path, answer) => void answers.set(path, answer),
@@ -71,6 +77,7 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
       await hub.close();
     },
   };
+  return hive;
 }
 
 export const NO_DOWNLOADS = {
