@@ -1,4 +1,4 @@
-import { modelIdOf, newJobId, RbeeError, toErrorBody } from '@rbee/contract';
+import { modelIdOf, newJobId, RbeeError, relayedHeartbeatSchema, toErrorBody } from '@rbee/contract';
 import type { Running } from '@rbee/daemon';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -165,6 +165,10 @@ describe('the heartbeats of a fleet', () => {
       if (isThere('hive-a') && isThere('hive-b')) break;
     }
     controller.abort();
-    expect(text.match(/^data: \{"orchestrator_id":"queen-1",/gm)).toHaveLength(2);
+    const heartbeats = [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) =>
+      relayedHeartbeatSchema.parse(JSON.parse(data)),
+    );
+    expect(heartbeats.map(({ hive_id }) => hive_id).sort()).toEqual(['hive-a', 'hive-b']);
+    expect(new Set(heartbeats.map(({ orchestrator_id }) => orchestrator_id))).toEqual(new Set(['queen-1']));
   });
 });

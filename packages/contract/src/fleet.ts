@@ -10,7 +10,7 @@ import { bytesSchema } from './wire.ts';
 const ofHive = { hive_id: hiveIdSchema };
 
 /** A hive that could not do its part; the others have done theirs. */
-export const hiveProblemSchema = z.object({ ...ofHive, code: errorCodeSchema, message: z.string() });
+const hiveProblemSchema = z.object({ ...ofHive, code: errorCodeSchema, message: z.string() });
 export type HiveProblem = z.infer<typeof hiveProblemSchema>;
 
 export const fleetRemovedSchema = removedSchema.extend({ problems: z.array(hiveProblemSchema) });
