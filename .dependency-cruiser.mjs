@@ -31,7 +31,7 @@ const MAY_IMPORT = {
 /** The rooms of each app whose files import neither routes nor each other. */
 const LEAVES = {
   'apps/hive': ['sources', 'store', 'fleet'],
-  'apps/queen': ['hives', 'placement'],
+  'apps/queen': ['hives', 'placement', 'limits', 'state'],
 };
 
 const manifestRules = Object.entries(MAY_IMPORT).map(([home, allowed]) => ({

@@ -4,13 +4,12 @@ import { makeSampleGguf } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { api, startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
-import { jsonOf, readStream, spoken, type WireEvent } from './support/sse.ts';
+import { jsonOf, readStream, spoken, terminalsOf, type WireEvent } from './support/sse.ts';
 
 // Goal: one real model goes from the hub's disk to the hive's, over three real processes, and every level tells the same.
 // Method: the bytes are compared, and the streams of both levels are read by plain fetch while it happens.
 
 const MODEL = 'hf:org/model::file=weights/model.gguf';
-const TERMINAL = ['complete', 'error', 'cancelled'];
 const bytes = makeSampleGguf({ size: 4 * 1024 * 1024, seed: 1 });
 
 let fleet: Fleet;
@@ -27,10 +26,6 @@ beforeEach(async () => {
   sha256 = repo.files.find(({ path }) => path.endsWith('.gguf'))?.sha256 ?? '';
 });
 afterEach(() => fleet.close());
-
-function terminalsOf(events: readonly WireEvent[]): string[] {
-  return events.map(({ event }) => event).filter((event) => TERMINAL.includes(event));
-}
 
 describe('a download through keeper, queen and hive', () => {
   it('brings the very bytes, moves the bars, and ends with the path of the file', async () => {

@@ -58,6 +58,8 @@ describe('docs/reference/http-api.md', () => {
     ['Settings at run time', hiveRoutes.getSettings.success.body],
     ['Hive info', hiveRoutes.info.success.body],
     ['Queen info', queenRoutes.info.success.body],
+    ['Limits of a fleet', queenRoutes.getSettings.success.body],
+    ['The models of a fleet', queenRoutes.listModels.success.body],
   ])('has every field of "%s" with its type', (heading, schema) => {
     expect(documentedFields(heading)).toEqual(fieldsOf(schema));
   });
@@ -96,8 +98,12 @@ describe('docs/reference/http-api.md', () => {
   });
 
   it('takes every setting that it answers at run time, and no other', () => {
-    const taken = fieldsOf(hiveRoutes.patchSettings.body).map(([field]) => field);
-    expect(taken).toEqual(documentedFields('Settings at run time').map(([field]) => field));
+    const namesIn = (fields: readonly (readonly (string | undefined)[])[]) => fields.map(([field]) => field);
+    const ofHive = namesIn(documentedFields('Settings at run time'));
+    expect(namesIn(fieldsOf(hiveRoutes.patchSettings.body))).toEqual(ofHive);
+    expect(namesIn(fieldsOf(queenRoutes.patchHive.body))).toEqual(ofHive);
+    const ofQueen = namesIn(documentedFields('Limits of a fleet'));
+    expect(namesIn(fieldsOf(queenRoutes.patchSettings.body))).toEqual(ofQueen);
   });
 
   it('has the queries of the pages of downloads', () => {

@@ -7,6 +7,7 @@ import { HISTORY_MIGRATIONS } from '../../apps/hive/src/history/history.ts';
 import { createLayout } from '../../apps/hive/src/store/layout.ts';
 import { lockStore } from '../../apps/hive/src/store/lock.ts';
 import { openStore } from '../../apps/hive/src/store/store.ts';
+import { STATE_MIGRATIONS } from '../../apps/queen/src/state/state.ts';
 import { openStateDb } from '../../packages/daemon/src/index.ts';
 import { journalPathOf, parseJournal, printJournal, saveJournal } from '../../packages/transfer/src/journal.ts';
 import { cell, column, readPage, sourceOf, tableUnder } from './support.ts';
@@ -122,13 +123,16 @@ describe('the history in docs/reference/on-disk.md', () => {
     expect(column(files, 'File').sort()).toEqual(written.sort());
   });
 
-  it('lists every column of every table', () => {
+  it.each([
+    ['a hive', tables, HISTORY_MIGRATIONS],
+    ['a queen', tableUnder(page, 'The state of a queen'), STATE_MIGRATIONS],
+  ])('lists every column of every table of %s', (_, table, migrations) => {
     const db = new DatabaseSync(':memory:');
-    for (const step of HISTORY_MIGRATIONS) db.exec(step);
+    for (const step of migrations) db.exec(step);
     const known = db.prepare(
       'SELECT t.name AS "table", c.name AS "column" FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = \'table\'',
     );
-    const documented = tables.rows.map((row) => [cell(row, 'Table'), cell(row, 'Column')]);
+    const documented = table.rows.map((row) => [cell(row, 'Table'), cell(row, 'Column')]);
     expect(documented).toEqual(known.all().map((row) => [row['table'], row['column']]));
     db.close();
   });

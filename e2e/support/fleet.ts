@@ -34,14 +34,17 @@ export interface Hive extends Daemon {
 export interface Fleet {
   readonly hub: TestHub;
   readonly folder: string;
+  /** The queen that runs, or ran last. */
   readonly queen: Daemon;
   readonly hives: readonly Hive[];
   /** The first hive. */
   readonly hive: Hive;
   /** Starts one more hive. */
   addHive(id: string, env?: Env): Promise<Hive>;
-  /** Starts a hive that has ended again, at its old address and in its old folders. */
-  restart(hive: Hive): Promise<Hive>;
+  /** Starts a hive that has ended again, in its old folders and at its old address, or at another. */
+  restart(hive: Hive, where?: 'there' | 'elsewhere'): Promise<Hive>;
+  /** Starts the queen that has ended again, at its old address and with what it remembers. */
+  restartQueen(env?: Env): Promise<Daemon>;
   /** Runs the keeper without a terminal. */
   keeper(args: readonly string[], env?: Env): Promise<Program>;
   /** Runs the keeper in a terminal of its own. */
@@ -53,6 +56,7 @@ export interface FleetOptions {
   readonly hub?: HubOptions;
   /** Settings of the hives, beside those that every test needs. */
   readonly hiveEnv?: Env;
+  readonly queenEnv?: Env;
   readonly hiveIds?: readonly string[];
 }
 
@@ -73,7 +77,9 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const hub = await startHub(options.hub);
   const folder = await tempDir();
   const home = { HOME: folder.path, XDG_STATE_HOME: join(folder.path, 'state') };
-  const queen = await startDaemon('queen', [], home);
+  const queenEnv = { ...home, ...options.queenEnv };
+  const queen = await startDaemon('queen', [], queenEnv);
+  const queens = [queen];
   const hives: Hive[] = [];
   const addHive = async (id: string, env: Env = {}): Promise<Hive> => {
     const modelsDir = join(folder.path, id, 'models');
@@ -91,7 +97,13 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     await online(queen.url, id);
     return hive;
   };
-  const restart = (hive: Hive) => addHive(hive.id, { RBEE_HIVE_PORT: new URL(hive.url).port });
+  const restart = (hive: Hive, where: 'there' | 'elsewhere' = 'there') =>
+    addHive(hive.id, where === 'there' ? { RBEE_HIVE_PORT: new URL(hive.url).port } : {});
+  const restartQueen = async (env: Env = {}): Promise<Daemon> => {
+    const again = await startDaemon('queen', [], { ...queenEnv, RBEE_QUEEN_PORT: new URL(queen.url).port, ...env });
+    queens.push(again);
+    return again;
+  };
   for (const id of options.hiveIds ?? ['hive-a']) await addHive(id);
   const [hive] = hives;
   if (!hive) throw new Error('a fleet has a hive');
@@ -99,17 +111,20 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   return {
     hub,
     folder: folder.path,
-    queen,
+    get queen() {
+      return queens.at(-1) ?? queen;
+    },
     hives,
     hive,
     addHive,
     restart,
+    restartQueen,
     keeper: (args, env = {}) =>
       startProgram({ command: process.execPath, args: [BIN.keeper, ...args], env: { ...keeperEnv, ...env } }),
     keeperInTerminal: (args, size = {}) =>
       openTerminal({ command: process.execPath, args: [BIN.keeper, ...args], env: keeperEnv, ...size }),
     async close() {
-      await Promise.all([...hives, queen].map(({ program }) => program.kill()));
+      await Promise.all([...hives, ...queens].map(({ program }) => program.kill()));
       await hub.close();
       await folder.remove();
     },

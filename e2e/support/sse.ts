@@ -13,6 +13,8 @@ export interface Reader {
   readonly events: readonly WireEvent[];
   /** Whether the server has ended the stream. */
   readonly ended: boolean;
+  /** Whether the connection was lost, or left. */
+  readonly broken: boolean;
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
   /** Waits until the server ends the stream. */
   toEnd(): Promise<readonly WireEvent[]>;
@@ -24,6 +26,7 @@ export async function readStream(url: string, headers: Record<string, string> = 
   const answer = await fetch(url, { headers, signal: controller.signal });
   const events: WireEvent[] = [];
   let ended = false;
+  let broken = false;
   const watch = createWatch(
     () => `${url} (${answer.status}):\n${events.map((e) => `${e.event} ${e.data}`).join('\n')}`,
   );
@@ -45,12 +48,18 @@ export async function readStream(url: string, headers: Record<string, string> = 
     watch.poke();
   };
   // Leaving aborts the read, and a server that goes away resets it: both end the stream for this reader.
-  void read().catch(() => watch.poke());
+  void read().catch(() => {
+    broken = true;
+    watch.poke();
+  });
   return {
     status: answer.status,
     events,
     get ended() {
       return ended;
+    },
+    get broken() {
+      return broken;
     },
     waitFor: watch.waitFor,
     async toEnd() {
@@ -70,4 +79,9 @@ export function jsonOf(event: WireEvent | undefined): Record<string, unknown> {
 /** What the narration lines of a job stream say to a person, and its last event as it is. */
 export function spoken(events: readonly WireEvent[]): string[] {
   return events.map((event) => (event.event === 'narration' ? String(jsonOf(event)['human']) : event.data));
+}
+
+/** The names of the events that end a download, as they came. */
+export function terminalsOf(events: readonly WireEvent[]): string[] {
+  return events.map(({ event }) => event).filter((event) => ['complete', 'error', 'cancelled'].includes(event));
 }

@@ -131,11 +131,11 @@ describe('download clear', () => {
     queen.addJob(REF).download.complete('/models/x.gguf');
     queen.addJob(REF).download.cancel();
     const one = await runKeeper(['download', 'clear', '--status', 'cancelled', '--json'], { queen });
-    expect(one.stdout).toBe('{"removed":1}\n');
+    expect(one.stdout).toBe('{"removed":1,"problems":[]}\n');
     const none = await runKeeper(['download', 'clear', '--status', 'complete', '--older-than', '7d', '--json'], {
       queen,
     });
-    expect(none.stdout).toBe('{"removed":0}\n');
+    expect(none.stdout).toBe('{"removed":0,"problems":[]}\n');
     const queries = queen.requests.filter(({ method }) => method === 'DELETE').map(({ query }) => query);
     expect(queries).toEqual([{ status: 'cancelled' }, { status: 'complete', older_than: '7d' }]);
   });

@@ -35,8 +35,8 @@ afterEach(async () => {
   await folder.remove();
 });
 
-async function start(words: readonly string[]): Promise<void> {
-  keeper = await startKeeper(words, { env: realFleetEnv(hub, folder) });
+async function start(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<void> {
+  keeper = await startKeeper(words, { env: { ...realFleetEnv(hub, folder), ...env } });
 }
 
 /** Starts a download whose bytes never come, and returns the daemons' process ids once the hive waits for them. */
@@ -130,7 +130,10 @@ describe('up', () => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
     await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
     const first = keeper;
-    await start(['up', '--queen-port', '0', '--hive-port', '0', '--json']);
+    // A queen with a state of her own, so that it is the store that both hives want.
+    await start(['up', '--queen-port', '0', '--hive-port', '0', '--json'], {
+      RBEE_QUEEN_STATE_DIR: `${folder.path}/other-queen`,
+    });
     const { code } = await keeper.exited;
     await first.stop('SIGTERM');
     expect(code).toBe(EXIT_CODES.failed);

@@ -1,16 +1,34 @@
-import { type QueenInfo, systemClock, toSeconds } from '@rbee/contract';
-import { createLogger, createServer, fingerprint, type Running, settingsInForce } from '@rbee/daemon';
+import { join } from 'node:path';
+import { type Hive, type HiveHeartbeat, type QueenInfo, systemClock, toSeconds } from '@rbee/contract';
+import {
+  createLogger,
+  createServer,
+  fingerprint,
+  type Logger,
+  openStateDb,
+  type Running,
+  settingsInForce,
+} from '@rbee/daemon';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
 import { Agent } from 'undici';
 import { createHiveClient } from './hives/client.ts';
-import { Roster } from './hives/roster.ts';
-import { RoutedJobs } from './jobs/route-job.ts';
+import { followHive, type HiveStream } from './hives/follow-hive.ts';
+import { type HiveEvent, Roster } from './hives/roster.ts';
+import { chooseFor } from './jobs/choose.ts';
+import { RoutedJobs } from './jobs/routed-jobs.ts';
+import { Undelivered } from './jobs/undelivered.ts';
+import { FleetLimits } from './limits/fleet-limits.ts';
+import { Discovery } from './relay/discovery.ts';
+import { FleetStream } from './relay/fleet-stream.ts';
+import { askHoldings } from './relay/holdings.ts';
 import { Relay } from './relay/relay.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import { addJobRoutes } from './routes/jobs.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { QUEEN_PREFIX, type QueenSettings, queenSettings } from './settings.ts';
+import { createQueenState, type QueenState, STATE_MIGRATIONS } from './state/state.ts';
 import { VERSION } from './version.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -21,17 +39,84 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
   const startedAtMs = clock.now();
   const queenId = settings.id;
   const logger = createLogger({ name: 'rbee-queen', level: settings.logLevel });
+  const state = openState(settings.stateDir, logger);
 
   const hub = createStreamHub();
   // Streams stay open without a byte for as long as a keep-alive takes: the follower's watchdog judges them.
   const dispatcher = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
   const client = createHiveClient({ dispatcher, token: settings.hiveToken });
-  const { headers } = client;
-  const roster = new Roster({ clock, dispatcher, headers, log: logger });
-  const relay = new Relay({ queenId, hub, dispatcher, headers });
-  const onBug = (error: unknown, id: string) => logger.error({ err: error, jobId: id }, 'a bug');
-  const registry = new JobRegistry({ hub, clock, actor: queenId, onBug });
-  const routed = new RoutedJobs({ registry, fleet: roster, client, relay, dispatcher });
+  const { headers, identify } = client;
+
+  const fixed = new Set(settings.hives.map(({ name }) => name));
+  const roster: Roster = new Roster({
+    clock,
+    dispatcher,
+    headers,
+    identify,
+    log: logger,
+    // A fixed hive is known from the settings, as long as they name it.
+    remember: (hive) => fixed.has(hive.hive_id) || state.keepHive(hive),
+    forget: (hiveId) => state.forgetHive(hiveId),
+    onEvent: (event, hive, heartbeat) => onHiveEvent(event, hive, heartbeat),
+  });
+  const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
+  const fleetStream = new FleetStream(hub);
+  const heartbeats = new FleetStream(hub);
+  const relay = new Relay({
+    queenId,
+    hub,
+    follow,
+    fleetStream,
+    onOpen: (id, hiveId) => state.place(id, hiveId),
+    onEnd: (id) => state.endPlacement(id),
+  });
+  const discovery = new Discovery({ relay, client, log: logger });
+  const undelivered = new Undelivered({ fleet: roster, client, state, log: logger });
+  const limits = new FleetLimits({
+    clock,
+    hives: () => roster.list(),
+    getSettings: (hive) => client.getSettings(hive),
+    patchSettings: (hive, patch) => client.patchSettings(hive, patch),
+    remembered: state.limits(),
+    remember: (hiveId, kept) => state.keepLimits(hiveId, kept),
+    onSettings: (hiveId, known) => roster.know(hiveId, known),
+    log: logger,
+    budget: settings.maxBandwidth,
+  });
+  const onHiveEvent = (event: HiveEvent, hive: Hive, heartbeat: HiveHeartbeat | null) => {
+    if (event === 'left') heartbeats.forget(hive.hive_id);
+    else publishHeartbeat(heartbeats, queenId, heartbeat);
+    if (event === 'arrived') void limits.arrived(hive);
+    else limits.beat(hive);
+    if (event === 'left') return;
+    void undelivered.deliverAll(hive.hive_id);
+    void discovery.heard(hive);
+  };
+
+  const registry = new JobRegistry({
+    hub,
+    clock,
+    actor: queenId,
+    onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
+    onChange: (job) => state.keepJob(job.snapshot()),
+    onForget: (id) => state.forgetJob(id),
+  });
+  const placement = {
+    fleet: roster,
+    client,
+    holdings: (hive: Hive) => askHoldings(client, hive),
+    activeAt: (hiveId: string) => relay.activeAt(hiveId),
+  };
+  const routed = new RoutedJobs({
+    registry,
+    fleet: roster,
+    client,
+    relay,
+    undelivered,
+    state,
+    follow,
+    choose: (body) => chooseFor(placement, body),
+  });
 
   const info = (): QueenInfo => {
     const hives = roster.list();
@@ -41,33 +126,40 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
       uptime_secs: toSeconds(clock.now() - startedAtMs),
       hives: hives.length,
       hives_online: hives.filter((hive) => hive.online).length,
-      settings: settingsInForce(queenSettings, settings, QUEEN_PREFIX),
+      settings: { ...settingsInForce(queenSettings, settings, QUEEN_PREFIX), max_bandwidth: limits.budget },
     };
   };
   const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, title: 'rbee queen', version: VERSION });
-  addFleetRoutes(app, { roster, info });
+  addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
+  addModelRoutes(app, { fleet: roster, client, routed });
   addDownloadRoutes(app, {
     hub,
     queenId,
     relay,
     client,
     routed,
+    fleetChannel: fleetStream.channel,
     hives: () => roster.list(),
     hiveNamed: (hiveId) => roster.get(hiveId),
+    rememberedHiveOf: (id) => state.hiveOf(id),
   });
 
   const close = async () => {
     await registry.shutdown();
     relay.close();
     roster.close();
+    await limits.close();
     await app.close();
     await dispatcher.destroy();
+    state.close();
   };
   try {
+    // Before it listens: who comes back with an id must find it.
+    for (const { name, url } of settings.hives) roster.add(name, url);
+    takeUp(state, { roster, relay, routed });
     const url = await app.listen({ host: settings.host, port: settings.port });
-    for (const { name, url: hiveUrl } of settings.hives) roster.addFixed(name, hiveUrl);
     if (settings.apiToken !== null)
       logger.info({ apiToken: fingerprint(settings.apiToken) }, 'clients must send a token');
     return { url, logger, close };
@@ -75,4 +167,29 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     await close();
     throw error;
   }
+}
+
+function publishHeartbeat(stream: FleetStream, queenId: string, heartbeat: HiveHeartbeat | null): void {
+  if (heartbeat === null) return;
+  const data = JSON.stringify({ orchestrator_id: queenId, ...heartbeat });
+  stream.publish(heartbeat.hive_id, { event: 'heartbeat', data }, 'state');
+}
+
+/** Goes on with what an earlier life knew. */
+function takeUp(state: QueenState, to: { roster: Roster; relay: Relay; routed: RoutedJobs }): void {
+  for (const { hive_id, hive_url, last_seen_ms } of state.hives()) {
+    if (to.roster.has(hive_id)) state.forgetHive(hive_id);
+    else to.roster.add(hive_id, hive_url, last_seen_ms);
+  }
+  for (const { download_id, hive_id } of state.placements()) {
+    if (to.roster.has(hive_id)) to.relay.open(hive_id, download_id);
+    else state.endPlacement(download_id);
+  }
+  to.routed.resume(state.jobs());
+}
+
+function openState(folder: string, logger: Logger): QueenState {
+  const onDamage = (movedTo: string, error: unknown) =>
+    logger.error({ err: error, movedTo }, 'the state was damaged; it was put aside and a new one begun');
+  return createQueenState(openStateDb(join(folder, 'queen.sqlite'), { migrations: STATE_MIGRATIONS, onDamage }));
 }

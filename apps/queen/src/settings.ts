@@ -1,5 +1,17 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
 import { hiveIdSchema } from '@rbee/contract';
-import { integer, LOG_LEVELS, MIN_TOKEN_LENGTH, oneOf, type SettingsOf, secret, setting, text } from '@rbee/daemon';
+import {
+  bandwidth,
+  integer,
+  LOG_LEVELS,
+  MIN_TOKEN_LENGTH,
+  oneOf,
+  type SettingsOf,
+  secret,
+  setting,
+  text,
+} from '@rbee/daemon';
 
 export const QUEEN_PREFIX = 'RBEE_QUEEN_';
 
@@ -33,6 +45,17 @@ export const queenSettings = {
     show: (hives) => hives.map(({ name, url }) => `${name}=${url}`).join(',') || null,
     fallback: () => [],
   }),
+  stateDir: setting({
+    env: 'RBEE_QUEEN_STATE_DIR',
+    defaultText: '$XDG_STATE_HOME/rbee/queen, else ~/.local/state/rbee/queen',
+    doc: 'hives, limits, jobs and where downloads are, one SQLite file',
+    parse: absolutePath,
+    fallback: (env) => join(env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'rbee', 'queen'),
+  }),
+  maxBandwidth: bandwidth({
+    env: 'RBEE_QUEEN_MAX_BANDWIDTH',
+    doc: 'budget of all hives together, divided among those that download: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
+  }),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     minLength: MIN_TOKEN_LENGTH,
@@ -43,6 +66,12 @@ export const queenSettings = {
 };
 
 export type QueenSettings = SettingsOf<typeof queenSettings>;
+
+function absolutePath(value: string): string {
+  const expanded = value.startsWith('~/') ? join(homedir(), value.slice(2)) : value;
+  if (!isAbsolute(expanded)) throw new Error(`"${value}" is not an absolute path`);
+  return resolve(expanded);
+}
 
 function parseHives(text: string): readonly FixedHive[] {
   const hives = text.split(',').map((part): FixedHive => {

@@ -15,6 +15,15 @@ export const downloadStatusSchema = z.enum([
 ]);
 export type DownloadStatus = z.infer<typeof downloadStatusSchema>;
 
+/** The statuses of a download that has not ended. */
+export const ACTIVE_STATUSES = [
+  'queued',
+  'starting',
+  'downloading',
+  'verifying',
+  'paused',
+] as const satisfies readonly DownloadStatus[];
+
 const MAX_PRIORITY = 1_000_000;
 export const prioritySchema = z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY);
 

@@ -4,7 +4,16 @@ import { errorCodeSchema } from './error.ts';
 import { downloadIdSchema, jobIdSchema } from './ids.ts';
 import { bytesSchema, partialSchema, secondsSchema, timestampSchema } from './wire.ts';
 
-export const noticeCodeSchema = z.enum(['RETRY', 'STALL', 'RESUME', 'RESTART', 'THROTTLE', 'HIVE_LOST', 'HIVE_BACK']);
+export const noticeCodeSchema = z.enum([
+  'RETRY',
+  'STALL',
+  'RESUME',
+  'RESTART',
+  'THROTTLE',
+  'HIVE_LOST',
+  'HIVE_BACK',
+  'CANCEL_PENDING',
+]);
 export type NoticeCode = z.infer<typeof noticeCodeSchema>;
 
 /** Something a watcher should know that is not the end: a retry, a stall, a resume, a hive that cannot be reached. */

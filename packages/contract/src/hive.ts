@@ -40,6 +40,7 @@ export const hiveSettingsPatchSchema = z.strictObject({
   max_bandwidth: bandwidthSchema.optional(),
   max_concurrent_downloads: z.int().min(1).max(1_000).optional(),
 });
+export type RunTimeSettingsPatch = z.infer<typeof hiveSettingsPatchSchema>;
 
 const countsSchema = z.record(downloadStatusSchema, z.int().nonnegative());
 
@@ -56,6 +57,9 @@ export const hiveHeartbeatSchema = z.object({
 });
 export type HiveHeartbeat = z.infer<typeof hiveHeartbeatSchema>;
 
+/** The same, passed on by a queen. */
+export const relayedHeartbeatSchema = hiveHeartbeatSchema.extend({ orchestrator_id: z.string() });
+
 /** One hive as the queen sees it. */
 export const hiveSchema = z.object({
   hive_id: hiveIdSchema,
@@ -64,8 +68,16 @@ export const hiveSchema = z.object({
   last_seen_at: timestampSchema.nullable(),
   version: z.string().nullable(),
   active_downloads: z.int().nonnegative(),
+  /** Downloads by status, as the hive last said; null before it said so. */
+  downloads: countsSchema.nullable(),
   speed_bps: bytesSchema,
   free_bytes: bytesSchema.nullable(),
+  /** The bandwidth limit that the hive has at the moment; null where it has none, or is not known yet. */
+  max_bandwidth: bytesSchema.nullable(),
+  /** Null where it is not known yet. */
+  max_concurrent_downloads: z.int().positive().nullable(),
+  /** Why the queen cannot follow it; null where she can. */
+  problem: z.string().nullable(),
 });
 export type Hive = z.infer<typeof hiveSchema>;
 

@@ -1,5 +1,6 @@
 export { type Clock, systemClock, toSeconds, toTimestamp } from './clock.ts';
 export {
+  ACTIVE_STATUSES,
   type CancelReceipt,
   cancelReceiptSchema,
   type Download,
@@ -52,6 +53,18 @@ export {
   TERMINAL_EVENT_NAMES,
 } from './event.ts';
 export {
+  type FleetModelDetail,
+  type FleetModelList,
+  type FleetModelRemoved,
+  fleetModelDetailSchema,
+  fleetModelListSchema,
+  fleetModelRemovedSchema,
+  fleetRemovedSchema,
+  type HiveProblem,
+  type QueenRunTimeSettings,
+  queenSettingsSchema,
+} from './fleet.ts';
+export {
   type Hive,
   type HiveHeartbeat,
   type HiveInfo,
@@ -62,9 +75,12 @@ export {
   hiveListSchema,
   hiveReadySchema,
   hiveSchema,
+  hiveSettingsSchema,
   type QueenInfo,
   queenInfoSchema,
   type RunTimeSettings,
+  type RunTimeSettingsPatch,
+  relayedHeartbeatSchema,
 } from './hive.ts';
 export {
   type DownloadId,

@@ -10,6 +10,15 @@ import {
 } from './download.ts';
 import type { ErrorCode } from './error.ts';
 import {
+  fleetModelDetailSchema,
+  fleetModelListSchema,
+  fleetModelRemovedSchema,
+  fleetRemovedSchema,
+  hiveQuerySchema,
+  queenSettingsPatchSchema,
+  queenSettingsSchema,
+} from './fleet.ts';
+import {
   healthSchema,
   hiveInfoSchema,
   hiveListSchema,
@@ -19,7 +28,7 @@ import {
   hiveSettingsSchema,
   queenInfoSchema,
 } from './hive.ts';
-import { downloadIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
+import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
 import {
   cancelledJobSchema,
   cancelQuerySchema,
@@ -190,6 +199,21 @@ function modelRoutes<const Path extends string>(path: Path) {
   } as const satisfies Record<string, Route>;
 }
 
+/** The models of the fleet: as of a hive, with the hive that has each. */
+function queenModelRoutes() {
+  const { listModels, getModel, removeModel, verifyModel } = modelRoutes('/v1/models');
+  return {
+    listModels: {
+      ...listModels,
+      summary: 'The models of the hives that are online, and what else their stores hold',
+      success: { status: 200, body: fleetModelListSchema },
+    },
+    getModel: { ...getModel, query: hiveQuerySchema, success: { status: 200, body: fleetModelDetailSchema } },
+    removeModel: { ...removeModel, query: hiveQuerySchema, success: { status: 200, body: fleetModelRemovedSchema } },
+    verifyModel: { ...verifyModel, query: hiveQuerySchema },
+  } as const satisfies Record<string, Route>;
+}
+
 /** What a hive serves. */
 export const hiveRoutes = {
   health,
@@ -290,13 +314,51 @@ export const queenRoutes = {
     query: streamQuerySchema,
     stream: true,
   },
+  streamDownloads: {
+    method: 'GET',
+    path: '/v1/downloads/stream',
+    summary: 'The progress of every download of the fleet, in one stream without an end',
+    query: streamQuerySchema,
+    stream: true,
+  },
   ...downloadVerbs('/v1/downloads', relayedDownloadSchema),
+  clearDownloads: {
+    method: 'DELETE',
+    path: '/v1/downloads',
+    summary: 'Removes ended downloads from the history of every hive that is online',
+    query: downloadClearQuerySchema,
+    success: { status: 200, body: fleetRemovedSchema },
+  },
+  ...queenModelRoutes(),
   listHives: {
     method: 'GET',
     path: '/v1/hives',
     summary: 'The hives',
     success: { status: 200, body: hiveListSchema },
   },
+  patchHive: {
+    method: 'PATCH',
+    path: '/v1/hives/:id',
+    summary: 'Changes the limits of a hive; remembered, and given again when it comes back',
+    params: z.object({ id: hiveIdSchema }),
+    missing: 'HIVE_NOT_FOUND',
+    body: hiveSettingsPatchSchema,
+    success: { status: 200, body: hiveSchema },
+  },
+  getSettings: {
+    method: 'GET',
+    path: '/v1/settings',
+    summary: 'The settings that can be changed while the queen runs',
+    success: { status: 200, body: queenSettingsSchema },
+  },
+  patchSettings: {
+    method: 'PATCH',
+    path: '/v1/settings',
+    summary: 'Changes settings of the running queen; the hives have them within 2 s',
+    body: queenSettingsPatchSchema,
+    success: { status: 200, body: queenSettingsSchema },
+  },
+  heartbeats: { ...heartbeats, summary: 'The heartbeats of all hives that are online' },
   hiveReady: {
     method: 'POST',
     path: '/v1/hive/ready',

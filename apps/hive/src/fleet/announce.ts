@@ -1,4 +1,4 @@
-import { type Clock, type HiveReady, pathOf, queenRoutes } from '@rbee/contract';
+import { type Clock, fromErrorBody, type HiveReady, pathOf, queenRoutes } from '@rbee/contract';
 import { type Dispatcher, request } from 'undici';
 
 /** How often a hive says again that it is there: a queen that was away learns of it within this time. */
@@ -15,22 +15,27 @@ export interface AnnounceDeps {
 }
 
 /**
- * Tells the queen that this hive is there, and again every 5 s; while she cannot be reached, after 100 ms doubling to
- * 5 s. A change from reached to not reached, or back, is logged once. The answer stops it.
+ * Tells the queen that this hive is there, and again every 5 s; while she cannot be reached or refuses it, after 100 ms
+ * doubling to 5 s. What goes wrong is logged when it changes, and that she is reached (again). The answer stops it.
  */
 export function announce(deps: AnnounceDeps, ready: HiveReady): () => void {
   const controller = new AbortController();
   let cancelTimer = () => {};
   let delayMs = FIRST_DELAY_MS;
-  let reached: boolean | null = null;
+  /** What went wrong the last time; undefined before the first. */
+  let before: string | null | undefined;
 
   const say = async () => {
     const problem = await post(deps, ready, controller.signal);
     if (controller.signal.aborted) return;
-    if (problem !== null && reached !== false) deps.log.warn({ queenUrl: deps.queenUrl, problem }, 'queen not reached');
-    if (problem === null && reached !== true) deps.log.info({ queenUrl: deps.queenUrl }, 'registered with the queen');
-    reached = problem === null;
-    delayMs = reached ? REPEAT_MS : Math.min(delayMs * 2, REPEAT_MS);
+    if (problem !== before) {
+      const { queenUrl, log } = deps;
+      if (problem === null) log.info({ queenUrl }, 'registered with the queen');
+      else log.warn({ queenUrl, problem }, 'queen not reached');
+      if (problem !== null && before === null) delayMs = FIRST_DELAY_MS / 2;
+    }
+    before = problem;
+    delayMs = problem === null ? REPEAT_MS : Math.min(delayMs * 2, REPEAT_MS);
     cancelTimer = deps.clock.setTimer(delayMs, () => void say());
   };
   void say();
@@ -55,9 +60,20 @@ async function post(deps: AnnounceDeps, ready: HiveReady, signal: AbortSignal): 
       bodyTimeout: TIMEOUT_MS,
       signal,
     });
-    await body.dump();
-    return statusCode === 200 ? null : `it answers ${statusCode}`;
+    const answer = await body.text();
+    if (statusCode === 200) return null;
+    return refusalOf(answer) ?? `it answers ${statusCode}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** The queen's own words: another hive may have the name, or the token may be wrong. */
+function refusalOf(answer: string): string | null {
+  try {
+    const refusal = fromErrorBody(JSON.parse(answer));
+    return refusal === null ? null : `she refuses this hive: ${refusal.message}`;
+  } catch {
+    return null;
   }
 }

@@ -149,6 +149,8 @@ function noticeText(notice: NonNullable<BarSubject['notice']>, now: number): str
       return 'starting again';
     case 'HIVE_LOST':
       return 'hive cannot be reached';
+    case 'CANCEL_PENDING':
+      return 'cancelled when the hive is back';
     case 'THROTTLE':
     case 'RESUME':
     case 'HIVE_BACK':

@@ -49,7 +49,7 @@ function clear(queen: FakeQueen, downloads: readonly FakeDownload[], { query }: 
       Date.parse(snapshot.ended_at ?? '') <= Date.now() - age,
   );
   for (const { id } of old) queen.cleared.add(id);
-  return queenRoutes.clearDownloads.success.body.parse({ removed: old.length });
+  return queenRoutes.clearDownloads.success.body.parse({ removed: old.length, problems: [] });
 }
 
 function pause({ status }: Download, download: FakeDownload): void {

@@ -8,7 +8,18 @@ serve('QUEEN', (request, body) => {
     return hives[0];
   }
   if (request.url === '/v1/hives') {
-    return { hives: hives.map((hive) => ({ ...hive, active_downloads: 0, speed_bps: 0, free_bytes: null })) };
+    return {
+      hives: hives.map((hive) => ({
+        ...hive,
+        active_downloads: 0,
+        speed_bps: 0,
+        free_bytes: null,
+        downloads: null,
+        max_bandwidth: null,
+        max_concurrent_downloads: null,
+        problem: null,
+      })),
+    };
   }
   return { status: 'ok' };
 });

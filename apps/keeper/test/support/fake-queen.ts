@@ -128,7 +128,11 @@ export function hiveNamed(name: string, changes: Partial<Hive> = {}): Hive {
     version: '0.1.0',
     active_downloads: 0,
     speed_bps: 0,
+    downloads: null,
     free_bytes: 5e11,
+    max_bandwidth: null,
+    max_concurrent_downloads: null,
+    problem: null,
     ...changes,
   };
 }

@@ -7,15 +7,26 @@ import {
   downloadListSchema,
   downloadSchema,
   fromErrorBody,
+  hiveInfoSchema,
   hiveRoutes,
+  hiveSettingsSchema,
   type JobAccepted,
   type JobId,
   jobAcceptedSchema,
+  type ModelDetail,
+  type ModelId,
+  type ModelList,
+  type ModelRemoved,
+  modelDetailSchema,
+  modelListSchema,
+  modelRemovedSchema,
   type Operation,
   type PartialChoice,
   pathOf,
   RbeeError,
   type Route,
+  type RunTimeSettings,
+  type RunTimeSettingsPatch,
   removedSchema,
 } from '@rbee/contract';
 import { type Dispatcher, request } from 'undici';
@@ -24,6 +35,10 @@ import type { z } from 'zod';
 const TIMEOUT_MS = 10_000;
 /** A cancel is answered when the bytes have stopped, which takes longer than another answer. */
 const CANCEL_TIMEOUT_MS = 15_000;
+/** A limit that comes late would hold up those of the others. */
+const SETTINGS_TIMEOUT_MS = 2_000;
+/** Removing many files takes a while. */
+const REMOVE_TIMEOUT_MS = 60_000;
 
 /** Where a hive is. */
 export interface HiveAddress {
@@ -47,7 +62,18 @@ export interface HiveClient {
   retryDownload(hive: HiveAddress, id: DownloadId): Promise<JobAccepted>;
   removeDownload(hive: HiveAddress, id: DownloadId): Promise<{ removed: number }>;
   clearDownloads(hive: HiveAddress, query: Readonly<Record<string, string>>): Promise<{ removed: number }>;
-  listDownloads(hive: HiveAddress, query: Readonly<Record<string, string>>): Promise<readonly Download[]>;
+  listDownloads(
+    hive: HiveAddress,
+    query: Readonly<Record<string, string>>,
+    timeoutMs?: number,
+  ): Promise<readonly Download[]>;
+  getSettings(hive: HiveAddress): Promise<RunTimeSettings>;
+  patchSettings(hive: HiveAddress, patch: RunTimeSettingsPatch): Promise<RunTimeSettings>;
+  listModels(hive: HiveAddress, timeoutMs?: number): Promise<ModelList>;
+  getModel(hive: HiveAddress, id: ModelId): Promise<ModelDetail>;
+  removeModel(hive: HiveAddress, id: ModelId): Promise<ModelRemoved>;
+  /** The id of the hive that answers at a URL; null where none does in time. */
+  identify(hiveUrl: string, timeoutMs: number): Promise<string | null>;
   /** What every request to a hive carries. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -72,8 +98,23 @@ export function createHiveClient(deps: HiveClientDeps): HiveClient {
     retryDownload: (hive, id) => call(hive, hiveRoutes.retryDownload, jobAcceptedSchema, { params: { id } }),
     removeDownload: (hive, id) => call(hive, hiveRoutes.removeDownload, removedSchema, { params: { id } }),
     clearDownloads: (hive, query) => call(hive, hiveRoutes.clearDownloads, removedSchema, { query }),
-    listDownloads: async (hive, query) =>
-      (await call(hive, hiveRoutes.listDownloads, downloadListSchema, { query })).downloads,
+    listDownloads: async (hive, query, timeoutMs = TIMEOUT_MS) =>
+      (await call(hive, hiveRoutes.listDownloads, downloadListSchema, { query, timeoutMs })).downloads,
+    getSettings: (hive) => call(hive, hiveRoutes.getSettings, hiveSettingsSchema, { timeoutMs: SETTINGS_TIMEOUT_MS }),
+    patchSettings: (hive, body) =>
+      call(hive, hiveRoutes.patchSettings, hiveSettingsSchema, { body, timeoutMs: SETTINGS_TIMEOUT_MS }),
+    listModels: (hive, timeoutMs = TIMEOUT_MS) => call(hive, hiveRoutes.listModels, modelListSchema, { timeoutMs }),
+    getModel: (hive, id) => call(hive, hiveRoutes.getModel, modelDetailSchema, { params: { id } }),
+    removeModel: (hive, id) =>
+      call(hive, hiveRoutes.removeModel, modelRemovedSchema, { params: { id }, timeoutMs: REMOVE_TIMEOUT_MS }),
+    async identify(hive_url, timeoutMs) {
+      try {
+        const info = await call({ hive_id: hive_url, hive_url }, hiveRoutes.info, hiveInfoSchema, { timeoutMs });
+        return info.hive_id;
+      } catch {
+        return null;
+      }
+    },
   };
 }
 
@@ -94,12 +135,15 @@ async function send<T>(
   const { params, query, body, timeoutMs = TIMEOUT_MS } = options;
   const url = new URL(`${hive.hive_url}${pathOf(route, params)}`);
   url.search = new URLSearchParams(query).toString();
+  const timeout = AbortSignal.timeout(timeoutMs);
   const answer = await reach(hive, () =>
     request(url, {
       method: route.method,
       dispatcher: deps.dispatcher,
       headers: { ...deps.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      // For connecting too, which the timeouts of headers and body do not count.
+      signal: timeout,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     }),

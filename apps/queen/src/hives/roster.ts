@@ -3,25 +3,27 @@ import {
   type Hive,
   type HiveHeartbeat,
   type HiveReady,
-  hiveHeartbeatSchema,
-  hiveRoutes,
-  pathOf,
   RbeeError,
-  toTimestamp,
+  type RunTimeSettings,
 } from '@rbee/contract';
-import { FollowError, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
+import { type BeatsDeps, followBeats } from './beats.ts';
+import { createEntry, type Entry, showEntry } from './entry.ts';
 
 /** Three missed beats of one second each, and half a second for the road. */
 const OFFLINE_AFTER_MS = 3_500;
-/** After a hive refused its stream: asked again this much later. */
-const REFUSED_RETRY_MS = 5_000;
-const WATCHDOG_MS = 10_000;
+/** How long the old address of a hive that says it has moved may take to contradict. */
+const IDENTIFY_TIMEOUT_MS = 1_000;
 const MAX_HIVES = 1_000;
 
-interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
+/** What happens to a hive. `arrived` is the first beat of a connection: the hive may have been restarted. */
+export type HiveEvent = 'arrived' | 'beat' | 'left';
+
+/** What the roster remembers of a hive over a restart. */
+export interface RememberedHive {
+  readonly hive_id: string;
+  readonly hive_url: string;
+  readonly last_seen_ms: number | null;
 }
 
 export interface RosterDeps {
@@ -29,133 +31,164 @@ export interface RosterDeps {
   readonly dispatcher: Dispatcher;
   /** Headers that hives want. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly log: Log;
+  readonly log: BeatsDeps['log'];
+  /** The id of the hive that answers at a URL; null where none does in time. */
+  readonly identify: (hiveUrl: string, timeoutMs: number) => Promise<string | null>;
+  readonly remember: (hive: RememberedHive) => void;
+  readonly forget: (hiveId: string) => void;
+  /** `heartbeat` is the one that was heard, or the last one of a hive that left. */
+  readonly onEvent: (event: HiveEvent, hive: Hive, heartbeat: HiveHeartbeat | null) => void;
 }
 
-interface Entry {
-  readonly hiveId: string;
-  readonly hiveUrl: string;
-  readonly controller: AbortController;
-  lastSeenAtMs: number | null;
-  heartbeat: HiveHeartbeat | null;
-}
-
-/** The hives: fixed ones and those that registered, each followed by its heartbeat. */
+/** The hives: fixed ones, those that registered and those of an earlier life, each followed by its heartbeat. */
 export class Roster {
   readonly #deps: RosterDeps;
   readonly #entries = new Map<string, Entry>();
+  readonly #onArrival = new Map<string, Set<() => void>>();
 
   constructor(deps: RosterDeps) {
     this.#deps = deps;
   }
 
-  /** Adds a hive that has not been heard of yet. */
-  addFixed(hiveId: string, hiveUrl: string): void {
-    this.#add(hiveId, hiveUrl);
+  /** Adds a hive that has not been heard of in this life. */
+  add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null = null): void {
+    this.#add(hiveId, withoutSlash(hiveUrl), lastSeenAtMs);
   }
 
   /**
-   * A hive says that it is there. Saying so again changes nothing; one that moved is followed at its new address.
-   * @throws RbeeError STATUS_CONFLICT when another hive of that name is online
+   * A hive says that it is there. Saying so again changes nothing; one that moved is followed at its new address once the
+   * old one answers no more. It is online with its first heartbeat.
+   * @throws RbeeError STATUS_CONFLICT when another hive of that name is there
    */
-  register(ready: HiveReady): Hive {
-    const { hive_id, hive_url } = ready;
+  async register(ready: HiveReady): Promise<Hive> {
+    const { hive_id } = ready;
+    const hiveUrl = withoutSlash(ready.hive_url);
     const known = this.#entries.get(hive_id);
-    if (known && known.hiveUrl !== hive_url) {
-      if (this.#isOnline(known)) {
-        throw new RbeeError('STATUS_CONFLICT', `a hive named ${hive_id} is online already, at ${known.hiveUrl}`, {
-          hint: 'give each hive a name of its own: RBEE_HIVE_ID',
-        });
-      }
-      known.controller.abort();
-      this.#entries.delete(hive_id);
-    }
-    const entry = this.#entries.get(hive_id) ?? this.#add(hive_id, hive_url);
-    entry.lastSeenAtMs = this.#deps.clock.now();
-    return this.#show(entry);
+    if (known && known.hiveUrl !== hiveUrl) await this.#assertGone(known);
+    const entry = this.#entries.get(hive_id) ?? this.#add(hive_id, hiveUrl, null);
+    if (entry.hiveUrl !== hiveUrl) this.#move(entry, hiveUrl);
+    // It waits for its next try, and now there is reason to believe that it will succeed.
+    else if (!entry.isConnected) this.#listen(entry);
+    return showEntry(entry);
   }
 
   /** @throws RbeeError HIVE_NOT_FOUND */
   get(hiveId: string): Hive {
+    return showEntry(this.#entry(hiveId));
+  }
+
+  has(hiveId: string): boolean {
+    return this.#entries.has(hiveId);
+  }
+
+  list(): Hive[] {
+    return [...this.#entries.values()].map(showEntry);
+  }
+
+  /** Notes the limits that a hive has at the moment. */
+  know(hiveId: string, settings: RunTimeSettings): void {
     const entry = this.#entries.get(hiveId);
-    if (entry) return this.#show(entry);
+    if (entry) entry.settings = settings;
+  }
+
+  /** Calls back each time the hive arrives; the answer takes it back. */
+  onArrival(hiveId: string, listener: () => void): () => void {
+    const listeners = this.#onArrival.get(hiveId) ?? new Set();
+    this.#onArrival.set(hiveId, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#onArrival.get(hiveId) === listeners) this.#onArrival.delete(hiveId);
+    };
+  }
+
+  /** Follows no hive any more, and remembers when each was heard of last. */
+  close(): void {
+    for (const entry of this.#entries.values()) {
+      entry.controller.abort();
+      entry.cancelOffline();
+      this.#remember(entry);
+    }
+  }
+
+  #entry(hiveId: string): Entry {
+    const entry = this.#entries.get(hiveId);
+    if (entry) return entry;
     const names = [...this.#entries.keys()].slice(0, 10).join(', ');
     throw new RbeeError('HIVE_NOT_FOUND', `there is no hive ${hiveId}`, {
       hint: names === '' ? 'no hive has registered yet' : `there is ${names}`,
     });
   }
 
-  list(): Hive[] {
-    return [...this.#entries.values()].map((entry) => this.#show(entry));
-  }
-
-  close(): void {
-    for (const entry of this.#entries.values()) entry.controller.abort();
-  }
-
-  #add(hiveId: string, hiveUrl: string): Entry {
-    if (this.#entries.size >= MAX_HIVES)
-      throw new RbeeError('STATUS_CONFLICT', `a queen knows ${MAX_HIVES} hives at most`);
-    const entry: Entry = { hiveId, hiveUrl, controller: new AbortController(), lastSeenAtMs: null, heartbeat: null };
+  #add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): Entry {
+    if (this.#entries.size >= MAX_HIVES) this.#makeRoom();
+    const entry = createEntry(hiveId, hiveUrl, lastSeenAtMs);
     this.#entries.set(hiveId, entry);
-    void this.#listen(entry);
+    this.#remember(entry);
+    this.#listen(entry);
     return entry;
   }
 
-  async #listen(entry: Entry): Promise<void> {
-    const { signal } = entry.controller;
-    const { clock, log } = this.#deps;
-    while (!signal.aborted) {
-      try {
-        await this.#followHeartbeats(entry);
-      } catch (error) {
-        if (signal.aborted) return;
-        const why = error instanceof FollowError ? error.message : String(error);
-        log.warn({ hiveId: entry.hiveId, why }, 'the hive refuses its heartbeats');
-        const { promise, resolve } = Promise.withResolvers<void>();
-        const cancelTimer = clock.setTimer(REFUSED_RETRY_MS, resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        await promise;
-        cancelTimer();
-      }
-    }
+  /** Forgets the hive that has been away for the longest time: names of machines that come and go must not fill the list. */
+  #makeRoom(): void {
+    const away = [...this.#entries.values()].filter((entry) => !entry.online);
+    const [first, ...others] = away;
+    if (!first) throw new RbeeError('STATUS_CONFLICT', `a queen knows ${MAX_HIVES} hives at most`);
+    const oldest = others.reduce((a, b) => ((a.lastSeenAtMs ?? 0) <= (b.lastSeenAtMs ?? 0) ? a : b), first);
+    oldest.controller.abort();
+    this.#entries.delete(oldest.hiveId);
+    this.#deps.forget(oldest.hiveId);
   }
 
-  async #followHeartbeats(entry: Entry): Promise<void> {
-    const { dispatcher, headers, clock } = this.#deps;
-    await follow({
-      url: `${entry.hiveUrl}${pathOf(hiveRoutes.heartbeats)}`,
-      events: ['heartbeat'],
-      dispatcher,
-      headers,
-      signal: entry.controller.signal,
-      watchdogMs: WATCHDOG_MS,
-      isTerminal: () => false,
-      onEvent: ({ data }) => {
-        entry.heartbeat = hiveHeartbeatSchema.parse(JSON.parse(data));
-        entry.lastSeenAtMs = clock.now();
-      },
+  async #assertGone({ hiveId, hiveUrl }: Entry): Promise<void> {
+    if ((await this.#deps.identify(hiveUrl, IDENTIFY_TIMEOUT_MS)) !== hiveId) return;
+    throw new RbeeError('STATUS_CONFLICT', `a hive named ${hiveId} answers already, at ${hiveUrl}`, {
+      hint: 'give each hive a name of its own: RBEE_HIVE_ID',
     });
   }
 
-  #isOnline({ lastSeenAtMs }: Entry): boolean {
-    return lastSeenAtMs !== null && this.#deps.clock.now() - lastSeenAtMs <= OFFLINE_AFTER_MS;
+  #move(entry: Entry, hiveUrl: string): void {
+    this.#deps.log.info({ hiveId: entry.hiveId, from: entry.hiveUrl, to: hiveUrl }, 'a hive has moved');
+    this.#left(entry);
+    entry.hiveUrl = hiveUrl;
+    this.#remember(entry);
+    this.#listen(entry);
   }
 
-  #show(entry: Entry): Hive {
-    const { hiveId, hiveUrl, lastSeenAtMs, heartbeat } = entry;
-    const online = this.#isOnline(entry);
-    const counts = online ? heartbeat?.downloads : undefined;
-    const active = ['queued', 'starting', 'downloading', 'verifying', 'paused'] as const;
-    return {
-      hive_id: hiveId,
-      hive_url: hiveUrl,
-      online,
-      last_seen_at: lastSeenAtMs === null ? null : toTimestamp(lastSeenAtMs),
-      version: heartbeat?.version ?? null,
-      active_downloads: counts ? active.reduce((sum, status) => sum + counts[status], 0) : 0,
-      speed_bps: online ? (heartbeat?.speed_bps ?? 0) : 0,
-      free_bytes: heartbeat?.free_bytes ?? null,
-    };
+  /** Begins to listen to a hive, in place of what was begun before. */
+  #listen(entry: Entry): void {
+    entry.controller.abort();
+    entry.controller = new AbortController();
+    void followBeats(this.#deps, entry, entry.controller.signal, (heartbeat, isFirst) =>
+      this.#heard(entry, heartbeat, isFirst),
+    );
   }
+
+  #heard(entry: Entry, heartbeat: HiveHeartbeat, isFirst: boolean): void {
+    const { clock, onEvent } = this.#deps;
+    entry.heartbeat = heartbeat;
+    entry.lastSeenAtMs = clock.now();
+    entry.online = true;
+    entry.cancelOffline();
+    entry.cancelOffline = clock.setTimer(OFFLINE_AFTER_MS, () => this.#left(entry));
+    if (isFirst) this.#remember(entry);
+    onEvent(isFirst ? 'arrived' : 'beat', showEntry(entry), heartbeat);
+    if (!isFirst) return;
+    for (const listener of [...(this.#onArrival.get(entry.hiveId) ?? [])]) listener();
+  }
+
+  #left(entry: Entry): void {
+    entry.cancelOffline();
+    if (!entry.online) return;
+    entry.online = false;
+    this.#remember(entry);
+    this.#deps.onEvent('left', showEntry(entry), entry.heartbeat);
+  }
+
+  #remember({ hiveId, hiveUrl, lastSeenAtMs }: Entry): void {
+    this.#deps.remember({ hive_id: hiveId, hive_url: hiveUrl, last_seen_ms: lastSeenAtMs });
+  }
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, '');
 }

@@ -6,8 +6,8 @@ export interface Choice {
   readonly why: string;
 }
 
-/** What a request may say: a name, a list of names, `*` for every hive that is online, or nothing. */
-export type HiveWish = string | readonly string[] | undefined;
+/** What a request may say: a name, a list of names, or `*` for every hive that is online. */
+export type HiveWish = string | readonly string[];
 
 export interface Fleet {
   list(): readonly Hive[];
@@ -16,11 +16,10 @@ export interface Fleet {
 }
 
 /**
- * The hives that shall perform an operation. Without a wish: the online one with the fewest active downloads.
- * @throws RbeeError HIVE_NOT_FOUND for a name nobody has, HIVE_UNAVAILABLE where none that would do is online
+ * The hives that a request names.
+ * @throws RbeeError HIVE_NOT_FOUND for a name nobody has, HIVE_UNAVAILABLE where one of them is offline
  */
-export function chooseHives(fleet: Fleet, wish: HiveWish): Choice {
-  if (wish === undefined) return { hives: [leastBusy(fleet)], why: 'it has the fewest active downloads' };
+export function namedHives(fleet: Fleet, wish: HiveWish): Choice {
   if (wish === '*') return { hives: allOnline(fleet), why: 'every hive was asked for' };
   const names = new Set(typeof wish === 'string' ? [wish] : wish);
   const hives = [...names].map((name) => fleet.get(name));
@@ -29,17 +28,14 @@ export function chooseHives(fleet: Fleet, wish: HiveWish): Choice {
   return { hives, why: 'it was asked for by name' };
 }
 
-/** Every hive that is online. */
+/**
+ * Every hive that is online.
+ * @throws RbeeError HIVE_UNAVAILABLE where none is
+ */
 export function allOnline(fleet: Fleet): readonly Hive[] {
   const online = fleet.list().filter((hive) => hive.online);
   if (online.length === 0) throw unavailable('no hive is online');
   return online;
-}
-
-function leastBusy(fleet: Fleet): Hive {
-  const [first, ...others] = allOnline(fleet);
-  if (!first) throw unavailable('no hive is online');
-  return others.reduce((best, hive) => (hive.active_downloads < best.active_downloads ? hive : best), first);
 }
 
 function unavailable(what: string): RbeeError {

@@ -7,9 +7,9 @@ import {
   pathOf,
   RbeeError,
 } from '@rbee/contract';
-import { type Channel, FollowError, follow, type StreamHub, spliceFields } from '@rbee/event-stream';
-import type { Dispatcher } from 'undici';
-import type { HiveAddress } from '../hives/client.ts';
+import { type Channel, FollowError, type StreamHub, spliceFields } from '@rbee/event-stream';
+import type { HiveStream } from '../hives/follow-hive.ts';
+import type { FleetStream } from './fleet-stream.ts';
 
 /** Ended downloads whose last event is kept for late readers; the oldest go first. */
 const HISTORY_LIMIT = 1_000;
@@ -17,14 +17,17 @@ const HISTORY_LIMIT = 1_000;
 export interface RelayDeps {
   readonly queenId: string;
   readonly hub: StreamHub;
-  readonly dispatcher: Dispatcher;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Shorter in tests that lose a hive. */
-  readonly watchdogMs?: number;
+  /** Follows a stream of a hive to its end, wherever the hive is. */
+  readonly follow: (stream: HiveStream) => Promise<void>;
+  readonly fleetStream: FleetStream;
+  /** Where a download is; told when it is first relayed. */
+  readonly onOpen: (id: DownloadId, hiveId: string) => void;
+  readonly onEnd: (id: DownloadId) => void;
 }
 
 interface Upstream {
-  readonly hive: HiveAddress;
+  readonly id: DownloadId;
+  readonly hiveId: string;
   readonly channel: Channel;
 }
 
@@ -35,6 +38,8 @@ interface Upstream {
 export class Relay {
   readonly #deps: RelayDeps;
   readonly #upstreams = new Map<DownloadId, Upstream>();
+  /** How many of each hive have not ended. */
+  readonly #active = new Map<string, number>();
   readonly #controller = new AbortController();
 
   constructor(deps: RelayDeps) {
@@ -42,19 +47,32 @@ export class Relay {
   }
 
   /** Subscribes to a download of a hive, once; the answer is the channel for its readers. */
-  open(hive: HiveAddress, id: DownloadId): Channel {
+  open(hiveId: string, id: DownloadId): Channel {
     const known = this.#upstreams.get(id);
     if (known) return known.channel;
-    const upstream: Upstream = { hive, channel: this.#deps.hub.channel({ mode: 'state' }) };
+    const upstream: Upstream = { id, hiveId, channel: this.#deps.hub.channel({ mode: 'state' }) };
     this.#upstreams.set(id, upstream);
+    this.#active.set(hiveId, this.activeAt(hiveId) + 1);
+    this.#deps.onOpen(id, hiveId);
     this.#forgetOldest();
-    void this.#follow(upstream, id);
+    void this.#follow(upstream);
     return upstream.channel;
   }
 
   /** The hive of a download that is relayed; undefined for any other. */
-  hiveOf(id: DownloadId): HiveAddress | undefined {
-    return this.#upstreams.get(id)?.hive;
+  hiveOf(id: DownloadId): string | undefined {
+    return this.#upstreams.get(id)?.hiveId;
+  }
+
+  /** How many downloads of a hive are relayed and have not ended. */
+  activeAt(hiveId: string): number {
+    return this.#active.get(hiveId) ?? 0;
+  }
+
+  /** Says something to the readers of a download that has not ended. */
+  notice(id: DownloadId, code: NoticeCode, message: string): void {
+    const upstream = this.#upstreams.get(id);
+    if (upstream && !upstream.channel.ended) this.#notice(upstream, code, message);
   }
 
   /** Ends all upstreams; the readers' streams are the hub's to end. */
@@ -62,57 +80,59 @@ export class Relay {
     this.#controller.abort();
   }
 
-  async #follow(upstream: Upstream, id: DownloadId): Promise<void> {
-    const { hive, channel } = upstream;
-    const { dispatcher, headers, watchdogMs } = this.#deps;
+  async #follow(upstream: Upstream): Promise<void> {
+    const { hiveId, id, channel } = upstream;
     let lost = false;
     try {
-      await follow({
-        url: `${hive.hive_url}${pathOf(hiveRoutes.streamDownload, { id })}`,
+      await this.#deps.follow({
+        hiveId,
+        path: pathOf(hiveRoutes.streamDownload, { id }),
         events: DOWNLOAD_EVENT_NAMES,
-        dispatcher,
-        headers,
         signal: this.#controller.signal,
-        ...(watchdogMs === undefined ? {} : { watchdogMs }),
         isTerminal: ({ event }) => isTerminalEvent(event),
         onEvent: ({ event, data }) => this.#pass(upstream, event, data),
-        onConnection: (change) => {
-          if (change.state === 'lost' && !lost) {
+        onConnection: ({ state }) => {
+          if (state === 'lost' && !lost) {
             lost = true;
-            this.#notice(upstream, id, 'HIVE_LOST', `the hive ${hive.hive_id} cannot be reached; waiting for it`);
-          } else if (change.state === 'open' && lost) {
+            this.#notice(upstream, 'HIVE_LOST', `the hive ${hiveId} cannot be reached; waiting for it`);
+          } else if (state === 'open' && lost) {
             lost = false;
-            this.#notice(upstream, id, 'HIVE_BACK', `the hive ${hive.hive_id} is back`);
+            this.#notice(upstream, 'HIVE_BACK', `the hive ${hiveId} is back`);
           }
         },
       });
     } catch (error) {
       if (this.#controller.signal.aborted || channel.ended) return;
-      this.#end(upstream, id, error);
+      this.#end(upstream, error);
     }
   }
 
-  #pass({ hive, channel }: Upstream, event: string, data: string): void {
+  #pass({ id, hiveId, channel }: Upstream, event: string, data: string): void {
     const kind = event === 'progress' ? 'state' : isTerminalEvent(event) ? 'terminal' : 'keep';
     // A progress names its hive itself; a name twice in one object would be read by each client in its own way.
-    const added = event === 'progress' ? this.#own() : `${this.#own()},"hive_id":${JSON.stringify(hive.hive_id)}`;
-    channel.publish({ event, data: spliceFields(data, added) }, kind);
+    const added = event === 'progress' ? this.#own() : `${this.#own()},"hive_id":${JSON.stringify(hiveId)}`;
+    const relayed = { event, data: spliceFields(data, added) };
+    channel.publish(relayed, kind);
+    this.#deps.fleetStream.publish(id, relayed, kind);
+    if (kind !== 'terminal') return;
+    this.#active.set(hiveId, this.activeAt(hiveId) - 1);
+    this.#deps.onEnd(id);
   }
 
-  #notice(upstream: Upstream, id: DownloadId, code: NoticeCode, message: string): void {
-    this.#pass(upstream, 'notice', JSON.stringify({ download_id: id, code, message }));
+  #notice(upstream: Upstream, code: NoticeCode, message: string): void {
+    this.#pass(upstream, 'notice', JSON.stringify({ download_id: upstream.id, code, message }));
   }
 
   /** Only a hive ends a download. One that no longer knows it has done so without a word, and the reader must hear it. */
-  #end(upstream: Upstream, id: DownloadId, error: unknown): void {
+  #end(upstream: Upstream, error: unknown): void {
     const gone = error instanceof FollowError && error.status === 404;
     const why = gone ? 'no longer knows this download' : 'refuses the stream of this download';
     const { code, message, hint, retryable } = new RbeeError(
       gone ? 'DOWNLOAD_NOT_FOUND' : 'HIVE_UNAVAILABLE',
-      `the hive ${upstream.hive.hive_id} ${why}`,
+      `the hive ${upstream.hiveId} ${why}`,
       { hint: 'ask for the model again: what is on disk is used' },
     );
-    const data = { download_id: id, error: message, code, hint, bytes: 0, total: null, retryable };
+    const data = { download_id: upstream.id, error: message, code, hint, bytes: 0, total: null, retryable };
     this.#pass(upstream, 'error', JSON.stringify(data));
   }
 

@@ -6,6 +6,8 @@ export interface WhereIsDeps {
   readonly relay: Relay;
   readonly client: HiveClient;
   readonly hives: () => readonly Hive[];
+  /** The hive that a download was at when it was last heard of, also in an earlier life of the queen. */
+  readonly rememberedHiveOf: (id: DownloadId) => string | null;
 }
 
 /** A download and the hive that has it. */
@@ -15,11 +17,11 @@ export interface Found {
 }
 
 /**
- * Finds a download in the fleet: at the hive that the relay knows it from, else by asking every hive that is online.
+ * Finds a download in the fleet: at the hive that the queen knows it from, else by asking every hive that is online.
  * @throws RbeeError DOWNLOAD_NOT_FOUND, HIVE_UNAVAILABLE when its hive does not answer
  */
 export async function whereIs(deps: WhereIsDeps, id: DownloadId): Promise<Found> {
-  const known = deps.relay.hiveOf(id);
+  const known = knownHiveOf(deps, id);
   if (known) return { hive: known, download: await deps.client.getDownload(known, id) };
   const online = deps.hives().filter((hive) => hive.online);
   const answers = await Promise.allSettled(
@@ -30,4 +32,10 @@ export async function whereIs(deps: WhereIsDeps, id: DownloadId): Promise<Found>
   throw new RbeeError('DOWNLOAD_NOT_FOUND', `no hive that is online has a download ${id}`, {
     hint: 'list them with "download list"',
   });
+}
+
+/** The hive of a download without asking anybody; undefined where the queen does not know it. */
+export function knownHiveOf(deps: WhereIsDeps, id: DownloadId): Hive | undefined {
+  const hiveId = deps.relay.hiveOf(id) ?? deps.rememberedHiveOf(id);
+  return deps.hives().find((hive) => hive.hive_id === hiveId);
 }

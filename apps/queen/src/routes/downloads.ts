@@ -1,14 +1,16 @@
-import { type Download, type DownloadId, type Hive, queenRoutes } from '@rbee/contract';
+import { type Download, type DownloadId, type Hive, type HiveProblem, queenRoutes, toRbeeError } from '@rbee/contract';
 import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
-import type { StreamHub } from '@rbee/event-stream';
-import type { RoutedJobs } from '../jobs/route-job.ts';
-import { type WhereIsDeps, whereIs } from '../relay/where-is.ts';
+import type { Channel, StreamHub } from '@rbee/event-stream';
+import type { RoutedJobs } from '../jobs/routed-jobs.ts';
+import { knownHiveOf, type WhereIsDeps, whereIs } from '../relay/where-is.ts';
 
 export interface DownloadRoutesDeps extends WhereIsDeps {
   readonly hub: StreamHub;
   readonly queenId: string;
   readonly routed: RoutedJobs;
   readonly hiveNamed: (hiveId: string) => Hive;
+  /** The downloads of the whole fleet in one stream. */
+  readonly fleetChannel: Channel;
 }
 
 export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
@@ -20,9 +22,10 @@ export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
   });
   addRoute(app, queenRoutes.getDownload, async ({ params }) => relayed((await whereIs(deps, params.id)).download));
   addStream(app, hub, queenRoutes.streamDownload, async ({ params }) => {
-    const hive = relay.hiveOf(params.id) ?? (await whereIs(deps, params.id)).hive;
-    return relay.open(hive, params.id);
+    const hive = knownHiveOf(deps, params.id) ?? (await whereIs(deps, params.id)).hive;
+    return relay.open(hive.hive_id, params.id);
   });
+  addStream(app, hub, queenRoutes.streamDownloads, () => deps.fleetChannel);
   addVerbs(app, deps);
 }
 
@@ -45,15 +48,33 @@ function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
     return deps.routed.retry(deps.hiveNamed(hive.hive_id), download);
   });
   addRoute(app, queenRoutes.removeDownload, async ({ params: { id } }) => client.removeDownload(await at(id), id));
-  addRoute(app, queenRoutes.clearDownloads, async ({ query }) => {
-    const asked = {
-      ...(query.status === undefined ? {} : { status: query.status }),
-      ...(query.older_than === undefined ? {} : { older_than: `${query.older_than}ms` }),
-    };
-    const online = deps.hives().filter((hive) => hive.online);
-    const answers = await Promise.all(online.map((hive) => client.clearDownloads(hive, asked)));
-    return { removed: answers.reduce((sum, { removed }) => sum + removed, 0) };
-  });
+  addRoute(app, queenRoutes.clearDownloads, ({ query }) => clearFleet(deps, query));
+}
+
+/** Every hive that is online forgets; one that cannot is named, and the others have done it all the same. */
+async function clearFleet(
+  { client, hives }: DownloadRoutesDeps,
+  query: { status?: string | undefined; older_than?: number | undefined },
+): Promise<{ removed: number; problems: HiveProblem[] }> {
+  const asked = {
+    ...(query.status === undefined ? {} : { status: query.status }),
+    ...(query.older_than === undefined ? {} : { older_than: `${query.older_than}ms` }),
+  };
+  const total = { removed: 0, problems: [] as HiveProblem[] };
+  const clear = async (hive: Hive) => {
+    try {
+      total.removed += (await client.clearDownloads(hive, asked)).removed;
+    } catch (error) {
+      const { code, message } = toRbeeError(error);
+      total.problems.push({ hive_id: hive.hive_id, code, message });
+    }
+  };
+  await Promise.all(
+    hives()
+      .filter(({ online }) => online)
+      .map(clear),
+  );
+  return total;
 }
 
 /** What the hives that are online answer. A page of the fleet is never longer than the pages of its hives together. */

@@ -1,15 +1,32 @@
 import { type QueenInfo, queenRoutes } from '@rbee/contract';
-import { addRoute, type Server } from '@rbee/daemon';
+import { addRoute, addStream, type Server } from '@rbee/daemon';
+import type { Channel, StreamHub } from '@rbee/event-stream';
 import type { Roster } from '../hives/roster.ts';
+import type { FleetLimits } from '../limits/fleet-limits.ts';
 
 export interface FleetRoutesDeps {
+  readonly hub: StreamHub;
   readonly roster: Roster;
+  readonly limits: FleetLimits;
+  /** The heartbeats of all hives in one stream. */
+  readonly heartbeats: Channel;
   readonly info: () => QueenInfo;
 }
 
-export function addFleetRoutes(app: Server, { roster, info }: FleetRoutesDeps): void {
+export function addFleetRoutes(app: Server, { hub, roster, limits, heartbeats, info }: FleetRoutesDeps): void {
+  addStream(app, hub, queenRoutes.heartbeats, () => heartbeats);
   addRoute(app, queenRoutes.health, () => ({ status: 'ok' as const }));
   addRoute(app, queenRoutes.info, () => info());
   addRoute(app, queenRoutes.listHives, () => ({ hives: roster.list() }));
   addRoute(app, queenRoutes.hiveReady, ({ body }) => roster.register(body));
+  addRoute(app, queenRoutes.patchHive, async ({ params, body }) => {
+    await limits.change(roster.get(params.id), body);
+    return roster.get(params.id);
+  });
+  const settings = () => ({ max_bandwidth: limits.budget });
+  addRoute(app, queenRoutes.getSettings, settings);
+  addRoute(app, queenRoutes.patchSettings, async ({ body }) => {
+    if (body.max_bandwidth !== undefined) await limits.setBudget(body.max_bandwidth);
+    return settings();
+  });
 }

@@ -2,7 +2,7 @@ import { queenRoutes } from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
 import type { JobRegistry } from '@rbee/jobs';
-import type { RoutedJobs } from '../jobs/route-job.ts';
+import type { RoutedJobs } from '../jobs/routed-jobs.ts';
 
 export interface JobRoutesDeps {
   readonly hub: StreamHub;

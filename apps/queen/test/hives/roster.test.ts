@@ -1,115 +1,184 @@
 import { hiveSchema } from '@rbee/contract';
-import { createManualClock } from '@rbee/testing';
+import { createManualClock, type ManualClock } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Roster } from '../../src/hives/roster.ts';
-import { type FakeHive, heartbeatOf, startFakeHive } from '../support/fake-hive.ts';
+import { createHiveClient } from '../../src/hives/client.ts';
+import { type RememberedHive, Roster } from '../../src/hives/roster.ts';
+import { type FakeHive, heartbeatOf, NO_DOWNLOADS, startFakeHive } from '../support/fake-hive.ts';
 
 const HEARTBEATS = '/v1/heartbeats/stream';
 
 let hive: FakeHive;
 let dispatcher: Agent;
-let warnings: string[];
-const clock = createManualClock();
+let warnings: object[];
+let events: string[];
+let remembered: RememberedHive[];
+let clock: ManualClock;
+let roster: Roster;
 
 beforeEach(async () => {
   hive = await startFakeHive();
   dispatcher = new Agent({ bodyTimeout: 0 });
-  warnings = [];
+  clock = createManualClock();
+  [warnings, events, remembered] = [[], [], []];
+  const { identify, headers } = createHiveClient({ dispatcher, token: 't' });
+  roster = new Roster({
+    clock,
+    dispatcher,
+    headers,
+    identify,
+    log: { info: () => {}, warn: (fields) => void warnings.push(fields) },
+    remember: (known) => void remembered.push(known),
+    forget: (hiveId) => void events.push(`forget ${hiveId}`),
+    onEvent: (event, { hive_id }) => void events.push(`${event} ${hive_id}`),
+  });
 });
 afterEach(async () => {
+  roster.close();
   await hive.close();
   await dispatcher.destroy();
 });
 
-async function withRoster(work: (roster: Roster) => Promise<void>): Promise<void> {
-  const log = { info: () => {}, warn: (_: object, message: string) => void warnings.push(message) };
-  const roster = new Roster({ clock, dispatcher, headers: { authorization: 'Bearer t' }, log });
-  try {
-    await work(roster);
-  } finally {
-    roster.close();
-  }
+/** A hive that says how it is whenever it is told to. */
+function beating(at: FakeHive, hiveId = 'hive-a') {
+  const channel = at.channel();
+  at.serve(HEARTBEATS, channel);
+  at.beKnownAs(hiveId);
+  return (more: Parameters<typeof heartbeatOf>[2] = {}) =>
+    channel.publish({ event: 'heartbeat', data: heartbeatOf(hiveId, at.url, more) }, 'state');
 }
+
+const online = (id = 'hive-a') => hive.waitFor(() => roster.get(id).online, 'the hive to be online');
 
 describe('the roster', () => {
   it('follows the heartbeats of a hive, with the token that hives want', async () => {
-    const channel = hive.channel();
-    hive.serve(HEARTBEATS, channel);
-    await withRoster(async (roster) => {
-      roster.addFixed('hive-a', hive.url);
-      expect(roster.get('hive-a')).toMatchObject({ online: false, last_seen_at: null });
-      const downloads = {
-        queued: 1,
-        starting: 0,
-        downloading: 2,
-        verifying: 0,
-        paused: 0,
-        complete: 9,
-        failed: 0,
-        cancelled: 0,
-      };
-      channel.publish(
-        { event: 'heartbeat', data: heartbeatOf('hive-a', hive.url, { downloads, speed_bps: 5 }) },
-        'state',
-      );
-      await hive.waitFor(() => roster.get('hive-a').online, 'the hive to be online');
-      expect(hiveSchema.parse(roster.get('hive-a'))).toMatchObject({
-        active_downloads: 3,
-        speed_bps: 5,
-        free_bytes: 1_000,
-        version: '0.1.0',
-      });
-      expect(hive.requests[0]?.headers.authorization).toBe('Bearer t');
+    const beat = beating(hive);
+    roster.add('hive-a', hive.url);
+    expect(roster.get('hive-a')).toMatchObject({ online: false, last_seen_at: null });
+    const downloads = { ...NO_DOWNLOADS, queued: 1, downloading: 2, complete: 9 };
+    beat({ downloads, speed_bps: 5 });
+    await online();
+    expect(hiveSchema.parse(roster.get('hive-a'))).toMatchObject({
+      active_downloads: 3,
+      downloads,
+      speed_bps: 5,
+      free_bytes: 1_000,
+      version: '0.1.0',
+      problem: null,
     });
+    expect(hive.requests[0]?.headers.authorization).toBe('Bearer t');
   });
 
-  it('takes a hive for offline after three missed beats, and back with the next one', async () => {
-    const channel = hive.channel();
-    hive.serve(HEARTBEATS, channel);
-    await withRoster(async (roster) => {
-      roster.register({ hive_id: 'hive-a', hive_url: hive.url });
-      expect(roster.get('hive-a').online).toBe(true);
-      clock.advance(3_000);
-      expect(roster.get('hive-a').online).toBe(true);
-      clock.advance(1_000);
-      expect(roster.get('hive-a')).toMatchObject({ online: false, active_downloads: 0, speed_bps: 0 });
-      channel.publish({ event: 'heartbeat', data: heartbeatOf('hive-a', hive.url) }, 'state');
-      await hive.waitFor(() => roster.get('hive-a').online, 'the hive to be back');
-    });
+  it('takes a hive for online with its first beat, for offline after three missed ones, and back with the next', async () => {
+    const beat = beating(hive);
+    await roster.register({ hive_id: 'hive-a', hive_url: hive.url });
+    expect(roster.get('hive-a').online).toBe(false);
+    beat();
+    await online();
+    clock.advance(3_000);
+    expect(roster.get('hive-a').online).toBe(true);
+    clock.advance(1_000);
+    expect(roster.get('hive-a')).toMatchObject({ online: false, active_downloads: 0, speed_bps: 0 });
+    beat();
+    await online();
+    expect(events).toEqual(['arrived hive-a', 'left hive-a', 'beat hive-a']);
   });
 
-  it('refuses a second hive of the same name while the first is online, and then takes it', async () => {
-    await withRoster(async (roster) => {
-      roster.register({ hive_id: 'hive-a', hive_url: hive.url });
-      const other = { hive_id: 'hive-a', hive_url: 'http://127.0.0.1:1' };
-      expect(() => roster.register(other)).toThrow(expect.objectContaining({ code: 'STATUS_CONFLICT' }));
-      expect(roster.register({ hive_id: 'hive-a', hive_url: hive.url }).hive_url).toBe(hive.url);
-      clock.advance(4_000);
-      expect(roster.register(other)).toMatchObject({ hive_url: other.hive_url, online: true });
+  it('says that a hive arrived with the first beat of each connection, for it may have been restarted', async () => {
+    const beat = beating(hive);
+    beat();
+    roster.add('hive-a', hive.url);
+    let returns = 0;
+    const stop = roster.onArrival('hive-a', () => {
+      returns += 1;
+    });
+    await hive.waitFor(() => returns === 1, 'the arrival');
+    hive.cut();
+    await hive.waitFor(() => hive.requests.length === 2, 'the next connection');
+    beat({ speed_bps: 1 });
+    await hive.waitFor(() => returns === 2, 'the return');
+    stop();
+    expect(events).toEqual(['arrived hive-a', 'arrived hive-a']);
+  });
+
+  it('refuses another address under a name while the old one answers by it, and takes it once it does not', async () => {
+    beating(hive)();
+    const other = await startFakeHive();
+    beating(other)();
+    try {
+      await roster.register({ hive_id: 'hive-a', hive_url: hive.url });
+      await online();
+      const moved = { hive_id: 'hive-a', hive_url: `${other.url}/` };
+      await expect(roster.register(moved)).rejects.toMatchObject({ code: 'STATUS_CONFLICT', hint: /RBEE_HIVE_ID/ });
+      expect(roster.get('hive-a').hive_url).toBe(hive.url);
+      // Somebody else has the old address now.
+      hive.beKnownAs('hive-z');
+      expect(await roster.register(moved)).toMatchObject({ hive_url: other.url, online: false });
+      await online();
       expect(roster.list()).toHaveLength(1);
+      expect(remembered.at(-1)).toMatchObject({ hive_id: 'hive-a', hive_url: other.url });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('asks at once, and not when its wait is over, when a hive that was away registers', async () => {
+    const port = Number(new URL(hive.url).port);
+    await hive.close();
+    await roster.register({ hive_id: 'hive-a', hive_url: hive.url });
+    hive = await startFakeHive(port);
+    beating(hive)();
+    await roster.register({ hive_id: 'hive-a', hive_url: hive.url });
+    await online();
+  });
+
+  it('does not follow a hive that calls itself by another name, and says so', async () => {
+    beating(hive, 'hive-z')();
+    roster.add('hive-a', hive.url);
+    await hive.waitFor(() => roster.get('hive-a').problem !== null, 'the problem');
+    expect(roster.get('hive-a')).toMatchObject({
+      online: false,
+      problem: 'the hive at this address calls itself hive-z',
     });
   });
 
-  it('says so when a hive refuses its heartbeats, and does not ask in a hot loop', async () => {
+  it('says so once when a hive refuses its heartbeats, and does not ask in a hot loop', async () => {
     hive.serve(HEARTBEATS, 401);
-    await withRoster(async (roster) => {
-      roster.addFixed('hive-a', hive.url);
-      await hive.waitFor(() => warnings.length === 1, 'the warning');
-      expect(hive.requests).toHaveLength(1);
-      hive.serve(HEARTBEATS, hive.channel());
-      clock.advance(5_000);
-      await hive.waitFor(() => hive.requests.length === 2, 'the next try');
-    });
+    roster.add('hive-a', hive.url);
+    await hive.waitFor(() => warnings.length === 1, 'the warning');
+    expect(hive.requests).toHaveLength(1);
+    clock.advance(5_000);
+    await hive.waitFor(() => hive.requests.length === 2 && clock.pending === 1, 'the next try');
+    beating(hive)();
+    clock.advance(5_000);
+    await online();
+    expect(warnings).toHaveLength(1);
+    expect(roster.get('hive-a').problem).toBeNull();
+  });
+
+  it('remembers where hives are and when they were heard of', async () => {
+    const beat = beating(hive);
+    roster.add('hive-a', hive.url, 1_000);
+    expect(roster.get('hive-a').last_seen_at).toBe('1970-01-01T00:00:01.000Z');
+    beat();
+    await online();
+    roster.close();
+    expect(remembered.at(-1)).toEqual({ hive_id: 'hive-a', hive_url: hive.url, last_seen_ms: clock.now() });
+  });
+
+  it('forgets the hive that has been away the longest when it knows too many', () => {
+    // Nobody listens there: what counts is the list.
+    for (let index = 0; index < 1_000; index += 1) roster.add(`hive-${index}`, 'http://127.0.0.1:1', 2_000 - index);
+    roster.add('hive-new', 'http://127.0.0.1:1');
+    expect(events).toEqual(['forget hive-999']);
+    expect(roster.list()).toHaveLength(1_000);
   });
 
   it('names the hives there are to whoever asks for another', async () => {
-    await withRoster(async (roster) => {
-      expect(() => roster.get('nobody')).toThrow(expect.objectContaining({ hint: 'no hive has registered yet' }));
-      roster.register({ hive_id: 'hive-a', hive_url: hive.url });
-      expect(() => roster.get('nobody')).toThrow(
-        expect.objectContaining({ code: 'HIVE_NOT_FOUND', hint: 'there is hive-a' }),
-      );
-    });
+    expect(() => roster.get('nobody')).toThrow(expect.objectContaining({ hint: 'no hive has registered yet' }));
+    roster.add('hive-a', hive.url);
+    expect(() => roster.get('nobody')).toThrow(
+      expect.objectContaining({ code: 'HIVE_NOT_FOUND', hint: 'there is hive-a' }),
+    );
   });
 });

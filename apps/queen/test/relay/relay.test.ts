@@ -1,9 +1,13 @@
-import { hiveRoutes, newDownloadId, pathOf } from '@rbee/contract';
-import { type Channel, createStreamHub, type Sink } from '@rbee/event-stream';
+import { hiveRoutes, newDownloadId, pathOf, systemClock } from '@rbee/contract';
+import { type Channel, createStreamHub } from '@rbee/event-stream';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHiveClient } from '../../src/hives/client.ts';
+import { followHive } from '../../src/hives/follow-hive.ts';
+import { FleetStream } from '../../src/relay/fleet-stream.ts';
 import { Relay } from '../../src/relay/relay.ts';
 import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
+import { readChannel as read } from '../support/read-channel.ts';
 
 // Goal: what a hive says reaches any number of readers over one upstream, untouched but for what the queen adds, and a
 // lost hive ends nothing. Method: the hive's side is a real server that is cut at the socket.
@@ -11,13 +15,39 @@ import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
 let hive: FakeHive;
 let dispatcher: Agent;
 let relay: Relay;
+let address: string;
+let arrive: () => void;
+let places: string[];
 const id = newDownloadId();
 const path = pathOf(hiveRoutes.streamDownload, { id });
 
 beforeEach(async () => {
   hive = await startFakeHive();
+  hive.beKnownAs('hive-a');
+  address = hive.url;
+  places = [];
   dispatcher = new Agent({ bodyTimeout: 0 });
-  relay = new Relay({ queenId: 'queen-1', hub: createStreamHub(), dispatcher, headers: {} });
+  const hub = createStreamHub();
+  const listeners = new Set<() => void>();
+  arrive = () => {
+    for (const listener of listeners) listener();
+  };
+  const fleet = {
+    get: () => ({ hive_url: address }),
+    onArrival(_: string, listener: () => void) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const { identify, headers } = createHiveClient({ dispatcher, token: null });
+  relay = new Relay({
+    queenId: 'queen-1',
+    hub,
+    follow: (stream) => followHive({ fleet, identify, clock: systemClock, dispatcher, headers }, stream),
+    fleetStream: new FleetStream(hub),
+    onOpen: (downloadId, hiveId) => void places.push(`${downloadId === id} at ${hiveId}`),
+    onEnd: (downloadId) => void places.push(`${downloadId === id} ended`),
+  });
 });
 afterEach(async () => {
   relay.close();
@@ -26,27 +56,7 @@ afterEach(async () => {
 });
 
 function open(): Channel {
-  return relay.open({ hive_id: 'hive-a', hive_url: hive.url }, id);
-}
-
-/** What a reader of a channel gets: `event data`. */
-function read(channel: Channel): string[] {
-  const lines: string[] = [];
-  const sink: Sink = {
-    write(frame) {
-      for (const block of frame.plain.toString().split('\n\n')) {
-        const data = /^data: ?(.*)$/m.exec(block)?.[1];
-        if (data !== undefined) lines.push(`${/^event: ?(.*)$/m.exec(block)?.[1]} ${data}`);
-      }
-      return true;
-    },
-    end: () => lines.push('end'),
-    destroy: () => {},
-    onDrain: () => {},
-    onClose: () => {},
-  };
-  channel.attach(sink, null);
-  return lines;
+  return relay.open('hive-a', id);
 }
 
 const progress = (bytes: number) => JSON.stringify({ download_id: id, hive_id: 'hive-a', bytes });
@@ -94,6 +104,57 @@ describe('the relay', () => {
     const lines = read(open());
     await hive.waitFor(() => lines.at(-1) === 'end', 'the end');
     expect(lines[0]).toMatch(/^error .*"code":"DOWNLOAD_NOT_FOUND".*"hint":"ask for the model again/);
+    expect(places).toEqual(['true at hive-a', 'true ended']);
+  });
+
+  it('ends nothing when another hive has the address now, and goes on where the hive has moved to', async () => {
+    hive.beKnownAs('hive-z');
+    const lines = read(open());
+    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_LOST')), 'the loss to be told');
+    const moved = await startFakeHive();
+    try {
+      const upstream = moved.channel();
+      moved.serve(path, upstream);
+      upstream.publish({ event: 'complete', data: '{"bytes":2}' }, 'terminal');
+      address = moved.url;
+      arrive();
+      await moved.waitFor(() => lines.at(-1) === 'end', 'the end');
+      expect(lines.map((line) => /HIVE_\w+|^complete/.exec(line)?.[0])).toEqual([
+        'HIVE_LOST',
+        'HIVE_BACK',
+        'complete',
+        undefined,
+      ]);
+    } finally {
+      await moved.close();
+    }
+  });
+
+  it('does not repeat the newest state when a hive that was lost has nothing new', async () => {
+    const first = hive.channel();
+    hive.serve(path, first);
+    first.publish({ event: 'progress', data: progress(1) }, 'state');
+    const lines = read(open());
+    await hive.waitFor(() => lines.length === 1, 'the first event');
+    hive.cut();
+    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_BACK')), 'the return');
+    first.publish({ event: 'complete', data: '{"bytes":2}' }, 'terminal');
+    await hive.waitFor(() => lines.at(-1) === 'end', 'the end');
+    expect(lines.filter((line) => line.startsWith('progress'))).toHaveLength(1);
+  });
+
+  it('counts what has not ended at a hive, and tells its readers what the queen has to say', async () => {
+    const upstream = hive.channel();
+    hive.serve(path, upstream);
+    const lines = read(open());
+    expect([relay.activeAt('hive-a'), relay.activeAt('hive-b')]).toEqual([1, 0]);
+    relay.notice(id, 'CANCEL_PENDING', 'later');
+    await hive.waitFor(() => lines.length === 1, 'the notice');
+    expect(lines[0]).toMatch(/^notice .*"hive_id":"hive-a".*"code":"CANCEL_PENDING","message":"later"/);
+    upstream.publish({ event: 'cancelled', data: '{"bytes":0}' }, 'terminal');
+    await hive.waitFor(() => lines.at(-1) === 'end', 'the end');
+    expect(relay.activeAt('hive-a')).toBe(0);
+    relay.notice(id, 'CANCEL_PENDING', 'too late');
   });
 
   it('gives a late reader of an ended download the terminal event alone', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { type HiveHeartbeat, toTimestamp } from '@rbee/contract';
+import { type Hive, type HiveHeartbeat, RbeeError, toTimestamp } from '@rbee/contract';
 import { type Channel, createResponseSink, createStreamHub, SSE_HEADERS } from '@rbee/event-stream';
 import { createWatch, type WaitOptions } from '@rbee/testing';
 
@@ -9,8 +9,12 @@ import { createWatch, type WaitOptions } from '@rbee/testing';
 export interface FakeHive {
   readonly url: string;
   readonly requests: readonly IncomingMessage[];
-  /** What answers a path: a channel as an event stream, a number as a status. */
-  serve(path: string, answer: Channel | number): void;
+  /** Told of each request as it comes. */
+  onRequest: (request: IncomingMessage) => void;
+  /** What answers a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON. */
+  serve(path: string, answer: Channel | number | Json): void;
+  /** Says at `/v1/info` who it is. */
+  beKnownAs(hiveId: string): void;
   channel(): Channel;
   /** Resets every connection. */
   cut(): void;
@@ -18,18 +22,29 @@ export interface FakeHive {
   close(): Promise<void>;
 }
 
+export interface Json {
+  readonly json: unknown;
+  readonly status?: number;
+}
+
 export async function startFakeHive(port = 0): Promise<FakeHive> {
   const hub = createStreamHub();
-  const answers = new Map<string, Channel | number>();
+  let hive: FakeHive;
+  const answers = new Map<string, Channel | number | Json>();
   const requests: IncomingMessage[] = [];
   const sockets = new Set<Socket>();
   const watch = createWatch(() => requests.map(({ url }) => url).join('\n'));
   const server: Server = createServer((request, response) => {
     requests.push(request);
+    hive.onRequest(request);
     watch.poke();
-    const answer = answers.get(request.url ?? '') ?? 404;
+    const answer = answers.get(`${request.method} ${request.url}`) ?? answers.get(request.url ?? '') ?? 404;
     if (typeof answer === 'number') {
       response.writeHead(answer).end();
+      return;
+    }
+    if ('json' in answer) {
+      response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' }).end(JSON.stringify(answer.json));
       return;
     }
     response.writeHead(200, SSE_HEADERS);
@@ -44,10 +59,15 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
   const cut = () => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
-  return {
+  hive = {
+    onRequest: () => {},
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     serve: (path, answer) => void answers.set(path, answer),
+    beKnownAs(hiveId) {
+      const info = { version: '0.1.0', uptime_secs: 1, models_dir: '/models', free_bytes: 1, settings: {} };
+      answers.set('/v1/info', { json: { hive_id: hiveId, ...info } });
+    },
     channel: () => hub.channel({ mode: 'state' }),
     cut,
     waitFor: watch.waitFor,
@@ -57,25 +77,58 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
       await hub.close();
     },
   };
+  return hive;
+}
+
+export const NO_DOWNLOADS = {
+  queued: 0,
+  starting: 0,
+  downloading: 0,
+  verifying: 0,
+  paused: 0,
+  complete: 0,
+  failed: 0,
+  cancelled: 0,
+};
+
+/** A hive as the roster lists it. */
+export function hiveNamed(hive_id: string, more: Partial<Hive> = {}): Hive {
+  return {
+    hive_id,
+    hive_url: `http://${hive_id}:7835`,
+    online: true,
+    last_seen_at: null,
+    version: null,
+    active_downloads: 0,
+    downloads: NO_DOWNLOADS,
+    speed_bps: 0,
+    free_bytes: null,
+    max_bandwidth: null,
+    max_concurrent_downloads: null,
+    problem: null,
+    ...more,
+  };
+}
+
+/** A fleet of hives that are what they are. */
+export function fleetOf(...hives: Hive[]) {
+  return {
+    list: () => hives,
+    get(id: string): Hive {
+      const found = hives.find(({ hive_id }) => hive_id === id);
+      if (!found) throw new RbeeError('HIVE_NOT_FOUND', `there is no hive ${id}`);
+      return found;
+    },
+  };
 }
 
 export function heartbeatOf(hiveId: string, url: string, more: Partial<HiveHeartbeat> = {}): string {
-  const none = {
-    queued: 0,
-    starting: 0,
-    downloading: 0,
-    verifying: 0,
-    paused: 0,
-    complete: 0,
-    failed: 0,
-    cancelled: 0,
-  };
   const heartbeat: HiveHeartbeat = {
     hive_id: hiveId,
     hive_url: url,
     version: '0.1.0',
     at: toTimestamp(Date.now()),
-    downloads: none,
+    downloads: NO_DOWNLOADS,
     speed_bps: 0,
     free_bytes: 1_000,
     ...more,

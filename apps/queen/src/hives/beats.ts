@@ -1,0 +1,82 @@
+import { type Clock, type HiveHeartbeat, hiveHeartbeatSchema, hiveRoutes, pathOf } from '@rbee/contract';
+import { FollowError, follow } from '@rbee/event-stream';
+import type { Dispatcher } from 'undici';
+import type { Entry } from './entry.ts';
+
+/** After a hive refused its stream: asked again this much later. */
+const REFUSED_RETRY_MS = 5_000;
+const WATCHDOG_MS = 10_000;
+
+export interface BeatsDeps {
+  readonly clock: Clock;
+  readonly dispatcher: Dispatcher;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+type OnBeat = (heartbeat: HiveHeartbeat, isFirstOfConnection: boolean) => void;
+
+/** Follows the heartbeats of a hive until the signal aborts; what goes wrong is the entry's `problem`, and logged once. */
+export async function followBeats(deps: BeatsDeps, entry: Entry, signal: AbortSignal, onBeat: OnBeat): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await followOnce(deps, entry, signal, onBeat);
+    } catch (error) {
+      if (signal.aborted) return;
+      entry.isConnected = false;
+      const problem = problemOf(error);
+      if (problem !== entry.problem)
+        deps.log.warn({ hiveId: entry.hiveId, hiveUrl: entry.hiveUrl, problem }, 'a hive cannot be followed');
+      entry.problem = problem;
+      await pause(deps.clock, signal);
+    }
+  }
+}
+
+async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, onBeat: OnBeat): Promise<void> {
+  let isFirst = true;
+  await follow({
+    url: `${entry.hiveUrl}${pathOf(hiveRoutes.heartbeats)}`,
+    events: ['heartbeat'],
+    dispatcher: deps.dispatcher,
+    headers: deps.headers,
+    signal,
+    watchdogMs: WATCHDOG_MS,
+    isTerminal: () => false,
+    onConnection(change) {
+      entry.isConnected = change.state === 'open';
+      isFirst = true;
+    },
+    onEvent({ event, data }) {
+      if (event !== 'heartbeat') return;
+      const heartbeat = hiveHeartbeatSchema.parse(JSON.parse(data));
+      if (heartbeat.hive_id !== entry.hiveId) throw new OtherHiveError(heartbeat.hive_id);
+      entry.problem = null;
+      onBeat(heartbeat, isFirst);
+      isFirst = false;
+    },
+  });
+}
+
+/** Another hive answers at the address of the one that is followed. */
+class OtherHiveError extends Error {
+  override readonly name = 'OtherHiveError';
+
+  constructor(hiveId: string) {
+    super(`the hive at this address calls itself ${hiveId}`);
+  }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof OtherHiveError) return error.message;
+  if (error instanceof FollowError) return `it refuses its heartbeats: ${error.message}`;
+  return 'its heartbeats are not of this version';
+}
+
+async function pause(clock: Clock, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancelTimer = clock.setTimer(REFUSED_RETRY_MS, resolve);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  cancelTimer();
+}

@@ -1,0 +1,51 @@
+import { ACTIVE_STATUSES, type Hive, type HiveHeartbeat, type RunTimeSettings, toTimestamp } from '@rbee/contract';
+
+/** A hive, and what has been heard of it. */
+export interface Entry {
+  readonly hiveId: string;
+  hiveUrl: string;
+  /** Ends the listening to it. */
+  controller: AbortController;
+  isConnected: boolean;
+  online: boolean;
+  lastSeenAtMs: number | null;
+  heartbeat: HiveHeartbeat | null;
+  settings: RunTimeSettings | null;
+  /** Why it cannot be followed. */
+  problem: string | null;
+  cancelOffline: () => void;
+}
+
+export function createEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): Entry {
+  return {
+    hiveId,
+    hiveUrl,
+    controller: new AbortController(),
+    isConnected: false,
+    online: false,
+    lastSeenAtMs,
+    heartbeat: null,
+    settings: null,
+    problem: null,
+    cancelOffline: () => {},
+  };
+}
+
+/** A hive as it is listed. */
+export function showEntry({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, settings, problem }: Entry): Hive {
+  const counts = heartbeat?.downloads ?? null;
+  return {
+    hive_id: hiveId,
+    hive_url: hiveUrl,
+    online,
+    last_seen_at: lastSeenAtMs === null ? null : toTimestamp(lastSeenAtMs),
+    version: heartbeat?.version ?? null,
+    active_downloads: online && counts !== null ? ACTIVE_STATUSES.reduce((sum, status) => sum + counts[status], 0) : 0,
+    downloads: counts,
+    speed_bps: online ? (heartbeat?.speed_bps ?? 0) : 0,
+    free_bytes: heartbeat?.free_bytes ?? null,
+    max_bandwidth: settings?.max_bandwidth ?? null,
+    max_concurrent_downloads: settings?.max_concurrent_downloads ?? null,
+    problem,
+  };
+}

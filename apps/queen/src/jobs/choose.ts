@@ -1,0 +1,30 @@
+import { parseModelRef, type QueenOperation } from '@rbee/contract';
+import { type HoldersDeps, holdersOf, onlyHolderOf } from '../models/holders.ts';
+import { allOnline, type Choice, namedHives } from '../placement/choose-hive.ts';
+import { type PlacementDeps, placeModel } from '../placement/place-model.ts';
+
+export type ChooseDeps = PlacementDeps & HoldersDeps;
+
+/**
+ * The hives for an operation: those that it names, else those that it concerns.
+ * @throws RbeeError HIVE_NOT_FOUND, HIVE_UNAVAILABLE, DISK_FULL, MODEL_NOT_FOUND, REQUEST_INVALID
+ */
+export async function chooseFor(deps: ChooseDeps, body: QueenOperation): Promise<Choice> {
+  if (body.hive_id !== undefined) return namedHives(deps.fleet, body.hive_id);
+  switch (body.operation) {
+    case 'model_download':
+    case 'model_plan':
+      return placeModel(deps, parseModelRef(body.model));
+    case 'model_get':
+      return { hives: [(await holdersOf(deps, body.id))[0].hive], why: 'it holds the model' };
+    case 'model_delete':
+      return { hives: [await onlyHolderOf(deps, body.id)], why: 'it alone holds the model' };
+    case 'model_verify':
+      if (body.id === undefined) break;
+      return { hives: (await holdersOf(deps, body.id)).map(({ hive }) => hive), why: 'it holds the model' };
+    case 'model_list':
+    case 'model_prune':
+      break;
+  }
+  return { hives: allOnline(deps.fleet), why: 'all hives have models' };
+}

@@ -1,0 +1,38 @@
+import { type JobAccepted, type JobId, type QueenOperation, RbeeError } from '@rbee/contract';
+
+/** Requests that are remembered, so that one sent twice starts one job; as many as the registry remembers jobs. */
+const LIMIT = 1_000;
+
+/** The text that two requests share when they are the same. */
+export function requestText(body: QueenOperation): string {
+  return JSON.stringify(Object.entries(body).sort());
+}
+
+/** What was asked for under an id, and its answer: known before the first hive has been asked. */
+export class Requests {
+  readonly #asked = new Map<JobId, { readonly request: string; readonly answer: Promise<JobAccepted> }>();
+
+  /** The answer to the same request under that id; `start` is called where there was none. */
+  answer(id: JobId, request: string, start: () => Promise<JobAccepted>): Promise<JobAccepted> {
+    const earlier = this.#asked.get(id);
+    if (earlier?.request === request) return earlier.answer;
+    if (earlier) throw takenId(id);
+    const answer = start();
+    this.remember(id, request, answer);
+    // What was refused is not remembered: nothing was started under the id.
+    answer.catch(() => this.#asked.delete(id));
+    return answer;
+  }
+
+  /** Takes over what an earlier life answered. */
+  remember(id: JobId, request: string, answer: Promise<JobAccepted>): void {
+    this.#asked.set(id, { request, answer });
+    const [oldest] = this.#asked.keys();
+    if (this.#asked.size > LIMIT && oldest) this.#asked.delete(oldest);
+  }
+}
+
+/** An id that a retry gave, or whose request is no longer remembered: no hive may be asked under it. */
+export function takenId(id: JobId): RbeeError {
+  return new RbeeError('STATUS_CONFLICT', `the job ${id} was asked for with something else`);
+}

@@ -1,0 +1,84 @@
+import { type CancelReceipt, type JobId, type PartialChoice, toRbeeError } from '@rbee/contract';
+import type { HiveClient } from '../hives/client.ts';
+import type { Fleet } from '../placement/choose-hive.ts';
+import type { QueenState } from '../state/state.ts';
+
+/** A cancel that could not be delivered. */
+interface Pending {
+  readonly job_id: JobId;
+  readonly hive_id: string;
+  readonly partial: PartialChoice;
+}
+
+export interface UndeliveredDeps {
+  readonly fleet: Fleet;
+  readonly client: Pick<HiveClient, 'cancelJob'>;
+  readonly state: Pick<QueenState, 'cancels' | 'keepCancel' | 'forgetCancel'>;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+/** Cancels that a hive could not be told, kept until it is back, over restarts of both. */
+export class Undelivered {
+  readonly #deps: UndeliveredDeps;
+  readonly #pending = new Map<string, Pending>();
+  /** Deliveries under way. */
+  readonly #delivering = new Map<string, Promise<CancelReceipt[] | null>>();
+
+  constructor(deps: UndeliveredDeps) {
+    this.#deps = deps;
+    for (const cancel of deps.state.cancels()) this.#pending.set(keyOf(cancel), cancel);
+  }
+
+  add(cancel: Pending): void {
+    this.#deps.state.keepCancel(cancel);
+    this.#pending.set(keyOf(cancel), cancel);
+  }
+
+  has(jobId: JobId, hiveId: string): boolean {
+    return this.#pending.has(keyOf({ job_id: jobId, hive_id: hiveId }));
+  }
+
+  /** Tells a hive, which is there again, all that it was not told. */
+  async deliverAll(hiveId: string): Promise<void> {
+    const waiting = [...this.#pending.values()].filter(({ hive_id }) => hive_id === hiveId);
+    await Promise.all(waiting.map((cancel) => this.deliver(cancel.job_id, hiveId)));
+  }
+
+  /** Tries once to deliver a cancel; the receipts of the hive, or null where it still cannot be told. */
+  deliver(jobId: JobId, hiveId: string): Promise<CancelReceipt[] | null> {
+    const key = keyOf({ job_id: jobId, hive_id: hiveId });
+    const cancel = this.#pending.get(key);
+    if (!cancel) return Promise.resolve(null);
+    const underWay = this.#delivering.get(key);
+    if (underWay) return underWay;
+    const delivery = this.#deliver(cancel).finally(() => this.#delivering.delete(key));
+    this.#delivering.set(key, delivery);
+    return delivery;
+  }
+
+  async #deliver(cancel: Pending): Promise<CancelReceipt[] | null> {
+    const { fleet, client, log } = this.#deps;
+    const { job_id: jobId, hive_id: hiveId, partial } = cancel;
+    try {
+      const { downloads } = await client.cancelJob(fleet.get(hiveId), jobId, partial);
+      this.#forget(cancel);
+      log.info({ jobId, hiveId }, 'a cancel was delivered late');
+      return downloads;
+    } catch (error) {
+      const { code, message } = toRbeeError(error);
+      // Nothing is left to cancel where the hive, or its job, is no more.
+      if (code === 'JOB_NOT_FOUND' || code === 'HIVE_NOT_FOUND') this.#forget(cancel);
+      log.warn({ jobId, hiveId, message }, 'a cancel cannot be delivered');
+      return null;
+    }
+  }
+
+  #forget(cancel: Pending): void {
+    this.#deps.state.forgetCancel(cancel);
+    this.#pending.delete(keyOf(cancel));
+  }
+}
+
+function keyOf({ job_id, hive_id }: Pick<Pending, 'job_id' | 'hive_id'>): string {
+  return `${job_id} ${hive_id}`;
+}

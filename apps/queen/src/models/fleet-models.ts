@@ -1,0 +1,27 @@
+import { type FleetModelList, toRbeeError } from '@rbee/contract';
+import type { HiveClient } from '../hives/client.ts';
+import type { Fleet } from '../placement/choose-hive.ts';
+
+/** The stores of all hives that are online, as one. A hive that does not answer is a problem, and hides none of the others. */
+export async function modelsOfFleet(fleet: Fleet, client: Pick<HiveClient, 'listModels'>): Promise<FleetModelList> {
+  const online = fleet.list().filter((hive) => hive.online);
+  const lists = await Promise.all(
+    online.map(async (hive): Promise<FleetModelList> => {
+      const { hive_id } = hive;
+      const ofHive = <T>(entries: readonly T[]) => entries.map((entry) => ({ ...entry, hive_id }));
+      try {
+        const { models, partials, problems } = await client.listModels(hive);
+        return { models: ofHive(models), partials: ofHive(partials), problems: ofHive(problems) };
+      } catch (error) {
+        return { models: [], partials: [], problems: [{ hive_id, path: null, message: toRbeeError(error).message }] };
+      }
+    }),
+  );
+  const newestFirst = <T extends { modified_at: string }>(entries: T[]) =>
+    entries.sort((a, b) => b.modified_at.localeCompare(a.modified_at));
+  return {
+    models: newestFirst(lists.flatMap(({ models }) => models)),
+    partials: newestFirst(lists.flatMap(({ partials }) => partials)),
+    problems: lists.flatMap(({ problems }) => problems),
+  };
+}

@@ -1,0 +1,77 @@
+import { formatBytes, type Hive, type ModelRef, RbeeError } from '@rbee/contract';
+import { allOnline, type Choice, type Fleet } from './choose-hive.ts';
+import { type Holdings, type Nearness, nearnessOf } from './holdings.ts';
+
+/** What a hive keeps free on its disk whatever it fetches: with less it fetches nothing. */
+const LEAST_FREE_BYTES = 2 ** 30;
+
+export interface PlacementDeps {
+  readonly fleet: Fleet;
+  /** What a hive has, as far as it says so in time. */
+  readonly holdings: (hive: Hive) => Promise<Holdings>;
+  /** Downloads of a hive that have not ended, as far as the queen knows: newer than the hive's last heartbeat. */
+  readonly activeAt: (hiveId: string) => number;
+}
+
+interface Candidate {
+  readonly hive: Hive;
+  readonly nearness: Nearness;
+  readonly active: number;
+}
+
+const ORDER: readonly Nearness[] = ['under way', 'model', 'partial', null];
+
+/**
+ * The hive that is best for a model: one that is fetching it already, one that holds it or a part of it, else the one with
+ * the fewest active downloads among those with room.
+ * @throws RbeeError HIVE_UNAVAILABLE where none is online, DISK_FULL where none has room
+ */
+export async function placeModel(deps: PlacementDeps, ref: ModelRef): Promise<Choice> {
+  const candidates = await Promise.all(allOnline(deps.fleet).map((hive) => candidateOf(deps, ref, hive)));
+  const fitting = candidates.filter(fits);
+  const [best, ...others] = fitting;
+  if (!best) throw full(candidates);
+  const { hive, nearness } = others.reduce((a, b) => (compare(a, b) <= 0 ? a : b), best);
+  const left = candidates.length - fitting.length;
+  const besides = left === 0 ? '' : `; ${left} without room ${left === 1 ? 'was' : 'were'} left out`;
+  return { hives: [hive], why: reasonOf(nearness) + besides };
+}
+
+async function candidateOf(deps: PlacementDeps, ref: ModelRef, hive: Hive): Promise<Candidate> {
+  return {
+    hive,
+    nearness: nearnessOf(ref, await deps.holdings(hive)),
+    active: Math.max(hive.active_downloads, deps.activeAt(hive.hive_id)),
+  };
+}
+
+/** A model that is there, or has its place already, needs no more room. */
+function fits({ hive, nearness }: Candidate): boolean {
+  return (
+    nearness === 'under way' || nearness === 'model' || hive.free_bytes === null || hive.free_bytes >= LEAST_FREE_BYTES
+  );
+}
+
+function compare(a: Candidate, b: Candidate): number {
+  return ORDER.indexOf(a.nearness) - ORDER.indexOf(b.nearness) || a.active - b.active;
+}
+
+function reasonOf(nearness: Nearness): string {
+  switch (nearness) {
+    case 'under way':
+      return 'it is fetching the model already';
+    case 'model':
+      return 'it holds the model already';
+    case 'partial':
+      return 'it holds a part of the model';
+    case null:
+      return 'it has the fewest active downloads';
+  }
+}
+
+function full(candidates: readonly Candidate[]): RbeeError {
+  const most = candidates.reduce((a, b) => ((a.hive.free_bytes ?? 0) >= (b.hive.free_bytes ?? 0) ? a : b)).hive;
+  return new RbeeError('DISK_FULL', 'no hive that is online has room on its disk', {
+    hint: `${most.hive_id} has the most, ${formatBytes(most.free_bytes ?? 0)}; free some with "model remove" or "model prune"`,
+  });
+}

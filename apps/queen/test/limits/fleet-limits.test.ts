@@ -1,0 +1,210 @@
+import type { Hive, RunTimeSettings } from '@rbee/contract';
+import { createManualClock } from '@rbee/testing';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FleetLimits } from '../../src/limits/fleet-limits.ts';
+import type { KeptLimits } from '../../src/state/state.ts';
+import { hiveNamed, NO_DOWNLOADS } from '../support/fake-hive.ts';
+
+// Goal: the hives never have more than the budget together, however they come and go, and get back what is theirs.
+// Method: hives that are a number each, a clock in the hand; what a hive is told is what it has.
+
+const DOWNLOADING = { ...NO_DOWNLOADS, downloading: 1 };
+
+let clock: ReturnType<typeof createManualClock>;
+let hives: Hive[];
+let has: Map<string, RunTimeSettings>;
+let kept: Map<string, KeptLimits>;
+/** The most that the hives that download had together whenever one of them was given more. */
+let most: number;
+let unreachable: Set<string>;
+
+beforeEach(() => {
+  clock = createManualClock();
+  hives = [];
+  has = new Map();
+  kept = new Map();
+  most = 0;
+  unreachable = new Set();
+});
+
+function addHive(id: string, max_bandwidth: number | null = null): void {
+  hives.push(hiveNamed(id));
+  has.set(id, { max_bandwidth, max_concurrent_downloads: 3 });
+}
+
+function limitsWith(budget: number | null): FleetLimits {
+  return new FleetLimits({
+    clock,
+    hives: () => hives,
+    getSettings: async ({ hive_id }) => settingsOf(hive_id),
+    patchSettings: async ({ hive_id }, { max_bandwidth, max_concurrent_downloads }) => {
+      const before = settingsOf(hive_id);
+      const after = {
+        max_bandwidth: max_bandwidth === undefined ? before.max_bandwidth : max_bandwidth,
+        max_concurrent_downloads: max_concurrent_downloads ?? before.max_concurrent_downloads,
+      };
+      has.set(hive_id, after);
+      if (asNumber(after.max_bandwidth) > asNumber(before.max_bandwidth)) most = Math.max(most, totalOfBusy());
+      return after;
+    },
+    remembered: kept,
+    remember: (hiveId, limits) => kept.set(hiveId, limits),
+    onSettings: () => {},
+    log: { warn: () => {} },
+    budget,
+  });
+}
+
+function settingsOf(id: string): RunTimeSettings {
+  const settings = has.get(id);
+  if (!settings || unreachable.has(id)) throw new Error(`${id} does not answer`);
+  return settings;
+}
+
+const totalOfBusy = () =>
+  hives
+    .filter(({ downloads }) => downloads?.downloading === 1)
+    .reduce((sum, { hive_id }) => sum + asNumber(has.get(hive_id)?.max_bandwidth ?? null), 0);
+
+const asNumber = (limit: number | null) => limit ?? Number.POSITIVE_INFINITY;
+
+const limitOf = (id: string) => has.get(id)?.max_bandwidth;
+
+function change(id: string, more: Partial<Hive>): Hive {
+  const index = hives.findIndex(({ hive_id }) => hive_id === id);
+  const changed = { ...(hives[index] ?? hiveNamed(id)), ...more };
+  hives[index] = changed;
+  return changed;
+}
+
+/** A beat, and what it leads to. */
+async function beat(limits: FleetLimits, id: string, more: Partial<Hive>): Promise<void> {
+  limits.beat(change(id, more));
+  clock.advance(100);
+  await limits.change(hiveNamed(id), {});
+}
+
+async function arriveAll(limits: FleetLimits): Promise<void> {
+  for (const hive of hives) await limits.arrived(hive);
+}
+
+describe('the budget of the fleet', () => {
+  it('is divided over the hives that download, and a hive that stops has its own limit again', async () => {
+    addHive('a');
+    addHive('b', 5_000_000);
+    const limits = limitsWith(100_000_000);
+    await arriveAll(limits);
+    expect([limitOf('a'), limitOf('b')]).toEqual([null, 5_000_000]);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    expect(limitOf('a')).toBe(100_000_000);
+    await beat(limits, 'b', { downloads: DOWNLOADING });
+    expect([limitOf('a'), limitOf('b')]).toEqual([95_000_000, 5_000_000]);
+    await beat(limits, 'a', { downloads: NO_DOWNLOADS });
+    expect([limitOf('a'), limitOf('b')]).toEqual([null, 5_000_000]);
+  });
+
+  it('lowers before it raises: together the hives never have more', async () => {
+    for (const id of ['a', 'b', 'c']) addHive(id);
+    const limits = limitsWith(90);
+    await arriveAll(limits);
+    for (const id of ['a', 'b']) await beat(limits, id, { downloads: DOWNLOADING });
+    await limits.setBudget(60);
+    await beat(limits, 'a', { downloads: NO_DOWNLOADS });
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    await limits.setBudget(80);
+    await limits.setBudget(60);
+    expect(most).toBe(80);
+    expect([limitOf('a'), limitOf('b'), limitOf('c')]).toEqual([30, 30, null]);
+  });
+
+  it('goes to the hive that can use it, and back when the other can again', async () => {
+    addHive('a');
+    addHive('b');
+    const limits = limitsWith(100_000_000);
+    await arriveAll(limits);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    await beat(limits, 'b', { downloads: DOWNLOADING });
+    expect([limitOf('a'), limitOf('b')]).toEqual([50_000_000, 50_000_000]);
+    clock.advance(10_000);
+    change('b', { speed_bps: 50_000_000 });
+    await beat(limits, 'a', { speed_bps: 10_000_000 });
+    expect([limitOf('a'), limitOf('b')]).toEqual([15_000_000, 85_000_000]);
+    clock.advance(10_000);
+    change('b', { speed_bps: 84_000_000 });
+    await beat(limits, 'a', { speed_bps: 15_000_000 });
+    expect([limitOf('a'), limitOf('b')]).toEqual([50_000_000, 50_000_000]);
+  });
+
+  it('raises nobody while one that has to be lowered cannot be told', async () => {
+    addHive('a');
+    addHive('b');
+    const limits = limitsWith(100_000_000);
+    await arriveAll(limits);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    await beat(limits, 'b', { downloads: DOWNLOADING });
+    clock.advance(10_000);
+    change('b', { speed_bps: 50_000_000 });
+    unreachable.add('a');
+    await beat(limits, 'a', { speed_bps: 10_000_000 });
+    expect([limitOf('a'), limitOf('b')]).toEqual([50_000_000, 50_000_000]);
+    unreachable.clear();
+    await beat(limits, 'a', {});
+    expect([limitOf('a'), limitOf('b')]).toEqual([15_000_000, 85_000_000]);
+  });
+
+  it('never tells a hive 0, which would be no limit at all', async () => {
+    for (const id of ['a', 'b', 'c']) addHive(id);
+    const limits = limitsWith(1);
+    await arriveAll(limits);
+    for (const id of ['a', 'b', 'c']) await beat(limits, id, { downloads: DOWNLOADING });
+    expect(['a', 'b', 'c'].map(limitOf)).toEqual([1, 1, 1]);
+  });
+});
+
+describe('the limits of a hive', () => {
+  it('are given again to a hive that was restarted, also by the next queen', async () => {
+    addHive('a');
+    const limits = limitsWith(null);
+    await arriveAll(limits);
+    await limits.change(hiveNamed('a'), { max_bandwidth: 7, max_concurrent_downloads: 1 });
+    expect(has.get('a')).toEqual({ max_bandwidth: 7, max_concurrent_downloads: 1 });
+    has.set('a', { max_bandwidth: null, max_concurrent_downloads: 3 });
+    await limitsWith(null).arrived(hiveNamed('a'));
+    expect(has.get('a')).toEqual({ max_bandwidth: 7, max_concurrent_downloads: 1 });
+  });
+
+  it('wait for a hive that is away', async () => {
+    addHive('a');
+    const limits = limitsWith(null);
+    const away = change('a', { online: false });
+    await limits.change(away, { max_bandwidth: 7 });
+    expect(limitOf('a')).toBeNull();
+    await limits.arrived(change('a', { online: true }));
+    expect(limitOf('a')).toBe(7);
+  });
+
+  it('bound its share of the budget', async () => {
+    addHive('a');
+    const limits = limitsWith(100);
+    await arriveAll(limits);
+    await limits.change(hiveNamed('a'), { max_bandwidth: 7 });
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    expect(limitOf('a')).toBe(7);
+    await limits.change(hiveNamed('a'), { max_bandwidth: null });
+    expect(limitOf('a')).toBe(100);
+  });
+
+  it('of its own are known from a share by a queen that was killed while it downloaded', async () => {
+    addHive('a', 40);
+    const limits = limitsWith(10);
+    await arriveAll(limits);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    expect(limitOf('a')).toBe(10);
+    const next = limitsWith(null);
+    await next.arrived(hiveNamed('a'));
+    expect(limitOf('a')).toBe(40);
+    has.set('a', { max_bandwidth: 20, max_concurrent_downloads: 3 });
+    await next.arrived(hiveNamed('a'));
+    expect(limitOf('a')).toBe(20);
+  });
+});

@@ -1,0 +1,95 @@
+import { type Hive, modelIdOf, parseModelRef } from '@rbee/contract';
+import { describe, expect, it } from 'vitest';
+import type { Holdings } from '../../src/placement/holdings.ts';
+import { placeModel } from '../../src/placement/place-model.ts';
+import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
+
+const REF = 'hf:org/repo::file=x.Q4_K_M.gguf';
+const COMMIT = 'c'.repeat(40);
+const GIB = 2 ** 30;
+const at = '2026-01-01T00:00:00.000Z';
+
+const model = (model_ref: string) => ({
+  model_id: modelIdOf(model_ref),
+  model_ref,
+  bytes: 1,
+  files: 1,
+  path: '/x',
+  modified_at: at,
+});
+const partial = (origin: string | null) => ({ path: '/p', origin, bytes: 1, total: null, modified_at: at });
+const holding = (more: { underWay?: string[]; models?: string[]; partialsOf?: string[] } = {}): Holdings => ({
+  underWay: more.underWay ?? [],
+  store: { models: (more.models ?? []).map(model), partials: (more.partialsOf ?? []).map(partial) },
+});
+
+async function place(
+  hives: Hive[],
+  has: Readonly<Record<string, Holdings>> = {},
+  ref = REF,
+  activeAt: (hiveId: string) => number = () => 0,
+) {
+  const holdings = async ({ hive_id }: Hive) => has[hive_id] ?? holding();
+  const choice = await placeModel({ fleet: fleetOf(...hives), holdings, activeAt }, parseModelRef(ref));
+  return { names: choice.hives.map(({ hive_id }) => hive_id), why: choice.why };
+}
+
+describe('a model without a wish for a hive', () => {
+  const [idle, busy] = [hiveNamed('idle'), hiveNamed('busy', { active_downloads: 3 })];
+
+  it('goes to the online hive with the fewest active downloads', async () => {
+    const away = hiveNamed('away', { online: false });
+    expect(await place([away, busy, idle])).toEqual({ names: ['idle'], why: 'it has the fewest active downloads' });
+  });
+
+  it('counts downloads that a hive has not told yet', async () => {
+    const hives = [hiveNamed('a'), hiveNamed('b')];
+    expect((await place(hives, {}, REF, (id) => (id === 'a' ? 1 : 0))).names).toEqual(['b']);
+  });
+
+  it.each([
+    ['is fetching it', holding({ underWay: [REF] }), 'it is fetching the model already'],
+    ['holds it', holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] }), 'it holds the model already'],
+    ['holds a partial of its repo', holding({ partialsOf: ['org/repo'] }), 'it holds a part of the model'],
+  ])('goes to a hive that %s, however busy', async (_, held, why) => {
+    expect(await place([idle, busy], { busy: held })).toEqual({ names: ['busy'], why });
+  });
+
+  it.each([
+    ['another file', holding({ models: [`hf:org/repo@${COMMIT}::file=y.gguf`] })],
+    ['another repo', holding({ models: [`hf:org/other@${COMMIT}::file=x.Q4_K_M.gguf`], partialsOf: ['org/other'] })],
+    ['a ref that this version cannot read', holding({ models: ['zip:what'] })],
+    ['nothing that it tells in time', holding()],
+  ])('is not drawn to a hive that has %s', async (_, held) => {
+    expect((await place([idle, busy], { busy: held })).names).toEqual(['idle']);
+  });
+
+  it('knows a quantisation, a commit and a set of files by what the store names', async () => {
+    const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] });
+    const whyOf = async (ref: string) => (await place([idle, busy], { busy: held }, ref)).why;
+    expect(await whyOf('hf:org/repo:q4_k_m')).toMatch(/holds the model/);
+    expect(await whyOf('hf:org/repo:Q8_0')).toMatch(/fewest/);
+    expect(await whyOf(`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`)).toMatch(/holds the model/);
+    expect(await whyOf(`hf:org/repo@${'d'.repeat(40)}::file=x.Q4_K_M.gguf`)).toMatch(/fewest/);
+    expect(await whyOf('hf:org/repo::file=x.Q4_K_M.gguf::file=config.json')).toMatch(/part/);
+  });
+
+  it('does not go to a hive without room, unless the model is there already', async () => {
+    const full = hiveNamed('full', { free_bytes: GIB - 1 });
+    const roomy = hiveNamed('roomy', { free_bytes: GIB, active_downloads: 9 });
+    expect(await place([full, roomy])).toEqual({
+      names: ['roomy'],
+      why: 'it has the fewest active downloads; 1 without room was left out',
+    });
+    expect((await place([full, roomy], { full: holding({ partialsOf: ['org/repo'] }) })).names).toEqual(['roomy']);
+    const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] });
+    expect((await place([full, roomy], { full: held })).names).toEqual(['full']);
+  });
+
+  it('is refused where no hive is online, and where none has room', async () => {
+    await expect(place([hiveNamed('away', { online: false })])).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
+    await expect(
+      place([hiveNamed('full', { free_bytes: 1 }), hiveNamed('fuller', { free_bytes: 0 })]),
+    ).rejects.toMatchObject({ code: 'DISK_FULL', hint: expect.stringMatching(/^full has the most/) });
+  });
+});
