@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import type { Run } from './command-run.ts';
+import { COMPLETE_WORD } from './completion/scripts.ts';
 import { exitCodes } from './exit-codes.ts';
 import { toFailure } from './failure.ts';
 import { usageError } from './keeper-error.ts';
@@ -11,6 +12,7 @@ import { type GlobalOptions, queenSettings } from './settings.ts';
 
 /** Runs one command line, the words after the program's name, and returns the exit code. */
 export async function runProgram(words: readonly string[], io: Io): Promise<number> {
+  if (words[0] === COMPLETE_WORD) return complete(words.slice(1), io);
   let code: number = exitCodes.done;
   const run: Run = async (command, display, action) => {
     const options = command.optsWithGlobals<GlobalOptions>();
@@ -39,6 +41,13 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     const renderer = await createRenderer({ json: words.includes('--json') }, io, 'ask');
     return fail(renderer, error instanceof CommanderError ? toUsageError(error) : error, io);
   }
+}
+
+async function complete(words: readonly string[], io: Io): Promise<number> {
+  const { completions } = await import('./completion/complete.ts');
+  const program = buildProgram(packageVersion(), async () => {});
+  for (const { value, note } of await completions(program, words, io)) io.stdout.write(`${value}\t${note}\n`);
+  return exitCodes.done;
 }
 
 /** Shows why a command failed; an interrupt is no failure, and says nothing. */
