@@ -1,4 +1,4 @@
-import { queenRoutes } from '@rbee/contract';
+import { type Hive, queenRoutes } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
 import { LIST_PATHS, LIST_SHAPES } from '../../src/daemon-client/lists.ts';
 import { hasShape, listIn } from '../../src/daemon-client/shape.ts';
@@ -18,8 +18,8 @@ describe('the lists that are read without the schemas', () => {
   });
 
   it('take what has every field that is read, and whatever else it has', () => {
-    expect(hasShape({ ...hiveNamed('gpu-1'), more: 1 }, LIST_SHAPES.hives)).toBe(true);
-    expect(hasShape(hiveNamed('gpu-1', { free_bytes: null, last_seen_at: null }), LIST_SHAPES.hives)).toBe(true);
+    expect(hasShape<Hive>({ ...hiveNamed('gpu-1'), more: 1 }, LIST_SHAPES.hives)).toBe(true);
+    expect(hasShape<Hive>(hiveNamed('gpu-1', { free_bytes: null, last_seen_at: null }), LIST_SHAPES.hives)).toBe(true);
   });
 
   it.each([
@@ -29,11 +29,11 @@ describe('the lists that are read without the schemas', () => {
     ['has another type', { ...hiveNamed('gpu-1'), online: 'yes' }],
     ['has null where something must be', { ...hiveNamed('gpu-1'), speed_bps: null }],
   ])('refuse what %s', (_, hive) => {
-    expect(hasShape(hive, LIST_SHAPES.hives)).toBe(false);
-    expect(listIn({ hives: [hiveNamed('gpu-2'), hive] }, 'hives', LIST_SHAPES.hives)).toBeNull();
+    expect(hasShape<Hive>(hive, LIST_SHAPES.hives)).toBe(false);
+    expect(listIn<Hive>({ hives: [hiveNamed('gpu-2'), hive] }, 'hives', LIST_SHAPES.hives)).toBeNull();
   });
 
   it.each([[null], [[]], [{}], [{ hives: {} }]])('refuse %j, which has no such list', (body) => {
-    expect(listIn(body, 'hives', LIST_SHAPES.hives)).toBeNull();
+    expect(listIn<Hive>(body, 'hives', LIST_SHAPES.hives)).toBeNull();
   });
 });
