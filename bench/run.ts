@@ -1,10 +1,18 @@
 // `npm run bench -- NAME`: measures what the project is about, beside what others reach on the same machine.
 import { constants } from 'node:os';
+import { cliBench } from './src/cli/command.ts';
+import { cliUsage } from './src/cli/options.ts';
 import { downloadBench } from './src/download/command.ts';
-import { UsageError, usage } from './src/download/options.ts';
+import { usage as downloadUsage } from './src/download/options.ts';
+import { UsageError } from './src/usage-error.ts';
 
 const usageExitCode = 2;
 const signalExitCode = 128;
+
+const benches = {
+  download: { run: downloadBench, usage: downloadUsage },
+  cli: { run: cliBench, usage: cliUsage },
+};
 
 const [name, ...args] = process.argv.slice(2);
 const abort = new AbortController();
@@ -15,12 +23,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 const wantsHelp = args.includes('--help') || args.includes('-h');
-if (name !== 'download' || wantsHelp) {
-  process.stdout.write(usage);
+const bench = name !== undefined && Object.hasOwn(benches, name) ? benches[name as keyof typeof benches] : null;
+if (bench === null || wantsHelp) {
+  const usages = bench === null ? Object.values(benches).map(({ usage }) => usage) : [bench.usage];
+  process.stdout.write(usages.join('\n'));
   process.exitCode = wantsHelp ? 0 : usageExitCode;
 } else {
   try {
-    process.exitCode = await downloadBench(args, {
+    process.exitCode = await bench.run(args, {
       signal: abort.signal,
       print: (text) => process.stdout.write(text),
       tell: (line) => process.stderr.write(`bench: ${line}\n`),

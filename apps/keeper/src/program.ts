@@ -10,8 +10,11 @@ import { addDownloadCommands } from './program-downloads.ts';
 import { addModelCommands, addModelShortcuts } from './program-models.ts';
 import { DEFAULT_QUEEN_URL } from './settings.ts';
 
-/** The command line: what can be written, and which action that runs. Does nothing by itself. */
-export function buildProgram(version: string, run: Run): Command {
+/**
+ * The command line: what can be written, and which action that runs. Does nothing by itself. The commands of a group that
+ * is not among the words are left out, for none of them can be meant; null: all are there.
+ */
+export function buildProgram(version: string, run: Run, words: readonly string[] | null): Command {
   const program = new Command('rbee-keeper')
     .description('Brings AI models onto machines: asks the queen, shows progress, cancels.')
     .version(version, '--version', 'show the version')
@@ -22,15 +25,16 @@ export function buildProgram(version: string, run: Run): Command {
     .option('--token <token>', 'what the queen wants to see of its clients (environment: RBEE_API_TOKEN)')
     .option('--json', 'print JSON on stdout, one object a line, and nothing else there')
     .option('--quiet', 'print results and errors only');
-  addModelCommands(
-    program.command('model').description('models: download, plan, list, get, remove, verify, prune'),
-    run,
-  );
-  addDownloadCommands(
-    program.command('download').description('downloads: list, show, watch, pause, resume, retry, cancel, clear'),
-    run,
-  );
-  addJobCommands(program.command('job').description('jobs: list, watch, cancel'), run);
+  const groups: readonly [name: string, description: string, add: (group: Command, run: Run) => void][] = [
+    ['model', 'models: download, plan, list, get, remove, verify, prune', addModelCommands],
+    ['download', 'downloads: list, show, watch, pause, resume, retry, cancel, clear', addDownloadCommands],
+    ['job', 'jobs: list, watch, cancel', addJobCommands],
+    ['hive', 'hives: list, limit', addHiveCommands],
+  ];
+  for (const [name, description, add] of groups) {
+    const group = program.command(name).description(description);
+    if (words === null || words.includes(name)) add(group, run);
+  }
   addFleetCommands(program, run);
   addModelShortcuts(program, run);
   addCompletion(program.command('completion'), run);
@@ -63,8 +67,7 @@ function addJobCommands(group: Command, run: Run): void {
     );
 }
 
-function addFleetCommands(program: Command, run: Run): void {
-  const group = program.command('hive').description('hives: list, limit');
+function addHiveCommands(group: Command, run: Run): void {
   const hives = group.command('list').alias('ls');
   hives
     .description('list the hives that the queen knows')
@@ -79,6 +82,9 @@ function addFleetCommands(program: Command, run: Run): void {
     .action((name: string, options: { maxBandwidth: string }) =>
       run(limit, 'ask', (session) => limitHive(session, name, options)),
     );
+}
+
+function addFleetCommands(program: Command, run: Run): void {
   const status = program.command('status');
   status
     .description('show the queen, its hives and the downloads that run')

@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as requestHttp } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { KeeperError } from '../keeper-error.ts';
 import { unreachable } from './unreachable.ts';
 
@@ -59,11 +59,12 @@ export async function answers(at: AskedDaemon, timeoutMs: number): Promise<boole
   );
 }
 
-async function send(at: AskedDaemon, asked: ExchangeRequest, signal: AbortSignal): Promise<IncomingMessage> {
+function send(at: AskedDaemon, asked: ExchangeRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const url = new URL(`${at.url}${asked.path}`);
   for (const [name, value] of Object.entries(asked.query ?? {})) url.searchParams.append(name, value);
   const body = asked.body === undefined ? null : JSON.stringify(asked.body);
-  const request = url.protocol === 'https:' ? (await import('node:https')).request : requestHttp;
+  // Taken when it is needed, and not as an import: that would read every name of the module, and load much of Node for it.
+  const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   // A connection for each request: nothing is left open that somebody would have to close.
   const options = { method: asked.method, headers: headersOf(at, asked, body), agent: false as const, signal };
   return new Promise((resolve, reject) => {

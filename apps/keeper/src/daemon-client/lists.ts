@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Download, DownloadStatus, Hive, Job, QueenInfo } from '@rbee/contract';
 import type { ListedModel, ListedPartial, ListedProblem, ModelListing } from '../answers.ts';
 import { type DaemonAddress, exchange, unexpected } from './exchange.ts';
@@ -90,7 +89,7 @@ export interface ListClient {
   models(signal: AbortSignal): Promise<ModelListing>;
 }
 
-export function createListClient(address: DaemonAddress, newRequestId: () => string = randomUUID): ListClient {
+export function createListClient(address: DaemonAddress, newRequestId: () => string = quickId): ListClient {
   const at = { ...address, daemon: 'queen' as const };
 
   async function ask(path: string, signal: AbortSignal, query: Readonly<Record<string, string>> = {}) {
@@ -151,4 +150,9 @@ export function createListClient(address: DaemonAddress, newRequestId: () => str
       };
     },
   };
+}
+
+/** An id that is found again in logs; nothing depends on it, and Node's cryptography takes its time to load. */
+function quickId(): string {
+  return `list-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 }
