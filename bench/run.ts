@@ -3,18 +3,18 @@ import { constants } from 'node:os';
 import { cliBench } from './src/cli/command.ts';
 import { cliUsage } from './src/cli/options.ts';
 import { downloadBench } from './src/download/command.ts';
-import { usage as downloadUsage } from './src/download/options.ts';
-import { UsageError } from './src/usage-error.ts';
+import { UsageError, usage } from './src/download/options.ts';
 
 const usageExitCode = 2;
 const signalExitCode = 128;
 
-const benches = {
-  download: { run: downloadBench, usage: downloadUsage },
-  cli: { run: cliBench, usage: cliUsage },
-};
+const benches = new Map([
+  ['download', { run: downloadBench, usage }],
+  ['cli', { run: cliBench, usage: cliUsage }],
+]);
 
 const [name, ...args] = process.argv.slice(2);
+const bench = benches.get(name ?? '');
 const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -23,10 +23,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 const wantsHelp = args.includes('--help') || args.includes('-h');
-const bench = name !== undefined && Object.hasOwn(benches, name) ? benches[name as keyof typeof benches] : null;
-if (bench === null || wantsHelp) {
-  const usages = bench === null ? Object.values(benches).map(({ usage }) => usage) : [bench.usage];
-  process.stdout.write(usages.join('\n'));
+if (bench === undefined || wantsHelp) {
+  process.stdout.write(bench?.usage ?? [...benches.values()].map((each) => each.usage).join('\n'));
   process.exitCode = wantsHelp ? 0 : usageExitCode;
 } else {
   try {

@@ -15,13 +15,24 @@ const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) 
   readonly scripts: Readonly<Record<string, string>>;
   readonly engines: { readonly node: string };
 };
-const VALUELESS = ['--help', '--version', '--json', '--quiet', '--detach', '--all-hives', '--discard'];
+const VALUELESS = [
+  '--help',
+  '--version',
+  '--json',
+  '--quiet',
+  '--detach',
+  '--all-hives',
+  '--discard',
+  '--dry-run',
+  '--repair',
+];
 
-/** The commands in fences of shell, without comments and prompts. */
+/** The commands in fences of shell, without comments and prompts, and those whose output a line takes. */
 function commandsIn(page: Page): string[][] {
   return page.fences
     .filter(({ language }) => language === 'sh')
     .flatMap(({ lines }) => lines.flatMap((line) => line.replace(/(^|\s)#.*$/, '').split('&&')))
+    .flatMap((line) => [line, ...[...line.matchAll(/\$\((rbee-keeper [^)]*)\)/g)].map(([, inner = '']) => inner)])
     .map((line) => line.trim().split(/\s+/))
     .filter(([word]) => word !== undefined && word !== '');
 }

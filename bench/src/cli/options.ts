@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../download/options.ts';
 
 export interface CliOptions {
   readonly rounds: number;

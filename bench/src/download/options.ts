@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { UsageError } from '../usage-error.ts';
 import { type ClientName, clientNames } from './clients.ts';
 import { type ScenarioName, scenarioNames } from './scenarios.ts';
 
@@ -18,6 +17,9 @@ export interface DownloadOptions {
   readonly isSaved: boolean;
   readonly isGate: boolean;
 }
+
+/** The command line is not understood; the message says what of it. */
+export class UsageError extends Error {}
 
 export const usage = `usage: npm run bench -- download [options]
   --only NAMES        scenarios: ${scenarioNames.join(', ')} (all)

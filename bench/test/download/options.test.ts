@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseDownloadOptions } from '../../src/download/options.ts';
-import { UsageError } from '../../src/usage-error.ts';
+import { parseDownloadOptions, UsageError } from '../../src/download/options.ts';
 
 describe('parseDownloadOptions', () => {
   test('measures all scenarios with 2 GiB in five rounds when nothing is said', () => {
