@@ -67,7 +67,7 @@ export async function verifyModels(
   const verify = () =>
     session.withQueen(async (deps) => {
       const { models, failure } = await modelVerify(deps, id, hive, (text) => renderer.note(text));
-      renderer.answer({ models }, () => verifiedText(models, session.text));
+      renderer.answer({ models }, () => verifiedText(models, repair, session.text));
       const damaged = models.filter((model) => !model.ok);
       const repaired = repair && damaged.length > 0 ? await repairModels(deps, damaged) : exitOf(damaged);
       return worstOf([repaired, endWith(session, failure)]);

@@ -242,6 +242,7 @@ describe('model verify', () => {
     expect(code).toBe(EXIT_CODES.done);
     expect(asked()[1]).toMatchObject({ operation: 'model_download', model: PINNED, hive_id: 'gpu-2' });
     expect(stdout).toMatch(/damaged[\s\S]*\n\/models\/model\.Q4_K_M\.gguf\n$/);
+    expect(stdout).not.toContain('--repair');
   });
 
   it('with --repair downloads nothing where nothing is damaged', async () => {

@@ -56,7 +56,8 @@ export function removedText(removed: readonly HiveRemoved[]): string {
     .join('');
 }
 
-export function verifiedText(models: readonly VerifiedModel[], { width }: TextOptions): string {
+/** `isRepaired`: what is damaged is fetched again right away. */
+export function verifiedText(models: readonly VerifiedModel[], isRepaired: boolean, { width }: TextOptions): string {
   if (models.length === 0) return 'no models to verify\n';
   const columns: readonly Column<VerifiedModel>[] = [
     { title: 'MODEL', cell: (model) => model.model_id },
@@ -71,8 +72,8 @@ export function verifiedText(models: readonly VerifiedModel[], { width }: TextOp
       printableLine(`${model.model_id} on ${model.hive_id}: ${path}: ${message} (${code})`),
     ),
   );
-  const isDamaged = models.some((model) => !model.ok);
-  const advice = isDamaged ? 'fetch what is damaged again with "rbee-keeper model verify --repair"\n' : '';
+  const isToRepair = !isRepaired && models.some((model) => !model.ok);
+  const advice = isToRepair ? 'fetch what is damaged again with "rbee-keeper model verify --repair"\n' : '';
   return `${table(columns, models, width)}${problems.join('')}${advice}`;
 }
 
