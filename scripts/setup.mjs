@@ -44,3 +44,4 @@ if (found !== wanted) {
   writeFileSync(stampFile, wanted);
 }
 run(join(root, 'node_modules', '.bin', 'tsc'), ['-b']);
+run(join(root, 'node_modules', '.bin', 'node'), [join(root, 'scripts', 'bundle-keeper.mjs')]);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
+import { parseCliOptions } from '../../bench/src/cli/options.ts';
 import { parseDownloadOptions } from '../../bench/src/download/options.ts';
 import { hiveRoutes, parseModelRef, queenRoutes } from '../../packages/contract/src/index.ts';
 import { flagOf, keyOf, type SettingsTable } from '../../packages/daemon/src/index.ts';
@@ -14,13 +15,24 @@ const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) 
   readonly scripts: Readonly<Record<string, string>>;
   readonly engines: { readonly node: string };
 };
-const VALUELESS = ['--help', '--version', '--json', '--quiet', '--detach', '--all-hives', '--discard'];
+const VALUELESS = [
+  '--help',
+  '--version',
+  '--json',
+  '--quiet',
+  '--detach',
+  '--all-hives',
+  '--discard',
+  '--dry-run',
+  '--repair',
+];
 
-/** The commands in fences of shell, without comments and prompts. */
+/** The commands in fences of shell, without comments and prompts, and those whose output a line takes. */
 function commandsIn(page: Page): string[][] {
   return page.fences
     .filter(({ language }) => language === 'sh')
     .flatMap(({ lines }) => lines.flatMap((line) => line.replace(/(^|\s)#.*$/, '').split('&&')))
+    .flatMap((line) => [line, ...[...line.matchAll(/\$\((rbee-keeper [^)]*)\)/g)].map(([, inner = '']) => inner)])
     .map((line) => line.trim().split(/\s+/))
     .filter(([word]) => word !== undefined && word !== '');
 }
@@ -99,8 +111,9 @@ describe('the examples of the pages', () => {
     const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
     expect(used.length).toBeGreaterThan(0);
     for (const [, , , , bench, ...options] of used) {
-      expect(bench).toBe('download');
-      expect(() => parseDownloadOptions(options), options.join(' ')).not.toThrow();
+      const parse = bench === 'cli' ? parseCliOptions : parseDownloadOptions;
+      expect(['download', 'cli']).toContain(bench);
+      expect(() => parse(options), options.join(' ')).not.toThrow();
     }
   });
 

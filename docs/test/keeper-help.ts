@@ -35,7 +35,7 @@ export async function commandsOf(): Promise<string[][]> {
 
 /** Options that a help lists, long form, with those of every command. */
 export function optionsIn(help: string): string[] {
-  return [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, name = '']) => name);
+  return [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z0-9-]+)/gm)].map(([, name = '']) => name);
 }
 
 /** The names of the commands that a help lists, each by its first name. */

@@ -1,6 +1,6 @@
 import type { PartialChoice } from '@rbee/contract';
 import type { DownloadRequest } from './commands/model-download.ts';
-import { exitCodes } from './exit-codes.ts';
+import { assertHiveName } from './hive-name.ts';
 import { usageError } from './keeper-error.ts';
 import { sayingCancel } from './saying-cancel.ts';
 import type { Session } from './session.ts';
@@ -17,6 +17,8 @@ export interface ModelDownloadOptions {
   readonly allHives?: boolean;
   readonly detach?: boolean;
   readonly sha256?: string;
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly maxBandwidth?: string;
   readonly priority?: number;
 }
@@ -24,17 +26,16 @@ export interface ModelDownloadOptions {
 export async function downloadModels(
   session: Session,
   refs: readonly string[],
-  { hive, allHives = false, detach = false, sha256, maxBandwidth, priority }: ModelDownloadOptions,
+  { hive, allHives = false, detach = false, sha256, include, exclude, maxBandwidth, priority }: ModelDownloadOptions,
 ): Promise<number> {
-  const [{ hiveIdSchema, parseBandwidth, parseModelRef }, { modelDownload }] = await Promise.all([
+  const [{ parseBandwidth, parseModelRef }, { modelDownload }] = await Promise.all([
     import('@rbee/contract'),
     import('./commands/model-download.ts'),
   ]);
   for (const ref of refs) parseModelRef(ref);
   if (refs.length > MAX_REFS) throw usageError(`at most ${MAX_REFS} models at once`);
   if (sha256 !== undefined && refs.length > 1) throw usageError('--sha256 goes with one model ref, not with several');
-  const wrong = hive?.find((name) => !hiveIdSchema.safeParse(name).success);
-  if (wrong !== undefined) throw usageError(`"${wrong}" is not the name of a hive`, 'see rbee-keeper hive list');
+  for (const name of hive ?? []) assertHiveName(name);
   const needsQueen = detach
     ? '--detach needs one that goes on when this command has ended'
     : hive !== undefined || allHives
@@ -44,6 +45,8 @@ export async function downloadModels(
     refs: [...new Set(refs)],
     hives: allHives ? '*' : hive === undefined ? null : [...new Set(hive)],
     sha256: sha256 ?? null,
+    ...(include === undefined ? {} : { include }),
+    ...(exclude === undefined ? {} : { exclude }),
     ...(maxBandwidth === undefined ? {} : { maxBandwidth: parseBandwidth(maxBandwidth) }),
     ...(priority === undefined ? {} : { priority }),
     detach,
@@ -54,28 +57,6 @@ export async function downloadModels(
   });
 }
 
-export async function listModels(session: Session): Promise<number> {
-  const [{ modelList }, { modelsText }] = await Promise.all([
-    import('./commands/model-list.ts'),
-    import('./render/list-text.ts'),
-  ]);
-  const { models, failure } = await session.withQueen(modelList);
-  session.renderer.answer({ models }, () => modelsText(models, session.text));
-  if (failure === null) return exitCodes.done;
-  session.renderer.failure(failure);
-  return failure.exitCode;
-}
-
-export async function listJobs(session: Session): Promise<number> {
-  const [{ jobList }, { jobsText }] = await Promise.all([
-    import('./commands/job-list.ts'),
-    import('./render/list-text.ts'),
-  ]);
-  const jobs = await session.withQueen(jobList);
-  session.renderer.answer({ jobs }, () => jobsText(jobs, session.text));
-  return exitCodes.done;
-}
-
 export async function watchJob(session: Session, id: string): Promise<number> {
   const { jobWatch } = await import('./commands/job-watch.ts');
   return session.withQueen((deps) => jobWatch(deps, id));
@@ -84,26 +65,6 @@ export async function watchJob(session: Session, id: string): Promise<number> {
 export async function cancelJob(session: Session, id: string, partial: PartialChoice): Promise<number> {
   const { jobCancel } = await import('./commands/job-cancel.ts');
   return showCancel(session, await session.withQueen((deps) => jobCancel(deps, id, partial)));
-}
-
-export async function listHives(session: Session): Promise<number> {
-  const [{ hiveList }, { hivesText }] = await Promise.all([
-    import('./commands/hive-list.ts'),
-    import('./render/list-text.ts'),
-  ]);
-  const hives = await session.withQueen(hiveList);
-  session.renderer.answer({ hives }, () => hivesText(hives, session.text));
-  return exitCodes.done;
-}
-
-export async function showStatus(session: Session): Promise<number> {
-  const [{ status }, { statusText }] = await Promise.all([
-    import('./commands/status.ts'),
-    import('./render/list-text.ts'),
-  ]);
-  const fleet = await session.withQueen(status);
-  session.renderer.answer(fleet, () => statusText(fleet, session.text));
-  return exitCodes.done;
 }
 
 export interface UpOptions {

@@ -1,9 +1,42 @@
-import type { Download, Hive, Model, QueenInfo } from '@rbee/contract';
+import type {
+  Download,
+  Hive,
+  Model,
+  ModelDetail,
+  ModelPlan,
+  ModelRemoved,
+  ModelsPruned,
+  ModelVerified,
+  PartialFile,
+  QueenInfo,
+  StoreProblem,
+} from '@rbee/contract';
 
 // What commands answer, in the shapes that `--json` prints.
 
+/** Which hive something belongs to. */
+export interface OfHive {
+  readonly hive_id: string;
+}
+
 /** A model, and the hive whose store it is in. */
-export type ListedModel = { readonly hive_id: string } & Model;
+export type ListedModel = OfHive & Model;
+export type ListedPartial = OfHive & PartialFile;
+/** Something that cannot be read in a store; with no path a hive that could not be asked. */
+export type ListedProblem = OfHive & Omit<StoreProblem, 'path'> & { readonly path: string | null };
+
+/** What the hives hold. */
+export interface ModelListing {
+  readonly models: readonly ListedModel[];
+  readonly partials: readonly ListedPartial[];
+  readonly problems: readonly ListedProblem[];
+}
+
+export type HivePlan = OfHive & ModelPlan;
+export type HiveModel = OfHive & ModelDetail;
+export type HiveRemoved = OfHive & ModelRemoved;
+/** What was found of one model on one hive. */
+export type VerifiedModel = OfHive & ModelVerified['models'][number];
 
 export interface DownloadListing {
   readonly downloads: readonly Download[];
@@ -16,6 +49,21 @@ export interface FleetStatus {
   readonly hives: readonly Hive[];
   /** Those that have not ended. */
   readonly downloads: readonly Download[];
+}
+
+/** What is removed of the stores, or would be. */
+export type PrunedEntry = OfHive & ModelsPruned['removed'][number];
+
+export interface Pruned {
+  readonly dry_run: boolean;
+  readonly freed_bytes: number;
+  readonly removed: readonly PrunedEntry[];
+}
+
+/** The limit that a hive has now; null is unlimited. */
+export interface HiveLimit extends OfHive {
+  /** Bytes per second. */
+  readonly max_bandwidth: number | null;
 }
 
 /** How many downloads were taken out of the history. */

@@ -6,19 +6,6 @@ import { showCancel } from './show-cancel.ts';
 
 // The actions of the commands below `download`, made like the others.
 
-export async function listDownloads(
-  session: Session,
-  request: { readonly status?: DownloadStatus; readonly limit?: number },
-): Promise<number> {
-  const [{ downloadList }, { downloadsText }] = await Promise.all([
-    import('./commands/download-list.ts'),
-    import('./render/list-text.ts'),
-  ]);
-  const listing = await session.withQueen((deps) => downloadList(deps, request));
-  session.renderer.answer({ downloads: listing.downloads }, () => downloadsText(listing, session.text));
-  return exitCodes.done;
-}
-
 export async function showDownload(session: Session, id: string): Promise<number> {
   const [{ downloadShow }, { downloadText }] = await Promise.all([
     import('./commands/download-show.ts'),
@@ -30,10 +17,9 @@ export async function showDownload(session: Session, id: string): Promise<number
 }
 
 export async function watchDownloads(session: Session, ids: readonly string[]): Promise<number> {
-  const { downloadWatch } = await import('./commands/download-watch.ts');
-  const code = await session.withQueen((deps) => downloadWatch(deps, ids));
-  if (code === null) session.renderer.note('no download is running');
-  return code ?? exitCodes.done;
+  const { downloadWatch, fleetWatch } = await import('./commands/download-watch.ts');
+  if (ids.length === 0) session.renderer.note('watching the downloads of the fleet; Ctrl+C leaves and changes nothing');
+  return session.withQueen((deps) => (ids.length === 0 ? fleetWatch(deps) : downloadWatch(deps, ids)));
 }
 
 export async function pauseDownload(session: Session, id: string): Promise<number> {

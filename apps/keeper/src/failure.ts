@@ -15,7 +15,7 @@ export interface Failure {
 export async function toFailure(error: unknown): Promise<Failure> {
   if (error instanceof KeeperError) return failureOf(error);
   // Loaded only now: a usage error must not cost the time that the schemas take to load.
-  const { RbeeError } = await import('@rbee/contract');
+  const { RbeeError } = await import('./rbee-error.ts');
   if (error instanceof RbeeError) return failureOf(error, error.details);
   return {
     code: 'INTERNAL',

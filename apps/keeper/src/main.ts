@@ -33,7 +33,7 @@ process.on('uncaughtException', (error) => {
 process.stdout.on('error', leaveAtOnce);
 process.stderr.on('error', leaveAtOnce);
 
-process.exitCode = await runProgram(process.argv.slice(2), {
+void runProgram(process.argv.slice(2), {
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
@@ -43,4 +43,6 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     return () => cleanUps.delete(cleanUp);
   },
   now: Date.now,
+}).then((code) => {
+  process.exitCode = code;
 });

@@ -2,6 +2,7 @@ import type { DownloadStatus } from '@rbee/contract';
 import { type Command, Option } from 'commander';
 import type { Run } from './command-run.ts';
 import * as actions from './download-actions.ts';
+import { listDownloads } from './list-actions.ts';
 import { count, type DiscardOption, ENDED_STATUSES, examples, partialOf, STATUSES } from './option-values.ts';
 
 const ID = ['<id>', 'the id of a download, or its beginning'] as const;
@@ -25,7 +26,7 @@ function defineList(command: Command, run: Run): void {
     .option('--limit <count>', 'at most so many (default: 100)', count)
     .addHelpText('after', examples('download list --status downloading', 'download list --limit 10 --json'))
     .action((options: { status?: DownloadStatus; limit?: number }) =>
-      run(command, 'ask', (session) => actions.listDownloads(session, options)),
+      run(command, 'ask', (session) => listDownloads(session, options), 'light'),
     );
 }
 
@@ -40,9 +41,11 @@ function defineShow(command: Command, run: Run): void {
 function defineWatch(command: Command, run: Run): void {
   command
     .description('follow downloads to their ends; Ctrl+C leaves and changes nothing')
-    .argument('[id...]', 'ids of downloads, or their beginnings; without any: every download that runs')
+    .argument('[id...]', 'ids of downloads, or their beginnings; without any: all of the fleet, also those to come')
     .addHelpText('after', examples('download watch', 'download watch dl-01999c3a-4f2b'))
-    .action((ids: string[]) => run(command, 'watch', (session) => actions.watchDownloads(session, ids)));
+    .action((ids: string[]) =>
+      run(command, ids.length === 0 ? 'fleet' : 'watch', (session) => actions.watchDownloads(session, ids)),
+    );
 }
 
 function definePause(command: Command, run: Run): void {

@@ -1,13 +1,20 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import * as actions from './actions.ts';
 import type { Run } from './command-run.ts';
 import { exitCodeTable } from './exit-codes.ts';
-import { collect, type DiscardOption, examples, partialOf, port, priority, sha256 } from './option-values.ts';
+import * as lists from './list-actions.ts';
+import { limitHive } from './model-actions.ts';
+import { type DiscardOption, examples, partialOf, port } from './option-values.ts';
+import { addCompletion } from './program-completion.ts';
 import { addDownloadCommands } from './program-downloads.ts';
+import { addModelCommands, addModelShortcuts } from './program-models.ts';
 import { DEFAULT_QUEEN_URL } from './settings.ts';
 
-/** The command line: what can be written, and which action that runs. Does nothing by itself. */
-export function buildProgram(version: string, run: Run): Command {
+/**
+ * The command line: what can be written, and which action that runs. Does nothing by itself. The commands of a group that
+ * is not among the words are left out, for none of them can be meant; null: all are there.
+ */
+export function buildProgram(version: string, run: Run, words: readonly string[] | null): Command {
   const program = new Command('rbee-keeper')
     .description('Brings AI models onto machines: asks the queen, shows progress, cancels.')
     .version(version, '--version', 'show the version')
@@ -18,59 +25,23 @@ export function buildProgram(version: string, run: Run): Command {
     .option('--token <token>', 'what the queen wants to see of its clients (environment: RBEE_API_TOKEN)')
     .option('--json', 'print JSON on stdout, one object a line, and nothing else there')
     .option('--quiet', 'print results and errors only');
-  addModelCommands(program.command('model').description('models: download, list'), run);
-  addDownloadCommands(
-    program.command('download').description('downloads: list, show, watch, pause, resume, retry, cancel, clear'),
-    run,
-  );
-  addJobCommands(program.command('job').description('jobs: list, watch, cancel'), run);
+  const groups: readonly [name: string, description: string, add: (group: Command, run: Run) => void][] = [
+    ['model', 'models: download, plan, list, get, remove, verify, prune', addModelCommands],
+    ['download', 'downloads: list, show, watch, pause, resume, retry, cancel, clear', addDownloadCommands],
+    ['job', 'jobs: list, watch, cancel', addJobCommands],
+    ['hive', 'hives: list, limit', addHiveCommands],
+  ];
+  for (const [name, description, add] of groups) {
+    const group = program.command(name).description(description);
+    if (words === null || words.includes(name)) add(group, run);
+  }
   addFleetCommands(program, run);
-  addShortcuts(program, run);
+  addModelShortcuts(program, run);
+  addCompletion(program.command('completion'), run);
   return program.addHelpText(
     'after',
     `\n${exitCodeTable()}\n${examples('model download org/repo:Q4_K_M', 'download watch', 'status --json')}`,
   );
-}
-
-function addModelCommands(group: Command, run: Run): void {
-  defineModelDownload(group.command('download').aliases(['pull', 'dl']), run);
-  defineModelList(group.command('list').alias('ls'), run);
-}
-
-/** What people write who come from other programs. */
-function addShortcuts(program: Command, run: Run): void {
-  defineModelDownload(program.command('pull').alias('dl'), run).description('the same as model download');
-  defineModelList(program.command('ls'), run).description('the same as model list');
-}
-
-function defineModelDownload(command: Command, run: Run): Command {
-  return command
-    .description('download models and follow to the end; prints the path of each verified file')
-    .argument('<ref...>', 'what to download: hf:org/repo[@rev][::file=path] or org/repo[:QUANT]')
-    .option('--hive <name>', 'the hive that shall download it (repeatable)', collect)
-    .addOption(new Option('--all-hives', 'download it on every hive').conflicts('hive'))
-    .option('--detach', 'print the ids of the downloads and leave')
-    .option('--sha256 <hex>', 'what the file must hash to', sha256)
-    .option('--max-bandwidth <speed>', 'at most so fast: 50MB/s, 400Mbit/s; 0 is unlimited')
-    .option('--priority <number>', 'higher goes first where downloads wait for a place (default: 0)', priority)
-    .addHelpText(
-      'after',
-      examples(
-        'model download hf:org/repo::file=model.Q4_K_M.gguf',
-        'pull org/repo --hive gpu-1 --detach',
-        'pull org/repo --max-bandwidth 50MB/s --priority 10',
-      ),
-    )
-    .action((refs: string[], options: actions.ModelDownloadOptions) =>
-      run(command, options.detach ? 'detach' : 'download', (session) => actions.downloadModels(session, refs, options)),
-    );
-}
-
-function defineModelList(command: Command, run: Run): Command {
-  return command
-    .description('list the models of every hive')
-    .addHelpText('after', examples('model list', 'ls --json'))
-    .action(() => run(command, 'ask', actions.listModels));
 }
 
 function addJobCommands(group: Command, run: Run): void {
@@ -78,7 +49,7 @@ function addJobCommands(group: Command, run: Run): void {
   list
     .description('list the jobs of the queen, newest first')
     .addHelpText('after', examples('job list'))
-    .action(() => run(list, 'ask', actions.listJobs));
+    .action(() => run(list, 'ask', lists.listJobs, 'light'));
   const watch = group.command('watch');
   watch
     .description('print what a job tells, from its first line to its end; Ctrl+C leaves and changes nothing')
@@ -96,17 +67,29 @@ function addJobCommands(group: Command, run: Run): void {
     );
 }
 
-function addFleetCommands(program: Command, run: Run): void {
-  const hives = program.command('hive').description('hives: list').command('list').alias('ls');
+function addHiveCommands(group: Command, run: Run): void {
+  const hives = group.command('list').alias('ls');
   hives
     .description('list the hives that the queen knows')
     .addHelpText('after', examples('hive list'))
-    .action(() => run(hives, 'ask', actions.listHives));
+    .action(() => run(hives, 'ask', lists.listHives, 'light'));
+  const limit = group.command('limit');
+  limit
+    .description('limit the bandwidth of a hive: of all its downloads together, those that run too')
+    .argument('<name>', 'the hive')
+    .requiredOption('--max-bandwidth <speed>', 'at most so fast: 50MB/s, 400Mbit/s; 0 is unlimited')
+    .addHelpText('after', examples('hive limit gpu-1 --max-bandwidth 50MB/s', 'hive limit gpu-1 --max-bandwidth 0'))
+    .action((name: string, options: { maxBandwidth: string }) =>
+      run(limit, 'ask', (session) => limitHive(session, name, options)),
+    );
+}
+
+function addFleetCommands(program: Command, run: Run): void {
   const status = program.command('status');
   status
     .description('show the queen, its hives and the downloads that run')
     .addHelpText('after', examples('status'))
-    .action(() => run(status, 'ask', actions.showStatus));
+    .action(() => run(status, 'ask', lists.showStatus, 'light'));
   const up = program.command('up');
   up.description('run a queen and a hive in the foreground until Ctrl+C')
     .option('--queen-port <port>', 'where the queen listens; 0 takes a free port (default: 7833)', port)

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import type { Run } from './command-run.ts';
+import { COMPLETE_WORD } from './completion/scripts.ts';
 import { exitCodes } from './exit-codes.ts';
 import { toFailure } from './failure.ts';
+import { loadFullProgram } from './full-program.ts';
 import { usageError } from './keeper-error.ts';
 import { buildProgram } from './program.ts';
 import type { Renderer } from './render/renderer.ts';
@@ -11,8 +13,13 @@ import { type GlobalOptions, queenSettings } from './settings.ts';
 
 /** Runs one command line, the words after the program's name, and returns the exit code. */
 export async function runProgram(words: readonly string[], io: Io): Promise<number> {
+  if (words[0] === COMPLETE_WORD) return complete(words.slice(1), io);
   let code: number = exitCodes.done;
-  const run: Run = async (command, display, action) => {
+  const run: Run = async (command, display, action, weight = 'full') => {
+    if (weight === 'full' && loadFullProgram !== null) {
+      code = await (await loadFullProgram()).runProgram(words, io);
+      return;
+    }
     const options = command.optsWithGlobals<GlobalOptions>();
     const renderer = await createRenderer(options, io, display);
     const stays = io.onLeave(() => renderer.close());
@@ -25,7 +32,7 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
       stays();
     }
   };
-  const program = buildProgram(packageVersion(), run);
+  const program = buildProgram(packageVersion(), run, words);
   prepare(program, io);
   try {
     if (words.length === 0) program.outputHelp();
@@ -39,6 +46,13 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     const renderer = await createRenderer({ json: words.includes('--json') }, io, 'ask');
     return fail(renderer, error instanceof CommanderError ? toUsageError(error) : error, io);
   }
+}
+
+async function complete(words: readonly string[], io: Io): Promise<number> {
+  const { completions } = await import('./completion/complete.ts');
+  const program = buildProgram(packageVersion(), async () => {}, null);
+  for (const { value, note } of await completions(program, words, io)) io.stdout.write(`${value}\t${note}\n`);
+  return exitCodes.done;
 }
 
 /** Shows why a command failed; an interrupt is no failure, and says nothing. */

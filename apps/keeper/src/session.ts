@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
-import type { CommandDeps } from './commands/command.ts';
+import { createRequire } from 'node:module';
+import type { CommandDeps, ListDeps } from './commands/command.ts';
 import type { Fleet } from './daemon-client/embedded.ts';
 import type { FleetEnv } from './daemon-client/fleet-env.ts';
 import { KeeperError } from './keeper-error.ts';
@@ -8,6 +8,9 @@ import type { GlobalOptions, QueenSettings } from './settings.ts';
 
 /** A queen on this machine answers at once; one that does not within this time is not there. */
 const PROBE_TIMEOUT_MS = 1_500;
+
+/** What is drawn as bars where there is a terminal for them. */
+const DRAWN: readonly Display[] = ['download', 'watch', 'fleet'];
 
 interface TerminalStream extends NodeJS.WritableStream {
   readonly isTTY?: boolean;
@@ -34,7 +37,9 @@ export interface Session {
   readonly renderer: Renderer;
   /** For texts of answers. */
   readonly text: { readonly width: number | null; readonly now: number };
-  /** Runs `work` with a client of the queen that the settings name. */
+  /** Runs `work` with a client of the queen that the settings name, which only lists and is there at once. */
+  withLists<T>(work: (deps: ListDeps) => Promise<T>): Promise<T>;
+  /** Runs `work` with a client of that queen which can do everything. */
   withQueen<T>(work: (deps: CommandDeps) => Promise<T>): Promise<T>;
   /** The same; where no queen was named and none answers, with a queen and a hive of the keeper's own. */
   withAnyQueen<T>(options: AnyQueenOptions, work: (deps: CommandDeps) => Promise<T>): Promise<T>;
@@ -57,6 +62,10 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
     io,
     renderer,
     text: { width: io.stdout.isTTY ? (io.stdout.columns ?? null) : null, now: io.now() },
+    async withLists(work) {
+      const { createListClient } = await import('./daemon-client/lists.ts');
+      return work({ client: createListClient(settings), signal: io.interrupt });
+    },
     withQueen: (work) => withClient(settings, renderer, io.interrupt, work),
     async withAnyQueen({ needsQueen }, work) {
       if (settings.named || (await isQueenThere(settings))) return this.withQueen(work);
@@ -83,7 +92,7 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
   return session;
 }
 
-const binOf = (specifier: string): string => fileURLToPath(import.meta.resolve(specifier));
+const binOf = (specifier: string): string => createRequire(import.meta.url).resolve(specifier);
 
 /** The renderer that the options and the terminal ask for. */
 export async function createRenderer({ json, quiet }: GlobalOptions, io: Io, display: Display): Promise<Renderer> {
@@ -94,22 +103,17 @@ export async function createRenderer({ json, quiet }: GlobalOptions, io: Io, dis
   }
   const { paintFor } = await import('./render/style.ts');
   const paint = paintFor({ isTerminal: stderr.isTTY === true, env });
-  if ((display === 'download' || display === 'watch') && stderr.isTTY && !quiet && env.TERM !== 'dumb') {
+  if (DRAWN.includes(display) && stderr.isTTY && !quiet && env.TERM !== 'dumb') {
     const { createBarsRenderer } = await import('./render/bars.ts');
-    return createBarsRenderer({ stdout, terminal: stderr, paint, now: io.now });
+    return createBarsRenderer({ stdout, terminal: stderr, paint, now: io.now, isFleet: display === 'fleet' });
   }
   const { createLinesRenderer } = await import('./render/lines.ts');
   return createLinesRenderer({ stdout, stderr, paint, display, isQuiet: quiet === true });
 }
 
 async function isQueenThere(settings: QueenSettings): Promise<boolean> {
-  const { createQueenClient } = await import('./daemon-client/client.ts');
-  const client = createQueenClient(settings);
-  try {
-    return await client.answers(PROBE_TIMEOUT_MS);
-  } finally {
-    await client.close();
-  }
+  const { answers } = await import('./daemon-client/exchange.ts');
+  return answers({ ...settings, daemon: 'queen' }, PROBE_TIMEOUT_MS);
 }
 
 async function withClient<T>(
@@ -119,12 +123,7 @@ async function withClient<T>(
   work: (deps: CommandDeps) => Promise<T>,
 ): Promise<T> {
   const { createQueenClient } = await import('./daemon-client/client.ts');
-  const client = createQueenClient(settings);
-  try {
-    return await work({ client, emit: (event) => renderer.event(event), signal });
-  } finally {
-    await client.close();
-  }
+  return work({ client: createQueenClient(settings), emit: (event) => renderer.event(event), signal });
 }
 
 /** The embedded default: it lives as long as the work. The work is told when one of the two ends by itself. */

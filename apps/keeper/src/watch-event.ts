@@ -12,6 +12,13 @@ interface ConnectionChange {
   readonly attempt: number;
 }
 
+/** How fast a download may be that was there already. */
+interface DownloadLimit {
+  readonly download_id: string;
+  /** Bytes per second. */
+  readonly max_bandwidth: number;
+}
+
 /** The end of a job, from the last event of its stream. */
 interface JobEnded {
   readonly job_id: string;
@@ -23,7 +30,14 @@ interface JobEnded {
 /** Everything that a command which follows something has to tell, in order. */
 export type WatchEvent =
   | DownloadEvent
-  | { readonly event: 'accepted'; readonly model: string; readonly data: JobAccepted }
+  | {
+      readonly event: 'accepted';
+      readonly model: string;
+      readonly data: JobAccepted;
+      /** Bytes per second that each of its downloads may take, where there is a limit. */
+      readonly max_bandwidth?: number;
+    }
+  | { readonly event: 'limit'; readonly data: DownloadLimit }
   | { readonly event: 'narration'; readonly data: Narration }
   | { readonly event: 'data'; readonly data: JobData }
   | { readonly event: 'end'; readonly data: JobEnded }

@@ -26,7 +26,12 @@ describe('help', () => {
 
   it.each([
     ['model', 'download'],
+    ['model', 'plan'],
     ['model', 'list'],
+    ['model', 'get'],
+    ['model', 'remove'],
+    ['model', 'verify'],
+    ['model', 'prune'],
     ['download', 'list'],
     ['download', 'show'],
     ['download', 'watch'],
@@ -39,6 +44,8 @@ describe('help', () => {
     ['job', 'watch'],
     ['job', 'cancel'],
     ['hive', 'list'],
+    ['hive', 'limit'],
+    ['completion'],
     ['status'],
     ['up'],
   ])('shows an example for %s %s', async (...words) => {
@@ -54,9 +61,9 @@ describe('help', () => {
 
 describe('wrong usage ends with 2 before anything is contacted', () => {
   it.each([
-    ['an unknown command', ['modle'], "unknown command 'modle'"],
+    ['an unknown command', ['modle'], "unknown command 'modle' (Did you mean model?)"],
     ['a group without its command', ['model'], 'Usage: rbee-keeper model'],
-    ['an option of a later version', ['pull', 'org/repo', '--include', '*.gguf'], "unknown option '--include'"],
+    ['an unknown option', ['pull', 'org/repo', '--inclde', '*.gguf'], 'Did you mean --include?'],
     ['a missing ref', ['model', 'download'], "missing required argument 'ref'"],
     ['a malformed ref', ['pull', 'hf:org/repo::file=../x'], 'hint:'],
     ['one malformed ref among good ones', ['pull', 'org/repo', 'nonsense'], 'hint:'],
@@ -72,6 +79,12 @@ describe('wrong usage ends with 2 before anything is contacted', () => {
     ['a download to show without its id', ['download', 'show'], "missing required argument 'id'"],
     ['an id that is none', ['download', 'cancel', 'x!'], 'not the id of a download'],
     ["a job's id in place of a download's", ['download', 'cancel', 'job-12'], 'is the id of a job'],
+    ['a limit without its speed', ['hive', 'limit', 'gpu-1'], "required option '--max-bandwidth"],
+    ['a limit of no hive', ['hive', 'limit', '../x', '--max-bandwidth', '0'], 'not the name of a hive'],
+    ["a download's id in place of a model's", ['model', 'get', 'dl-12'], 'is the id of a download'],
+    ['a model that is none', ['model', 'remove', 'x!'], 'hint:'],
+    ['a malformed ref to plan', ['model', 'plan', 'hf:org/../x'], 'hint:'],
+    ['an unknown shell', ['completion', 'csh'], 'Allowed choices are bash, zsh, fish'],
     ['a port that is none', ['up', '--queen-port', '70000'], 'from 0 to 65535'],
     ['a queen that is no URL', ['ls', '--queen', 'localhost'], '--queen is not the URL of a queen'],
     ['a queen with credentials', ['ls', '--queen', 'http://u:p@host'], 'carries credentials'],

@@ -1,5 +1,6 @@
 import { EXIT_CODES, modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ListedModel } from '../src/answers.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper } from './support/keeper.ts';
 
@@ -9,7 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => queen.close());
 
-const model = (name: string) => ({
+const model = (name: string, hive: string): ListedModel => ({
+  hive_id: hive,
   model_id: modelIdOf(name),
   model_ref: name,
   bytes: 637_800_000,
@@ -19,51 +21,63 @@ const model = (name: string) => ({
 });
 
 describe('model list', () => {
-  it('asks every hive in one job and shows what each has', async () => {
-    queen.onJob = (job) => {
-      job.data('model_list', { hive_id: 'gpu-2', models: [model('hf:org/b@0')] });
-      job.data('model_list', { hive_id: 'gpu-1', models: [model('hf:org/a@0')] });
-      job.end({ state: 'completed' });
-    };
+  it('shows what each hive has', async () => {
+    queen.stores.models = [model('hf:org/b@0', 'gpu-2'), model('hf:org/a@0', 'gpu-1')];
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
-    expect(queen.jobs[0]?.request.body).toMatchObject({ operation: 'model_list', hive_id: '*' });
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
       ['MODEL', 'HIVE', 'SIZE', 'FILES', 'REF'],
       [modelIdOf('hf:org/a@0'), 'gpu-1', '637.8 MB', '1', 'hf:org/a@0'],
       [modelIdOf('hf:org/b@0'), 'gpu-2', '637.8 MB', '1', 'hf:org/b@0'],
       [''],
     ]);
+    expect(queen.jobs).toEqual([]);
   });
 
-  it('shows what it has where one hive did not answer, and ends with that failure', async () => {
-    queen.onJob = (job) => {
-      job.data('model_list', { hive_id: 'gpu-1', models: [model('hf:org/a@0')] });
-      job.end({ state: 'failed', message: 'gpu-2 cannot be reached' }, 'HIVE_UNAVAILABLE');
-    };
-    const { code, stdout, stderr } = await runKeeper(['ls', '--json'], { queen });
+  it('tells of partials and of what cannot be read on stderr, and has them in its JSON', async () => {
+    const partial = { path: '/models/x.incomplete', origin: 'hf:org/c', bytes: 500, total: 2_000 };
+    queen.stores.models = [model('hf:org/a@0', 'gpu-1')];
+    queen.stores.partials = [
+      { hive_id: 'gpu-1', ...partial, modified_at: new Date(Date.now() - 7_200_000).toISOString() },
+    ];
+    queen.stores.problems = [{ hive_id: 'gpu-1', path: '/models/y', message: 'it is no folder' }];
+    const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
+    expect(code).toBe(EXIT_CODES.done);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(2);
+    expect(stderr).toMatch(/^\nPARTIAL +HIVE +THERE +SIZE +AGE\nhf:org\/c +gpu-1 +500 B +2\.0 kB +2h00m\n/);
+    expect(stderr).toContain('\nproblem: gpu-1: /models/y: it is no folder\n');
+    const json = await runKeeper(['model', 'list', '--json'], { queen });
+    expect(JSON.parse(json.stdout)).toEqual(queen.stores);
+    expect(json.stderr).toBe('');
+  });
+
+  it('shows what it has where one hive did not answer, and ends with 3', async () => {
+    queen.stores.models = [model('hf:org/a@0', 'gpu-1')];
+    queen.stores.problems = [{ hive_id: 'gpu-2', path: null, message: 'the hive cannot be reached' }];
+    const { code, stdout, stderr } = await runKeeper(['ls'], { queen });
     expect(code).toBe(EXIT_CODES.unreachable);
-    const [list = '', error = ''] = stdout.split('\n');
-    expect(JSON.parse(list).models).toEqual([{ hive_id: 'gpu-1', ...model('hf:org/a@0') }]);
-    expect(JSON.parse(error).error).toMatchObject({ code: 'HIVE_UNAVAILABLE', message: 'gpu-2 cannot be reached' });
-    expect(stderr).toContain('gpu-2 cannot be reached');
+    expect(stdout).toContain('hf:org/a@0');
+    expect(stderr).toContain('problem: gpu-2: the hive cannot be reached');
   });
 
-  it('takes a list that is longer than a usual event', async () => {
-    const models = Array.from({ length: 1_000 }, (_, index) => model(`hf:org/model-${index}@0`));
-    queen.onJob = (job) => {
-      job.data('model_list', { hive_id: 'gpu-1', models });
-      job.end({ state: 'completed' });
-    };
+  it('shows those of one hive, and knows which one was meant', async () => {
+    queen.hives.push(hiveNamed('gpu-2'));
+    queen.stores.models = [model('hf:org/b@0', 'gpu-2'), model('hf:org/a@0', 'gpu-1')];
+    const { stdout } = await runKeeper(['ls', '--hive', 'gpu-2', '--json'], { queen });
+    expect(JSON.parse(stdout).models).toEqual([model('hf:org/b@0', 'gpu-2')]);
+    const { code, stderr } = await runKeeper(['ls', '--hive', 'gup-2'], { queen });
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toContain('did you mean "gpu-2"?');
+  });
+
+  it('takes a thousand', async () => {
+    queen.stores.models = Array.from({ length: 1_000 }, (_, index) => model(`hf:org/model-${index}@0`, 'gpu-1'));
     const { stdout } = await runKeeper(['ls', '--json'], { queen });
     expect(JSON.parse(stdout).models).toHaveLength(1_000);
   });
 
   it('never lets the text of others steer the terminal', async () => {
-    queen.onJob = (job) => {
-      job.data('model_list', { hive_id: 'gpu-1', models: [model('hf:org/\u001b[2Ja\u009b31m\u202eb')] });
-      job.end({ state: 'completed' });
-    };
+    queen.stores.models = [model('hf:org/\u001b[2Ja\u009b31m\u202eb', 'gpu-1')];
     const { stdout } = await runKeeper(['ls'], { queen });
     expect(stdout).toContain('hf:org/');
     expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/);

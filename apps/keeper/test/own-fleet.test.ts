@@ -126,6 +126,16 @@ describe('up', () => {
     await expectGone(daemons);
   });
 
+  it.each(['SIGKILL', 'SIGHUP'] as const)('leaves nothing running when it gets %s', async (signal) => {
+    await start(['up', '--queen-port', '0', '--hive-port', '0']);
+    await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
+    const daemons = childrenOf(keeper.pid);
+    expect(daemons).toHaveLength(2);
+    process.kill(keeper.pid, signal);
+    await keeper.exited;
+    await expectGone(daemons);
+  });
+
   it('ends with 1 and what is wrong where the hive cannot start, and stops the queen', async () => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
     await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');

@@ -35,7 +35,7 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
   it('move, stay on one line, and leave the last state and the path', async () => {
     open(['pull', REF], { cols });
     const { job, download } = await queen.waitForJob(0);
-    await shows('queued');
+    await shows('waiting for a slot');
     download.progress(flowing(63_780_000));
     await shows('10.0%');
     download.progress(flowing(412_500_000));
@@ -84,6 +84,29 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
 });
 
 describe('bars', () => {
+  it('say how fast a download may be where there is room for it', async () => {
+    open(['pull', REF, '--max-bandwidth', '50MB/s'], { cols: 200 });
+    const { job, download } = await queen.waitForJob(0);
+    download.progress(flowing(63_780_000));
+    await shows(/ 8s limited to 50\.0 MB\/s$/);
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    await terminal.exited;
+  });
+
+  it('count the seconds in which nothing comes', async () => {
+    open(['pull', REF], { cols: 100 });
+    const { job, download } = await queen.waitForJob(0);
+    download.progress({ ...flowing(63_780_000), speed_bps: 0, eta_secs: null });
+    await shows('10.0%');
+    download.notice({ code: 'STALL', message: 'no byte', attempt: 3, max_attempts: 6 });
+    await shows(/stalled \d+s, attempt 3\/6$/);
+    await shows(/stalled [1-9]\d*s, attempt 3\/6$/);
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    await terminal.exited;
+  });
+
   it('say that the connection is lost, and go on when it is back', async () => {
     open(['pull', REF], { cols: 100 });
     const { job, download } = await queen.waitForJob(0);
@@ -170,7 +193,7 @@ describe('download watch in a terminal', () => {
     const { download: other } = queen.addJob('hf:org/repo::file=other.gguf');
     other.progress(flowing(63_780_000));
     download.progress(flowing(412_500_000));
-    open(['download', 'watch'], { cols: 120 });
+    open(['download', 'watch', download.id, other.id], { cols: 120 });
     await shows(/^total \(2\) .* 56\.2 MB\/s +15s$/m);
     download.progress({ status: 'paused', speed_bps: 0, eta_secs: null });
     await shows(/^DeepSeek.* 64\.6% +412\.5 MB\/637\.8 MB paused$/m);
@@ -178,13 +201,38 @@ describe('download watch in a terminal', () => {
     other.complete('/models/other.gguf');
     await shows(/^total \(2\) .* 82\.3% .* paused$/m);
     download.progress({ status: 'queued' });
-    await shows(/^DeepSeek.* queued$/m);
+    await shows(/^DeepSeek.* waiting for a slot$/m);
     download.progress(flowing(510_240_000));
     await shows(/^DeepSeek.* 80\.0% +510\.2 MB\/637\.8 MB +28\.1 MB\/s +8s$/m);
     download.complete('/models/x.gguf');
     expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
     expect(terminal.history()).not.toContain('paused');
   });
+
+  it.each([60, 200])(
+    'shows the whole fleet live in %i columns: what ends gives its place to what starts',
+    async (cols) => {
+      queen.hives.push(hiveNamed('gpu-2'));
+      const { download: first } = queen.addJob('hf:org/repo::file=first.gguf');
+      first.progress(flowing(63_780_000));
+      open(['download', 'watch'], { cols });
+      await shows(/^first\.gguf .*10\.0%/m);
+      const { download: second } = queen.addJob('hf:org/repo::file=模型第二.gguf');
+      second.progress(flowing(127_560_000));
+      await shows(/^模型第二.* 20\.0%/m);
+      await shows(/^total \(2\) .* 15\.0%/m);
+      first.complete('/models/first.gguf');
+      await terminal.waitFor(() => !/^total/m.test(terminal.screen()), 'one bar alone');
+      const lines = terminal.screen().split('\n');
+      expect(lines[0]).toBe('watching the downloads of the fleet; Ctrl+C leaves and changes nothing'.slice(0, cols));
+      expect(lines.filter((line) => line.startsWith('first.gguf'))).toEqual(['first.gguf: complete, 637.8 MB in 2s']);
+      expect(lines).toContain('/models/first.gguf');
+      expect(lines.filter((line) => line.startsWith('模型第二'))).toHaveLength(1);
+      terminal.write(CTRL_C);
+      expect((await terminal.exited).exitCode).toBe(EXIT_CODES.interrupted);
+      expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+    },
+  );
 
   it('leaves on Ctrl+C and changes nothing', async () => {
     const { download } = queen.addJob(REF);

@@ -10,18 +10,31 @@ beforeEach(async () => {
 afterEach(() => queen.close());
 
 describe('download watch', () => {
-  it('follows every download that runs when none is named, and ends as badly as the worst', async () => {
-    queen.addJob('hf:org/a::file=old.gguf').download.complete('/models/old.gguf');
+  it('shows the whole fleet when none is named, also what starts later, until Ctrl+C', async () => {
     const { download: a } = queen.addJob('hf:org/a::file=a.gguf');
-    const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
     const keeper = await startKeeper(['download', 'watch'], { queen });
-    const hasStatus = (name: string) => keeper.stderr().includes(`${name}: queued`);
-    await keeper.waitFor(() => hasStatus('a.gguf') && hasStatus('b.gguf'), 'both');
+    await keeper.waitFor(() => keeper.stderr().includes('a.gguf: queued'), 'the first');
     a.complete('/models/a.gguf');
+    const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
+    await keeper.waitFor(() => keeper.stderr().includes('b.gguf: queued'), 'the second');
     b.fail('DISK_FULL', 'the disk is full');
-    expect((await keeper.exited).code).toBe(EXIT_CODES.failed);
+    await keeper.waitFor(() => keeper.stderr().includes('error: b.gguf: the disk is full'), 'its end');
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
     expect(keeper.stdout()).toBe('/models/a.gguf\n');
-    expect(keeper.stderr()).not.toContain('old.gguf');
+    expect(queen.requests.some(({ method }) => method !== 'GET')).toBe(false);
+  });
+
+  it('goes on with the fleet where the connection was lost', async () => {
+    const { download } = queen.addJob('hf:org/a::file=a.gguf');
+    const keeper = await startKeeper(['download', 'watch', '--json'], { queen });
+    const events = () => keeper.lines.map(({ json }) => json?.event);
+    await keeper.waitFor(() => events().includes('progress'), 'the first event');
+    await queen.hangUp();
+    await keeper.waitFor(() => events().includes('connection'), 'the loss');
+    await queen.listen();
+    download.complete('/models/a.gguf');
+    await keeper.waitFor(() => events().includes('complete'), 'the end');
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
   });
 
   it('tells the bytes now and then where it is no terminal', async () => {
@@ -52,7 +65,7 @@ describe('download watch', () => {
   it('says that a download is paused, and goes on after it is resumed', async () => {
     const { download } = queen.addJob('hf:org/a::file=a.gguf');
     download.progress({ status: 'downloading', bytes: 250, total: 1_000 });
-    const keeper = await startKeeper(['download', 'watch'], { queen });
+    const keeper = await startKeeper(['download', 'watch', download.id], { queen });
     await keeper.waitFor(() => keeper.stderr().includes('downloading'), 'the first status');
     expect((await runKeeper(['download', 'pause', download.id], { queen })).code).toBe(EXIT_CODES.done);
     await keeper.waitFor(() => keeper.stderr().includes('a.gguf: paused, 250 B of 1.0 kB\n'), 'the pause');
@@ -63,11 +76,6 @@ describe('download watch', () => {
     expect((await keeper.exited).code).toBe(EXIT_CODES.done);
     expect(keeper.stdout()).toBe('/models/a.gguf\n');
     expect(keeper.stderr()).toMatch(/downloading.*\n.*paused.*\n.*queued\n.*downloading, 500 B.*\n.*complete/);
-  });
-
-  it('says so and ends with 0 where nothing runs', async () => {
-    const { code, stderr } = await runKeeper(['download', 'watch'], { queen });
-    expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: 'no download is running\n' });
   });
 
   it('tells how a download ended that has ended before', async () => {
@@ -102,7 +110,7 @@ describe('ids', () => {
     const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
     const { code, stderr } = await runKeeper(['download', 'cancel', 'dl-0'], { queen });
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain('"dl-0" is the beginning of 2 download ids');
+    expect(stderr).toContain('"dl-0" stands for 2 downloads:');
     expect(stderr).toContain(a.id);
     expect(stderr).toContain(b.id);
     expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);

@@ -1,7 +1,7 @@
 import type { Hive } from '@rbee/contract';
-import type { CommandDeps } from './command.ts';
+import type { ListDeps } from './command.ts';
 
 /** The hives that the queen knows. */
-export function hiveList({ client, signal }: CommandDeps): Promise<Hive[]> {
+export function hiveList({ client, signal }: ListDeps): Promise<Hive[]> {
   return client.hives(signal);
 }

@@ -1,7 +1,7 @@
 import type { Job } from '@rbee/contract';
-import type { CommandDeps } from './command.ts';
+import type { ListDeps } from './command.ts';
 
 /** The queen's jobs, newest first. */
-export function jobList({ client, signal }: CommandDeps): Promise<Job[]> {
+export function jobList({ client, signal }: ListDeps): Promise<Job[]> {
   return client.jobs(signal);
 }

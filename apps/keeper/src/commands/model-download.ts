@@ -4,6 +4,7 @@ import { toFailure } from '../failure.ts';
 import { KeeperError } from '../keeper-error.ts';
 import type { CommandDeps } from './command.ts';
 import { runJob } from './run-job.ts';
+import { suggestingHives } from './suggest-hives.ts';
 
 export interface DownloadRequest {
   /** Model refs that `parseModelRef` has read already. */
@@ -12,6 +13,9 @@ export interface DownloadRequest {
   readonly hives: '*' | readonly string[] | null;
   /** What the one file must hash to. */
   readonly sha256: string | null;
+  /** Globs of files to take and to leave. */
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
   /** Bytes per second; null is unlimited. */
   readonly maxBandwidth?: number | null;
   /** Higher goes first. */
@@ -34,17 +38,12 @@ async function downloadOne(deps: CommandDeps, request: DownloadRequest, model: s
   const jobId = newJobId();
   try {
     if (request.detach) {
-      const data = await deps.client.startJob(operationOf(request, model, jobId), deps.signal);
-      deps.emit({ event: 'accepted', model, data });
+      await start(deps, request, model, jobId);
       return exitCodes.done;
     }
     return await runJob(deps, {
       jobId,
-      async start(signal): Promise<JobAccepted> {
-        const data = await deps.client.startJob(operationOf(request, model, jobId), signal);
-        deps.emit({ event: 'accepted', model, data });
-        return data;
-      },
+      start: (signal) => start({ ...deps, signal }, request, model, jobId),
     });
   } catch (error) {
     if (deps.signal.reason instanceof KeeperError) throw deps.signal.reason;
@@ -55,11 +54,20 @@ async function downloadOne(deps: CommandDeps, request: DownloadRequest, model: s
   }
 }
 
+async function start(deps: CommandDeps, request: DownloadRequest, model: string, jobId: JobId): Promise<JobAccepted> {
+  const { hives, maxBandwidth } = request;
+  const body = operationOf(request, model, jobId);
+  const named = hives === null || hives === '*' ? [] : hives;
+  const data = await suggestingHives(deps, named, () => deps.client.startJob(body, deps.signal));
+  deps.emit({ event: 'accepted', model, data, ...(maxBandwidth ? { max_bandwidth: maxBandwidth } : {}) });
+  return data;
+}
+
 /**
  * The job's id is chosen here, so that an interrupt which overtakes the queen's answer still knows what to cancel.
  */
 function operationOf(request: DownloadRequest, model: string, jobId: JobId): QueenOperation {
-  const { hives, sha256, maxBandwidth, priority } = request;
+  const { hives, sha256, include, exclude, maxBandwidth, priority } = request;
   const [only, ...others] = hives === null || hives === '*' ? [] : hives;
   const hive = hives === '*' ? hives : others.length > 0 ? [...(hives ?? [])] : only;
   return {
@@ -67,6 +75,8 @@ function operationOf(request: DownloadRequest, model: string, jobId: JobId): Que
     model,
     job_id: jobId,
     ...(sha256 === null ? {} : { sha256 }),
+    ...(include === undefined ? {} : { include: [...include] }),
+    ...(exclude === undefined ? {} : { exclude: [...exclude] }),
     ...(maxBandwidth === undefined ? {} : { max_bandwidth: maxBandwidth }),
     ...(priority === undefined ? {} : { priority }),
     ...(hive === undefined ? {} : { hive_id: hive }),

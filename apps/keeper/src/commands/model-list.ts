@@ -1,37 +1,30 @@
-import { type JobEnd, modelListSchema } from '@rbee/contract';
-import type { ListedModel } from '../answers.ts';
-import { unexpected } from '../daemon-client/call.ts';
-import { followJob } from '../daemon-client/follow-streams.ts';
-import type { Failure } from '../failure.ts';
-import type { CommandDeps } from './command.ts';
-import { jobFailure } from './job-failure.ts';
+import { RbeeError } from '@rbee/contract';
+import type { ModelListing } from '../answers.ts';
+import { didYouMean } from '../suggest.ts';
+import type { ListDeps } from './command.ts';
 
-export interface ModelListing {
-  readonly models: readonly ListedModel[];
-  /** Why the list is not whole, where a hive did not answer. */
-  readonly failure: Failure | null;
+/**
+ * What every hive that is online holds, or the one named: models by their refs, partials and problems by their paths.
+ * @throws RbeeError HIVE_NOT_FOUND
+ */
+export async function modelList(deps: ListDeps, hive: string | undefined): Promise<ModelListing> {
+  if (hive !== undefined) await requireHive(deps, hive);
+  const { models, partials, problems } = await deps.client.models(deps.signal);
+  const ofHive = ({ hive_id: id }: { readonly hive_id: string }) => hive === undefined || id === hive;
+  const byHive = (a: { readonly hive_id: string }, b: { readonly hive_id: string }) =>
+    a.hive_id.localeCompare(b.hive_id);
+  return {
+    models: models.filter(ofHive).sort((a, b) => a.model_ref.localeCompare(b.model_ref) || byHive(a, b)),
+    partials: partials.filter(ofHive).sort((a, b) => byHive(a, b) || a.path.localeCompare(b.path)),
+    problems: problems.filter(ofHive).sort((a, b) => byHive(a, b) || (a.path ?? '').localeCompare(b.path ?? '')),
+  };
 }
 
-/** The models of every hive, from a job that asks them all. */
-export async function modelList(deps: CommandDeps): Promise<ModelListing> {
-  const { client, signal } = deps;
-  const models: ListedModel[] = [];
-  const { job_id: jobId } = await client.startJob({ operation: 'model_list', hive_id: '*' }, signal);
-  const end: JobEnd = await followJob(
-    {
-      client,
-      signal,
-      emit(event) {
-        if (event.event !== 'data' || event.data.action !== 'model_list') return;
-        const { hive_id: hiveId } = event.data.payload;
-        const listed = modelListSchema.safeParse(event.data.payload);
-        if (!listed.success)
-          throw unexpected({ daemon: 'queen', url: client.url }, 'its list of models is not understood');
-        models.push(...listed.data.models.map((model) => ({ hive_id: String(hiveId ?? ''), ...model })));
-      },
-    },
-    jobId,
-  );
-  models.sort((a, b) => a.model_ref.localeCompare(b.model_ref) || a.hive_id.localeCompare(b.hive_id));
-  return { models, failure: end.state === 'completed' ? null : await jobFailure(deps, jobId, end) };
+async function requireHive({ client, signal }: ListDeps, name: string): Promise<void> {
+  const known = (await client.hives(signal)).map((hive) => hive.hive_id);
+  if (known.includes(name)) return;
+  throw new RbeeError('HIVE_NOT_FOUND', `the queen knows no hive named ${name}`, {
+    hint: `${didYouMean(name, known)}"rbee-keeper hive list" shows the names`,
+    details: { queen_url: client.url },
+  });
 }

@@ -1,9 +1,9 @@
 import type { FleetStatus } from '../answers.ts';
-import type { CommandDeps } from './command.ts';
+import type { ListDeps } from './command.ts';
 import { activeDownloads } from './download-list.ts';
 
 /** The queen, its hives and what they are doing. */
-export async function status(deps: CommandDeps): Promise<FleetStatus> {
+export async function status(deps: ListDeps): Promise<FleetStatus> {
   const { client, signal } = deps;
   const [info, hives, downloads] = await Promise.all([
     client.info(signal),

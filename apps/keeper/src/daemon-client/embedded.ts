@@ -113,6 +113,5 @@ async function registered(options: FleetOptions, { queenUrl, hiveUrl, failed }: 
     );
   } finally {
     timer.abort();
-    await client.close();
   }
 }

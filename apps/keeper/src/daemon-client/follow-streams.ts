@@ -13,12 +13,16 @@ import {
 } from '@rbee/contract';
 import { FollowError, type FollowedEvent, follow } from '@rbee/event-stream';
 import type { Emit } from '../watch-event.ts';
-import { refusalOf, unexpected } from './call.ts';
 import type { QueenClient, StreamTarget } from './client.ts';
+import { unexpected } from './exchange.ts';
+import { refusalOf } from './refusal.ts';
 import { connectionLost } from './unreachable.ts';
 
 /** The list of a whole store comes in one event. */
 const MAX_EVENT_CHARS = 16 * 1024 * 1024;
+
+/** Stands where the id of a job or a download does, for the stream of all of them. */
+const FLEET = 'fleet';
 
 /** How a lost connection is sought again. */
 interface Patience {
@@ -74,6 +78,21 @@ export async function followDownload(deps: FollowDeps, downloadId: string): Prom
   });
   if (last === null) throw unexpected(at(deps), 'the stream of the download ended without saying how');
   return last;
+}
+
+/**
+ * Follows the stream of all downloads and emits every event, until the signal.
+ * @throws as `followJob`; the signal's reason
+ */
+export async function followFleet(deps: FollowDeps): Promise<never> {
+  await followStream(deps, FLEET, deps.client.fleetStream(), {
+    events: DOWNLOAD_EVENT_NAMES,
+    isTerminal: () => false,
+    onEvent({ event, data }) {
+      if (isDownloadEvent(event)) deps.emit(readDownloadEvent(deps, event, data));
+    },
+  });
+  throw unexpected(at(deps), 'the stream of all downloads has ended');
 }
 
 interface StreamReader {

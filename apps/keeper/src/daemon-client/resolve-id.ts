@@ -1,34 +1,45 @@
 import { RbeeError } from '@rbee/contract';
 import { usageError } from '../keeper-error.ts';
+import { didYouMean } from '../suggest.ts';
 
+const UUID_DIGITS = /^[0-9a-f][0-9a-f-]*$/;
 const KINDS = {
-  download: { prefix: 'dl-', notFound: 'DOWNLOAD_NOT_FOUND', list: 'rbee-keeper download list' },
-  job: { prefix: 'job-', notFound: 'JOB_NOT_FOUND', list: 'rbee-keeper job list' },
+  download: { prefix: 'dl-', notFound: 'DOWNLOAD_NOT_FOUND', list: 'rbee-keeper download list', length: 36 },
+  job: { prefix: 'job-', notFound: 'JOB_NOT_FOUND', list: 'rbee-keeper job list', length: 36 },
+  model: { prefix: 'm-', notFound: 'MODEL_NOT_FOUND', list: 'rbee-keeper model list', length: 12 },
 } as const;
 
 export type IdKind = keyof typeof KINDS;
 
-const UUID_LENGTH = 36;
 const MAX_CANDIDATES_SHOWN = 10;
 
 /**
- * The full id that a text stands for: an id, or the beginning of exactly one, with or without `dl-` or `job-`.
+ * The full id that a text stands for: an id, or the beginning of exactly one, with or without `dl-`, `job-` or `m-`.
  * `list` is asked only for a beginning.
  * @throws KeeperError USAGE where the text is no id or stands for several; RbeeError where it stands for none
  */
 export async function resolveId(kind: IdKind, text: string, list: () => Promise<readonly string[]>): Promise<string> {
-  const { prefix, notFound, list: listCommand } = KINDS[kind];
+  const { prefix, notFound, list: listCommand, length } = KINDS[kind];
   const wanted = `${prefix}${digitsOf(kind, text)}`;
-  if (wanted.length === prefix.length + UUID_LENGTH) return wanted;
-  const matches = [...new Set(await list())].filter((id) => id.startsWith(wanted));
+  if (wanted.length === prefix.length + length) return wanted;
+  const ids = [...new Set(await list())];
+  const matches = ids.filter((id) => id.startsWith(wanted));
   const [first, ...others] = matches;
   if (first === undefined) {
+    const beginnings = ids.map((id) => id.slice(0, wanted.length));
     throw new RbeeError(notFound, `no ${kind} has an id that begins with "${wanted}"`, {
-      hint: `"${listCommand}" shows the ids`,
+      hint: `${didYouMean(wanted, beginnings)}"${listCommand}" shows the ids`,
     });
   }
   if (others.length > 0) throw ambiguous(kind, text, matches);
   return first;
+}
+
+/** Whether a text can only be the id of something, or the beginning of one: no ref looks like that. */
+export function looksLikeId(text: string): boolean {
+  const lower = text.toLowerCase();
+  const prefix = Object.values(KINDS).find((kind) => lower.startsWith(kind.prefix))?.prefix ?? '';
+  return !lower.includes('/') && !lower.includes(':') && (prefix !== '' || UUID_DIGITS.test(lower));
 }
 
 function digitsOf(kind: IdKind, text: string): string {
@@ -38,19 +49,16 @@ function digitsOf(kind: IdKind, text: string): string {
     if (other !== kind)
       throw usageError(`"${text}" is the id of a ${other}, not of a ${kind}`, `see rbee-keeper ${other}`);
   }
-  const { prefix, list } = KINDS[kind];
+  const { prefix, list, length } = KINDS[kind];
   const digits = lower.startsWith(prefix) ? lower.slice(prefix.length) : lower;
-  if (!/^[0-9a-f][0-9a-f-]*$/.test(digits) || digits.length > UUID_LENGTH) {
+  if (!UUID_DIGITS.test(digits) || digits.length > length) {
     throw usageError(`"${text}" is not the id of a ${kind}`, `"${list}" shows the ids`);
   }
   return digits;
 }
 
-function ambiguous(kind: IdKind, text: string, matches: readonly string[]): Error {
+export function ambiguous(kind: IdKind, text: string, matches: readonly string[]): Error {
   const shown = matches.slice(0, MAX_CANDIDATES_SHOWN).join(', ');
   const rest = matches.length > MAX_CANDIDATES_SHOWN ? `, and ${matches.length - MAX_CANDIDATES_SHOWN} more` : '';
-  return usageError(
-    `"${text}" is the beginning of ${matches.length} ${kind} ids: ${shown}${rest}`,
-    'write more of the id',
-  );
+  return usageError(`"${text}" stands for ${matches.length} ${kind}s: ${shown}${rest}`, 'write one of these ids');
 }

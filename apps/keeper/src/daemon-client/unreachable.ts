@@ -8,11 +8,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the host name cannot be looked up',
   EHOSTUNREACH: 'there is no route to the host',
   ENETUNREACH: 'there is no route to its network',
+  ECONNABORTED: 'the connection was closed',
   ETIMEDOUT: 'no connection within 5 s',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection within 5 s',
-  UND_ERR_HEADERS_TIMEOUT: 'no answer',
-  UND_ERR_BODY_TIMEOUT: 'the answer stopped half-way',
-  UND_ERR_SOCKET: 'the connection was closed',
+  HPE_INVALID_CONSTANT: 'what answers does not speak HTTP',
 };
 
 /** The error for a daemon that cannot be asked: where it should be, why, and how to get one. */

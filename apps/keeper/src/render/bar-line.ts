@@ -7,6 +7,8 @@ const MIN_NAME = 12;
 const MAX_NAME = 48;
 const MIN_BAR = 10;
 const MAX_BAR = 40;
+/** With fewer columns left at its end a line says no more. */
+const MIN_BESIDE = 16;
 /** Columns of a line right of name and bar, by what they show. */
 const WIDTHS = { percent: 6, bytes: 19, speed: 10, eta: 6 } as const;
 type ColumnName = keyof typeof WIDTHS;
@@ -80,13 +82,20 @@ function cellsOf(subject: BarSubject, state: State | null, { columns, free }: La
     eta: subject.eta === null ? '' : formatSeconds(subject.eta),
   };
   const cell = (name: ColumnName) => pad(shorten(texts[name], WIDTHS[name]), WIDTHS[name], 'right');
-  if (state === null) return columns.map(cell);
+  if (state === null) return [...columns.map(cell), ...besideOf(subject, free - 1, paint)];
   // A state stands where speed and time left would; one that is too long for that also takes the place of the bytes.
   const roomAfter = (kept: readonly ColumnName[]) => spanOf(columns) - spanOf(kept) - 1 + free;
   const withBytes = columns.filter((name) => name === 'percent' || name === 'bytes');
   const withoutBytes = columns.filter((name) => name === 'percent');
   const kept = textWidth(state.text) <= roomAfter(withBytes) ? withBytes : withoutBytes;
   return [...kept.map(cell), paint(state.colour, shorten(state.text, Math.max(0, roomAfter(kept))))];
+}
+
+/** What explains a line that moves, where the terminal is wide enough for it. */
+function besideOf({ limit, file, filesTotal }: BarSubject, room: number, paint: Paint): string[] {
+  const texts = [limit === null ? '' : `limited to ${formatSpeed(limit)}`, filesTotal > 1 && file !== null ? file : ''];
+  const text = texts.filter((each) => each !== '').join(', ');
+  return text === '' || room < MIN_BESIDE ? [] : [paint('dim', shorten(text, room))];
 }
 
 const shareOf = ({ bytes, total, status }: BarSubject): number | null => {
@@ -127,15 +136,15 @@ function stateOf(subject: BarSubject, { now, connectionLost = false }: BarLineOp
   // A retry or a stall that was told before the pause is over; that the hive is gone is not.
   if (status === 'paused' && notice?.code !== 'HIVE_LOST') return { text: 'paused', colour: 'yellow' };
   if (notice !== null) {
-    const text = noticeText(notice, now);
+    const text = noticeText(notice, subject, now);
     if (text !== null) return { text, colour: 'yellow' };
   }
-  if (status !== 'downloading') return { text: status === 'waiting' ? 'waiting' : status, colour: 'dim' };
+  if (status !== 'downloading') return { text: status === 'queued' ? 'waiting for a slot' : status, colour: 'dim' };
   if (subject.speed === 0 && subject.attempt > 1) return { text: `attempt ${subject.attempt}`, colour: 'yellow' };
   return null;
 }
 
-function noticeText(notice: NonNullable<BarSubject['notice']>, now: number): string | null {
+function noticeText(notice: NonNullable<BarSubject['notice']>, { movedAt }: BarSubject, now: number): string | null {
   const { attempt, max_attempts: most, next_retry_at: next } = notice;
   const which = attempt === undefined ? '' : `attempt ${attempt}${most === undefined ? '' : `/${most}`}`;
   switch (notice.code) {
@@ -143,17 +152,18 @@ function noticeText(notice: NonNullable<BarSubject['notice']>, now: number): str
       const wait = next === undefined ? 0 : Date.parse(next) - now;
       return wait > 0 ? `${which || 'again'} in ${formatSeconds(Math.ceil(wait / 1_000))}` : which || 'trying again';
     }
-    case 'STALL':
-      return which === '' ? 'stalled' : `stalled, ${which}`;
+    case 'STALL': {
+      const since = `stalled ${formatSeconds((now - movedAt) / 1_000)}`;
+      return which === '' ? since : `${since}, ${which}`;
+    }
     case 'RESTART':
       return 'starting again';
     case 'HIVE_LOST':
       return 'hive cannot be reached';
     case 'CANCEL_PENDING':
       return 'cancelled when the hive is back';
-    case 'THROTTLE':
-    case 'RESUME':
-    case 'HIVE_BACK':
+    // Bytes flow, or will at once: there is nothing to explain. Codes of a newer hive are told by their message alone.
+    default:
       return null;
   }
 }

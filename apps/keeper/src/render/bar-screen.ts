@@ -4,6 +4,8 @@ import { textWidth } from './text.ts';
 
 const MAX_REDRAWS_PER_SECOND = 10;
 const DEFAULT_COLUMNS = 80;
+/** A printed line is written over a bar, and cli-progress wipes only the first one away. */
+const CLEAR_REST = '\u001b[K';
 
 export interface Terminal extends NodeJS.WritableStream {
   readonly columns?: number;
@@ -61,7 +63,7 @@ export function createBarScreen(terminal: Terminal, lines: (count: number) => st
       }
     },
     print(text) {
-      for (const line of text) multi.log(`${line}\n`);
+      for (const line of text) multi.log(`${line}${CLEAR_REST}\n`);
     },
     close() {
       terminal.off('resize', onResize);

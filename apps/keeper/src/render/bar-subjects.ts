@@ -8,7 +8,7 @@ import { type DownloadView, type DownloadViews, isEnded } from './download-view.
 export function barSubjects(views: DownloadViews, count: number): BarSubject[] {
   const { all } = views;
   const named = all.map((view) => ({ ...view, name: withFiles(view, views.nameOf(view)) }));
-  if (count <= 0) return [];
+  if (count <= 0 || all.length === 0) return [];
   if (all.length === 1) return named;
   const total = sumOf(`total (${all.length})`, all);
   if (all.length + 1 <= count) return [...named, total];
@@ -46,6 +46,9 @@ export function sumOf(name: string, views: readonly DownloadView[]): BarSubject 
       total === null || speed === 0 || views.some(({ status }) => status === 'paused') ? null : Math.ceil(left / speed),
     filesDone: 0,
     filesTotal: 0,
+    file: null,
+    limit: null,
+    movedAt: Math.max(0, ...views.map((view) => view.movedAt)),
     attempt: 1,
     notice: null,
   };

@@ -7,7 +7,7 @@ import { createTold, endText, receiptText } from './end-text.ts';
 import { failureText } from './failure-text.ts';
 import type { Output, Renderer } from './renderer.ts';
 import type { Paint } from './style.ts';
-import { textWidth, wrap } from './text.ts';
+import { printable, textWidth, wrap } from './text.ts';
 
 const DEFAULT_ROWS = 24;
 /** Rows that are left to what stands above and to the cursor's line. */
@@ -19,14 +19,16 @@ export interface BarsOptions {
   readonly terminal: Terminal;
   readonly paint: Paint;
   readonly now: () => number;
+  /** Whether downloads come and go: one that has ended gives its place away. */
+  readonly isFleet: boolean;
 }
 
 /**
  * For people at a terminal: one bar for each download and a total, redrawn at most 10 times a second. Results and
  * errors are held back until the bars are done, since stdout may be the same terminal.
  */
-export function createBarsRenderer({ stdout, terminal, paint, now }: BarsOptions): Renderer {
-  const views = createDownloadViews();
+export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: BarsOptions): Renderer {
+  const views = createDownloadViews(now);
   const results: string[] = [];
   const endings: string[] = [];
   const told = createTold();
@@ -56,11 +58,18 @@ export function createBarsRenderer({ stdout, terminal, paint, now }: BarsOptions
     }
     const view = views.apply(event);
     const name = view && views.nameOf(view);
+    const end = endText(event, name, paint);
+    if (isFleet && view !== null && end !== null) {
+      print(end);
+      if (event.event === 'complete') print(printable(event.data.path));
+      views.forget(view.id);
+      return;
+    }
     if (event.event === 'complete') results.push(`${event.data.path}\n`);
     if (event.event === 'complete' || event.event === 'error' || event.event === 'cancelled') {
       // Of a complete one the bar and the path say it all.
       const isNew = told.isNew(event.data.download_id);
-      if (isNew && event.event !== 'complete') endings.push(endText(event, name, paint) ?? '');
+      if (isNew && event.event !== 'complete' && end !== null) endings.push(end);
     }
     if (event.event === 'receipt') {
       endings.push(receiptText(told.newOf(event.data), (id) => nameOfId(views.all, id)));
@@ -71,13 +80,20 @@ export function createBarsRenderer({ stdout, terminal, paint, now }: BarsOptions
     }
   }
 
+  /** Above the bars, for good. */
+  function print(text: string): void {
+    if (screen === null) terminal.write(`${text.trimEnd()}\n`);
+    else screen.print(wrapped(text));
+  }
+
   return {
     event,
-    answer: (_, text) => void results.push(text()),
-    note(text) {
-      if (screen === null) terminal.write(`${text}\n`);
-      else screen.print(wrapped(text));
+    answer(_, text, notes) {
+      const whole = [text(), notes?.() ?? ''].filter((part) => part !== '').join('\n');
+      if (screen === null) stdout.write(whole);
+      else results.push(whole);
     },
+    note: print,
     failure: (failure) => void endings.push(failureText(failure, paint)),
     close() {
       if (closed) return;

@@ -1,15 +1,11 @@
 import { type Download, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
 import type { Removed } from '../answers.ts';
-import { printable } from './text.ts';
+import { type Row, rowsText } from './rows-text.ts';
 
 /** Everything about one download that a person may want to know, a line for each; what is not known is left out. */
 export function downloadText(download: Download): string {
-  const rows = rowsOf(download).filter((row): row is readonly [string, string] => row[1] !== null);
-  const width = Math.max(...rows.map(([title]) => title.length));
-  return rows.map(([title, text]) => `${title.padEnd(width)}  ${printable(text)}\n`).join('');
+  return rowsText(rowsOf(download));
 }
-
-type Row = readonly [title: string, text: string | null];
 
 function rowsOf(download: Download): Row[] {
   const { error, percent, speed_bps: speed, eta_secs: eta, files_total: files } = download;

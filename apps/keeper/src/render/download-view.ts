@@ -17,6 +17,12 @@ export interface DownloadView {
   eta: number | null;
   filesDone: number;
   filesTotal: number;
+  /** The file that is being fetched. */
+  file: string | null;
+  /** Bytes per second that it may take; null where there is no limit, or none is known. */
+  limit: number | null;
+  /** When its bytes last moved, in milliseconds since the Unix epoch. */
+  movedAt: number;
   attempt: number;
   /** The last thing said of it that still holds. */
   notice: Notice | null;
@@ -37,16 +43,18 @@ export interface DownloadViews {
   readonly connectionLost: boolean;
   /** The name to show: with the hive where there are several. */
   nameOf(view: DownloadView): string;
+  /** Drops one that is not shown any more. */
+  forget(id: string): void;
 }
 
-/** The downloads of a command as its events tell of them. */
-export function createDownloadViews(): DownloadViews {
+/** The downloads of a command as its events tell of them. `now` is in milliseconds since the Unix epoch. */
+export function createDownloadViews(now: () => number = Date.now): DownloadViews {
   const views = new Map<string, DownloadView>();
   const lost = new Set<string>();
   const viewOf = (id: string, name: string, hive: string | null): DownloadView => {
     const known = views.get(id);
     if (known !== undefined) return known;
-    const view = newView(id, name, hive);
+    const view = newView(id, name, hive, now());
     views.set(id, view);
     return view;
   };
@@ -55,16 +63,26 @@ export function createDownloadViews(): DownloadViews {
     switch (event.event) {
       case 'accepted': {
         const { download_id: only, downloads = [] } = event.data;
-        for (const { download_id: id, hive_id: hive } of downloads) viewOf(id, nameOfRef(event.model), hive);
-        return only === undefined ? null : viewOf(only, nameOfRef(event.model), null);
+        const name = nameOfRef(event.model);
+        for (const { download_id: id, hive_id: hive } of downloads)
+          viewOf(id, name, hive).limit = event.max_bandwidth ?? null;
+        if (only === undefined) return null;
+        const view = viewOf(only, name, null);
+        view.limit = event.max_bandwidth ?? null;
+        return view;
       }
+      case 'limit':
+        viewOf(event.data.download_id, event.data.download_id, null).limit = event.data.max_bandwidth;
+        return null;
       case 'progress':
       case 'notice':
       case 'complete':
       case 'error':
       case 'cancelled': {
         const view = viewOf(event.data.download_id, event.data.download_id, null);
+        const { bytes, status } = view;
         applyDownloadEvent(view, event);
+        if (view.bytes !== bytes || view.status !== status) view.movedAt = now();
         return view;
       }
       case 'connection':
@@ -94,10 +112,14 @@ export function createDownloadViews(): DownloadViews {
       const hives = new Set([...views.values()].map(({ hive }) => hive).filter((hive) => hive !== null));
       return hives.size > 1 && view.hive !== null ? `${view.hive} ${view.name}` : view.name;
     },
+    forget(id) {
+      views.delete(id);
+      lost.delete(id);
+    },
   };
 }
 
-function newView(id: string, name: string, hive: string | null): DownloadView {
+function newView(id: string, name: string, hive: string | null, movedAt: number): DownloadView {
   return {
     id,
     name,
@@ -109,6 +131,9 @@ function newView(id: string, name: string, hive: string | null): DownloadView {
     eta: null,
     filesDone: 0,
     filesTotal: 0,
+    file: null,
+    limit: null,
+    movedAt,
     attempt: 1,
     notice: null,
   };
@@ -131,6 +156,7 @@ function applyDownloadEvent(view: DownloadView, event: OfDownload): void {
       view.eta = data.eta_secs;
       view.filesDone = data.files_done;
       view.filesTotal = data.files_total;
+      view.file = data.file === null ? null : printable(data.file);
       view.attempt = data.attempt;
       return;
     }

@@ -63,6 +63,7 @@ export function createTold() {
       const { size } = told;
       return told.add(id).size > size;
     },
+    forget: (id: string) => void told.delete(id),
     /** The receipt of those that are told now for the first time. */
     newOf(receipt: CancelledJob): CancelledJob {
       return { ...receipt, downloads: receipt.downloads.filter(({ download_id: id }) => this.isNew(id)) };

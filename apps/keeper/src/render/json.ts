@@ -29,8 +29,11 @@ export function createJsonRenderer(stdout: Output, stderr: Output, isQuiet: bool
       }
       print(event);
       const view = views.apply(event);
-      const text = event.event === 'error' ? endText(event, view && views.nameOf(view), plain) : null;
-      if (text !== null) stderr.write(text);
+      const text = endText(event, view && views.nameOf(view), plain);
+      if (text === null || view === null) return;
+      if (event.event === 'error') stderr.write(text);
+      // A watch of the fleet may last for months.
+      views.forget(view.id);
     },
     answer: (data) => void print(data),
     note(text) {

@@ -25,7 +25,9 @@ export interface LinesOptions {
 export function createLinesRenderer(options: LinesOptions): Renderer {
   const { stdout, stderr, paint, display } = options;
   const views = createDownloadViews();
-  const statusLine = createStatusLines(display === 'watch' ? WATCH_INTERVAL_SECS : Number.POSITIVE_INFINITY);
+  const statusLine = createStatusLines(
+    display === 'watch' || display === 'fleet' ? WATCH_INTERVAL_SECS : Number.POSITIVE_INFINITY,
+  );
   const told = createTold();
   const say = (text: string) => {
     if (!options.isQuiet) stderr.write(text);
@@ -41,6 +43,16 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
   function event(event: WatchEvent): void {
     const wasLost = views.connectionLost;
     const view = views.apply(event);
+    show(event, view, wasLost);
+    // A watch of the fleet may last for months.
+    if (display === 'fleet' && view !== null && isTerminal(event)) {
+      views.forget(view.id);
+      told.forget(view.id);
+      statusLine.forget(view.id);
+    }
+  }
+
+  function show(event: WatchEvent, view: DownloadView | null, wasLost: boolean): void {
     switch (event.event) {
       case 'accepted':
         if (display === 'detach') sayStarted(event.data);
@@ -53,7 +65,7 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
         if (display === 'narrate') stdout.write(`${JSON.stringify(event.data)}\n`);
         return;
       case 'progress':
-        if (view !== null) say(statusLine(view, event.data.elapsed_secs, views.nameOf(view)));
+        if (view !== null) say(statusLine.of(view, event.data.elapsed_secs, views.nameOf(view)));
         return;
       case 'notice':
         if (view !== null) say(`${views.nameOf(view)}: ${printable(event.data.message)}\n`);
@@ -84,23 +96,32 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
 
   return {
     event,
-    answer: (_, text) => void stdout.write(text()),
+    answer(_, text, notes) {
+      stdout.write(text());
+      const below = notes?.() ?? '';
+      if (below !== '') say(`\n${below}`);
+    },
     note: (text) => say(`${text}\n`),
     failure: (failure) => void stderr.write(failureText(failure, paint)),
     close() {},
   };
 }
 
+const isTerminal = ({ event }: WatchEvent): boolean => ['complete', 'error', 'cancelled'].includes(event);
+
 /** The line that tells how a download stands, when it is due: at a change of status, or that long after the last. */
 function createStatusLines(intervalSecs: number) {
   const last = new Map<string, { status: string; elapsedSecs: number }>();
-  return (view: DownloadView, elapsedSecs: number, name: string): string => {
-    const before = last.get(view.id);
-    const isDue = elapsedSecs - (before?.elapsedSecs ?? 0) >= intervalSecs;
-    if (before?.status === view.status && !isDue) return '';
-    last.set(view.id, { status: view.status, elapsedSecs });
-    // How it ended is told by its last event, with what belongs to it.
-    return isEnded(view) ? '' : `${name}: ${progressText(view)}\n`;
+  return {
+    of(view: DownloadView, elapsedSecs: number, name: string): string {
+      const before = last.get(view.id);
+      const isDue = elapsedSecs - (before?.elapsedSecs ?? 0) >= intervalSecs;
+      if (before?.status === view.status && !isDue) return '';
+      last.set(view.id, { status: view.status, elapsedSecs });
+      // How it ended is told by its last event, with what belongs to it.
+      return isEnded(view) ? '' : `${name}: ${progressText(view)}\n`;
+    },
+    forget: (id: string) => void last.delete(id),
   };
 }
 

@@ -7,7 +7,14 @@ import {
   type Hive,
   type Job,
 } from '@rbee/contract';
-import type { DownloadListing, FleetPlaces, FleetStatus, ListedModel } from '../answers.ts';
+import type {
+  DownloadListing,
+  FleetPlaces,
+  FleetStatus,
+  ListedModel,
+  ListedPartial,
+  ModelListing,
+} from '../answers.ts';
 import { nameOfRef } from './download-view.ts';
 import { receiptText } from './end-text.ts';
 import { type Column, table } from './table.ts';
@@ -20,7 +27,7 @@ export interface TextOptions {
   readonly now: number;
 }
 
-export function modelsText(models: readonly ListedModel[], { width }: TextOptions): string {
+export function modelsText({ models }: ModelListing, { width }: TextOptions): string {
   if (models.length === 0) return 'no models yet: fetch one with "rbee-keeper model download REF"\n';
   const columns: readonly Column<ListedModel>[] = [
     { title: 'MODEL', cell: (model) => model.model_id },
@@ -30,6 +37,28 @@ export function modelsText(models: readonly ListedModel[], { width }: TextOption
     { title: 'REF', cell: (model) => model.model_ref, shrinks: true },
   ];
   return table(columns, models, width);
+}
+
+/** What else the stores hold, which is no model: partials, and what cannot be read. Empty where there is nothing. */
+export function storeNotesText({ partials, problems }: ModelListing, { width, now }: TextOptions): string {
+  const columns: readonly Column<ListedPartial>[] = [
+    { title: 'PARTIAL', cell: (partial) => partial.origin ?? partial.path, shrinks: true },
+    { title: 'HIVE', cell: (partial) => partial.hive_id },
+    { title: 'THERE', cell: (partial) => formatBytes(partial.bytes), side: 'right' },
+    { title: 'SIZE', cell: ({ total }) => (total === null ? '' : formatBytes(total)), side: 'right' },
+    { title: 'AGE', cell: ({ modified_at: at }) => age(at, now), side: 'right' },
+  ];
+  const broken = problems.map(({ hive_id: hive, path, message }) => {
+    const where = path === null ? hive : `${hive}: ${path}`;
+    return `problem: ${printable(`${where}: ${message}`)}\n`;
+  });
+  const started = partials.length === 0 ? '' : table(columns, partials, width);
+  return [started, broken.join('')].filter((text) => text !== '').join('\n');
+}
+
+/** `1 file`, `2 files`. */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 export function downloadsText({ downloads, more }: DownloadListing, options: TextOptions): string {

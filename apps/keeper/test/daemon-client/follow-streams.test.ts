@@ -15,7 +15,6 @@ beforeEach(async () => {
   deps = { client, emit: (event) => events.push(event), signal: new AbortController().signal };
 });
 afterEach(async () => {
-  await client.close();
   await queen.close();
 });
 

@@ -15,6 +15,9 @@ const subject = (changes: Partial<BarSubject> = {}): BarSubject => ({
   eta: 8,
   filesDone: 0,
   filesTotal: 1,
+  file: null,
+  limit: null,
+  movedAt: NOW - 42_000,
   attempt: 1,
   notice: null,
   ...changes,
@@ -37,6 +40,14 @@ describe('a bar line', () => {
     expect(draw({}, { width: 200 })).toBe(
       `DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf ${'█'.repeat(25)}${'░'.repeat(15)}  64.6%   412.5 MB/637.8 MB  28.1 MB/s     8s`,
     );
+  });
+
+  it('says at 200 columns how fast it may be, and which of its files comes', () => {
+    const many = { limit: 50_000_000, filesTotal: 5, file: 'model-00002-of-00005.safetensors' };
+    const line = draw(many, { width: 200 });
+    expect(line).toMatch(/ 8s limited to 50\.0 MB\/s, model-00002-of-00005\.safetensors$/);
+    expect(draw({ ...many, file: 'a/'.repeat(60) }, { width: 200 })).toMatch(/8s limited to 50\.0 MB\/s, a\/.*…/);
+    expect(draw(many, { width: 60 })).toMatch(/8s$/);
   });
 
   it('shortens the name and leaves out the bar at 60 columns', () => {
@@ -98,15 +109,15 @@ describe('a bar line', () => {
 
   it.each([
     ['waiting', { status: 'waiting' }],
-    ['queued', { status: 'queued' }],
+    ['waiting for a slot', { status: 'queued' }],
     ['starting', { status: 'starting' }],
     ['verifying', { status: 'verifying' }],
     ['paused', { status: 'paused' }],
     ['done', { status: 'complete' }],
     ['failed', { status: 'failed' }],
     ['cancelled', { status: 'cancelled' }],
-    ['stalled', { notice: notice({}) }],
-    ['stalled, attempt 3/6', { notice: notice({ attempt: 3, max_attempts: 6 }) }],
+    ['stalled 42s', { notice: notice({}) }],
+    ['stalled 42s, attempt 3/6', { notice: notice({ attempt: 3, max_attempts: 6 }) }],
     ['paused', { status: 'paused', notice: notice({ code: 'RETRY', attempt: 3 }) }],
     ['hive cannot be reached', { status: 'paused', notice: notice({ code: 'HIVE_LOST' }) }],
     ['hive cannot be reached', { notice: notice({ code: 'HIVE_LOST' }) }],

@@ -33,6 +33,12 @@ export interface FakeDownload {
   cancel(): void;
 }
 
+/** Where the streams come from, and the one of all downloads. */
+export interface FakeStreams {
+  readonly hub: StreamHub;
+  readonly fleet: Channel;
+}
+
 export interface FakeJob {
   readonly id: string;
   readonly request: Request;
@@ -46,12 +52,14 @@ export interface FakeJob {
 
 const now = () => new Date().toISOString();
 
-function createFakeDownload(hub: StreamHub, jobId: string, model: string, hive: string): FakeDownload {
+function createFakeDownload({ hub, fleet }: FakeStreams, jobId: string, model: string, hive: string): FakeDownload {
   const id = newDownloadId();
   const channel = hub.channel({ mode: 'state' });
   let state = newSnapshot(id, jobId, model, hive);
   const publish = (event: string, data: object, kind: 'state' | 'keep' | 'terminal') => {
-    channel.publish({ event, data: JSON.stringify({ orchestrator_id: 'queen-1', hive_id: hive, ...data }) }, kind);
+    const told = { event, data: JSON.stringify({ orchestrator_id: 'queen-1', hive_id: hive, ...data }) };
+    channel.publish(told, kind);
+    fleet.publish(told, 'keep');
   };
   const progress = (changes: Partial<Download>) => {
     state = { ...state, ...changes };
@@ -119,10 +127,12 @@ function newSnapshot(id: string, jobId: string, model: string, hive: string): Do
   });
 }
 
-export function createFakeJob(hub: StreamHub, id: string, request: Request, hives: readonly string[]): FakeJob {
-  const channel = hub.channel({ mode: 'log' });
+export function createFakeJob(streams: FakeStreams, id: string, request: Request, hives: readonly string[]): FakeJob {
+  const channel = streams.hub.channel({ mode: 'log' });
   const model = typeof request.body.model === 'string' ? request.body.model : null;
-  const downloads = model === null ? [] : hives.map((hive) => createFakeDownload(hub, id, model, hive));
+  const isDownload = request.body.operation === 'model_download';
+  const downloads =
+    model === null || !isDownload ? [] : hives.map((hive) => createFakeDownload(streams, id, model, hive));
   let state = jobSchema.parse({
     job_id: id,
     operation: request.body.operation,

@@ -1,13 +1,16 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CancelledJob, type Hive, newJobId, RbeeError } from '@rbee/contract';
-import { createStreamHub } from '@rbee/event-stream';
+import { type Channel, createStreamHub } from '@rbee/event-stream';
 import { createWatch, type Watch } from '@rbee/testing';
+import type { ModelListing } from '../../src/answers.ts';
 import { createFakeJob, type FakeDownload, type FakeJob, type Request } from './fake-job.ts';
 import { answer, refuse, reply } from './fake-routes.ts';
 
 /** An error of the contract, any other answer, or none at all. */
 type Refusal = { readonly status: number; readonly body: unknown } | RbeeError | 'silence';
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 export interface FakeQueen {
   readonly url: string;
@@ -16,6 +19,10 @@ export interface FakeQueen {
   /** In the order in which they were asked for. */
   readonly jobs: readonly FakeJob[];
   readonly hives: Hive[];
+  /** What the stores hold. */
+  readonly stores: Mutable<ModelListing>;
+  /** The stream of all downloads. */
+  readonly fleet: Channel;
   /** Ids of downloads that are no longer in the history. */
   readonly cleared: Set<string>;
   /** What a new job does once it is accepted; the default does nothing. */
@@ -40,6 +47,7 @@ export interface FakeQueen {
 /** A queen on loopback that speaks the contract: real sockets, real streams, and a test that says what happens. */
 export async function startFakeQueen(options: { readonly token?: string } = {}): Promise<FakeQueen> {
   const hub = createStreamHub();
+  const fleet = hub.channel({ mode: 'log' });
   const requests: Request[] = [];
   const jobs = new Map<string, FakeJob>();
   const watch = createWatch(() => requests.map(({ method, path }) => `${method} ${path}`).join('\n'));
@@ -74,13 +82,15 @@ export async function startFakeQueen(options: { readonly token?: string } = {}):
       return [...jobs.values()];
     },
     hives: [hiveNamed('gpu-1')],
+    stores: { models: [], partials: [], problems: [] },
+    fleet,
     cleared: new Set(),
     onJob: () => {},
     onCancel: cancelled,
     refuses: () => null,
     startJob(request) {
       const id = typeof request.body.job_id === 'string' ? request.body.job_id : newJobId();
-      const job = createFakeJob(hub, id, request, hivesOf(request.body.hive_id, queen.hives));
+      const job = createFakeJob({ hub, fleet }, id, request, hivesOf(request.body.hive_id, queen.hives));
       jobs.set(id, job);
       return job;
     },

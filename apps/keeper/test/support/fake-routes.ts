@@ -11,13 +11,23 @@ export function answer(queen: FakeQueen, request: Request, response: ServerRespo
   if (queen.token !== null && request.headers.authorization !== `Bearer ${queen.token}`) {
     throw new RbeeError('API_KEY_INVALID', 'the token is not the right one');
   }
-  if (path.startsWith('/v1/downloads')) answerDownloads(queen, request, response);
+  if (path === '/v1/downloads/stream') openStream(queen.fleet, request.headers, response);
+  else if (path.startsWith('/v1/downloads')) answerDownloads(queen, request, response);
   else if (method === 'POST') createJob(queen, request, response);
   else if (path.startsWith('/v1/jobs')) answerJobs(queen, request, response);
   else if (path === '/v1/hives') {
     reply(response, 200, queenRoutes.listHives.success.body.parse({ hives: queen.hives }));
-  } else if (path === '/v1/info') reply(response, 200, queenRoutes.info.success.body.parse(infoOf(queen)));
+  } else if (path === '/v1/models') reply(response, 200, queen.stores);
+  else if (method === 'PATCH') limitHive(queen, request, response);
+  else if (path === '/v1/info') reply(response, 200, queenRoutes.info.success.body.parse(infoOf(queen)));
   else throw new RbeeError('ROUTE_NOT_FOUND', `there is no route ${path}`);
+}
+
+function limitHive(queen: FakeQueen, { path, body }: Request, response: ServerResponse): void {
+  const name = path.slice('/v1/hives/'.length);
+  const hive = queen.hives.find((each) => each.hive_id === name);
+  if (hive === undefined) throw new RbeeError('HIVE_NOT_FOUND', `there is no hive ${name}`);
+  reply(response, 200, { ...hive, max_bandwidth: body.max_bandwidth });
 }
 
 export function reply(response: ServerResponse, status: number, body: unknown): void {

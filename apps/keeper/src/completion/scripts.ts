@@ -1,0 +1,52 @@
+/** The hidden command that the scripts ask: the words so far, the last one unfinished; a candidate a line, a tab, a note. */
+export const COMPLETE_WORD = '__complete';
+
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
+
+const BASH = `# bash completion of rbee-keeper
+_rbee_keeper() {
+  local IFS=$'\\n' line word="\${COMP_WORDS[COMP_CWORD]}"
+  COMPREPLY=()
+  [[ $word == '=' ]] && word=''
+  for line in $("\${COMP_WORDS[0]}" ${COMPLETE_WORD} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null); do
+    line="\${line%%$'\\t'*}"
+    [[ $line == "$word"* ]] && COMPREPLY+=("$line")
+  done
+}
+complete -F _rbee_keeper rbee-keeper rbee
+`;
+
+const ZSH = `#compdef rbee-keeper rbee
+# zsh completion of rbee-keeper
+_rbee_keeper() {
+  local line
+  local -a candidates
+  for line in "\${(@f)$("\${words[1]}" ${COMPLETE_WORD} "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+    [[ -n $line ]] && candidates+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+  done
+  (( \${#candidates} )) && _describe 'rbee-keeper' candidates
+}
+if [[ \${funcstack[1]} == _rbee_keeper ]]; then
+  _rbee_keeper "$@"
+else
+  compdef _rbee_keeper rbee-keeper rbee
+fi
+`;
+
+const FISH = `# fish completion of rbee-keeper
+function __rbee_keeper_complete
+    set -l words (commandline -opc)
+    set -l word (commandline -ct)
+    $words[1] ${COMPLETE_WORD} $words[2..] "$word" 2>/dev/null
+end
+complete -c rbee-keeper -f -a '(__rbee_keeper_complete)'
+complete -c rbee -f -a '(__rbee_keeper_complete)'
+`;
+
+const SCRIPTS: Readonly<Record<Shell, string>> = { bash: BASH, zsh: ZSH, fish: FISH };
+
+/** What a shell reads to complete the words of this program. */
+export function completionScript(shell: Shell): string {
+  return SCRIPTS[shell];
+}

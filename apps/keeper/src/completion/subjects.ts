@@ -1,0 +1,68 @@
+import type { ListClient } from '../daemon-client/lists.ts';
+import type { Io } from '../session.ts';
+import { type GlobalOptions, queenSettings } from '../settings.ts';
+
+/** Somebody waits at the prompt: a queen that takes longer has nothing to say. */
+const ASK_TIMEOUT_MS = 1_500;
+const MAX_DOWNLOADS = 200;
+
+/** What can be named on a command line that only the queen knows. */
+export type Subject = 'download' | 'job' | 'hive' | 'model';
+
+export interface Candidate {
+  readonly value: string;
+  /** What it is, for shells that show it. */
+  readonly note: string;
+}
+
+/** The names of a kind that the queen knows and that go with what is written; none where it cannot be asked. */
+export async function candidatesOf(
+  subject: Subject | null,
+  options: GlobalOptions,
+  io: Io,
+  written: string,
+): Promise<readonly Candidate[]> {
+  if (subject === null) return [];
+  const signal = AbortSignal.any([io.interrupt, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+  try {
+    const { createListClient } = await import('../daemon-client/lists.ts');
+    return await listed(subject, createListClient(queenSettings(options, io.env)), signal, written);
+  } catch {
+    // Whatever it is, a prompt is no place to tell it.
+    return [];
+  }
+}
+
+async function listed(
+  subject: Subject,
+  client: ListClient,
+  signal: AbortSignal,
+  written: string,
+): Promise<readonly Candidate[]> {
+  switch (subject) {
+    case 'hive':
+      return (await client.hives(signal)).map(({ hive_id: value, online }) =>
+        candidate(value, online ? 'online' : 'offline'),
+      );
+    case 'job':
+      return (await client.jobs(signal)).map((job) =>
+        candidate(job.job_id, `${job.state} ${job.model ?? job.operation}`),
+      );
+    case 'download': {
+      const { downloads } = await client.downloads({ limit: MAX_DOWNLOADS }, signal);
+      return downloads.map((each) => candidate(each.download_id, `${each.status} ${each.model_ref}`));
+    }
+    case 'model': {
+      const { models } = await client.models(signal);
+      const isRef = written.includes(':') || written.includes('/');
+      const named = models.map(({ model_id: id, model_ref: ref }) => (isRef ? candidate(ref, id) : candidate(id, ref)));
+      return [...new Map(named.map((each) => [each.value, each])).values()];
+    }
+  }
+}
+
+/** Text of others in one line of one candidate, whatever it holds. */
+function candidate(value: string, note: string): Candidate {
+  const clean = (text: string) => text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+  return { value: clean(value), note: clean(note) };
+}

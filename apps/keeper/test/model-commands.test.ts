@@ -1,0 +1,334 @@
+import { EXIT_CODES, type ModelDetail, type ModelPlan, modelIdOf, RbeeError } from '@rbee/contract';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ListedModel } from '../src/answers.ts';
+import type { FakeJob } from './support/fake-job.ts';
+import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
+import { runKeeper, startKeeper } from './support/keeper.ts';
+
+const COMMIT = '0123456789abcdef0123456789abcdef01234567';
+const PINNED = `hf:org/repo@${COMMIT}::file=model.Q4_K_M.gguf`;
+const ID = modelIdOf(PINNED);
+const MODIFIED = '2026-01-02T03:04:05.000Z';
+
+let queen: FakeQueen;
+beforeEach(async () => {
+  queen = await startFakeQueen();
+  queen.hives.push(hiveNamed('gpu-2'));
+  queen.stores.models = [listed(PINNED, 'gpu-1')];
+});
+afterEach(() => queen.close());
+
+function listed(ref: string, hive: string): ListedModel {
+  return {
+    hive_id: hive,
+    model_id: modelIdOf(ref),
+    model_ref: ref,
+    bytes: 637_800_000,
+    files: 1,
+    path: '/models/model.Q4_K_M.gguf',
+    modified_at: MODIFIED,
+  };
+}
+
+const gguf = {
+  architecture: 'llama',
+  name: 'Tiny',
+  parameters: 7_600_000_000,
+  quantisation: 'Q4_K_M',
+  context_length: 4096,
+};
+
+const detail: ModelDetail = {
+  ...listed(PINNED, 'gpu-1'),
+  model_id: ID,
+  file_list: [{ path: 'model.Q4_K_M.gguf', bytes: 637_800_000, sha256: 'ab'.repeat(32), stored_at: '/blobs/x' }],
+  gguf,
+};
+
+/** Every job answers with this and completes. */
+function answers(...payloads: readonly Record<string, unknown>[]): void {
+  queen.onJob = (job) => {
+    for (const payload of payloads) job.data(String(job.request.body.operation), payload);
+    job.end({ state: 'completed' });
+  };
+}
+
+const asked = () => queen.jobs.map((job: FakeJob) => job.request.body);
+const keeper = (...words: string[]) => runKeeper(words, { queen });
+
+describe('model plan', () => {
+  const plan: ModelPlan = {
+    model_ref: 'hf:org/repo:Q4_K_M',
+    pinned_ref: PINNED,
+    files: [
+      { path: 'model.Q4_K_M.gguf', bytes: 4_900_000_000, sha256: null, present_bytes: 1_200_000_000 },
+      { path: 'README.md', bytes: null, sha256: null, present_bytes: 0 },
+    ],
+    total: 4_900_000_000,
+    present_bytes: 1_200_000_000,
+    needed_bytes: 3_700_000_000,
+    free_bytes: 500_000_000_000,
+    fits: true,
+    gguf,
+  };
+
+  it('shows files, sizes, what is there, what a GGUF says of itself, and whether it fits', async () => {
+    answers({ hive_id: 'gpu-2', ...plan });
+    const { code, stdout, stderr } = await keeper('model', 'plan', 'org/repo:Q4_K_M');
+    expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
+    expect(asked()).toMatchObject([{ operation: 'model_plan', model: 'org/repo:Q4_K_M' }]);
+    expect(asked()[0]).not.toHaveProperty('hive_id');
+    expect(stdout).toContain('gguf    llama, 7.6B parameters, Q4_K_M, context 4096, Tiny\n');
+    expect(stdout).toMatch(/^FILE +SIZE +THERE\nmodel\.Q4_K_M\.gguf +4\.9 GB +1\.2 GB\nREADME\.md +size unknown\n/m);
+    expect(stdout).toContain('2 files, 4.9 GB; 1.2 GB there already, 3.7 GB to fetch\n');
+    expect(stdout).toContain('500.0 GB free on gpu-2: it fits\n');
+  });
+
+  it('asks the hive that is named, and prints the plan as one line with --json', async () => {
+    answers({ hive_id: 'gpu-1', ...plan, fits: false });
+    const { code, stdout } = await keeper('model', 'plan', 'hf:org/repo', '--hive', 'gpu-1', '--json');
+    expect(code).toBe(EXIT_CODES.done);
+    expect(asked()).toMatchObject([{ hive_id: 'gpu-1' }]);
+    expect(JSON.parse(stdout)).toEqual({ hive_id: 'gpu-1', ...plan, fits: false });
+  });
+
+  it('ends with what the hive says where there is no plan', async () => {
+    queen.onJob = (job) => job.end({ state: 'failed', message: 'the repo is gated' }, 'MODEL_GATED');
+    const { code, stdout, stderr } = await keeper('model', 'plan', 'org/repo');
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });
+    expect(stderr).toContain('error: the repo is gated');
+    expect(stderr).toContain('hint: look at the disk');
+  });
+
+  it('cancels its job on Ctrl+C', async () => {
+    const program = await startKeeper(['model', 'plan', 'org/repo'], { queen });
+    await queen.waitForRequest('GET', /stream$/);
+    expect(await program.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    const [job] = queen.jobs;
+    expect(queen.requests.some(({ method, path }) => method === 'DELETE' && path === `/v1/jobs/${job?.id}`)).toBe(true);
+  });
+});
+
+describe('model get', () => {
+  it.each([
+    ['an id', ID],
+    ['the beginning of an id', ID.slice(0, 8)],
+    ['the beginning without its prefix', ID.slice(2, 9)],
+    ['the pinned ref', PINNED],
+    ['a ref without a revision', 'hf:org/repo::file=model.Q4_K_M.gguf'],
+    ['a short ref', 'org/repo:q4_k_m'],
+    ['a repo that has one model', 'org/repo'],
+    ['the beginning of a commit', `hf:org/repo@${COMMIT.slice(0, 12)}`],
+  ])('takes %s', async (_, text) => {
+    answers({ ...detail });
+    const { code, stdout } = await keeper('model', 'show', text);
+    expect(code).toBe(EXIT_CODES.done);
+    expect(asked()).toMatchObject([{ operation: 'model_get', id: ID }]);
+    expect(stdout).toMatch(new RegExp(`^model +${ID}\nref +hf:org/repo@`));
+    expect(stdout).toMatch(/^FILE +SIZE +SHA256\nmodel\.Q4_K_M\.gguf +637\.8 MB +(?:ab){32}\n/m);
+  });
+
+  it('shows the copy of every hive, and has them in one line of JSON', async () => {
+    answers({ ...detail }, { ...detail, hive_id: 'gpu-2' });
+    expect((await keeper('model', 'get', ID)).stdout.match(/^hive +gpu-[12]$/gm)).toHaveLength(2);
+    const { stdout } = await keeper('model', 'get', ID, '--json');
+    expect(JSON.parse(stdout).models).toMatchObject([{ hive_id: 'gpu-1', gguf }, { hive_id: 'gpu-2' }]);
+  });
+
+  it('says what may have been meant by an id that is none', async () => {
+    const wrong = `${ID.slice(0, 7)}${ID[7] === '0' ? '1' : '0'}`;
+    const { code, stderr } = await keeper('model', 'get', wrong);
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toContain(`error: no model has an id that begins with "${wrong}"`);
+    expect(stderr).toContain(
+      `hint: did you mean "${ID.slice(0, wrong.length)}"? "rbee-keeper model list" shows the ids`,
+    );
+  });
+
+  it('refuses a ref that stands for several models, and names them', async () => {
+    const other = PINNED.replace('Q4_K_M', 'Q8_0');
+    queen.stores.models = [listed(PINNED, 'gpu-1'), listed(PINNED, 'gpu-2'), listed(other, 'gpu-1')];
+    const { code, stderr } = await keeper('model', 'get', 'org/repo');
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(stderr).toContain('"org/repo" stands for 2 models');
+    expect(stderr).toContain(modelIdOf(other));
+    expect((await keeper('model', 'get', 'org/repo::include=*.gguf')).code).toBe(EXIT_CODES.failed);
+  });
+});
+
+describe('model remove', () => {
+  const removed = { hive_id: 'gpu-1', model_id: ID, model_ref: PINNED, freed_bytes: 637_800_000, shared_bytes: 5_000 };
+
+  it('removes several, one after another, and says what that freed', async () => {
+    const other = PINNED.replace('Q4_K_M', 'Q8_0');
+    queen.stores.models = [listed(PINNED, 'gpu-1'), listed(other, 'gpu-1')];
+    answers(removed);
+    const { code, stdout } = await keeper('model', 'rm', ID, modelIdOf(other).slice(0, 9), '--hive', 'gpu-1');
+    expect(code).toBe(EXIT_CODES.done);
+    expect(asked()).toMatchObject([
+      { operation: 'model_delete', id: ID, hive_id: 'gpu-1' },
+      { operation: 'model_delete', id: modelIdOf(other), hive_id: 'gpu-1' },
+    ]);
+    expect(stdout.split('\n')[0]).toBe(
+      `removed ${PINNED} from gpu-1: 637.8 MB freed; 5.0 kB stay, which another model uses`,
+    );
+  });
+
+  it('asks for a hive where several have it, as the queen does, and removes the others all the same', async () => {
+    answers(removed);
+    const other = modelIdOf('hf:org/other@0::file=x.gguf');
+    queen.refuses = ({ body }) =>
+      body.id === other
+        ? new RbeeError('REQUEST_INVALID', 'gpu-1 and gpu-2 have it', { hint: 'name one with hive_id' })
+        : null;
+    const { code, stdout, stderr } = await keeper('model', 'remove', other, ID, '--json');
+    expect(code).toBe(EXIT_CODES.usage);
+    const [answer = '', failure = ''] = stdout.split('\n');
+    expect(JSON.parse(answer)).toEqual({ removed: [removed] });
+    expect(JSON.parse(failure).error.code).toBe('REQUEST_INVALID');
+    expect(stderr).toContain('gpu-1 and gpu-2 have it');
+  });
+
+  it('removes nothing where one of the texts is no model', async () => {
+    expect((await keeper('model', 'remove', ID, 'org/nothing')).code).toBe(EXIT_CODES.failed);
+    expect(queen.jobs).toEqual([]);
+  });
+});
+
+describe('model verify', () => {
+  const problem = { path: 'model.Q4_K_M.gguf', code: 'CHECKSUM_MISMATCH', message: 'its sha256 is another' };
+  const verified = (ok: boolean) => ({
+    model_id: ID,
+    model_ref: PINNED,
+    ok,
+    files: 1,
+    bytes: 637_800_000,
+    problems: ok ? [] : [problem],
+  });
+
+  it('asks all hives about all models where none is named', async () => {
+    queen.onJob = (job) => {
+      job.narrate('verify_model', 'verifying model.Q4_K_M.gguf');
+      job.data('model_verify', { hive_id: 'gpu-1', models: [verified(true)] });
+      job.data('model_verify', { hive_id: 'gpu-2', models: [] });
+      job.end({ state: 'completed' });
+    };
+    const { code, stdout, stderr } = await keeper('model', 'verify');
+    expect(code).toBe(EXIT_CODES.done);
+    expect(asked()[0]).not.toHaveProperty('id');
+    expect(asked()[0]).not.toHaveProperty('hive_id');
+    expect(stdout).toMatch(new RegExp(`\n${ID} +gpu-1 +ok +637\\.8 MB +1 +hf:org/repo`));
+    expect(stderr).toContain('verifying model.Q4_K_M.gguf\n');
+  });
+
+  it('ends with 1 where one is damaged, and says what is wrong and how to repair it', async () => {
+    answers({ hive_id: 'gpu-1', models: [verified(false)] });
+    const { code, stdout } = await keeper('model', 'verify', ID);
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stdout).toContain(`${ID} on gpu-1: model.Q4_K_M.gguf: its sha256 is another (CHECKSUM_MISMATCH)\n`);
+    expect(stdout).toContain('rbee-keeper model verify --repair');
+    const json = await keeper('model', 'verify', ID, '--json');
+    expect(JSON.parse(json.stdout).models).toEqual([{ hive_id: 'gpu-1', ...verified(false) }]);
+  });
+
+  it('with --repair downloads what is damaged again, on the hive where it is, and follows that', async () => {
+    queen.onJob = (job) => {
+      if (job.request.body.operation === 'model_verify') {
+        job.data('model_verify', { hive_id: 'gpu-2', models: [verified(false)] });
+      } else job.downloads[0]?.complete('/models/model.Q4_K_M.gguf');
+      job.end({ state: 'completed' });
+    };
+    const { code, stdout } = await keeper('model', 'verify', ID, '--repair');
+    expect(code).toBe(EXIT_CODES.done);
+    expect(asked()[1]).toMatchObject({ operation: 'model_download', model: PINNED, hive_id: 'gpu-2' });
+    expect(stdout).toMatch(/damaged[\s\S]*\n\/models\/model\.Q4_K_M\.gguf\n$/);
+    expect(stdout).not.toContain('--repair');
+  });
+
+  it('with --repair downloads nothing where nothing is damaged', async () => {
+    answers({ hive_id: 'gpu-1', models: [verified(true)] });
+    expect((await keeper('model', 'verify', '--repair')).code).toBe(EXIT_CODES.done);
+    expect(queen.jobs).toHaveLength(1);
+  });
+});
+
+describe('model prune', () => {
+  const entry = { path: '/models/x.incomplete', kind: 'partial', bytes: 1_000_000, modified_at: MODIFIED };
+
+  it('says what would go, and removes nothing, with --dry-run', async () => {
+    answers({ hive_id: 'gpu-1', dry_run: true, removed: [entry], freed_bytes: 1_000_000 });
+    const { code, stdout } = await keeper('model', 'prune', '--dry-run');
+    expect(code).toBe(EXIT_CODES.done);
+    expect(asked()).toMatchObject([{ operation: 'model_prune', dry_run: true }]);
+    expect(stdout).toMatch(/^gpu-1 +partial +1\.0 MB +2026-01-02 +\/models\/x\.incomplete\n1\.0 MB would be freed/m);
+  });
+
+  it('adds up what went on every hive', async () => {
+    const part = { dry_run: false, removed: [entry], freed_bytes: 1_000_000 };
+    answers({ hive_id: 'gpu-1', ...part }, { hive_id: 'gpu-2', ...part });
+    expect((await keeper('model', 'prune')).stdout).toContain('\n2.0 MB freed\n');
+    const { stdout } = await keeper('model', 'prune', '--json');
+    const removed = [
+      { hive_id: 'gpu-1', ...entry },
+      { hive_id: 'gpu-2', ...entry },
+    ];
+    expect(JSON.parse(stdout)).toEqual({ dry_run: false, freed_bytes: 2_000_000, removed });
+  });
+
+  it('shows what went where one hive failed, and ends with that failure', async () => {
+    queen.onJob = (job) => {
+      job.data('model_prune', { hive_id: 'gpu-1', dry_run: false, removed: [], freed_bytes: 0 });
+      job.end({ state: 'failed', message: 'gpu-2 cannot be reached' }, 'HIVE_UNAVAILABLE');
+    };
+    const { code, stdout, stderr } = await keeper('model', 'prune');
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.unreachable, stdout: 'nothing to prune\n' });
+    expect(stderr).toContain('gpu-2 cannot be reached');
+  });
+
+  it('takes no answer that is not understood for one', async () => {
+    answers({ hive_id: 'gpu-1', dry_run: true });
+    const { code, stderr } = await keeper('model', 'prune');
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toContain('its answer to model_prune is not understood');
+  });
+});
+
+describe('hives', () => {
+  it('are limited while they run, and unlimited again', async () => {
+    const { code, stdout } = await keeper('hive', 'limit', 'gpu-2', '--max-bandwidth', '50MB/s');
+    expect({ code, stdout }).toEqual({
+      code: EXIT_CODES.done,
+      stdout: 'gpu-2: at most 50.0 MB/s over all its downloads\n',
+    });
+    const request = await queen.waitForRequest('PATCH', /^\/v1\/hives\/gpu-2$/);
+    expect(request.body).toEqual({ max_bandwidth: 50_000_000 });
+    const json = await keeper('hive', 'limit', 'gpu-2', '--max-bandwidth', '0', '--json');
+    expect(JSON.parse(json.stdout)).toEqual({ hive_id: 'gpu-2', max_bandwidth: null });
+  });
+
+  it.each([
+    ['limited', ['hive', 'limit', 'gpu2', '--max-bandwidth', '1MB/s']],
+    ['asked for a plan', ['model', 'plan', 'org/repo', '--hive', 'gpu2']],
+    ['given a download', ['pull', 'org/repo', '--hive', 'gpu2']],
+  ])('that nobody knows are not %s; the error says which one may have been meant', async (_, words) => {
+    queen.hives.splice(0, 1);
+    queen.refuses = ({ method, body }) =>
+      method === 'POST' && body.hive_id === 'gpu2' ? new RbeeError('HIVE_NOT_FOUND', 'there is no hive gpu2') : null;
+    const { code, stderr } = await keeper(...words);
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toContain('error: there is no hive gpu2');
+    expect(stderr).toContain('hint: did you mean "gpu-2"? "rbee-keeper hive list" shows the names');
+  });
+});
+
+describe('model download', () => {
+  it('passes on which files to take and to leave', async () => {
+    queen.onJob = (job) => {
+      job.downloads[0]?.complete('/models/x');
+      job.end({ state: 'completed' });
+    };
+    const globs = ['--include', '*.json', '--include', '*.txt', '--exclude', 'x*'];
+    expect((await keeper('pull', 'org/repo', ...globs)).code).toBe(EXIT_CODES.done);
+    expect(asked()).toMatchObject([{ include: ['*.json', '*.txt'], exclude: ['x*'] }]);
+  });
+});
