@@ -10,6 +10,8 @@ import {
 
 const JOB_ID = 'job-0b7f7e0c-5a0e-4c39-9b1e-0a6de0e7a1b2';
 const DOWNLOAD_ID = 'dl-0197f7e0-5a0e-7c39-9b1e-0a6de0e7a1b2';
+const MODEL_ID = 'm-0b7f7e0c5a0e';
+const ID_OF_LIST: Readonly<Record<string, string>> = { jobs: JOB_ID, downloads: DOWNLOAD_ID, models: MODEL_ID };
 
 describe.each<[string, Record<string, Route>]>([
   ['hive', hiveRoutes],
@@ -28,16 +30,16 @@ describe.each<[string, Record<string, Route>]>([
     expect(route.missing !== undefined).toBe(parameters.length > 0);
     expect(route.stream === true).toBe(route.success === undefined);
     if (route.stream) expect(route.query).toBe(streamQuerySchema);
-    const isVerb = /\/(?:pause|resume|retry)$/.test(route.path);
+    const isVerb = /\/(?:pause|resume|retry|verify)$/.test(route.path);
     expect(route.body !== undefined).toBe(route.method === 'PATCH' || (route.method === 'POST' && !isVerb));
     expect(route.summary).not.toBe('');
   });
 
   it.each(entries.filter(([, { params }]) => params !== undefined))('%s refuses what is no id', (_name, route) => {
-    const id = route.path.includes('/jobs/') ? JOB_ID : DOWNLOAD_ID;
-    const other = id === JOB_ID ? DOWNLOAD_ID : JOB_ID;
+    const id = ID_OF_LIST[/\/(\w+)\/:id/.exec(route.path)?.[1] ?? ''] ?? '';
+    const others = Object.values(ID_OF_LIST).filter((each) => each !== id);
     expect(route.params?.parse({ id })).toEqual({ id });
-    for (const bad of ['', '1', other, id.toUpperCase(), `${id}\n`, `${id}/..`, '..', id.slice(0, -1)]) {
+    for (const bad of ['', '1', ...others, id.toUpperCase(), `${id}\n`, `${id}/..`, '..', id.slice(0, -1)]) {
       expect([bad, route.params?.safeParse({ id: bad }).success]).toEqual([bad, false]);
     }
     expect(route.params?.safeParse({}).success).toBe(false);
