@@ -17,7 +17,16 @@ try {
 }
 
 async function readHeader({ name }: GgufTask) {
-  const { metadata, parameterCount } = await gguf(ANY_URL, { fetch: fetchRange, computeParametersCount: true });
+  let lengthBytes = Number.POSITIVE_INFINITY;
+  const fetchPart: typeof fetch = async (_, init) => {
+    const part = await readPart(init);
+    lengthBytes = Math.min(lengthBytes, part.lengthBytes);
+    return part.response;
+  };
+  const parsed = await gguf(ANY_URL, { fetch: fetchPart, computeParametersCount: true });
+  // The parser takes zeros for what is missing at the end.
+  if (parsed.tensorInfoByteRange[1] > lengthBytes) throw new Error('it is cut');
+  const { metadata, parameterCount } = parsed;
   const values: Readonly<Record<string, unknown>> = { ...metadata };
   const architecture = textOrNull(values['general.architecture']);
   const fileType = numberOrNull(values['general.file_type']);
@@ -31,14 +40,19 @@ async function readHeader({ name }: GgufTask) {
   };
 }
 
-async function fetchRange(_: unknown, init?: RequestInit): Promise<Response> {
+/** One range that the parser asks for; and where the file ends, once a part is shorter than asked for. */
+async function readPart(init: RequestInit | undefined): Promise<{ response: Response; lengthBytes: number }> {
   const range = new Headers(init?.headers).get('range') ?? '';
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
-  const start = Number(first);
-  say({ kind: 'read', start, end: Number(last) + 1 });
+  const [start, end] = [Number(first), Number(last) + 1];
+  say({ kind: 'read', start, end });
   const [{ bytes, total }] = (await once(port, 'message')) as [ToWorker];
   const headers = { 'content-range': `bytes ${start}-${start + bytes.length - 1}/${total ?? '*'}` };
-  return new Response(bytes, { status: 206, headers });
+  const isShort = start + bytes.length < end;
+  return {
+    response: new Response(bytes, { status: 206, headers }),
+    lengthBytes: isShort ? start + bytes.length : Number.POSITIVE_INFINITY,
+  };
 }
 
 function textOrNull(value: unknown): string | null {
