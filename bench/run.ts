@@ -2,11 +2,19 @@
 import { constants } from 'node:os';
 import { downloadBench } from './src/download/command.ts';
 import { UsageError, usage } from './src/download/options.ts';
+import { storeBench } from './src/store/command.ts';
+import { storeUsage } from './src/store/options.ts';
 
 const usageExitCode = 2;
 const signalExitCode = 128;
 
+const benches = new Map([
+  ['download', { run: downloadBench, usage }],
+  ['store', { run: storeBench, usage: storeUsage }],
+]);
+
 const [name, ...args] = process.argv.slice(2);
+const bench = benches.get(name ?? '');
 const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -15,12 +23,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 const wantsHelp = args.includes('--help') || args.includes('-h');
-if (name !== 'download' || wantsHelp) {
-  process.stdout.write(usage);
+if (bench === undefined || wantsHelp) {
+  process.stdout.write(bench?.usage ?? [...benches.values()].map((each) => each.usage).join('\n'));
   process.exitCode = wantsHelp ? 0 : usageExitCode;
 } else {
   try {
-    process.exitCode = await downloadBench(args, {
+    process.exitCode = await bench.run(args, {
       signal: abort.signal,
       print: (text) => process.stdout.write(text),
       tell: (line) => process.stderr.write(`bench: ${line}\n`),

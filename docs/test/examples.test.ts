@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
 import { parseDownloadOptions } from '../../bench/src/download/options.ts';
+import { parseStoreOptions } from '../../bench/src/store/options.ts';
 import { hiveRoutes, parseModelRef, queenRoutes } from '../../packages/contract/src/index.ts';
 import { flagOf, keyOf, type SettingsTable } from '../../packages/daemon/src/index.ts';
 import { fullHelpOf, optionsIn } from './keeper-help.ts';
@@ -99,8 +100,9 @@ describe('the examples of the pages', () => {
     const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
     expect(used.length).toBeGreaterThan(0);
     for (const [, , , , bench, ...options] of used) {
-      expect(bench).toBe('download');
-      expect(() => parseDownloadOptions(options), options.join(' ')).not.toThrow();
+      expect(['download', 'store']).toContain(bench);
+      const parse = bench === 'store' ? parseStoreOptions : parseDownloadOptions;
+      expect(() => parse(options), options.join(' ')).not.toThrow();
     }
   });
 

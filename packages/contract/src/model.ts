@@ -17,7 +17,7 @@ export const modelSchema = z.object({
 export type Model = z.infer<typeof modelSchema>;
 
 /** What has been fetched of a file that is not complete. */
-export const partialFileSchema = z.object({
+const partialFileSchema = z.object({
   path: z.string(),
   /** The repo or host it comes from, as a ref names it; null where nothing on disk tells. */
   origin: z.string().nullable(),
@@ -28,7 +28,7 @@ export const partialFileSchema = z.object({
 export type PartialFile = z.infer<typeof partialFileSchema>;
 
 /** Something in the store that cannot be read as what it should be; it hides nothing else. */
-export const storeProblemSchema = z.object({ path: z.string(), message: z.string() });
+const storeProblemSchema = z.object({ path: z.string(), message: z.string() });
 export type StoreProblem = z.infer<typeof storeProblemSchema>;
 
 export const modelListSchema = z.object({

@@ -1,8 +1,10 @@
 import { chmod, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { modelIdOf, modelListSchema } from '@rbee/contract';
+import { startHub, type TestHub } from '@rbee/testing';
+import { transferFile } from '@rbee/transfer';
+import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { journalPathOf, saveJournal } from '../../../../packages/transfer/src/journal.ts';
 import { COMMIT, OTHER_COMMIT, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
 
 let test: TestStore;
@@ -191,52 +193,66 @@ describe('what other tools put there', () => {
 });
 
 describe('partials', () => {
-  it('of ours have the bytes and the total that their journal tells; others have the size of the file', async () => {
-    const ours = test.layout.partial(PLACE, 'a'.repeat(64));
-    await mkdir(dirname(ours), { recursive: true });
-    await writeFile(ours, Buffer.alloc(100));
-    const facts = { boot: null, url: 'https://cdn.example/x', validator: '"v"', sha256: null, gitSha1: null };
-    await saveJournal(ours, {
-      ...facts,
-      size: 1_000,
-      ranges: [
-        [0, 30],
-        [50, 100],
-      ],
-    });
-    await writeFile(test.layout.damaged(PLACE, 'b'.repeat(64)), 'damaged');
-    const theirs = join(test.layout.blobsFolder(PLACE), `${'c'.repeat(64)}.incomplete`);
-    await writeFile(theirs, 'half');
-    await test.age(theirs, 1);
-    expect((await listed()).partials).toEqual([
-      { path: ours, origin: PLACE, bytes: 80, total: 1_000, modified_at: expect.any(String) },
+  const SIZE = 400_000;
+
+  /** A real one: a transfer that was stopped when about half had come. */
+  async function stopHalfway(hub: TestHub, partialPath: string): Promise<void> {
+    const { sha256 } = hub.addRepo({ id: 'org/model', files: { 'm.gguf': { size: SIZE, seed: 1 } } }).files[0] ?? {};
+    hub.fault({ kind: 'stall', afterBytes: SIZE / 2, server: 'cdn' });
+    const controller = new AbortController();
+    const dispatcher = new Agent();
+    const url = hub.signedUrl('org/model', 'm.gguf');
+    const running = transferFile(
       {
-        path: theirs,
-        origin: PLACE,
-        bytes: 4,
-        total: null,
-        modified_at: new Date(test.clock.now() - 3_600_000).toISOString(),
+        ...{ partialPath, finalPath: `${partialPath}.never`, size: SIZE, sha256: sha256 ?? null, gitSha1: null },
+        ...{ name: 'm.gguf', locate: async () => ({ url }) },
       },
-    ]);
-    await rm(journalPathOf(ours));
-    expect((await listed()).partials).toContainEqual(expect.objectContaining({ path: ours, bytes: 0, total: null }));
+      {
+        ...{ signal: controller.signal, dispatcher, headersTimeoutMs: 10_000, stallTimeoutMs: 10_000 },
+        ...{ retry: { attempts: 1, baseDelayMs: 1, maxDelayMs: 1 }, onNotice: () => {} },
+        onState: ({ bytes }) => bytes >= SIZE / 4 && controller.abort(new Error('stopped')),
+      },
+    );
+    await expect(running).rejects.toThrow('stopped');
+    await dispatcher.destroy();
+  }
+
+  it('of ours have the bytes, the total and the origin that their journal tells', async () => {
+    const hub = await startHub();
+    const fromHub = test.layout.partial(PLACE, 'a'.repeat(64));
+    const fromElsewhere = test.layout.partial('https:abc', 'b'.repeat(64));
+    for (const path of [fromHub, fromElsewhere]) await stopHalfway(hub, path);
+    await writeFile(test.layout.damaged(PLACE, 'b'.repeat(64)), 'damaged');
+    const { partials } = await listed();
+    expect(partials).toHaveLength(2);
+    for (const { bytes, total } of partials) {
+      expect(bytes).toBeGreaterThanOrEqual(SIZE / 4);
+      expect(bytes).toBeLessThan(SIZE);
+      expect(total).toBe(SIZE);
+    }
+    expect(partials.map(({ path, origin }) => [path, origin]).sort()).toEqual(
+      [
+        [fromHub, PLACE],
+        [fromElsewhere, hub.cdnUrl],
+      ].sort(),
+    );
+    await hub.close();
   });
 
-  it('from elsewhere name the host that their journal tells', async () => {
-    const partial = test.layout.partial('https:abc', 'd'.repeat(64));
-    await mkdir(dirname(partial), { recursive: true });
-    await writeFile(partial, 'half');
-    const url = 'https://files.example:8443/m.gguf';
-    await saveJournal(partial, {
-      boot: null,
-      url,
-      validator: '"v"',
-      size: 9,
-      sha256: null,
-      gitSha1: null,
-      ranges: [[0, 4]],
-    });
-    expect((await listed()).partials).toMatchObject([{ origin: 'https://files.example:8443', bytes: 4, total: 9 }]);
+  it('of ours that no journal tells of count nothing', async () => {
+    const path = test.layout.partial(PLACE, 'a'.repeat(64));
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, 'bytes');
+    expect((await listed()).partials).toMatchObject([{ path, origin: PLACE, bytes: 0, total: null }]);
+  });
+
+  it('of other tools have the size of the file, and its age', async () => {
+    const path = join(test.layout.blobsFolder(PLACE), `${'c'.repeat(64)}.incomplete`);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, 'half');
+    await test.age(path, 1);
+    const modified_at = new Date(test.clock.now() - 3_600_000).toISOString();
+    expect((await listed()).partials).toEqual([{ path, origin: PLACE, bytes: 4, total: null, modified_at }]);
   });
 });
 

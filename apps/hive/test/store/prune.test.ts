@@ -2,7 +2,6 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { journalPathOf } from '../../../../packages/transfer/src/journal.ts';
 import { COMMIT, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
 
 let test: TestStore;
@@ -18,6 +17,7 @@ async function put(path: string, hours: number, content = 'old'): Promise<string
   return path;
 }
 
+const journalPathOf = (partial: string) => partial.replace(/incomplete$/, 'journal.incomplete');
 const inBlobs = (name: string) => join(test.layout.blobsFolder(PLACE), name);
 
 async function pruned(options: Parameters<TestStore['prune']>[0] = {}) {
