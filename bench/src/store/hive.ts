@@ -50,9 +50,13 @@ export async function startBenchHive(folder: string, hubUrl: string): Promise<Be
 }
 
 async function urlOf(service: Service): Promise<string> {
-  const { url } = JSON.parse((await service.firstLine).split('\n')[0] ?? '') as { url?: string };
-  if (url === undefined) throw new Error('the first line of the hive does not say where it listens');
-  return url;
+  try {
+    const line = await service.waitForLine(/"msg":"listening"/);
+    return String((JSON.parse(line) as { url?: string }).url);
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
 }
 
 async function peakMbOf(pid: number): Promise<number | null> {
