@@ -87,11 +87,11 @@ describe('the header of a GGUF file', () => {
   });
 
   it.each<[string, RequestListener, string]>([
-    ['redirects without end', (_, response) => response.writeHead(302, { location: '/' }).end(), 'SOURCE_UNAVAILABLE'],
+    ['redirects without end', (_, response) => response.writeHead(302, { location: '/' }).end(), 'DOWNLOAD_FAILED'],
     [
       'redirects to a file',
       (_, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
-      'SOURCE_UNAVAILABLE',
+      'SOURCE_NOT_ALLOWED',
     ],
     ['refuses', (_, response) => response.writeHead(403).end(), 'MODEL_ACCESS_DENIED'],
     [

@@ -1,4 +1,4 @@
-import { open, readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { open, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   modelDetailSchema,
@@ -9,7 +9,7 @@ import {
   modelsPrunedSchema,
   modelVerifiedSchema,
 } from '@rbee/contract';
-import { makeSampleGguf } from '@rbee/testing';
+import { makeSampleGguf, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { follow, startTestHive, type TestHive } from './support.ts';
 
@@ -100,7 +100,7 @@ describe('a plan', () => {
 
   it('is refused at once where that needs no network', async () => {
     const refused = await Promise.all(
-      ['hf:..', 'file:///etc/passwd'].map((model) => hive.api('POST', '/v1/jobs', { operation: 'model_plan', model })),
+      ['hf:..', 'file:///etc/hosts'].map((model) => hive.api('POST', '/v1/jobs', { operation: 'model_plan', model })),
     );
     expect(refused.map(({ status }) => status)).toEqual([400, 403]);
   });
@@ -239,6 +239,33 @@ describe('a prune', () => {
     expect(ran.payload).toMatchObject({ dry_run: false, removed: [{ kind: 'partial', path: partial }] });
     expect(actions(ran)).toEqual(['prune_start', 'prune_removed', 'prune_complete']);
     expect((await readdir(hive.modelsDir)).filter((name) => name !== '.locks')).toEqual([]);
+  });
+});
+
+describe('models of other sources', () => {
+  it('are planned with their header, listed, verified and removed as those of a hub', async () => {
+    await hive.close();
+    hive = await startTestHive({ RBEE_HIVE_ALLOWED_SOURCES: 'hf,http,file' });
+    const folder = await tempDir();
+    const path = join(folder.path, 'local.gguf');
+    await writeFile(path, GGUF);
+    hive.hub.addRepo({ id: 'org/model', files: { 'm.gguf': GGUF } });
+    for (const model of [`file://${path}`, hive.hub.resolveUrl('org/model', 'm.gguf')]) {
+      const plan = await hive.run({ operation: 'model_plan', model });
+      expect(plan).toMatchObject({ end: '[DONE]', payload: { total: GGUF.length, present_bytes: 0, gguf } });
+      expect((await download(model)).end).toBe('[DONE]');
+    }
+    const list = modelListSchema.parse((await hive.api('GET', '/v2/models')).body);
+    expect(list).toMatchObject({ models: [{ bytes: GGUF.length }, { bytes: GGUF.length }], problems: [] });
+    const all = await hive.run({ operation: 'model_verify' });
+    expect(modelVerifiedSchema.parse(all.payload).models).toMatchObject([{ ok: true }, { ok: true }]);
+    for (const { model_id } of list.models) {
+      expect((await hive.api('GET', `/v2/models/${model_id}`)).body).toMatchObject({ gguf });
+      expect((await hive.api('DELETE', `/v2/models/${model_id}`)).body).toMatchObject({ freed_bytes: GGUF.length });
+    }
+    expect((await hive.api('GET', '/v2/models')).body).toEqual({ models: [], partials: [], problems: [] });
+    expect((await readFile(path)).equals(GGUF)).toBe(true);
+    await folder.remove();
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { COMMIT, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
+import { COMMIT, OTHER_COMMIT, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
 
 let test: TestStore;
 beforeEach(async () => {
@@ -100,6 +100,30 @@ describe('pruning', () => {
     await test.age(own, 25);
     expect(await pruned()).toEqual([['link', own]]);
     expect(await test.store.list()).toEqual({ models: [], partials: [], problems: [] });
+  });
+
+  it('removes older versions of what a tag or a URL leads to, but not while an entry cannot be read', async () => {
+    const place = 'ollama:library-x';
+    const put = async (content: string, commit: string) => {
+      const blobName = await test.putBlob(content, { place });
+      await test.age(test.layout.blob(place, blobName), 100);
+      const files = [{ path: 'x.gguf', blobName, sha256: blobName }];
+      await test.store.publish({ place, revision: 'latest', commit, modelRef: 'ollama:x', files });
+    };
+    await put('older', COMMIT);
+    await put('newer', OTHER_COMMIT);
+    expect(await pruned()).toEqual([]);
+    test.clock.advance(25 * 3_600_000);
+    const damaged = join(test.layout.catalogFolder(), 'm-000000000000.json');
+    await writeFile(damaged, 'damaged');
+    expect(await pruned()).toEqual([]);
+    await rm(damaged);
+    expect(await pruned()).toEqual([
+      ['link', test.layout.snapshotFile(place, COMMIT, 'x.gguf')],
+      ['blob', test.layout.blob(place, sha256Of('older'))],
+    ]);
+    expect((await test.store.list()).models).toMatchObject([{ model_ref: 'ollama:x', bytes: 5 }]);
+    expect(await readdir(test.layout.snapshotsFolder(place))).toEqual([OTHER_COMMIT]);
   });
 
   it('leaves a place alone that a download may want, or uses', async () => {
