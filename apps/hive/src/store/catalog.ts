@@ -61,15 +61,18 @@ export async function putEntry(
 /** Every entry that can be read, and what is wrong with the others. */
 export async function readCatalog(layout: Layout): Promise<Catalog> {
   const names = await ifThere(readdir(layout.catalogFolder()), []);
+  const read = await mapAtOnce(names.filter((name) => !isUnfinished(name)).sort(), async (name) => {
+    const path = join(layout.catalogFolder(), name);
+    return { path, entry: await readEntry(layout, path, name) };
+  });
+  // In the order of the names, however the disk answered.
   const entries: CatalogEntry[] = [];
   const problems: StoreProblem[] = [];
-  await mapAtOnce(names.filter((name) => !isUnfinished(name)).sort(), async (name) => {
-    const path = join(layout.catalogFolder(), name);
-    const read = await readEntry(layout, path, name);
-    if (read === null) return;
-    if ('problem' in read) problems.push({ path, message: read.problem });
-    else entries.push(read);
-  });
+  for (const { path, entry } of read) {
+    if (entry === null) continue;
+    if ('problem' in entry) problems.push({ path, message: entry.problem });
+    else entries.push(entry);
+  }
   return { entries, problems };
 }
 

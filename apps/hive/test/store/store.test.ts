@@ -109,7 +109,11 @@ describe('a published model', () => {
   it('may be published by many at once, and none fails', async () => {
     await test.putBlob(CONTENT);
     const paths = Array.from({ length: 30 }, (_, index) => `m-${index % 5}.gguf`);
-    await Promise.all(paths.map((path) => test.download([{ path, content: CONTENT }])));
+    const publishOne = (path: string) => {
+      const modelRef = `hf:org/model@${COMMIT}::file=${path}`;
+      return store.publish({ place: PLACE, revision: 'main', commit: COMMIT, modelRef, files: [{ ...FILE, path }] });
+    };
+    await Promise.all(paths.map(publishOne));
     expect(await readFile(store.layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
     expect((await store.list()).models).toHaveLength(5);
     expect(await readdir(store.layout.refsFolder(PLACE))).toEqual(['main']);
