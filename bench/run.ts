@@ -4,6 +4,8 @@ import { cliBench } from './src/cli/command.ts';
 import { cliUsage } from './src/cli/options.ts';
 import { downloadBench } from './src/download/command.ts';
 import { UsageError, usage } from './src/download/options.ts';
+import { storeBench } from './src/store/command.ts';
+import { storeUsage } from './src/store/options.ts';
 
 const usageExitCode = 2;
 const signalExitCode = 128;
@@ -11,6 +13,7 @@ const signalExitCode = 128;
 const benches = new Map([
   ['download', { run: downloadBench, usage }],
   ['cli', { run: cliBench, usage: cliUsage }],
+  ['store', { run: storeBench, usage: storeUsage }],
 ]);
 
 const [name, ...args] = process.argv.slice(2);

@@ -96,7 +96,9 @@ describe('a registry', () => {
     const { sha256 } = registry.addModel('library/tiny', 'latest', FILE);
     const { path, data } = await completed('ollama:tiny');
     expect((await readFile(path)).equals(BYTES)).toBe(true);
-    expect(path).toMatch(/\/rbee\/ollama\/library-tiny--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/tiny-latest\.gguf$/);
+    expect(path).toMatch(
+      /\/rbee\/ollama\/models\/library-tiny--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/tiny-latest\.gguf$/,
+    );
     expect(data['sha256']).toBe(sha256);
     expect((await completed('ollama:tiny')).download).toMatchObject({ bytes_reused: FILE.size });
   });
@@ -114,7 +116,9 @@ describe('a file of the machine', () => {
     await writeFile(original, BYTES);
     const { path, data, lines } = await completed(`file://${original}`);
     expect((await readFile(path)).equals(BYTES)).toBe(true);
-    expect(path).toMatch(/\/rbee\/file\/my-model\.gguf--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/my model\.gguf$/);
+    expect(path).toMatch(
+      /\/rbee\/file\/models\/my-model\.gguf--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/my model\.gguf$/,
+    );
     expect(data['sha256']).toMatch(/^[0-9a-f]{64}$/);
     expect(lines.some((line) => line.includes('is on this machine'))).toBe(true);
     expect((await stat(path)).ino).not.toBe((await stat(original)).ino);

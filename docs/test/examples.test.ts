@@ -5,6 +5,7 @@ import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
 import { parseCliOptions } from '../../bench/src/cli/options.ts';
 import { parseDownloadOptions } from '../../bench/src/download/options.ts';
+import { parseStoreOptions } from '../../bench/src/store/options.ts';
 import { hiveRoutes, parseModelRef, queenRoutes } from '../../packages/contract/src/index.ts';
 import { flagOf, keyOf, type SettingsTable } from '../../packages/daemon/src/index.ts';
 import { fullHelpOf, optionsIn } from './keeper-help.ts';
@@ -109,11 +110,16 @@ describe('the examples of the pages', () => {
 
   it('run benches with options that they have', () => {
     const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
+    const parsers = new Map<string, (options: string[]) => unknown>([
+      ['download', parseDownloadOptions],
+      ['store', parseStoreOptions],
+      ['cli', parseCliOptions],
+    ]);
     expect(used.length).toBeGreaterThan(0);
     for (const [, , , , bench, ...options] of used) {
-      const parse = bench === 'cli' ? parseCliOptions : parseDownloadOptions;
-      expect(['download', 'cli']).toContain(bench);
-      expect(() => parse(options), options.join(' ')).not.toThrow();
+      const parse = parsers.get(bench ?? '');
+      expect(parse, bench).toBeDefined();
+      expect(() => parse?.(options), options.join(' ')).not.toThrow();
     }
   });
 

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import {
   downloadEventSchemas,
+  ggufSchema,
   hiveReadySchema,
   hiveRoutes,
   hiveSchema,
+  modelDetailSchema,
+  modelListSchema,
+  modelPlanSchema,
+  modelRemovedSchema,
   modelSchema,
+  modelsPrunedSchema,
+  modelVerifiedSchema,
   operationSchema,
   queenOperationSchema,
   queenRoutes,
@@ -51,7 +58,20 @@ describe('docs/reference/http-api.md', () => {
     ['A failure', jobBody.error.unwrap()],
     ['Cancel', hiveRoutes.cancelJob.success.body],
     ['A receipt', hiveRoutes.cancelJob.success.body.shape.downloads.element],
+    ['A list of models', modelListSchema],
     ['A model', modelSchema],
+    ['A partial', modelListSchema.shape.partials.element],
+    ['A problem', modelListSchema.shape.problems.element],
+    ['A file of a model', modelDetailSchema.shape.file_list.element],
+    ['A GGUF header', ggufSchema],
+    ['A plan', modelPlanSchema],
+    ['A file of a plan', modelPlanSchema.shape.files.element],
+    ['A removal', modelRemovedSchema],
+    ['A verification', modelVerifiedSchema],
+    ['A verified model', modelVerifiedSchema.shape.models.element],
+    ['A fault', modelVerifiedSchema.shape.models.element.shape.problems.element],
+    ['A prune', modelsPrunedSchema],
+    ['A thing that goes', modelsPrunedSchema.shape.removed.element],
     ['A hive', hiveSchema],
     ['A hive that says it is there', hiveReadySchema],
     ['Change a download', hiveRoutes.patchDownload.body],
@@ -79,6 +99,12 @@ describe('docs/reference/http-api.md', () => {
       const added = fieldsOf(operation).filter(([field]) => !own.has(field));
       expect(documentedFields('On a queen')).toEqual(added);
     }
+  });
+
+  it('has the fields that a model has beside those of a list', () => {
+    expect([...fieldsOf(modelSchema), ...documentedFields('A model with its files')]).toEqual(
+      fieldsOf(modelDetailSchema),
+    );
   });
 
   it('has the fields that a download has beside those of its progress', () => {

@@ -1,18 +1,24 @@
-import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HISTORY_MIGRATIONS } from '../../apps/hive/src/history/history.ts';
+import { catalogEntrySchema } from '../../apps/hive/src/store/catalog.ts';
 import { createLayout } from '../../apps/hive/src/store/layout.ts';
 import { lockStore } from '../../apps/hive/src/store/lock.ts';
+import { MIN_AGE_MS } from '../../apps/hive/src/store/prune.ts';
 import { openStore } from '../../apps/hive/src/store/store.ts';
 import { STATE_MIGRATIONS } from '../../apps/queen/src/state/state.ts';
+import { modelIdOf, systemClock } from '../../packages/contract/src/index.ts';
 import { openStateDb } from '../../packages/daemon/src/index.ts';
 import { journalPathOf, parseJournal, printJournal, saveJournal } from '../../packages/transfer/src/journal.ts';
+import { fieldsOf } from './schema-text.ts';
 import { cell, column, readPage, sourceOf, tableUnder } from './support.ts';
 
 const page = await readPage('docs/reference/on-disk.md');
+const PLACE = 'hf:org/name';
+const OWN_PLACE = 'https:some-name';
 const COMMIT = 'a'.repeat(40);
 const ETAG = 'b'.repeat(64);
 const PATH = 'a/b.gguf';
@@ -36,6 +42,10 @@ afterEach(() => folder.remove());
 function generic(path: string): string {
   return relative(folder.path, path)
     .replaceAll('\\', '/')
+    .replace(/^hub\//, '')
+    .replace(/^(rbee\/\w+)\/hub\//, '$1/<store>/')
+    .replace('rbee/https/<store>/some-name', 'rbee/<scheme>/<store>/<name>')
+    .replace(/\/m-[0-9a-f]{12}\./, '/<model_id>.')
     .replace(COMMIT, '<commit>')
     .replace(ETAG, '<etag>')
     .replace(PATH, '<path>')
@@ -44,24 +54,35 @@ function generic(path: string): string {
 
 describe('docs/reference/on-disk.md', () => {
   it('lists every path of the store, and no other', async () => {
-    const layout = createLayout(folder.path);
-    const partial = layout.partial('org/name', ETAG);
+    const layout = createLayout(join(folder.path, 'hub'));
+    const partial = layout.partial(PLACE, ETAG);
     await mkdir(dirname(partial), { recursive: true });
-    await writeFile(layout.blob('org/name', ETAG), '');
+    await writeFile(layout.blob(PLACE, ETAG), '');
     await writeFile(partial, '');
     await saveJournal(partial, JOURNAL);
     await saveJournal(partial, { ...JOURNAL, boot: 'this start' });
-    const store = await openStore(layout);
-    await store.publish('org/name', 'main', COMMIT, [{ path: PATH, blobName: ETAG }]);
+    const store = await openStore(layout, { clock: systemClock });
+    const modelRef = `hf:org/name@${COMMIT}::file=${PATH}`;
+    const files = [{ path: PATH, blobName: ETAG, sha256: ETAG }];
+    await store.publish({ place: PLACE, revision: 'main', commit: COMMIT, modelRef, files });
+    await rename(layout.catalogFile(modelIdOf(modelRef)), join(folder.path, 'entry'));
+    await mkdir(layout.blobsFolder(OWN_PLACE), { recursive: true });
+    await writeFile(layout.blob(OWN_PLACE, ETAG), '');
+    await store.publish({ place: OWN_PLACE, revision: COMMIT, commit: COMMIT, modelRef, files });
+    await rm(join(folder.path, 'entry'));
+    await writeFile(layout.damaged(PLACE, ETAG), '');
     const lock = await lockStore(layout.lockFile());
 
     const entries = await readdir(folder.path, { recursive: true, withFileTypes: true });
     const written = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
-    expect(column(tableUnder(page, 'The store'), 'Path').sort()).toEqual(written.map(generic).sort());
+    const documented = ['The store', 'Beside the models folder'].flatMap((heading) =>
+      column(tableUnder(page, heading), 'Path'),
+    );
+    expect(documented.sort()).toEqual(written.map(generic).sort());
 
-    const link = layout.snapshotFile('org/name', COMMIT, PATH);
+    const link = layout.snapshotFile(PLACE, COMMIT, PATH);
     expect(page.prose).toContain(`\`${(await readlink(link)).replace(ETAG, '<etag>')}\``);
-    expect(await readFile(layout.ref('org/name', 'main'), 'utf8')).toBe(COMMIT);
+    expect(await readFile(layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
     await lock.release();
   });
 
@@ -96,6 +117,17 @@ describe('docs/reference/on-disk.md', () => {
     const names = new Set([...text.matchAll(/'(journal[a-z-]*-new)'/g)].map(([, name]) => name));
     expect(names.size).toBeGreaterThan(0);
     for (const name of names) expect(page.prose).toContain(`\`….${name}.incomplete\``);
+  });
+
+  it('lists the fields of an entry of the catalog', () => {
+    const documented = (heading: string) =>
+      tableUnder(page, heading).rows.map((row) => [cell(row, 'Field'), cell(row, 'Type')]);
+    expect(documented('The catalog')).toEqual(fieldsOf(catalogEntrySchema));
+    expect(documented('A file of an entry')).toEqual(fieldsOf(catalogEntrySchema.shape.files.element));
+  });
+
+  it('says how old a thing must be before a prune takes it', () => {
+    expect(page.prose).toContain(`${MIN_AGE_MS / 3_600_000} hours`);
   });
 
   it('lists the fields of the lock', async () => {

@@ -15,8 +15,10 @@ import { resumeAll, startDownload } from './downloads/start-job.ts';
 import { announce } from './fleet/announce.ts';
 import { beatEachSecond } from './fleet/heartbeat.ts';
 import { createHistory, HISTORY_MIGRATIONS } from './history/history.ts';
+import { createModels } from './models/models.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addJobRoutes } from './routes/jobs.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addSettingsRoutes, type LiveSettings } from './routes/settings.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
@@ -25,7 +27,7 @@ import { createSourceDispatcher } from './sources/guard.ts';
 import { createHuggingFace } from './sources/hugging-face.ts';
 import { createLocalFiles } from './sources/local-file.ts';
 import { createOllama } from './sources/ollama.ts';
-import type { Sources } from './sources/source.ts';
+import { type Sources, sourceOf } from './sources/source.ts';
 import { createWebSource } from './sources/web.ts';
 import { createLayout, type Layout } from './store/layout.ts';
 import { lockStore } from './store/lock.ts';
@@ -33,6 +35,8 @@ import { openStore } from './store/store.ts';
 import { VERSION } from './version.ts';
 
 const MAX_RETRY_DELAY_MS = 30_000;
+/** Reading the header of a GGUF file is a courtesy of a plan, which waits no longer for it. */
+const GGUF_HEADER_TIMEOUT_MS = 15_000;
 
 /**
  * A hive that listens: the one place that constructs what does I/O.
@@ -46,7 +50,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
 
   const layout = createLayout(settings.modelsDir);
-  const store = await openStore(layout);
+  const store = await openStore(layout, { clock });
   const lock = await lockStore(layout.lockFile());
 
   const hub = createStreamHub();
@@ -109,6 +113,17 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     run: (download, request) => runDownload(runDeps, download, request),
   });
 
+  const models = createModels({
+    clock,
+    store,
+    resolve: (ref, signal) => sourceOf(sources, ref).resolve(ref, signal),
+    retry,
+    asking,
+    headerTimeoutMs: GGUF_HEADER_TIMEOUT_MS,
+    heartbeatIntervalMs,
+    mayWant: (place) => downloads.mayWant(place),
+  });
+
   const live = liveSettings(limiter, slots);
   const info = async (): Promise<HiveInfo> => ({
     hive_id: hiveId,
@@ -123,7 +138,9 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION });
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
-  addJobRoutes(app, { hub, registry, downloads, store, hiveId, allowedSources: settings.allowedSources });
+  addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: settings.allowedSources });
+  const stopping = new AbortController();
+  addModelRoutes(app, { registry, models, hiveId, signal: stopping.signal });
   const jobDeps = { registry, downloads, hiveId };
   addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
 
@@ -141,6 +158,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     closing.push(
       () => app.close(),
       () => registry.shutdown(),
+      () => stopping.abort(new Error('the daemon is stopping')),
     );
     resumeAll(jobDeps, history.jobs());
     const hiveUrl = settings.advertisedUrl ?? url;

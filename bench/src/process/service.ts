@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { killGroup } from './kill-group.ts';
 
@@ -8,6 +9,8 @@ export interface Service {
   readonly pid: number;
   /** The first line that it prints. Rejects when it ends without one. */
   readonly firstLine: Promise<string>;
+  /** The first line that the pattern matches. Rejects when it ends without one. */
+  waitForLine(pattern: RegExp): Promise<string>;
   /** Resolves when it has ended, with the end of what it wrote to stderr. Never rejects. */
   readonly ended: Promise<string>;
   /** Asks it to end and waits; kills it when it does not. */
@@ -35,15 +38,23 @@ export async function startService(command: string, args: readonly string[]): Pr
       resolve(errors);
     });
   });
-  const firstLine = Promise.race([
-    once(child.stdout.setEncoding('utf8'), 'data').then(([text]) => String(text).trim()),
-    ended.then((text) => Promise.reject(new Error(`${command} ended: ${text}`))),
-  ]);
+  const output = createInterface({ input: child.stdout });
+  const waitForLine = (pattern: RegExp): Promise<string> => {
+    const found = Promise.withResolvers<string>();
+    const look = (line: string): void => {
+      if (pattern.test(line)) found.resolve(line);
+    };
+    output.on('line', look);
+    const gone = ended.then((text) => Promise.reject(new Error(`${command} ended: ${text}`)));
+    return Promise.race([found.promise, gone]).finally(() => output.off('line', look));
+  };
+  const firstLine = waitForLine(/(?:)/);
   // Not every service prints a line, and nobody has to wait for it.
   firstLine.catch(() => {});
   return {
     pid,
     firstLine,
+    waitForLine,
     ended,
     async stop() {
       child.kill('SIGTERM');

@@ -28,7 +28,7 @@ export const partialFileSchema = z.object({
 export type PartialFile = z.infer<typeof partialFileSchema>;
 
 /** Something in the store that cannot be read as what it should be; it hides nothing else. */
-export const storeProblemSchema = z.object({ path: z.string(), message: z.string() });
+const storeProblemSchema = z.object({ path: z.string(), message: z.string() });
 export type StoreProblem = z.infer<typeof storeProblemSchema>;
 
 export const modelListSchema = z.object({

@@ -1,4 +1,5 @@
 export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
+export { type DigestFileOptions, digestFile } from './digest-file.ts';
 export { discardPartial } from './discard-partial.ts';
 export { errorOfDisk } from './disk-fault.ts';
 export { roomNeeded } from './disk-room.ts';
@@ -11,6 +12,7 @@ export type {
   TransferState,
 } from './file-request.ts';
 export { errorOfConnection, errorOfStatus } from './http-fault.ts';
+export { inspectPartial, type PartialContent } from './inspect-partial.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { createReadPool, type ReadPool } from './read-pool.ts';
 export {

@@ -751,7 +751,7 @@ function collect(write: (chunk: Buffer, flow: RangeFlow) => boolean = () => true
 }
 
 function limiterThat(pass: (bytes: number) => Promise<void> | undefined): Limiter {
-  const limiter: Limiter = { bytesPerSecond: 1, set: () => {}, pass, child: () => limiter };
+  const limiter: Limiter = { bytesPerSecond: 1, isLimited: true, set: () => {}, pass, child: () => limiter };
   return limiter;
 }
 

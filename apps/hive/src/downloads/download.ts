@@ -21,6 +21,8 @@ export class Download implements Listener {
   readonly limiter: Limiter;
   /** Where its files grow, by the path of each blob; known once the source has told what there is. */
   readonly partials = new Map<string, string>();
+  /** Where the store keeps what it fetches; null until the source has told. */
+  place: string | null = null;
   readonly #jobs = new Set<Job>();
   readonly #controller = new AbortController();
   #work: Promise<void> = Promise.resolve();

@@ -122,6 +122,16 @@ export class Downloads {
     return this.#deps.tracker.list();
   }
 
+  /** Whether a download that has not ended, be it queued or paused, may want what is in a place of the store. */
+  mayWant(place: string): boolean {
+    return [...this.#live.values()].some((download) => {
+      if (download.place !== null) return download.place === place;
+      // Before its source has told, only the ref says where it may lead.
+      const { ref } = this.#request(download.id);
+      return ref.scheme === 'hf' ? place === `hf:${ref.repo}` : place.startsWith(`${ref.scheme}:`);
+    });
+  }
+
   /** @throws RbeeError DOWNLOAD_NOT_FOUND */
   channel(id: DownloadId): Channel {
     const channel = this.#channels.get(id);

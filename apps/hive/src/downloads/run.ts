@@ -14,6 +14,7 @@ import type { DownloadTracker } from '@rbee/download-tracker';
 import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
 import { discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
 import { type ResolvedModel, type Sources, sourceOf } from '../sources/source.ts';
+import type { NewModel } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
 import type { BlobFlights } from './blob-flights.ts';
 import { type Download, isPause, partialChoiceOf } from './download.ts';
@@ -109,29 +110,48 @@ async function fetchModel(
   model: ResolvedModel,
   signal: AbortSignal,
 ): Promise<void> {
-  const { tracker, store } = deps;
+  const { store } = deps;
+  download.place = model.place;
   const files = checkedAgainst(request.sha256, model);
+  // From the first look at what is there until it is published, nothing of it may be removed.
+  const release = await store.use(model.place, signal);
+  try {
+    await fetchFiles(deps, download, model, files, signal);
+  } finally {
+    release();
+  }
+}
+
+async function fetchFiles(
+  deps: RunDeps,
+  download: Download,
+  model: ResolvedModel,
+  files: ResolvedModel['files'],
+  signal: AbortSignal,
+): Promise<void> {
+  const { tracker, store } = deps;
   for (const { blobName } of files) {
     download.partials.set(store.layout.blob(model.place, blobName), store.layout.partial(model.place, blobName));
   }
   const tally = createTally(tracker, download.id, files);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
-  let sha256: string | null = null;
+  const stored: NewModel['files'][number][] = [];
   for (const file of files) {
-    sha256 = await deps.fetchFile({
+    const sha256 = await deps.fetchFile({
       place: model.place,
       file,
       signal,
       limiter: download.limiter,
       watcher: tally.begin(file),
     });
+    stored.push({ path: file.path, blobName: file.blobName, sha256 });
     tally.done();
   }
-  const stored = model.files.map(({ path, blobName }) => ({ path, blobName }));
-  const first = await store.publish(model.place, model.revision, model.commit, stored);
-  const single = files.length === 1;
-  const path = single ? first : store.layout.snapshotFolder(model.place, model.commit);
-  tracker.complete(download.id, { path, sha256: single ? sha256 : null });
+  const { place, revision, commit } = model;
+  const sha256 = stored.length === 1 ? (stored[0]?.sha256 ?? null) : null;
+  const first = await store.publish({ place, revision, commit, modelRef: model.pinnedRef(sha256), files: stored });
+  const path = files.length === 1 ? first : store.layout.snapshotFolder(place, commit);
+  tracker.complete(download.id, { path, sha256 });
   narrate('download_complete', `✅ Model ready: ${path} (${formatBytes(tracker.get(download.id).bytes)})`);
 }
 

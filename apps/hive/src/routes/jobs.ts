@@ -13,14 +13,15 @@ import type { StreamHub } from '@rbee/event-stream';
 import type { Job, JobRegistry } from '@rbee/jobs';
 import type { Downloads } from '../downloads/downloads.ts';
 import { startDownload, toAccepted } from '../downloads/start-job.ts';
+import type { Models } from '../models/models.ts';
+import { startOperation } from '../models/start-operation.ts';
 import { wantedRef } from '../sources/wanted-ref.ts';
-import type { Store } from '../store/store.ts';
 
 export interface JobRoutesDeps {
   readonly hub: StreamHub;
   readonly registry: JobRegistry;
   readonly downloads: Downloads;
-  readonly store: Store;
+  readonly models: Models;
   readonly hiveId: string;
   readonly allowedSources: ReadonlySet<Scheme>;
 }
@@ -50,18 +51,12 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       const request = { ref, sha256, priority, maxBandwidth, retryOf: null };
       return startDownload(deps, request, body.job_id);
     }
-    case 'model_list': {
-      const request = { operation: body.operation, model: null };
-      const known = sameJob(deps.registry, body.job_id, request);
-      if (known) return toAccepted(known);
-      const job = deps.registry.create(request, body.job_id);
-      deps.registry.run(job, async () => {
-        job.data({ action: 'model_list', payload: { hive_id: deps.hiveId, models: await deps.store.list() } });
-      });
-      return toAccepted(job);
+    case 'model_plan': {
+      const ref = allowed(wantedRef(body), deps.allowedSources);
+      return startOperation(deps, { operation: body.operation, ref }, body.job_id);
     }
     default:
-      throw new RbeeError('OPERATION_UNKNOWN', `this hive cannot do ${body.operation}`);
+      return startOperation(deps, body, body.job_id);
   }
 }
 

@@ -1,72 +1,62 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readlink, realpath, rename, stat, statfs, symlink } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { mkdir, statfs } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { type Model, modelIdOf, printModelRef, RbeeError, toTimestamp } from '@rbee/contract';
+import {
+  type Clock,
+  type ModelId,
+  type ModelList,
+  type ModelRemoved,
+  type ModelsPruned,
+  type ModelVerified,
+  RbeeError,
+} from '@rbee/contract';
 import { errorOfDisk } from '@rbee/transfer';
-import { type Layout, repoOfFolder } from './layout.ts';
-
-/** One file of a snapshot: its path in the repo and the blob that holds its bytes. */
-export interface StoredFile {
-  readonly path: string;
-  readonly blobName: string;
-}
+import { type Disk, realDisk } from './disk.ts';
+import type { Layout } from './layout.ts';
+import { findModel, listStore, readStore } from './list.ts';
+import { PlaceUses } from './place-uses.ts';
+import { blobSize, presentBytes, type WantedBlob } from './present.ts';
+import { type PruneOptions, pruneStore } from './prune.ts';
+import { type NewModel, publishModel } from './publish.ts';
+import { removeModel } from './remove.ts';
+import type { StoredModel } from './stored-model.ts';
+import { type VerifyOptions, verifyModel } from './verify.ts';
 
 /** The models on disk. A name outside `*.incomplete` means: complete, verified, synced. */
 export interface Store {
   readonly layout: Layout;
+  /** Keeps what is in a place from being taken away until the release. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
+  use(place: string, signal: AbortSignal): Promise<() => void>;
   /** Whether the blob is there in full. A file of another size under its name is not the blob. */
   hasBlob(place: string, name: string, size: number | null): Promise<boolean>;
+  /** For each file, the bytes of it that are there already. */
+  presentBytes(place: string, files: readonly WantedBlob[]): Promise<number[]>;
   /** The sha256 of a blob: read off its name where that is one. */
   sha256OfBlob(place: string, name: string): Promise<string>;
-  /**
-   * Makes files visible under their commit and revision; the answer is the path of the first file.
-   * @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE
-   */
-  publish(place: string, revision: string, commit: string, files: readonly StoredFile[]): Promise<string>;
-  /** Every model that is complete, newest first. */
-  list(): Promise<Model[]>;
+  /** Makes a model visible; the answer is the path of its first file. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
+  publish(model: NewModel): Promise<string>;
+  /** Every model that is complete, newest first, with partials and problems. */
+  list(): Promise<ModelList>;
+  /** Every model, also those of the catalog that lack files. */
+  models(): Promise<readonly StoredModel[]>;
+  /** One of them. @throws RbeeError MODEL_NOT_FOUND */
+  find(id: ModelId): Promise<StoredModel>;
+  /** @throws RbeeError MODEL_NOT_FOUND, STATUS_CONFLICT */
+  remove(id: ModelId): Promise<ModelRemoved>;
+  verify(model: StoredModel, options: VerifyOptions): Promise<ModelVerified['models'][number]>;
+  prune(options: Omit<PruneOptions, 'nowMs'>): Promise<ModelsPruned>;
   freeBytes(): Promise<number>;
 }
 
-function createStore(layout: Layout): Store {
-  return {
-    layout,
-    async hasBlob(place, name, size) {
-      const found = await statOrNull(layout.blob(place, name));
-      return found !== null && (size === null || found.size === size);
-    },
-    async sha256OfBlob(place, name) {
-      if (/^[0-9a-f]{64}$/.test(name)) return name;
-      const hash = createHash('sha256');
-      await pipeline(createReadStream(layout.blob(place, name)), hash);
-      return hash.digest('hex');
-    },
-    async publish(place, revision, commit, files) {
-      const [first] = files;
-      if (!first) throw new Error('a snapshot without files');
-      try {
-        for (const { path, blobName } of files) {
-          const target = layout.linkTarget(path, blobName);
-          await putLink(layout.snapshotFile(place, commit, path), target);
-        }
-        if (revision !== commit) await putText(layout.ref(place, revision), commit);
-      } catch (error) {
-        throw await errorOfDisk(error, layout.blob(place, first.blobName), null);
-      }
-      return layout.snapshotFile(place, commit, first.path);
-    },
-    list: () => listModels(layout),
-    async freeBytes() {
-      const { bavail, bsize } = await statfs(layout.modelsDir);
-      return bavail * bsize;
-    },
-  };
+export interface StoreOptions {
+  readonly clock: Clock;
+  /** The changes to the disk; the real ones where nothing is said. */
+  readonly disk?: Disk;
 }
 
 /** @throws RbeeError STORE_NOT_WRITABLE */
-export async function openStore(layout: Layout): Promise<Store> {
+export async function openStore(layout: Layout, options: StoreOptions): Promise<Store> {
   try {
     await mkdir(layout.modelsDir, { recursive: true });
   } catch (error) {
@@ -74,110 +64,47 @@ export async function openStore(layout: Layout): Promise<Store> {
       hint: 'give the hive a folder it may write: --models-dir',
     });
   }
-  return createStore(layout);
+  return createStore(layout, options);
 }
 
-async function statOrNull(path: string) {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-async function putLink(path: string, target: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  try {
-    await symlink(target, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if ((await readlinkOrNull(path)) === target) return;
-    const temporary = temporaryName(path);
-    await symlink(target, temporary);
-    await rename(temporary, path);
-  }
-  await syncFolder(dirname(path));
-}
-
-async function readlinkOrNull(path: string): Promise<string | null> {
-  try {
-    return await readlink(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return null;
-    throw error;
-  }
-}
-
-async function putText(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = temporaryName(path);
-  const file = await open(temporary, 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
-}
-
-/** A name of its own for each writer: two downloads may publish the same revision at once. */
-function temporaryName(path: string): string {
-  return `${path}.${randomUUID()}.incomplete`;
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-async function listModels(layout: Layout): Promise<Model[]> {
-  const models: Model[] = [];
-  for (const folder of await readdir(layout.modelsDir)) {
-    const repo = repoOfFolder(folder);
-    if (repo === null) continue;
-    const snapshots = join(layout.modelsDir, folder, 'snapshots');
-    for (const commit of await readdirOrEmpty(snapshots))
-      models.push(...(await listSnapshot(repo, join(snapshots, commit))));
-  }
-  return models.sort((a, b) => b.modified_at.localeCompare(a.modified_at));
-}
-
-async function listSnapshot(repo: string, folder: string): Promise<Model[]> {
-  const commit = folder.slice(folder.lastIndexOf(sep) + 1);
-  const models: Model[] = [];
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isDirectory() || entry.name.endsWith('.incomplete')) continue;
-    const path = join(entry.parentPath, entry.name);
-    // A link whose blob is gone is no model.
-    const found = await statOrNull(path);
-    if (found === null || !(await realpath(path)).startsWith(await realpath(join(folder, '..', '..')))) continue;
-    const file = relative(folder, path).split(sep).join('/');
-    const ref = { scheme: 'hf', repo, revision: commit, files: [file], include: [], exclude: [], quant: null } as const;
-    const model_ref = printModelRef(ref);
-    models.push({
-      model_id: modelIdOf(model_ref),
-      model_ref,
-      bytes: found.size,
-      files: 1,
-      path,
-      modified_at: toTimestamp(found.mtimeMs),
-    });
-  }
-  return models;
-}
-
-async function readdirOrEmpty(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
+function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): Store {
+  const uses = new PlaceUses();
+  const deps = { layout, disk, uses };
+  return {
+    layout,
+    async use(place, signal) {
+      const release = await uses.share(place, signal);
+      try {
+        // A scanner of the cache takes a repo without these for a broken one, also while the first download runs.
+        await disk.makeFolder(layout.snapshotsFolder(place));
+        await disk.makeFolder(layout.refsFolder(place));
+        return release;
+      } catch (error) {
+        release();
+        throw await errorOfDisk(error, layout.placeFolder(place), null);
+      }
+    },
+    async hasBlob(place, name, size) {
+      const found = await blobSize(layout.blob(place, name));
+      return found !== null && (size === null || found === size);
+    },
+    presentBytes: (place, files) => presentBytes(layout, place, files),
+    async sha256OfBlob(place, name) {
+      if (/^[0-9a-f]{64}$/.test(name)) return name;
+      const hash = createHash('sha256');
+      await pipeline(createReadStream(layout.blob(place, name)), hash);
+      return hash.digest('hex');
+    },
+    publish: (model) => publishModel(disk, layout, model, clock.now()),
+    list: () => listStore(layout),
+    models: async () => (await readStore(layout)).models,
+    find: (id) => findModel(layout, id),
+    remove: (id) => removeModel(deps, id),
+    verify: (model, verifyOptions) => verifyModel(deps, model, verifyOptions),
+    prune: (pruneOptions) => pruneStore(deps, { ...pruneOptions, nowMs: clock.now() }),
+    async freeBytes() {
+      const { bavail, bsize } = await statfs(layout.modelsDir);
+      return bavail * bsize;
+    },
+  };
 }

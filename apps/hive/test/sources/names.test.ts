@@ -18,7 +18,7 @@ describe('a name that a stranger gives', () => {
     expect(safe).not.toMatch(/[/\\:\p{C}]|\.\.|^[.\s-]|[.\s]$/u);
     expect(safe).not.toMatch(/^(?:con|nul|aux|com\d|lpt\d)(?:\.|$)|\.incomplete$|\.lock$/i);
     expect(Buffer.byteLength(safe)).toBeLessThanOrEqual(200);
-    expect(layout.snapshotFile('https:x', COMMIT, safe)).toBe(`/store/rbee/https/x/snapshots/${COMMIT}/${safe}`);
+    expect(layout.snapshotFile('https:x', COMMIT, safe)).toBe(`/store/rbee/https/hub/x/snapshots/${COMMIT}/${safe}`);
   });
 
   it.each([
@@ -41,7 +41,9 @@ describe('a name that a stranger gives', () => {
 
 describe('the name of a place', () => {
   it.each(NASTY_NAMES)('is taken by the store: $trick, $shown', ({ name }) => {
-    expect(layout.placeFolder(`https:${placeName(name, name)}`)).toMatch(/^\/store\/rbee\/https\/[A-Za-z0-9][^/]*$/);
+    expect(layout.placeFolder(`https:${placeName(name, name)}`)).toMatch(
+      /^\/store\/rbee\/https\/hub\/[A-Za-z0-9][^/]*$/,
+    );
   });
 
   it('tells two of the same reading apart', () => {

@@ -1,40 +1,40 @@
-import { createHash } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { modelIdOf } from '@rbee/contract';
-import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createLayout } from '../../src/store/layout.ts';
-import { openStore, type Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { COMMIT, gitSha1Of, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
 
-const PLACE = 'hf:org/model';
-const COMMIT = '0123456789abcdef0123456789abcdef01234567';
-const CONTENT = Buffer.from('weights');
-const SHA256 = createHash('sha256').update(CONTENT).digest('hex');
+const CONTENT = 'weights';
+const SHA256 = sha256Of(CONTENT);
+const FILE = { path: 'm.gguf', blobName: SHA256, sha256: SHA256 };
 
-let folder: TempDir;
+let test: TestStore;
 let store: Store;
 beforeEach(async () => {
-  folder = await tempDir();
-  store = await openStore(createLayout(join(folder.path, 'hub')));
+  test = await openTestStore();
+  store = test.store;
 });
-afterEach(() => folder.remove());
+afterEach(() => test.folder.remove());
 
-async function putBlob(name: string, content = CONTENT): Promise<void> {
-  const path = store.layout.blob(PLACE, name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
+function publish(files: readonly (typeof FILE)[], revision = 'main'): Promise<string> {
+  return store.publish({ place: PLACE, revision, commit: COMMIT, modelRef: `hf:org/model@${COMMIT}`, files });
 }
 
 describe('the layout', () => {
   it("is the Hugging Face cache's", () => {
     const { layout } = store;
-    const root = join(folder.path, 'hub', 'models--org--model');
+    const root = join(test.folder.path, 'hub', 'models--org--model');
     expect(layout.blob(PLACE, SHA256)).toBe(join(root, 'blobs', SHA256));
     expect(layout.snapshotFile(PLACE, COMMIT, 'sub/m.gguf')).toBe(join(root, 'snapshots', COMMIT, 'sub/m.gguf'));
     expect(layout.ref(PLACE, 'refs/pr/1')).toBe(join(root, 'refs', 'refs/pr/1'));
     expect(layout.linkTarget('m.gguf', SHA256)).toBe(`../../blobs/${SHA256}`);
     expect(layout.linkTarget('sub/m.gguf', SHA256)).toBe(`../../../blobs/${SHA256}`);
+  });
+
+  it('keeps what comes from elsewhere beside the cache, apart from a second store in the same folder', () => {
+    const root = join(test.folder.path, 'rbee');
+    expect(store.layout.placeFolder('https:host-abc')).toBe(join(root, 'https', 'hub', 'host-abc'));
+    expect(store.layout.catalogFolder()).toBe(join(root, 'catalog', 'hub'));
   });
 
   it.each([
@@ -51,101 +51,105 @@ describe('the layout', () => {
       expect(() => build(name), name).toThrow(expect.objectContaining({ code: 'DOWNLOAD_FAILED' }));
     }
   });
+
+  it('never gives a blob a name that says it is not complete', () => {
+    expect(() => store.layout.blob(PLACE, 'x.incomplete')).toThrow(
+      expect.objectContaining({ code: 'DOWNLOAD_FAILED' }),
+    );
+  });
+
+  it('knows its own folders again, and no other', () => {
+    const { layout } = store;
+    expect(layout.placeOfFolder('hf', 'models--org--model')).toBe(PLACE);
+    expect(layout.placeOfFolder('https', 'host-abc')).toBe('https:host-abc');
+    for (const name of ['datasets--org--data', 'models--gpt2', 'models--a--b--c', 'models--..--x', '.locks']) {
+      expect([name, layout.placeOfFolder('hf', name)]).toEqual([name, null]);
+    }
+  });
 });
 
-describe('a published file', () => {
-  it('is a link to its blob, with the revision pointing at the commit', async () => {
-    await putBlob(SHA256);
-    const path = await store.publish(PLACE, 'main', COMMIT, [{ path: 'sub/m.gguf', blobName: SHA256 }]);
+describe('a published model', () => {
+  it('is a link to each blob, with the revision pointing at the commit', async () => {
+    await test.putBlob(CONTENT);
+    const path = await publish([{ ...FILE, path: 'sub/m.gguf' }]);
     expect(await readlink(path)).toBe(`../../../blobs/${SHA256}`);
-    expect(await readFile(path)).toEqual(CONTENT);
+    expect(await readFile(path, 'utf8')).toBe(CONTENT);
     expect(await readFile(store.layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
   });
 
   it('is put again without harm, and over what stood in its place', async () => {
-    await putBlob(SHA256);
+    await test.putBlob(CONTENT);
     const path = store.layout.snapshotFile(PLACE, COMMIT, 'm.gguf');
     await mkdir(dirname(path), { recursive: true });
     await symlink('../../blobs/gone', path);
     for (let times = 0; times < 2; times += 1) {
-      await store.publish(PLACE, COMMIT, COMMIT, [{ path: 'm.gguf', blobName: SHA256 }]);
+      await publish([FILE], COMMIT);
       expect(await readlink(path)).toBe(`../../blobs/${SHA256}`);
     }
-    await expect(lstat(join(store.layout.placeFolder(PLACE), 'refs'))).rejects.toThrow('ENOENT');
+    // The folder alone: scanners of the cache want it, and a commit is no revision that could move.
+    expect(await readdir(store.layout.refsFolder(PLACE))).toEqual([]);
   });
-});
 
-describe('a store that cannot be written', () => {
-  it('says so, with what to do', async () => {
-    await putBlob(SHA256);
+  it('is refused when a blob of it has vanished', async () => {
+    await expect(publish([FILE])).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
+    await expect(lstat(store.layout.snapshotsFolder(PLACE))).rejects.toThrow('ENOENT');
+  });
+
+  it('says so when the store cannot be written, with what to do', async () => {
+    await test.putBlob(CONTENT);
     // A file where a folder must be: it fails for whoever runs the test, root too.
-    await writeFile(join(store.layout.placeFolder(PLACE), 'snapshots'), '');
-    await expect(store.publish(PLACE, 'main', COMMIT, [{ path: 'm.gguf', blobName: SHA256 }])).rejects.toMatchObject({
-      code: 'STORE_NOT_WRITABLE',
-      hint: expect.any(String),
-    });
+    await writeFile(store.layout.snapshotsFolder(PLACE), '');
+    await expect(publish([FILE])).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE', hint: expect.any(String) });
+    const { signal } = new AbortController();
+    await expect(store.use(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
+    // What could not be used is not held either.
+    await expect(store.use(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
   });
-});
 
-describe('many at once', () => {
-  it('publish the same revision and the same file, and none fails', async () => {
-    await putBlob(SHA256);
-    const files = Array.from({ length: 30 }, (_, index) => ({ path: `m-${index % 5}.gguf`, blobName: SHA256 }));
-    await Promise.all(files.map((file) => store.publish(PLACE, 'main', COMMIT, [file])));
+  it('may be published by many at once, and none fails', async () => {
+    await test.putBlob(CONTENT);
+    const paths = Array.from({ length: 30 }, (_, index) => `m-${index % 5}.gguf`);
+    const publishOne = (path: string) => {
+      const modelRef = `hf:org/model@${COMMIT}::file=${path}`;
+      return store.publish({ place: PLACE, revision: 'main', commit: COMMIT, modelRef, files: [{ ...FILE, path }] });
+    };
+    await Promise.all(paths.map(publishOne));
     expect(await readFile(store.layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
-    expect(await store.list()).toHaveLength(5);
-    expect(await readdir(join(store.layout.placeFolder(PLACE), 'refs'))).toEqual(['main']);
+    expect((await store.list()).models).toHaveLength(5);
+    expect(await readdir(store.layout.refsFolder(PLACE))).toEqual(['main']);
+    expect((await readdir(store.layout.catalogFolder())).every((name) => name.endsWith('.json'))).toBe(true);
   });
 });
 
 describe('blobs', () => {
-  it('are there when their size is right', async () => {
+  it('are there when they are files of the right size', async () => {
     expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(false);
-    await putBlob(SHA256);
+    await test.putBlob(CONTENT);
     expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(true);
     expect(await store.hasBlob(PLACE, SHA256, null)).toBe(true);
     expect(await store.hasBlob(PLACE, SHA256, CONTENT.length + 1)).toBe(false);
+    await symlink(SHA256, store.layout.blob(PLACE, 'a-link'));
+    expect(await store.hasBlob(PLACE, 'a-link', CONTENT.length)).toBe(false);
   });
 
   it('have a sha256 whatever they are named', async () => {
-    await putBlob('a'.repeat(40));
-    expect(await store.sha256OfBlob(PLACE, 'a'.repeat(40))).toBe(SHA256);
+    const name = await test.putBlob(CONTENT, { isGit: true });
+    expect(name).toBe(gitSha1Of(CONTENT));
+    expect(await store.sha256OfBlob(PLACE, name)).toBe(SHA256);
     expect(await store.sha256OfBlob(PLACE, SHA256)).toBe(SHA256);
   });
-});
 
-describe('the list of models', () => {
-  it('shows what is complete, by its pinned ref, and nothing else', async () => {
-    await putBlob(SHA256);
-    await putBlob(`${'b'.repeat(64)}.rbee.incomplete`);
-    await store.publish(PLACE, 'main', COMMIT, [{ path: 'sub/m.gguf', blobName: SHA256 }]);
-    await symlink('../../blobs/gone', store.layout.snapshotFile(PLACE, COMMIT, 'broken.gguf'));
-    await mkdir(join(store.layout.modelsDir, 'datasets--org--data', 'snapshots'), { recursive: true });
-    const model_ref = `hf:org/model@${COMMIT}::file=sub/m.gguf`;
-    expect(await store.list()).toEqual([
-      {
-        model_id: modelIdOf(model_ref),
-        model_ref,
-        bytes: CONTENT.length,
-        files: 1,
-        path: store.layout.snapshotFile(PLACE, COMMIT, 'sub/m.gguf'),
-        modified_at: expect.any(String),
-      },
+  it('are counted as present in full, by what the journal of a partial claims, or not at all', async () => {
+    await test.putBlob(CONTENT);
+    const unknown = { size: 10, sha256: null, gitSha1: null };
+    await writeFile(store.layout.partial(PLACE, 'without-journal'), 'xxx');
+    const present = await store.presentBytes(PLACE, [
+      { blobName: SHA256, ...unknown, size: CONTENT.length },
+      { blobName: SHA256, ...unknown, size: CONTENT.length + 1 },
+      { blobName: 'without-journal', ...unknown },
+      { blobName: 'not-there', ...unknown },
     ]);
-  });
-
-  it('does not follow a link out of the store', async () => {
-    const secret = join(folder.path, 'secret');
-    await writeFile(secret, 'secret');
-    const path = store.layout.snapshotFile(PLACE, COMMIT, 'm.gguf');
-    await mkdir(dirname(path), { recursive: true });
-    await symlink(secret, path);
-    expect(await store.list()).toEqual([]);
-  });
-
-  it('is empty where there is nothing', async () => {
-    await rm(store.layout.modelsDir, { recursive: true });
-    await mkdir(store.layout.modelsDir);
-    expect(await store.list()).toEqual([]);
+    expect(present).toEqual([CONTENT.length, 0, 0, 0]);
+    expect(await store.presentBytes('hf:org/never-seen', [{ blobName: SHA256, ...unknown }])).toEqual([0]);
   });
 });

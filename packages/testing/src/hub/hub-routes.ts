@@ -1,5 +1,5 @@
 import { admit, type Caller, callerOf, errorReply, INVALID_TOKEN, type TokenOwner } from './access.ts';
-import { modelInfo, treePage } from './listing.ts';
+import { modelInfo, pathsInfo, treePage } from './listing.ts';
 import type { HubRequest } from './record.ts';
 import { fileReply, jsonReply, type Reply, textReply } from './reply.ts';
 import { commitOf, type Repo, type StoredFile } from './repo.ts';
@@ -18,11 +18,12 @@ const EXPOSED_HEADERS =
   'X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag';
 
 /** Answers as huggingface.co does. */
-export function routeHub(request: HubRequest, url: URL, state: HubRouteState): Reply {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return textReply(405, 'Method Not Allowed');
+export function routeHub(request: HubRequest, url: URL, state: HubRouteState, body: string): Reply {
+  const isPost = request.method === 'POST' && /^\/api\/models\/[^/]+\/[^/]+\/paths-info\//.test(url.pathname);
+  if (request.method !== 'GET' && request.method !== 'HEAD' && !isPost) return textReply(405, 'Method Not Allowed');
   const segments = pathSegments(url.pathname);
   if (segments === null) return errorReply(400, null, 'Bad Request');
-  const call: Call = { request, url, caller: callerOf(request.headers.authorization, state.tokens), state };
+  const call: Call = { request, url, body, caller: callerOf(request.headers.authorization, state.tokens), state };
   const [first, second, third, ...rest] = segments;
   if (first === 'api' && second === 'whoami-v2') return whoami(call.caller);
   if (first === 'api' && second === 'models') return routeModel(call, [third, ...rest]);
@@ -34,6 +35,7 @@ export function routeHub(request: HubRequest, url: URL, state: HubRouteState): R
 interface Call {
   readonly request: HubRequest;
   readonly url: URL;
+  readonly body: string;
   readonly caller: Caller;
   readonly state: HubRouteState;
 }
@@ -45,6 +47,7 @@ function routeModel(call: Call, [org, name, verb, revision, ...path]: Segments):
   if ('refused' in opened) return opened.refused;
   const { repo, commit } = opened;
   if (verb === undefined || verb === 'revision') return modelInfo(repo, commit, call.url);
+  if (verb === 'paths-info') return pathsInfo(repo, commit, call.body);
   if (verb === 'tree') return treePage(repo, commit, path.join('/'), call.url, call.state);
   return errorReply(404, null, 'Not Found');
 }

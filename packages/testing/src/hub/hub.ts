@@ -92,7 +92,7 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
         name: 'hub',
         port: options.port ?? 0,
         throttle: createThrottle(null),
-        route: (request, url) => routeHub(request, url, state),
+        route: (request, url, body) => routeHub(request, url, state, body),
       };
     },
   );

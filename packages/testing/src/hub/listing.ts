@@ -48,6 +48,17 @@ export function treePage(repo: Repo, commit: string, folder: string, url: URL, o
   return jsonReply(200, entries.slice(start, end), end < entries.length ? { Link: nextLink(url, end) } : {});
 }
 
+/** `POST /api/models/{id}/paths-info/{rev}` with `{paths, expand?}`: those of the paths that are files. */
+export function pathsInfo(repo: Repo, commit: string, body: string): Reply {
+  const { paths, expand } = JSON.parse(body) as { readonly paths: readonly string[]; readonly expand?: boolean };
+  const asked = filesOf(repo, commit).filter(({ path }) => paths.includes(path));
+  const lastCommit = { id: commit, title: 'files', date: '2025-01-01T00:00:00.000Z' };
+  return jsonReply(
+    200,
+    asked.map((file) => ({ ...fileEntry(file), ...(expand === true ? { lastCommit } : {}) })),
+  );
+}
+
 function nextLink(url: URL, offset: number): string {
   const next = new URL(url);
   next.searchParams.set('cursor', Buffer.from(JSON.stringify({ offset })).toString('base64'));

@@ -13,7 +13,8 @@ export interface FaultyServerOptions {
   readonly recorder: Recorder;
   readonly faults: FaultQueue;
   readonly throttle: Throttle;
-  route(entry: RequestEntry, url: URL): Reply;
+  /** `body` is what a POST carries; empty for any other method. */
+  route(entry: RequestEntry, url: URL, body: string): Reply;
   /** Called for a fault of that kind before the route. */
   expireSignedUrls(): void;
   poke(): void;
@@ -27,6 +28,7 @@ export interface FaultyServer {
 
 /** Longer than any test, so that the server itself never ends a connection that a test counts on. */
 const keepAliveMs = 300_000;
+const maxBodyBytes = 1024 * 1024;
 
 /** One HTTP server on loopback that records what reaches it and does the faults it is told to. */
 export async function startFaultyServer(options: FaultyServerOptions): Promise<FaultyServer> {
@@ -87,15 +89,30 @@ function answer(
     gone.abort();
     options.poke();
   });
-  request.resume();
   const fault = options.faults.take(entry);
   entry.fault = fault?.kind ?? null;
   if (fault?.kind === 'expire_signed_urls') options.expireSignedUrls();
   const asked: RequestEntry = fault?.kind === 'ignore_range' ? { ...entry, range: null } : entry;
-  const reply = options.route(asked, new URL(entry.url, origin));
-  options.poke();
-  const context = { response, entry, fault, throttle: options.throttle, gone: gone.signal, poke: options.poke };
-  sendReply(reply, context).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+  const reply = async () => {
+    const body = entry.method === 'POST' ? await readBody(request) : '';
+    request.resume();
+    const answered = options.route(asked, new URL(entry.url, origin), body);
+    options.poke();
+    const context = { response, entry, fault, throttle: options.throttle, gone: gone.signal, poke: options.poke };
+    await sendReply(answered, context);
+  };
+  reply().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBodyBytes) throw new Error('a body that is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 const cutByFault = (entry: RequestEntry): boolean => entry.fault === 'reset' || entry.fault === 'close';

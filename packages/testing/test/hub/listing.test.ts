@@ -91,3 +91,18 @@ it('lists one folder alone unless it is told to go down', async () => {
 it.each(['limit=0', 'limit=x', 'cursor=bm9uc2Vuc2U='])('refuses %s', async (query) => {
   expect((await get(`${hub.url}/api/models/${ID}/tree/main?${query}`)).status).toBe(400);
 });
+
+it('says what is known of named paths, to a POST', async () => {
+  const ask = async (body: unknown) => {
+    const url = `${hub.url}/api/models/${ID}/paths-info/main`;
+    const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) });
+    return (await answer.json()) as Record<string, unknown>[];
+  };
+  const [config, shard] = added.files;
+  const paths = ['config.json', shardNames[0], 'not/there'];
+  expect(await ask({ paths })).toEqual([
+    { type: 'file', path: 'config.json', oid: config?.gitSha1, size: 2 },
+    expect.objectContaining({ path: shardNames[0], lfs: expect.objectContaining({ oid: shard?.sha256 }) }),
+  ]);
+  expect(await ask({ paths: ['config.json'], expand: true })).toMatchObject([{ lastCommit: { id: added.commit } }]);
+});

@@ -1,0 +1,106 @@
+import type {
+  Clock,
+  ModelDetail,
+  ModelId,
+  ModelList,
+  ModelPlan,
+  ModelRef,
+  ModelRemoved,
+  ModelsPruned,
+  ModelVerified,
+} from '@rbee/contract';
+import { formatBytes, RbeeError } from '@rbee/contract';
+import { narrate } from '@rbee/jobs';
+import type { Store } from '../store/store.ts';
+import { type StoredModel, toModel } from '../store/stored-model.ts';
+import { ggufOfFiles } from './gguf/gguf-of-files.ts';
+import { localRanges } from './gguf/ranges.ts';
+import { type PlanDeps, planModel } from './plan.ts';
+import { verifyModels } from './verify.ts';
+
+export interface ModelsDeps extends PlanDeps {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly heartbeatIntervalMs: number;
+  /** Whether a download that has not ended may want what is in a place of the store. */
+  readonly mayWant: (place: string) => boolean;
+}
+
+/** What can be done with the models of the store; each says what it does to whoever listens. */
+export interface Models {
+  /** What a download of the ref would do. */
+  plan(ref: ModelRef, signal: AbortSignal): Promise<ModelPlan>;
+  list(): Promise<ModelList>;
+  /** A model, whole or not. @throws RbeeError MODEL_NOT_FOUND */
+  find(id: ModelId): Promise<StoredModel>;
+  /** @throws RbeeError MODEL_NOT_FOUND */
+  get(id: ModelId, signal: AbortSignal): Promise<ModelDetail>;
+  /** @throws RbeeError MODEL_NOT_FOUND, STATUS_CONFLICT */
+  remove(id: ModelId): Promise<ModelRemoved>;
+  /** All of them where none is named. @throws RbeeError MODEL_NOT_FOUND */
+  verify(id: ModelId | null, signal: AbortSignal): Promise<ModelVerified>;
+  prune(dryRun: boolean, signal: AbortSignal): Promise<ModelsPruned>;
+}
+
+export function createModels(deps: ModelsDeps): Models {
+  const { store } = deps;
+  return {
+    plan: (ref, signal) => planModel(deps, ref, signal),
+    async list() {
+      const list = await store.list();
+      for (const { path, message } of list.problems) narrate('store_problem', `⚠️ ${path}: ${message}`, 'warn');
+      narrate('model_listed', `📚 ${count(list.models.length, 'model')}, ${count(list.partials.length, 'partial')}`);
+      return list;
+    },
+    find: (id) => store.find(id),
+    async get(id, signal) {
+      const model = await store.find(id);
+      if (model.missing.length > 0) throw notWhole(model);
+      const detail = await detailOf(deps, model, signal);
+      narrate('model_found', `📄 ${detail.model_ref} (${formatBytes(detail.bytes)}): ${detail.path}`);
+      return detail;
+    },
+    async remove(id) {
+      narrate('model_removing', `🗑️ Removing ${(await store.find(id)).modelRef}`);
+      const removed = await store.remove(id);
+      const { freed_bytes: freed, shared_bytes: shared } = removed;
+      const rest = shared === 0 ? '' : `; ${formatBytes(shared)} stay: another model uses them`;
+      narrate('model_removed', `✅ Removed: ${formatBytes(freed)} freed${rest}`);
+      return removed;
+    },
+    verify: (id, signal) => verifyModels(deps, id, signal),
+    async prune(dryRun, signal) {
+      narrate('prune_start', dryRun ? '🔎 Looking for what could go' : '🧹 Removing what nobody uses');
+      const onRemoved = ({ path, kind, bytes }: ModelsPruned['removed'][number]) =>
+        narrate('prune_removed', `${dryRun ? '🔎 Would go' : '🗑️ Removed'}: ${kind} ${path} (${formatBytes(bytes)})`);
+      const pruned = await store.prune({ dryRun, isWanted: deps.mayWant, signal, onRemoved });
+      const { removed, freed_bytes: freed } = pruned;
+      const done = dryRun ? 'would be freed' : 'freed';
+      narrate('prune_complete', `✅ ${count(removed.length, 'thing')}, ${formatBytes(freed)} ${done}`);
+      return pruned;
+    },
+  };
+}
+
+async function detailOf({ store, headerTimeoutMs }: ModelsDeps, model: StoredModel, signal: AbortSignal) {
+  const { layout } = store;
+  const { place, commit, files } = model;
+  const placeOf = (path: string) => layout.snapshotFile(place, commit, path);
+  const gguf = await ggufOfFiles(
+    files.map(({ path }) => path),
+    async (path) => localRanges(placeOf(path)),
+    { timeoutMs: headerTimeoutMs, signal },
+  );
+  const file_list = files.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256, stored_at: placeOf(path) }));
+  return { ...toModel(layout, model), file_list, gguf };
+}
+
+function notWhole({ id, modelRef }: StoredModel): RbeeError {
+  return new RbeeError('MODEL_NOT_FOUND', `the model ${id} is not whole: files of it are missing`, {
+    hint: `download it again: ${modelRef}`,
+  });
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,93 @@
+import { formatBytes, type ModelPlan, type ModelRef, printModelRef } from '@rbee/contract';
+import { narrate } from '@rbee/jobs';
+import { type RetryRule, roomNeeded, withRetry } from '@rbee/transfer';
+import type { Asking } from '../sources/ask.ts';
+import type { ResolvedModel } from '../sources/source.ts';
+import type { Store } from '../store/store.ts';
+import { ggufOfFiles } from './gguf/gguf-of-files.ts';
+import { localRanges, remoteRanges } from './gguf/ranges.ts';
+
+export interface PlanDeps {
+  readonly store: Store;
+  /** One try to find out what a ref stands for. */
+  readonly resolve: (ref: ModelRef, signal: AbortSignal) => Promise<ResolvedModel>;
+  readonly retry: RetryRule;
+  /** What the header of a remote file is asked with. */
+  readonly asking: Asking;
+  /** To read the header of one file. */
+  readonly headerTimeoutMs: number;
+}
+
+/** What a download of the ref would do. Downloads nothing but the header of a GGUF file, which it does not keep. */
+export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSignal): Promise<ModelPlan> {
+  const { store } = deps;
+  const model_ref = printModelRef(ref);
+  narrate('plan_resolve', `🔎 Looking up ${model_ref}`);
+  const model = await withRetry(() => deps.resolve(ref, signal), {
+    signal,
+    rule: deps.retry,
+    onRetry: ({ error, attempt, maxAttempts }) =>
+      narrate('plan_retry', `🔁 ${error.message}; trying again (attempt ${attempt} of ${maxAttempts})`, 'warn'),
+  });
+  const present = await store.presentBytes(model.place, model.files);
+  const files = model.files.map(({ path, size, sha256 }, index) => {
+    return { path, bytes: size, sha256, present_bytes: present[index] ?? 0 };
+  });
+  const total = files.reduce<number | null>(
+    (sum, { bytes }) => (sum === null || bytes === null ? null : sum + bytes),
+    0,
+  );
+  const presentSum = present.reduce((sum, bytes) => sum + bytes, 0);
+  const knownRest = files.reduce((sum, { bytes, present_bytes }) => sum + Math.max(0, (bytes ?? 0) - present_bytes), 0);
+  const needed = total === null ? null : knownRest;
+  const freeBytes = await store.freeBytes();
+  const fits = freeBytes >= roomNeeded(knownRest);
+  narrate('plan_ready', `📋 ${describe(model, { total, presentSum, needed, freeBytes })}`);
+  if (!fits) narrate('plan_no_room', '⚠️ The disk has no room for it', 'warn');
+  return {
+    model_ref,
+    pinned_ref: model.pinnedRef(model.files.length === 1 ? model.files[0].sha256 : null),
+    files,
+    total,
+    present_bytes: presentSum,
+    needed_bytes: needed,
+    free_bytes: freeBytes,
+    fits,
+    gguf: await ggufOf(deps, model, present, signal),
+  };
+}
+
+/** From the store where the file is there, else from where it would be fetched. */
+function ggufOf(deps: PlanDeps, model: ResolvedModel, present: readonly number[], signal: AbortSignal) {
+  const { store, asking, headerTimeoutMs: timeoutMs } = deps;
+  const readerOf = async (path: string) => {
+    const index = model.files.findIndex((file) => file.path === path);
+    const file = model.files[index];
+    if (!file) throw new Error(`${path} is no file of the model`);
+    const isThere = file.size !== null && present[index] === file.size;
+    if (isThere && (await store.hasBlob(model.place, file.blobName, file.size))) {
+      return localRanges(store.layout.blob(model.place, file.blobName));
+    }
+    return file.local ? localRanges(file.local.path) : remoteRanges(asking, await file.locate(signal));
+  };
+  return ggufOfFiles(
+    model.files.map(({ path }) => path),
+    readerOf,
+    { timeoutMs, signal },
+  );
+}
+
+interface Sums {
+  readonly total: number | null;
+  readonly presentSum: number;
+  readonly needed: number | null;
+  readonly freeBytes: number;
+}
+
+function describe(model: ResolvedModel, { total, presentSum, needed, freeBytes }: Sums): string {
+  const [first, ...more] = model.files;
+  const what = more.length === 0 ? `${first.path} of ${model.title}` : `${model.files.length} files of ${model.title}`;
+  const size = (bytes: number | null) => (bytes === null ? 'an unknown size' : formatBytes(bytes));
+  const sums = `${size(total)}, ${formatBytes(presentSum)} there already, ${size(needed)} to fetch`;
+  return `${what}: ${sums}; ${formatBytes(freeBytes)} free`;
+}

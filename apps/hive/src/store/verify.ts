@@ -1,0 +1,134 @@
+import { lstat } from 'node:fs/promises';
+import { type ErrorCode, type ModelVerified, RbeeError } from '@rbee/contract';
+import { digestFile, errorOfDisk } from '@rbee/transfer';
+import { errnoOf, ifThere } from './disk.ts';
+import { readOnePlace } from './list.ts';
+import type { SnapshotName } from './read-place.ts';
+import type { StoreDeps } from './remove.ts';
+import type { ModelFile, StoredModel } from './stored-model.ts';
+
+export interface VerifyOptions {
+  readonly signal: AbortSignal;
+  /** Told before each file, with its size. */
+  readonly onFile: (path: string, bytes: number) => void;
+  /** What was found out of files that several models share, by path; each is read once. */
+  readonly known: Map<string, Verdict>;
+}
+
+type VerifiedModel = ModelVerified['models'][number];
+type Problem = VerifiedModel['problems'][number];
+
+interface Verdict {
+  /** That were read. */
+  readonly bytes: number;
+  /** Null where all is well. */
+  readonly fault: { readonly code: ErrorCode; readonly message: string } | null;
+}
+
+const SHA256 = /^[0-9a-f]{64}$/;
+const GIT_SHA1 = /^[0-9a-f]{40}$/;
+
+/**
+ * Reads every byte of a model and compares its digests. What is damaged is put aside, so that its final name goes on to
+ * mean verified and the next download fetches it again.
+ */
+export async function verifyModel(deps: StoreDeps, model: StoredModel, options: VerifyOptions): Promise<VerifiedModel> {
+  const { state } = await readOnePlace(deps.layout, model.place);
+  const names = new Map((state.snapshots.get(model.commit) ?? []).map((name) => [name.path, name]));
+  const problems: Problem[] = [];
+  let bytes = 0;
+  for (const file of model.files) {
+    const verdict = await verdictOf(deps, model, file, names.get(file.path), options);
+    bytes += verdict.bytes;
+    if (verdict.fault !== null) problems.push({ path: file.path, ...verdict.fault });
+  }
+  const { id: model_id, modelRef: model_ref, files } = model;
+  return { model_id, model_ref, ok: problems.length === 0, files: files.length, bytes, problems };
+}
+
+async function verdictOf(
+  deps: StoreDeps,
+  { place, commit }: StoredModel,
+  file: ModelFile,
+  name: SnapshotName | undefined,
+  options: VerifyOptions,
+): Promise<Verdict> {
+  if (name === undefined || name.content === null) return { bytes: 0, fault: missing(file.path) };
+  const isCopy = name.kind === 'file' || name.blobName === null;
+  const path = isCopy ? deps.layout.snapshotFile(place, commit, file.path) : deps.layout.blob(place, name.blobName);
+  const known = options.known.get(path);
+  if (known !== undefined) return { ...known, bytes: 0 };
+  options.onFile(file.path, name.content.bytes);
+  const verdict = await readAndCompare(deps, place, path, file, options.signal);
+  const isDamaged = verdict.fault?.code === 'CHECKSUM_MISMATCH';
+  const settled = isDamaged ? await putAside(deps, place, path, file, verdict) : verdict;
+  options.known.set(path, settled);
+  return settled;
+}
+
+async function readAndCompare(
+  { uses }: StoreDeps,
+  place: string,
+  path: string,
+  { path: name, blobName, bytes: expectedBytes, sha256 }: ModelFile,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const release = await uses.share(place, signal);
+  try {
+    const stats = await ifThere(lstat(path), null);
+    if (stats === null) return { bytes: 0, fault: missing(name) };
+    if (stats.size !== expectedBytes) {
+      const sizes = `has ${stats.size} bytes where it should have ${expectedBytes}`;
+      return { bytes: 0, fault: { code: 'CHECKSUM_MISMATCH', message: `${name} ${sizes}` } };
+    }
+    const expectedGit = blobName !== null && GIT_SHA1.test(blobName) ? blobName : null;
+    const expected = sha256 ?? (blobName !== null && SHA256.test(blobName) ? blobName : null);
+    const digests = await digestFile(path, { isGit: expectedGit !== null, size: stats.size, signal });
+    const isWrong =
+      (expected !== null && digests.sha256 !== expected) || (expectedGit !== null && digests.gitSha1 !== expectedGit);
+    const fault = { code: 'CHECKSUM_MISMATCH' as const, message: `the content of ${name} is not what its digest says` };
+    return { bytes: stats.size, fault: isWrong ? fault : null };
+  } catch (error) {
+    signal.throwIfAborted();
+    const fault = await errorOfDisk(error, path, null);
+    if (!(fault instanceof RbeeError)) throw error;
+    const { code } = fault;
+    return { bytes: 0, fault: { code, message: `${name} cannot be read (${errnoOf(error)})` } };
+  } finally {
+    release();
+  }
+}
+
+/** Takes the final name off a damaged file. A place that a download uses is left: it would find its blob gone. */
+async function putAside(
+  { uses, disk, layout }: StoreDeps,
+  place: string,
+  path: string,
+  { blobName }: ModelFile,
+  { bytes, fault }: Verdict,
+): Promise<Verdict> {
+  const say = (what: string): Verdict => ({
+    bytes,
+    fault: fault && { ...fault, message: `${fault.message}; ${what}` },
+  });
+  if (blobName === null) return say('it is no file of a hive, and stays where it is');
+  try {
+    const release = await uses.exclude(place);
+    try {
+      await disk.makeFolder(layout.blobsFolder(place));
+      await disk.rename(path, layout.damaged(place, blobName));
+      await disk.syncFolder(layout.blobsFolder(place));
+    } finally {
+      release();
+    }
+    return say('it was put aside, and the next download of the model fetches it again');
+  } catch (error) {
+    if (error instanceof RbeeError && error.code === 'STATUS_CONFLICT')
+      return say('a download uses it, so it stays where it is: verify again when that is over');
+    throw error;
+  }
+}
+
+function missing(name: string): Verdict['fault'] {
+  return { code: 'MODEL_NOT_FOUND', message: `${name} is missing; download the model again to repair it` };
+}
