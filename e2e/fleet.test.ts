@@ -177,6 +177,36 @@ describe('the queen', () => {
     const other = await startDownload(fleet.queen.url, model('hive-c'));
     expect(await why(other)).toBe('🐝 hive-a: it has the fewest active downloads');
     expect(await get(`/v1/downloads/${other.download_id}`)).toMatchObject({ hive_id: 'hive-a' });
+
+    fleet.hub.throttle(null);
+    await (await follow(`/v1/downloads/${first.download_id}/stream`)).toEnd();
+    // Now it holds the model, and has as much to do as the other.
+    const again = await startDownload(fleet.queen.url, model('hive-a'));
+    expect(await why(again)).toBe('🐝 hive-b: it holds the model already');
+    const models = (await get('/v1/models'))['models'] as Record<string, unknown>[];
+    expect(models.filter(({ hive_id }) => hive_id === 'hive-b')).toMatchObject([{ bytes: SIZE, files: 1 }]);
+  });
+
+  it('asks the hive that holds a model for it, and verifies and removes it there', { timeout: 60_000 }, async () => {
+    await start({ hiveIds: ['hive-a', 'hive-b'] });
+    fleet.hub.throttle(null);
+    const { download_id } = await startDownload(fleet.queen.url, model('hive-a'), { hive_id: 'hive-b' });
+    await (await follow(`/v1/downloads/${download_id}/stream`)).toEnd();
+    const [held] = (await get('/v1/models'))['models'] as Record<string, unknown>[];
+    const path = `/v1/models/${held?.['model_id']}`;
+    expect(await get(path)).toMatchObject({ hive_id: 'hive-b', bytes: SIZE });
+    const verifying = await api('POST', `${fleet.queen.url}${path}/verify`);
+    const job = await follow(String(verifying.body['sse_url']));
+    await job.toEnd();
+    const results = job.events().filter(({ event }) => event === 'data');
+    expect(results.map((event) => jsonOf(event))).toMatchObject([
+      { action: 'model_verify', payload: { hive_id: 'hive-b', models: [{ ok: true }] } },
+    ]);
+    expect(await api('DELETE', fleet.queen.url + path)).toMatchObject({
+      status: 200,
+      body: { hive_id: 'hive-b', freed_bytes: SIZE },
+    });
+    expect(await get('/v1/models')).toMatchObject({ models: [], problems: [] });
   });
 
   it('keeps a cancel that a hive could not be told, over its own restart, and delivers it when the hive is back', {
