@@ -4,7 +4,7 @@ import { createLogger, createServer, fingerprint, openStateDb, type Running, set
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
-import { createLimiter, createReadPool, type Limiter } from '@rbee/transfer';
+import { createDiskRoom, createLimiter, createReadPool, type Limiter } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { BlobFlights } from './downloads/blob-flights.ts';
 import { Downloads } from './downloads/downloads.ts';
@@ -96,6 +96,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     tracker,
     store,
     slots,
+    room: createDiskRoom(() => store.freeBytes()),
     flights,
     sources,
     fetchFile,

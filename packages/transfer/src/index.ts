@@ -2,7 +2,7 @@ export { type ConnectionBudget, createConnectionBudget } from './connection-budg
 export { type DigestFileOptions, digestFile } from './digest-file.ts';
 export { discardPartial } from './discard-partial.ts';
 export { errorOfDisk } from './disk-fault.ts';
-export { roomNeeded } from './disk-room.ts';
+export { createDiskRoom, type DiskRoom, roomNeeded } from './disk-room.ts';
 export type {
   FileRequest,
   Location,

@@ -12,7 +12,7 @@ import {
 } from '@rbee/contract';
 import type { DownloadTracker } from '@rbee/download-tracker';
 import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
-import { discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
+import { type DiskRoom, discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
 import { type ResolvedModel, type Sources, sourceOf } from '../sources/source.ts';
 import type { NewModel } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
@@ -28,6 +28,7 @@ export interface RunDeps {
   readonly tracker: DownloadTracker;
   readonly store: Store;
   readonly slots: Slots;
+  readonly room: DiskRoom;
   readonly flights: BlobFlights;
   readonly sources: Sources;
   readonly fetchFile: FetchFile;
@@ -129,10 +130,42 @@ async function fetchFiles(
   files: ResolvedModel['files'],
   signal: AbortSignal,
 ): Promise<void> {
-  const { tracker, store } = deps;
+  const { store } = deps;
   for (const { blobName } of files) {
     download.partials.set(store.layout.blob(model.place, blobName), store.layout.partial(model.place, blobName));
   }
+  const giveBackRoom = await claimRoom(deps, download, model, files);
+  try {
+    await fetchAndPublish(deps, download, model, files, signal);
+  } finally {
+    giveBackRoom();
+  }
+}
+
+/** Before the first byte, for all files together; what is there already needs none. */
+async function claimRoom(
+  { room, store, tracker }: RunDeps,
+  { id }: Download,
+  model: ResolvedModel,
+  files: ResolvedModel['files'],
+): Promise<() => void> {
+  const present = await store.presentBytes(model.place, files);
+  // A file of this machine may be linked: it asks for room itself where it has to be copied.
+  const missing = files.map(({ size, local }, index) => (local ? 0 : Math.max(0, (size ?? 0) - (present[index] ?? 0))));
+  const rest = missing.reduce((sum, bytes) => sum + bytes, 0);
+  const fetched = () => tracker.get(id).bytes - tracker.get(id).bytes_reused;
+  const before = fetched();
+  return room.claim(() => Math.max(0, rest - Math.max(0, fetched() - before)));
+}
+
+async function fetchAndPublish(
+  deps: RunDeps,
+  download: Download,
+  model: ResolvedModel,
+  files: ResolvedModel['files'],
+  signal: AbortSignal,
+): Promise<void> {
+  const { tracker, store } = deps;
   const tally = createTally(tracker, download.id, files);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
   const stored: NewModel['files'][number][] = [];
