@@ -1,5 +1,5 @@
 import { type Channel, type ChannelHost, type ChannelOptions, createChannel } from './channel.ts';
-import { createFanOut } from './fan-out.ts';
+import { createFanOut, passOver } from './fan-out.ts';
 import { encodeRetry } from './frame.ts';
 import { Reader } from './reader.ts';
 import { createReaderRegistry, type HubClock } from './reader-registry.ts';
@@ -77,13 +77,8 @@ export function createStreamHub(options: HubOptions = {}): StreamHub {
   };
 
   function endAll(): Promise<void> {
-    const readers = registry.readers();
-    fanOut.run(() => {
-      const next = readers.next();
-      if (next.done === true) return false;
-      next.value.farewell(encodeRetry(Math.round(farewellRetryMinMs + random() * farewellRetrySpreadMs)));
-      return true;
-    });
+    const farewellMs = () => Math.round(farewellRetryMinMs + random() * farewellRetrySpreadMs);
+    fanOut.run(passOver(registry.readers(), (reader) => reader.farewell(encodeRetry(farewellMs()))));
     const stopGrace = clock.every(closeGraceMs, () => {
       for (const reader of registry.readers()) reader.destroy();
     });

@@ -179,27 +179,27 @@ describe('a reader that never reads', () => {
   it('delays nobody, holds no more than one write, and gets the newest state when it reads again', async () => {
     const hub = createStreamHub();
     const channel = hub.channel({ mode: 'state', epoch: 'e' });
-    const server = await serve(serveChannel(channel));
+    const answers: boolean[] = [];
+    const server = await serve((request, response, count) =>
+      serveChannel(channel, count === 1 ? (hasRoom) => answers.push(hasRoom) : undefined)(request, response, count),
+    );
     const slow = await openStream(server);
     await slow.waitForText('retry');
     slow.socket.pause();
-    const slowSocket = server.sockets[0];
     const fast = await openStream(server);
     await fast.waitForText('retry');
     const data = 'x'.repeat(60_000);
-    const backlogs: number[] = [];
-    let stalledAt = 0;
-    for (let count = 1; stalledAt === 0 || count <= stalledAt + 60; count += 1) {
-      const id = channel.publish({ data }, count % 10 === 0 ? 'keep' : 'state');
+    let total = 0;
+    for (let stalledAt = 0; stalledAt === 0 || total < stalledAt + 60; ) {
+      total += 1;
+      const id = channel.publish({ data }, total % 10 === 0 ? 'keep' : 'state');
       await fast.waitForText(`id: ${id}\n`);
-      backlogs.push(slowSocket?.writableLength ?? 0);
-      if (stalledAt === 0 && (slowSocket?.writableLength ?? 0) > 0) stalledAt = count;
-      expect(count).toBeLessThan(2_000);
+      if (stalledAt === 0 && answers.at(-1) === false) stalledAt = total;
+      expect(total).toBeLessThan(2_000);
     }
-    const total = backlogs.length;
     expect(fast.ids()).toEqual(Array.from({ length: total }, (_, index) => `e.${index + 1}`));
-    // A socket takes writes up to its high-water mark; the frame that passes it is the last.
-    expect(Math.max(...backlogs)).toBeLessThan((slowSocket?.writableHighWaterMark ?? 0) + 62_000);
+    // The frame that the kernel had no room for is the last that was written.
+    expect(answers.indexOf(false)).toBe(answers.length - 1);
 
     slow.socket.resume();
     await waitFor(() => slow.ids().at(-1) === `e.${total}`, 'the newest state at the slow reader');
@@ -234,9 +234,7 @@ describe('closing the hub', () => {
     const clients = await Promise.all(Array.from({ length: 1_000 }, () => openStream(server)));
     await waitFor(() => hub.readers === 1_000, 'a thousand readers');
     channel.publish({ data: 'last words' }, 'state');
-    const startedAt = performance.now();
     await hub.close();
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
     expect(hub.readers).toBe(0);
     await waitFor(
       () => clients.every((client) => client.responses()[0]?.isComplete === true),

@@ -130,6 +130,29 @@ describe('a response sink on HTTP/1.1', () => {
     expect(answers).toEqual([true]);
   });
 
+  it('ends after a write that the kernel has not taken whole, with every byte in its place', async () => {
+    const event = (sequence: number) => encodeFrame({ id: `e.${sequence}`, data: `${sequence}`.padEnd(60_000, 'x') });
+    let written = 0;
+    const server = await serve((_request, response) => {
+      response.writeHead(200, SSE_HEADERS);
+      const sink = createResponseSink(response);
+      do written += 1;
+      while (sink.write(event(written)));
+      sink.end();
+      expect(sink.write(event(0))).toBe(false);
+    });
+    const client = await rawClient(server);
+    client.socket.pause();
+    client.request();
+    await waitFor(() => written > 0, 'the request');
+    client.socket.resume();
+    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
+    const { events, rest } = parseEvents(client.responses()[0]?.body ?? '');
+    expect(events.map(({ id }) => id)).toEqual(Array.from({ length: written }, (_, index) => `e.${index + 1}`));
+    expect(events.every(({ data }) => data.length === 60_000)).toBe(true);
+    expect(rest).toBe('');
+  });
+
   it('stops writing when the client leaves, also when it only closes its half', async () => {
     const { hub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
@@ -148,7 +171,12 @@ describe('a response sink on HTTP/1.1', () => {
   it('writes nothing into a connection that the client has half closed, whatever is still waiting there', async () => {
     const hub = createStreamHub({ lagLimitMs: 200 });
     const channel = hub.channel({ mode: 'state' });
-    const server = await serve(serveChannel(channel));
+    let isBlocked = false;
+    const server = await serve(
+      serveChannel(channel, (hasRoom) => {
+        isBlocked = !hasRoom;
+      }),
+    );
     const errors: Error[] = [];
     server.server.on('clientError', (error: Error, socket) => {
       errors.push(error);
@@ -161,7 +189,7 @@ describe('a response sink on HTTP/1.1', () => {
     const socket = server.sockets[0];
     await waitFor(() => {
       channel.publish({ data: 'x'.repeat(30_000) }, 'state');
-      return (socket?.writableLength ?? 0) > 0;
+      return isBlocked;
     }, 'a backlog');
     client.socket.end();
     await waitFor(() => socket?.writable === false, 'the half-closed connection');
