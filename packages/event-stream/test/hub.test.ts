@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Channel } from '../src/channel.ts';
 import { createStreamHub } from '../src/hub.ts';
 import { createManualClock } from './support/manual-clock.ts';
 import { createMemorySink } from './support/memory-sink.ts';
@@ -134,11 +135,32 @@ describe('limits', () => {
     const channel = hub.channel({ mode: 'state' });
     const sinks = [createMemorySink(), createMemorySink(), createMemorySink()];
     expect(sinks.map((sink) => channel.attach(sink, null))).toEqual(['attached', 'attached', 'refused']);
-    expect(hub.state).toBe('full');
+    expect(hub.stateFor(null)).toBe('full');
     expect(sinks[2]?.frames).toEqual([]);
     sinks[0]?.close();
-    expect(hub.state).toBe('open');
+    expect(hub.stateFor(null)).toBe('open');
     expect(channel.attach(createMemorySink(), null)).toBe('attached');
+  });
+});
+
+describe('limits for an address', () => {
+  it('refuse its next reader, but nobody else, until one of its readers has left', () => {
+    const hub = createStreamHub({ maxReadersPerAddress: 2 });
+    const [one, two] = [hub.channel({ mode: 'state' }), hub.channel({ mode: 'state' })];
+    const sinks = Array.from({ length: 6 }, () => createMemorySink());
+    const attach = (index: number, channel: Channel, address: string | null) =>
+      channel.attach(sinks[index] ?? createMemorySink(), null, address);
+    expect([attach(0, one, 'a'), attach(1, two, 'a'), attach(2, one, 'a')]).toEqual([
+      'attached',
+      'attached',
+      'refused',
+    ]);
+    expect(hub.stateFor('a')).toBe('crowded');
+    expect([attach(3, one, 'b'), attach(4, one, null), attach(5, one, null)]).toEqual(Array(3).fill('attached'));
+    expect([hub.stateFor('b'), hub.stateFor(null)]).toEqual(['open', 'open']);
+    sinks[0]?.close();
+    expect(hub.stateFor('a')).toBe('open');
+    expect(attach(2, one, 'a')).toBe('attached');
   });
 });
 
@@ -267,7 +289,7 @@ describe('closing the hub', () => {
     expect(hub.close()).toBe(closing);
     const sink = createMemorySink();
     expect(channel.attach(sink, null)).toBe('refused');
-    expect(hub.state).toBe('closed');
+    expect(hub.stateFor(null)).toBe('closed');
     await closing;
     expect(sink.frames).toEqual([]);
     expect(channel.publish({ data: 'x' }, 'state')).toMatch(/\.1$/);
