@@ -1,8 +1,13 @@
-import { execFile } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../src/channel.ts';
 import { createStreamHub } from '../src/hub.ts';
+import type { FloodAnswer, FloodQuestion } from './support/flood-server.ts';
 import { createManualClock } from './support/manual-clock.ts';
 import { createMemorySink } from './support/memory-sink.ts';
 import { parseEvents } from './support/parse-events.ts';
@@ -26,6 +31,17 @@ async function openStream(server: StreamServer, headers: Record<string, string> 
   cleanups.push(() => client.socket.destroy());
   client.request({ headers });
   return client;
+}
+
+function connectTo(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  return once(socket, 'connect').then(() => socket);
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
 }
 
 const commentsOf = (text: string) => parseEvents(text).comments.length;
@@ -165,26 +181,38 @@ describe('limits for an address', () => {
 });
 
 describe('readers that leave', () => {
-  it('leave nothing behind when they connect and reset', async () => {
-    const hub = createStreamHub();
-    const channel = hub.channel({ mode: 'state' });
-    channel.publish({ data: 'x' }, 'state');
-    const server = await serve(serveChannel(channel));
-    for (let round = 0; round < 10; round += 1) {
-      const clients = await Promise.all(Array.from({ length: 30 }, () => openStream(server)));
-      clients.forEach((client, index) => {
-        if (index % 3 !== 0) client.socket.resetAndDestroy();
-      });
+  it('leave no reader, no channel, no timer and no socket after 10,000 times to connect and reset', async () => {
+    const clock = createManualClock();
+    const hub = createStreamHub({ clock });
+    const channels: WeakRef<Channel>[] = [];
+    let channel: Channel | null = null;
+    const server = await serve((request, response, count) => {
+      if (channel !== null) serveChannel(channel)(request, response, count);
+    });
+    for (let round = 0; round < 100; round += 1) {
+      channel = hub.channel({ mode: 'state' });
+      channels.push(new WeakRef(channel));
+      channel.publish({ data: 'x' }, 'state');
+      const sockets = await Promise.all(Array.from({ length: 100 }, () => connectTo(server.port)));
+      for (const [index, socket] of sockets.entries()) {
+        socket.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+        // A third leaves before its request is read, a third while it is answered, a third as a reader.
+        if (index % 3 === 0) socket.resetAndDestroy();
+        else socket.once('data', () => (index % 3 === 1 ? socket.resetAndDestroy() : socket.emit('served')));
+      }
+      await Promise.all(sockets.filter((_, index) => index % 3 === 2).map((socket) => once(socket, 'served')));
       channel.publish({ data: 'y' }, 'state');
-      await Promise.all(clients.filter((_, index) => index % 3 === 0).map((client) => client.waitForText('data: ')));
-      for (const client of clients) client.socket.resetAndDestroy();
-      await waitFor(() => server.sockets.length === 0, 'all sockets closed');
+      for (const socket of sockets) socket.resetAndDestroy();
+      await waitFor(() => server.sockets.length === 0 && hub.readers === 0, 'all sockets and readers gone');
+      server.forget();
     }
-    await waitFor(() => hub.readers === 0, 'no reader left');
-    channel.publish({ data: 'z' }, 'terminal');
-    await turns(3);
-    expect(hub.readers).toBe(0);
-  });
+    channel = null;
+    expect(clock.timers).toBe(0);
+    await waitFor(() => {
+      collectGarbage();
+      return channels.every((reference) => reference.deref() === undefined);
+    }, 'all channels collected');
+  }, 120_000);
 
   it('may have left before they are attached', async () => {
     const hub = createStreamHub();
@@ -231,6 +259,34 @@ describe('a reader that never reads', () => {
     const keeps = Array.from({ length: Math.floor(total / 10) }, (_, index) => (index + 1) * 10);
     expect(sequences).toEqual(expect.arrayContaining(keeps));
   });
+
+  it('is one of a hundred that cost 25 MB at most, and the others get every event', async () => {
+    const server = fork(new URL('./support/flood-server.ts', import.meta.url), { execArgv: ['--expose-gc'] });
+    cleanups.push(() => server.kill('SIGKILL'));
+    const ask = async (question: FloodQuestion): Promise<FloodAnswer> => {
+      const answered = once(server, 'message');
+      server.send(question);
+      return (await answered)[0] as FloodAnswer;
+    };
+    const { port } = ((await once(server, 'message')) as [FloodAnswer])[0];
+    const open = async () => {
+      const client = await openRawClient(port);
+      cleanups.push(() => client.socket.destroy());
+      client.request();
+      await client.waitForText('retry');
+      return client;
+    };
+    const slow = await Promise.all(Array.from({ length: 100 }, open));
+    for (const client of slow) client.socket.pause();
+    const fast = await Promise.all(Array.from({ length: 3 }, open));
+    const before = await ask({ events: 0 });
+    const after = await ask({ events: 600 });
+    await Promise.all(fast.map((client) => client.waitForText('id: e.600\n')));
+    for (const client of fast)
+      expect(client.ids()).toEqual(Array.from({ length: 600 }, (_, index) => `e.${index + 1}`));
+    expect(after.slow).toBe(100);
+    expect((after.rssBytes - before.rssBytes) / 1e6).toBeLessThanOrEqual(25);
+  }, 120_000);
 
   it('is closed at the socket after the lag limit', async () => {
     const hub = createStreamHub({ lagLimitMs: 60 });

@@ -1,6 +1,6 @@
 import { get, Agent as HttpAgent } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../src/frame.ts';
@@ -114,6 +114,25 @@ describe('a response sink on HTTP/1.1', () => {
     channel.publish({ event: 'progress', data: '{}' }, 'state');
     await client.waitForText('data: {}');
     expect(client.bytes.toString()).toMatch(/\r\n22\r\nevent: progress\nid: e\.1\ndata: \{\}\n\n\r\n$/);
+  });
+
+  it('hands the same Buffer to every socket, once for each event', async () => {
+    const { hub, channel } = stateChannel();
+    const server = await serve(serveChannel(channel));
+    const clients = await Promise.all(Array.from({ length: 200 }, () => rawClient(server)));
+    for (const client of clients) client.request();
+    await waitFor(() => hub.readers === 200, 'all readers');
+    const writes = new Map(server.sockets.map((socket) => [socket, listenToWrites(socket)]));
+    for (let count = 1; count <= 3; count += 1) {
+      channel.publish({ event: 'progress', data: `{"bytes":${count}}` }, 'state');
+      await waitFor(() => clients.every((client) => client.ids().length === count), 'the event at all readers');
+    }
+    const [first = [], ...others] = [...writes.values()];
+    expect(first).toHaveLength(3);
+    for (const other of others) {
+      expect(other).toHaveLength(3);
+      for (const [index, chunk] of other.entries()) expect(chunk).toBe(first[index]);
+    }
   });
 
   it('does not take a large event for a slow reader when the kernel takes all of it', async () => {
@@ -335,6 +354,17 @@ describe('clients of a response sink', () => {
     expect(server.requests[0]?.socket).toBe(server.requests[1]?.socket);
   });
 });
+
+/** The chunks that a socket is given from here on. */
+function listenToWrites(socket: Socket): unknown[] {
+  const chunks: unknown[] = [];
+  const write = socket._write.bind(socket);
+  socket._write = (chunk, encoding, done) => {
+    chunks.push(chunk);
+    write(chunk, encoding, done);
+  };
+  return chunks;
+}
 
 async function readWithFetch(url: string, dispatcher: Agent): Promise<string> {
   return await (await fetch(url, { dispatcher })).text();

@@ -10,6 +10,8 @@ export interface StreamServer {
   /** Server sides of the open connections, oldest first. */
   readonly sockets: readonly Socket[];
   readonly requests: readonly IncomingMessage[];
+  /** Drops the requests so far, for a test of what is left in memory. */
+  forget(): void;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export async function startServer(handler: Handler): Promise<StreamServer> {
     server,
     sockets,
     requests,
+    forget: () => void requests.splice(0),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
