@@ -1,12 +1,26 @@
 // `npm run bench -- NAME`: measures what the project is about, beside what others reach on the same machine.
 import { constants } from 'node:os';
+import { UsageError } from './src/arguments.ts';
+import type { BenchIo } from './src/bench-io.ts';
 import { downloadBench } from './src/download/command.ts';
-import { UsageError, usage } from './src/download/options.ts';
+import { downloadUsage } from './src/download/options.ts';
+import { relayBench } from './src/relay/command.ts';
+import { relayUsage } from './src/relay/options.ts';
 
+interface Bench {
+  readonly usage: string;
+  run(args: readonly string[], io: BenchIo): Promise<number>;
+}
+
+const benches: Readonly<Record<string, Bench>> = {
+  download: { usage: downloadUsage, run: downloadBench },
+  relay: { usage: relayUsage, run: relayBench },
+};
 const usageExitCode = 2;
 const signalExitCode = 128;
 
 const [name, ...args] = process.argv.slice(2);
+const bench = name === undefined ? undefined : benches[name];
 const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -15,12 +29,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 const wantsHelp = args.includes('--help') || args.includes('-h');
-if (name !== 'download' || wantsHelp) {
-  process.stdout.write(usage);
+if (bench === undefined || wantsHelp) {
+  process.stdout.write(
+    bench?.usage ??
+      Object.values(benches)
+        .map(({ usage }) => usage)
+        .join('\n'),
+  );
   process.exitCode = wantsHelp ? 0 : usageExitCode;
 } else {
   try {
-    process.exitCode = await downloadBench(args, {
+    process.exitCode = await bench.run(args, {
       signal: abort.signal,
       print: (text) => process.stdout.write(text),
       tell: (line) => process.stderr.write(`bench: ${line}\n`),

@@ -25,7 +25,11 @@ const maxOutputChars = 4_000;
 /** @throws Error when it ends before its first message; the signal's reason when aborted */
 export async function startHelper({ script, args = [], flags = [], signal }: HelperOptions): Promise<Helper> {
   signal.throwIfAborted();
-  const child = fork(script, args, { execArgv: [...flags], detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = fork(script, args, {
+    execArgv: [...flags],
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
   const forget = killGroup(child, signal);
   let errors = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -12,6 +12,8 @@ export type CrowdQuestion =
       readonly serverPid: number;
       readonly events: number;
     }
+  /** Waits until nothing has come for so long. */
+  | { readonly kind: 'quiet'; readonly ms: number }
   /** Counts from here on. */
   | { readonly kind: 'watch' }
   /** Waits for so many deliveries since then. */
@@ -20,7 +22,6 @@ export type CrowdQuestion =
 
 export interface BurstResult extends LatencySummary {
   readonly deliveries: number;
-  readonly seconds: number;
   readonly serverCpuSeconds: number;
 }
 

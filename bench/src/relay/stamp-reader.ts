@@ -34,6 +34,7 @@ export function createStampReader(onStamp: (us: number) => void): StampReader {
 
 function digitsAt(bytes: Buffer, offset: number): number {
   let value = 0;
-  for (let index = offset; index < offset + stampDigits; index += 1) value = value * ten + (bytes[index] ?? zero) - zero;
+  for (let index = offset; index < offset + stampDigits; index += 1)
+    value = value * ten + (bytes[index] ?? zero) - zero;
   return value;
 }

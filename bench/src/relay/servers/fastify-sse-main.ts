@@ -18,9 +18,13 @@ app.get(path, { sse: 'only' }, async (_request, reply) => {
 });
 await app.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
 
-await serveBench({ port: (app.server.address() as AddressInfo).port, path }, (data) => {
-  sequence += 1;
-  const event = { id: `0123456789ab.${sequence}`, event: 'progress', data: JSON.parse(data) as object };
-  // Awaited, a reader that reads nothing would hold up the next event for all.
-  for (const reply of readers) void reply.sse.send(event);
+await serveBench({
+  port: (app.server.address() as AddressInfo).port,
+  path,
+  publish(data) {
+    sequence += 1;
+    const event = { id: `0123456789ab.${sequence}`, event: 'progress', data: JSON.parse(data) as object };
+    // Awaited, a reader that reads nothing would hold up the next event for all.
+    for (const reply of readers) void reply.sse.send(event);
+  },
 });

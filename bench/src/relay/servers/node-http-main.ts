@@ -13,8 +13,12 @@ const port = await listen((_request, response) => {
   response.on('close', () => readers.delete(response));
 });
 
-await serveBench({ port, path }, (data) => {
-  sequence += 1;
-  const event = Buffer.from(`event: progress\nid: 0123456789ab.${sequence}\ndata: ${data}\n\n`);
-  for (const response of readers) response.write(event);
+await serveBench({
+  port,
+  path,
+  publish(data) {
+    sequence += 1;
+    const event = Buffer.from(`event: progress\nid: 0123456789ab.${sequence}\ndata: ${data}\n\n`);
+    for (const response of readers) response.write(event);
+  },
 });
