@@ -1,23 +1,32 @@
 // `npm run bench -- NAME`: measures what the project is about, beside what others reach on the same machine.
 import { constants } from 'node:os';
+import { UsageError } from './src/arguments.ts';
+import type { BenchIo } from './src/bench-io.ts';
 import { cliBench } from './src/cli/command.ts';
 import { cliUsage } from './src/cli/options.ts';
 import { downloadBench } from './src/download/command.ts';
-import { UsageError, usage } from './src/download/options.ts';
+import { downloadUsage } from './src/download/options.ts';
+import { relayBench } from './src/relay/command.ts';
+import { relayUsage } from './src/relay/options.ts';
 import { storeBench } from './src/store/command.ts';
 import { storeUsage } from './src/store/options.ts';
 
+interface Bench {
+  readonly usage: string;
+  run(args: readonly string[], io: BenchIo): Promise<number>;
+}
+
+const benches: Readonly<Record<string, Bench>> = {
+  download: { usage: downloadUsage, run: downloadBench },
+  relay: { usage: relayUsage, run: relayBench },
+  store: { usage: storeUsage, run: storeBench },
+  cli: { usage: cliUsage, run: cliBench },
+};
 const usageExitCode = 2;
 const signalExitCode = 128;
 
-const benches = new Map([
-  ['download', { run: downloadBench, usage }],
-  ['cli', { run: cliBench, usage: cliUsage }],
-  ['store', { run: storeBench, usage: storeUsage }],
-]);
-
 const [name, ...args] = process.argv.slice(2);
-const bench = benches.get(name ?? '');
+const bench = name === undefined ? undefined : benches[name];
 const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -27,7 +36,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 const wantsHelp = args.includes('--help') || args.includes('-h');
 if (bench === undefined || wantsHelp) {
-  process.stdout.write(bench?.usage ?? [...benches.values()].map((each) => each.usage).join('\n'));
+  process.stdout.write(
+    bench?.usage ??
+      Object.values(benches)
+        .map(({ usage }) => usage)
+        .join('\n'),
+  );
   process.exitCode = wantsHelp ? 0 : usageExitCode;
 } else {
   try {

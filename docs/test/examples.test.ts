@@ -5,6 +5,7 @@ import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
 import { parseCliOptions } from '../../bench/src/cli/options.ts';
 import { parseDownloadOptions } from '../../bench/src/download/options.ts';
+import { parseRelayOptions } from '../../bench/src/relay/options.ts';
 import { parseStoreOptions } from '../../bench/src/store/options.ts';
 import { hiveRoutes, parseModelRef, queenRoutes } from '../../packages/contract/src/index.ts';
 import { flagOf, keyOf, type SettingsTable } from '../../packages/daemon/src/index.ts';
@@ -112,6 +113,7 @@ describe('the examples of the pages', () => {
     const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
     const parsers = new Map<string, (options: string[]) => unknown>([
       ['download', parseDownloadOptions],
+      ['relay', parseRelayOptions],
       ['store', parseStoreOptions],
       ['cli', parseCliOptions],
     ]);

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from '../download/options.ts';
+import { UsageError } from '../arguments.ts';
 
 export interface CliOptions {
   readonly rounds: number;

@@ -1,50 +1,49 @@
-import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BenchIo } from '../bench-io.ts';
+import { type Parts, readEnvironment } from '../environment.ts';
 import { makeContent } from '../origin/content.ts';
 import type { OriginFile } from '../origin/nginx-config.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { findCommand } from '../process/find-command.ts';
-import { describeEnvironment } from './environment.ts';
+import { publish } from '../publish.ts';
 import { gateFailures } from './gate.ts';
 import { type DownloadOptions, parseDownloadOptions } from './options.ts';
 import { report, verdictsOf } from './report.ts';
-import { bytesPerGib, type DownloadResult, type ScenarioResult } from './results.ts';
+import { bytesPerGib, type ScenarioResult } from './results.ts';
 import { runRounds } from './run-rounds.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { participants } from './take-part.ts';
 
-export interface BenchIo {
-  readonly signal: AbortSignal;
-  /** The result. */
-  readonly print: (text: string) => void;
-  /** What happens meanwhile. */
-  readonly tell: (line: string) => void;
-  readonly path: string;
-}
-
 /** The file and one client's output at a time, and room for what else goes on. */
 const spareBytes = bytesPerGib / 2;
 const copies = 2;
-const savedFile = fileURLToPath(new URL('../../results/download.md', import.meta.url));
+const parts: Parts = {
+  programs: ['nginx', 'curl', 'openssl', 'aria2c'],
+  packages: ['ipull', '@huggingface/hub', 'undici'],
+};
 
 /** Measures and reports downloads. Returns the exit code. @throws UsageError; Error when a client fails */
 export async function downloadBench(args: readonly string[], io: BenchIo): Promise<number> {
   const options = parseDownloadOptions(args);
   await requireRoom(options);
   const startedAt = new Date().toISOString();
-  const environment = await describeEnvironment(io.path);
+  const environment = await readEnvironment(io.path, parts);
   const folder = await mkdtemp(join(options.folder, 'rbee-bench-'));
   try {
     const results = await runScenarios(options, folder, io);
     const { sizeBytes, rounds, connections } = options;
     const result = { startedAt, environment, sizeBytes, rounds, connections, scenarios: results };
-    await publish(result, options, io);
-    if (!options.isGate) return 0;
-    const failures = gateFailures(results);
-    for (const line of failures) io.tell(`gate: ${line}`);
-    io.tell(failures.length === 0 ? 'gate: passed' : 'gate: not passed');
-    return failures.length === 0 ? 0 : 1;
+    const verdicts = results.map((each) => ({ scenario: each.scenario, targets: verdictsOf(each) }));
+    return await publish(
+      {
+        ...{ name: 'download', title: 'Downloads', startedAt, text: report(result) },
+        figures: { ...result, verdicts },
+        failures: gateFailures(results),
+      },
+      options,
+      io,
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -103,17 +102,4 @@ async function runScenario(
   } finally {
     await origin.stop();
   }
-}
-
-async function publish(result: DownloadResult, { jsonFile, isSaved }: DownloadOptions, io: BenchIo): Promise<void> {
-  const text = report(result);
-  io.print(`${text}\n`);
-  if (jsonFile !== null) {
-    const verdicts = result.scenarios.map((each) => ({ scenario: each.scenario, targets: verdictsOf(each) }));
-    await writeFile(jsonFile, `${JSON.stringify({ ...result, verdicts }, null, 2)}\n`);
-  }
-  if (!isSaved) return;
-  await mkdir(dirname(savedFile), { recursive: true });
-  const origin = 'Written by `npm run bench -- download --save`; [what it means](../README.md).';
-  await writeFile(savedFile, `# Downloads, measured ${result.startedAt.slice(0, 10)}\n\n${origin}\n\n${text}\n`);
 }

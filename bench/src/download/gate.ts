@@ -1,3 +1,4 @@
+import { failuresOf } from '../verdict.ts';
 import { verdictsOf } from './report.ts';
 import type { ScenarioResult } from './results.ts';
 
@@ -8,9 +9,6 @@ import type { ScenarioResult } from './results.ts';
 export function gateFailures(results: readonly ScenarioResult[]): string[] {
   return results.flatMap((result) => {
     const lacks = result.skips.map(({ client, reason }) => `${client ?? 'all clients'}: ${reason}`);
-    const missed = verdictsOf(result)
-      .filter(({ isMet }) => isMet === false)
-      .map(({ text, value }) => `${text}, measured ${value?.toFixed(2)}`);
-    return [...lacks, ...missed].map((text) => `${result.scenario}: ${text}`);
+    return failuresOf(result.scenario, lacks, verdictsOf(result));
   });
 }

@@ -1,14 +1,7 @@
 import { median, medianOrNull, medianRatio } from '../stats.ts';
+import { atLeast, atMost, type Verdict } from '../verdict.ts';
 import { bytesPerMb, type Samples } from './results.ts';
 import type { Target } from './scenarios.ts';
-
-export interface Verdict {
-  /** What is asked for. */
-  readonly text: string;
-  /** null: not measured. */
-  readonly value: number | null;
-  readonly isMet: boolean | null;
-}
 
 /** How the transfer engine stands to one of its targets. */
 export function judge(target: Target, samples: Samples): Verdict {
@@ -50,15 +43,3 @@ function measured(target: Target, samples: Samples): number | null {
       return medianOrNull(ours.map(({ peakMb }) => peakMb));
   }
 }
-
-const atLeast = (what: string, limit: number, value: number | null): Verdict => ({
-  text: `${what}: at least ${limit}`,
-  value,
-  isMet: value === null ? null : value >= limit,
-});
-
-const atMost = (what: string, limit: number, value: number | null): Verdict => ({
-  text: `${what}: at most ${limit}`,
-  value,
-  isMet: value === null ? null : value <= limit,
-});

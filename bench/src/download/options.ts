@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { count, names, UsageError } from '../arguments.ts';
 import { type ClientName, clientNames } from './clients.ts';
 import { type ScenarioName, scenarioNames } from './scenarios.ts';
 
@@ -18,10 +19,7 @@ export interface DownloadOptions {
   readonly isGate: boolean;
 }
 
-/** The command line is not understood; the message says what of it. */
-export class UsageError extends Error {}
-
-export const usage = `usage: npm run bench -- download [options]
+export const downloadUsage = `usage: npm run bench -- download [options]
   --only NAMES        scenarios: ${scenarioNames.join(', ')} (all)
   --peers NAMES       ${clientNames.slice(1).join(', ')}, or none (what suits the scenario)
   --size SIZE         of the file, such as 256MiB (2GiB)
@@ -74,27 +72,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** null when nothing was named. */
-function names<Name extends string>(text: string | undefined, known: readonly Name[], what: string): Name[] | null {
-  if (text === undefined) return null;
-  return text.split(',').map((part) => {
-    const name = known.find((each) => each === part.trim());
-    if (name === undefined) throw new UsageError(`there is no ${what} "${part.trim()}": ${known.join(', ')}`);
-    return name;
-  });
-}
-
 function size(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim()) ?? [];
   const bytes = Math.round(Number(number) * (bytesPerUnit[unit ?? ''] ?? Number.NaN));
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw new UsageError(`--size is not understood: "${text}"`);
   return bytes;
-}
-
-function count(text: string, most: number, option: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1 || number > most) {
-    throw new UsageError(`${option} is a number from 1 to ${most}, not "${text}"`);
-  }
-  return number;
 }

@@ -1,7 +1,9 @@
+import { describeMachine } from '../environment.ts';
 import { median, medianOrNull, medianRatio } from '../stats.ts';
 import { type Column, markdownTable } from '../table.ts';
+import { type Verdict, verdictTable } from '../verdict.ts';
 import { clientNames, clients } from './clients.ts';
-import { judge, type Verdict } from './judge.ts';
+import { judge } from './judge.ts';
 import { bytesPerGib, type DownloadResult, type Sample, type ScenarioResult } from './results.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 
@@ -13,19 +15,12 @@ const columns: readonly Column[] = [
   { title: 'origin CPU s per GiB', align: 'right' },
   { title: 'peak MB', align: 'right' },
 ];
-const targetColumns: readonly Column[] = [
-  { title: 'target', align: 'left' },
-  { title: 'measured', align: 'right' },
-  { title: '', align: 'left' },
-];
-
 /** The result as Markdown: what was run where, then two tables for each scenario. */
 export function report(result: DownloadResult): string {
   const { environment, rounds, sizeBytes, connections } = result;
-  const versions = Object.entries(environment.versions).map(([name, version]) => `${name} ${version}`);
   return [
     `${formatGib(sizeBytes)}, medians of ${rounds} alternating rounds after a discarded one, up to ${connections} connections.`,
-    `${environment.cores} x ${environment.cpu}, ${environment.kernel}. ${versions.join(', ')}.`,
+    describeMachine(environment),
     ...result.scenarios.map(scenarioReport),
   ].join('\n\n');
 }
@@ -43,11 +38,10 @@ function scenarioReport(result: ScenarioResult): string {
     const samples = result.samples[client];
     return samples === undefined ? [] : [row(clients[client].title, samples, client === 'rbee' ? null : ours)];
   });
-  const verdicts = verdictsOf(result).map(({ text, value, isMet }) => [text, formatNumber(value, 2), formatMet(isMet)]);
   return [
     `## ${title} (\`${name}\`)`,
     ...(skips.length === 0 ? [] : [skips.join('\n')]),
-    ...(rows.length === 0 ? [] : [markdownTable(columns, rows), markdownTable(targetColumns, verdicts)]),
+    ...(rows.length === 0 ? [] : [markdownTable(columns, rows), verdictTable(verdictsOf(result))]),
   ].join('\n\n');
 }
 
@@ -79,4 +73,3 @@ function scenarioOf(name: Scenario['name']): Scenario {
 const speed = ({ mbPerSecond }: Sample): number => mbPerSecond;
 const formatGib = (bytes: number): string => `${Number((bytes / bytesPerGib).toFixed(3))} GiB`;
 const formatNumber = (value: number | null, digits: number): string => (value === null ? '-' : value.toFixed(digits));
-const formatMet = (isMet: boolean | null): string => (isMet === null ? 'not measured' : isMet ? 'met' : 'MISSED');

@@ -1,3 +1,4 @@
+import type { Environment } from '../environment.ts';
 import type { ClientName } from './clients.ts';
 import type { ScenarioName } from './scenarios.ts';
 
@@ -25,14 +26,6 @@ export interface ScenarioResult {
   readonly scenario: ScenarioName;
   readonly samples: Samples;
   readonly skips: readonly Skip[];
-}
-
-export interface Environment {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly kernel: string;
-  /** What the clients and the origin say of themselves. */
-  readonly versions: Readonly<Record<string, string>>;
 }
 
 export interface DownloadResult {

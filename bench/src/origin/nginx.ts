@@ -1,8 +1,6 @@
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { freePort, listens } from '../process/port.ts';
 import { type Service, startService } from '../process/service.ts';
 import { type NginxSetup, nginxConfig } from './nginx-config.ts';
 
@@ -13,14 +11,9 @@ export interface Nginx extends Pick<Service, 'pid' | 'stop'> {
   readonly port: number;
 }
 
-const host = '127.0.0.1';
-const startTimeoutMs = 5_000;
-const askEveryMs = 20;
-
 /** An nginx of our own on loopback. The caller stops it. @throws Error with nginx's words when it does not start */
 export async function startNginx({ command, ...setup }: NginxOptions, signal: AbortSignal): Promise<Nginx> {
   await mkdir(setup.folder, { recursive: true });
-  // nginx cannot choose a port by itself. One that was free a moment ago is as good.
   const port = await freePort();
   const configFile = join(setup.folder, 'nginx.conf');
   await writeFile(configFile, nginxConfig({ ...setup, port, isRoot: process.getuid?.() === 0 }));
@@ -35,31 +28,4 @@ export async function startNginx({ command, ...setup }: NginxOptions, signal: Ab
     throw error;
   }
   return { port, pid: service.pid, stop: service.stop };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
-  return address.port;
-}
-
-async function listens(port: number, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]);
-  while (!(await accepts(port))) await delay(askEveryMs, null, { signal: limit });
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect({ host, port });
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

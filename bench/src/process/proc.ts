@@ -21,6 +21,13 @@ export function peakBytesBelow(pid: number): number {
   return childrenOf(pid).reduce((sum, child) => sum + peakBytesOf(child) + peakBytesBelow(child), 0);
 }
 
+/** Of the process and all below it, now. What they share counts for each of them. */
+export function residentBytesOfTree(pid: number): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
+  const own = Number(kibibytes ?? 0) * bytesPerKibibyte;
+  return childrenOf(pid).reduce((sum, child) => sum + residentBytesOfTree(child), own);
+}
+
 /** VmHWM starts anew at exec, so a child does not show what the process that forked it had held. */
 function peakBytesOf(pid: number): number {
   const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];

@@ -21,9 +21,13 @@ const stopTimeoutMs = 5_000;
 const maxOutputChars = 4_000;
 
 /** @throws Error when the command cannot be started. */
-export async function startService(command: string, args: readonly string[]): Promise<Service> {
+export async function startService(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Service> {
   // A group of its own: Ctrl+C reaches the bench alone, which ends its services when no client needs them any more.
-  const child = spawn(command, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   await once(child, 'spawn');
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} has no pid`);

@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BenchIo } from '../download/command.ts';
-import { describeEnvironment } from '../download/environment.ts';
+import type { BenchIo } from '../bench-io.ts';
+import { readEnvironment } from '../environment.ts';
 import { parseStoreOptions } from './options.ts';
 import { storeFailures, storeReport } from './report.ts';
 import { runStoreScenario } from './run-scenario.ts';
@@ -14,7 +14,7 @@ const savedFile = fileURLToPath(new URL('../../results/store.md', import.meta.ur
 export async function storeBench(args: readonly string[], io: BenchIo): Promise<number> {
   const options = parseStoreOptions(args);
   const startedAt = new Date().toISOString();
-  const environment = await describeEnvironment(io.path);
+  const environment = await readEnvironment(io.path, { programs: [], packages: [] });
   const folder = await mkdtemp(join(options.folder, 'rbee-bench-'));
   try {
     const scenarios: StoreScenarioResult[] = [];

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { UsageError } from '../download/options.ts';
+import { UsageError } from '../arguments.ts';
 
 export interface StoreOptions {
   /** In the one tree that is planned. */

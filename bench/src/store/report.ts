@@ -1,4 +1,4 @@
-import type { Environment } from '../download/results.ts';
+import type { Environment } from '../environment.ts';
 import { median } from '../stats.ts';
 import { type Column, markdownTable } from '../table.ts';
 import { type StoreScenarioResult, storeScenarios, targetMs } from './scenarios.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { UsageError } from '../../src/arguments.ts';
 import { parseCliOptions } from '../../src/cli/options.ts';
-import { UsageError } from '../../src/download/options.ts';
 
 describe('parseCliOptions', () => {
   test('takes thirty rounds without a gate when nothing is said', () => {

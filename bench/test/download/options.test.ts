@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseDownloadOptions, UsageError } from '../../src/download/options.ts';
+import { UsageError } from '../../src/arguments.ts';
+import { parseDownloadOptions } from '../../src/download/options.ts';
 
 describe('parseDownloadOptions', () => {
   test('measures all scenarios with 2 GiB in five rounds when nothing is said', () => {

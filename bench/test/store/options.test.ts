@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { UsageError } from '../../src/download/options.ts';
+import { UsageError } from '../../src/arguments.ts';
 import { parseStoreOptions } from '../../src/store/options.ts';
 
 describe('parseStoreOptions', () => {

@@ -14,12 +14,15 @@ import {
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
+import { clientOf } from './client-address.ts';
 import { installErrorReplies } from './error-reply.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 /** A client that sends its request slower than this is let go. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const MAX_PARAM_LENGTH = 128;
+/** What a client waits that finds no room for its stream. */
+const STREAM_RETRY_AFTER_MS = 5_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface ServerDeps {
@@ -112,12 +115,13 @@ export function addStream<R extends Route>(
       const channel = await channelOf(inputOf<R>(request));
       const lastEventId = lastEventIdOf(request);
       if (channel.accepts(lastEventId) === 'no_content') return reply.code(204).send();
-      checkRoom(hub);
+      const address = clientOf(request.socket.remoteAddress);
+      checkRoom(hub, address);
       reply.headers(SSE_HEADERS);
       reply.sse.keepAlive();
       reply.hijack();
       reply.sse.sendHeaders();
-      if (channel.attach(createResponseSink(reply.raw), lastEventId) !== 'attached') reply.raw.end();
+      if (channel.attach(createResponseSink(reply.raw), lastEventId, address) !== 'attached') reply.raw.end();
       return reply;
     },
   });
@@ -131,10 +135,21 @@ function checkAccept(accept: string | undefined): void {
 }
 
 // After the headers are out there is no status left to say it with.
-function checkRoom(hub: StreamHub): void {
-  const hint = 'try again later';
-  if (hub.state === 'full') throw new RbeeError('TOO_MANY_STREAMS', 'too many streams are open', { hint });
-  if (hub.state === 'closed') throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint });
+function checkRoom(hub: StreamHub, address: string | null): void {
+  const retryAfterMs = STREAM_RETRY_AFTER_MS;
+  switch (hub.stateFor(address)) {
+    case 'open':
+      return;
+    case 'closed':
+      throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again later' });
+    case 'full':
+      throw new RbeeError('TOO_MANY_STREAMS', 'too many streams are open', { hint: 'try again later', retryAfterMs });
+    case 'crowded':
+      throw new RbeeError('TOO_MANY_STREAMS', 'too many streams are open from your address', {
+        hint: 'close some of them, or try again later',
+        retryAfterMs,
+      });
+  }
 }
 
 function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {

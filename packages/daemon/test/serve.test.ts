@@ -1,7 +1,8 @@
+import { EventEmitter } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { Writable } from 'node:stream';
 import { hiveRoutes, newDownloadId, newJobId } from '@rbee/contract';
-import { createStreamHub, type StreamHub } from '@rbee/event-stream';
+import { createStreamHub, type Sink, type StreamHub } from '@rbee/event-stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AccessPolicy, addRoute, addStream, createLogger, createServer, type Server } from '../src/index.ts';
 
@@ -12,10 +13,13 @@ afterEach(async () => {
 });
 
 /** A server with three routes of the contract, on a real port. */
-async function serve(access: AccessPolicy = { apiToken: null }, extend?: (app: Server, hub: StreamHub) => void) {
+async function serve(
+  access: AccessPolicy = { apiToken: null },
+  extend?: (app: Server, hub: StreamHub) => void,
+  hub = createStreamHub(),
+) {
   const log: string[] = [];
   const sink = new Writable({ write: (chunk, _, done) => done(void log.push(String(chunk))) });
-  const hub = createStreamHub();
   const logger = createLogger({ name: 'test', level: 'info' }, sink);
   const app = await createServer({ logger, hub, access, title: 'test', version: '1.2.3' });
   addRoute(app, hiveRoutes.health, () => ({ status: 'ok' as const }));
@@ -164,6 +168,59 @@ describe('streams', () => {
     const refused = await fetch(stream, { headers: { accept: 'application/json' } });
     expect(refused.status).toBe(400);
     expect(await refused.json()).toMatchObject({ error: { code: 'REQUEST_INVALID', hint: expect.any(String) } });
+  });
+});
+
+describe('limits on streams', () => {
+  const path = '/v1/heartbeats/stream';
+  const heartbeats = (server: Server, hub: StreamHub) =>
+    addStream(server, hub, hiveRoutes.heartbeats, () => hub.channel({ mode: 'state' }));
+  /** A reader from elsewhere. */
+  function sink(): Sink {
+    const left = new EventEmitter();
+    const leave = () => void left.emit('close');
+    return {
+      write: () => true,
+      end: leave,
+      destroy: leave,
+      onDrain() {},
+      onClose: (heard) => left.once('close', heard),
+    };
+  }
+
+  it('answer 429 with Retry-After when no more streams are taken, and take one again when one left', async () => {
+    const { url, hub } = await serve(undefined, heartbeats, createStreamHub({ maxReaders: 1 }));
+    const leave = new AbortController();
+    const first = await fetch(url + path, { signal: leave.signal });
+    expect(first.status).toBe(200);
+    const refused = await fetch(url + path);
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBe('5');
+    expect(await refused.json()).toMatchObject({ error: { code: 'TOO_MANY_STREAMS', hint: expect.any(String) } });
+    leave.abort();
+    await expect.poll(() => hub.readers).toBe(0);
+    expect((await fetch(url + path)).status).toBe(200);
+  });
+
+  it('are kept for each address beyond loopback, and the others are still served', async () => {
+    const hub = createStreamHub({ maxReadersPerAddress: 1 });
+    const { url, app } = await serve(undefined, heartbeats, hub);
+    expect(hub.channel({ mode: 'state' }).attach(sink(), null, '203.0.113.5')).toBe('attached');
+    const refused = await app.inject({ url: path, remoteAddress: '203.0.113.5', headers: { host: '127.0.0.1' } });
+    expect(refused.statusCode).toBe(429);
+    expect(refused.headers['retry-after']).toBe('5');
+    expect(refused.json()).toMatchObject({
+      error: { code: 'TOO_MANY_STREAMS', message: expect.stringContaining('your address') },
+    });
+    for (let count = 0; count < 3; count += 1) expect((await fetch(url + path)).status).toBe(200);
+  });
+
+  it('answer 503 while the daemon stops', async () => {
+    const { hub, app } = await serve(undefined, heartbeats);
+    await hub.close();
+    const refused = await app.inject({ url: path, headers: { host: '127.0.0.1' } });
+    expect(refused.statusCode).toBe(503);
+    expect(refused.json()).toMatchObject({ error: { code: 'HIVE_UNAVAILABLE' } });
   });
 });
 

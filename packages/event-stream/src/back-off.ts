@@ -7,6 +7,9 @@ export interface BackOffRule {
   maxMs: number;
 }
 
+/** However the jitter falls, a peer that loses every connection at once is asked five times in the first 5 s at most. */
+export const defaultBackOff: BackOffRule = { baseMs: 400, maxMs: 5_000 };
+
 /** The delay before the next connection after `failures` (from 1) in a row. */
 export function backOffMs(rule: BackOffRule, failures: number, random: () => number): number {
   const exponent = Math.min(failures - 1, maxExponent);

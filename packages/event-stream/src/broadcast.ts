@@ -1,4 +1,4 @@
-import type { FanOut } from './fan-out.ts';
+import { type FanOut, type Pass, passOver } from './fan-out.ts';
 import type { Feed } from './feed.ts';
 import type { Reader } from './reader.ts';
 
@@ -14,29 +14,47 @@ export interface Broadcast {
 
 export function createBroadcast(feed: Feed, fanOut: FanOut): Broadcast {
   const members = new Set<Reader>();
+  let deliveredTo = 0;
   let isPassing = false;
 
   function startPass(): void {
     isPassing = true;
     let upTo = 0;
-    let left: Iterator<Reader> | null = null;
-    fanOut.run(() => {
-      if (left === null) {
+    let pass: Pass | null = null;
+    fanOut.run((room) => {
+      if (pass === null) {
         // Taken at the first step, not before, so that all events of a turn go out in one pass.
         upTo = feed.lastSequence;
-        left = members.values();
+        pass = passTo(upTo);
       }
-      const next = left.next();
-      if (next.done === true) endPass(upTo);
-      else next.value.deliver();
-      return next.done !== true;
+      const served = pass(room);
+      if (served < room) endPass(upTo);
+      return served;
+    });
+  }
+
+  function passTo(upTo: number): Pass {
+    const readers = [...members];
+    const from = deliveredTo;
+    const batch = feed.next(from, false);
+    if (batch === null || batch.upTo !== upTo) return passOver(readers, (reader) => reader.deliver());
+    // Nearly all readers stand where the last pass ended, and one write gives them everything.
+    const isLast = upTo === feed.terminalSequence;
+    return passOver(readers, (reader) => {
+      if (!reader.take(from, batch)) reader.deliver();
+      else if (isLast) reader.end();
     });
   }
 
   function endPass(upTo: number): void {
     isPassing = false;
-    feed.delivered(upTo);
+    delivered(upTo);
     if (feed.lastSequence > upTo) startPass();
+  }
+
+  function delivered(upTo: number): void {
+    deliveredTo = Math.max(deliveredTo, upTo);
+    feed.delivered(upTo);
   }
 
   return {
@@ -45,10 +63,10 @@ export function createBroadcast(feed: Feed, fanOut: FanOut): Broadcast {
       if (!feed.isFull) return;
       // A burst within one turn: better a long turn than a reader that keeps up and yet misses something.
       for (const reader of members) reader.deliver();
-      feed.delivered(feed.lastSequence);
+      delivered(feed.lastSequence);
     },
     announce() {
-      if (members.size === 0) feed.delivered(feed.lastSequence);
+      if (members.size === 0) delivered(feed.lastSequence);
       else if (!isPassing) startPass();
     },
   };

@@ -27,8 +27,11 @@ export interface Channel {
    * CR, LF or NUL in `event`, and for 'state' in log mode.
    */
   publish(event: { event?: string | undefined; data: string }, kind: EventKind): string;
-  /** 'no_content': the reader has the terminal event already. 'refused': the hub is closed or full. In both cases the sink is not touched. */
-  attach(sink: Sink, lastEventId: string | null): 'attached' | 'no_content' | 'refused';
+  /**
+   * 'no_content': the reader has the terminal event already. 'refused': the hub takes it no more, see {@link StreamHub.stateFor}. In both
+   * cases the sink is not touched. `address`: who counts as one client; null or nothing is counted for the hub alone.
+   */
+  attach(sink: Sink, lastEventId: string | null, address?: string | null): 'attached' | 'no_content' | 'refused';
   /** Decides the status before headers go out: 'no_content' is 204. */
   accepts(lastEventId: string | null): 'attach' | 'no_content';
   readonly ended: boolean;
@@ -41,7 +44,14 @@ export interface ChannelHost {
   /** The `retry:` that greets every reader. */
   readonly greeting: Frame;
   /** Makes a reader that the hub counts, keeps alive and closes, and keeps it in `members` while it is open; null when it takes no more. */
-  admit(sink: Sink, feed: Feed, cursor: number, members: Set<Reader>): Reader | null;
+  admit(sink: Sink, address: string | null, seat: Seat): Reader | null;
+}
+
+/** Where a reader belongs: its channel's feed, from which place on, and the readers beside it. */
+export interface Seat {
+  readonly feed: Feed;
+  readonly cursor: number;
+  readonly members: Set<Reader>;
 }
 
 const defaultHistoryLimit = 1000;
@@ -67,10 +77,10 @@ export function createChannel(options: ChannelOptions, host: ChannelHost): Chann
       broadcast.announce();
       return id;
     },
-    attach(sink, lastEventId) {
+    attach(sink, lastEventId, address = null) {
       if (hasTerminal(lastEventId)) return 'no_content';
       const { frames, cursor } = feed.start(lastEventId);
-      const reader = host.admit(sink, feed, cursor, broadcast.members);
+      const reader = host.admit(sink, address, { feed, cursor, members: broadcast.members });
       if (reader === null) return 'refused';
       // It may have left before it was attached.
       if (broadcast.members.has(reader)) reader.open(joinFrames([host.greeting, ...frames]));

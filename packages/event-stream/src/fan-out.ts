@@ -1,14 +1,14 @@
-/** Does the next piece of work; false when there is none left. */
-export type Step = () => boolean;
+/** Serves up to `room` readers and returns how many they were. Fewer than `room`: there are none left. */
+export type Pass = (room: number) => number;
 
 /** Runs long passes over many readers in slices, one per turn of the event loop, so that no pass stops the loop for long. */
 export interface FanOut {
   /** Starts in a later turn, so that everything published in this one goes out together. Passes take turns. */
-  run(step: Step): void;
+  run(pass: Pass): void;
 }
 
 export function createFanOut(sliceSize: number): FanOut {
-  const passes: Step[] = [];
+  const passes: Pass[] = [];
   let isScheduled = false;
 
   function schedule(): void {
@@ -19,22 +19,35 @@ export function createFanOut(sliceSize: number): FanOut {
 
   function turn(): void {
     isScheduled = false;
-    // The end of a pass counts as a step too: a thousand channels with one reader each must not share one turn.
-    for (let left = sliceSize; left > 0; left -= 1) {
-      const pass = passes[0];
+    for (let room = sliceSize; room > 0; ) {
+      const pass = passes.shift();
       if (pass === undefined) return;
-      if (!pass()) passes.shift();
+      const served = pass(room);
+      if (served === room) passes.push(pass);
+      // The end of a pass counts too: a thousand channels with one reader each must not share one turn.
+      room -= served === room ? served : served + 1;
     }
-    const unfinished = passes.shift();
-    if (unfinished === undefined) return;
-    passes.push(unfinished);
-    schedule();
+    if (passes.length > 0) schedule();
   }
 
   return {
-    run(step) {
-      passes.push(step);
+    run(pass) {
+      passes.push(pass);
       schedule();
     },
+  };
+}
+
+/** A pass that visits each of `items` once. */
+export function passOver<T>(items: readonly T[], visit: (item: T) => void): Pass {
+  let next = 0;
+  return (room) => {
+    const first = next;
+    const end = Math.min(items.length, first + room);
+    for (; next < end; next += 1) {
+      const item = items[next];
+      if (item !== undefined) visit(item);
+    }
+    return next - first;
   };
 }

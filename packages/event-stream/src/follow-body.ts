@@ -1,15 +1,26 @@
 import type { ReadableStreamDefaultReader } from 'node:stream/web';
 import type { ReaderLike } from 'eventsource';
+import { createEventLimit } from './event-limit.ts';
 import { reasonOf } from './follow-request.ts';
 import { createRetryLines } from './retry-lines.ts';
 
 export type StreamBody = ReadableStreamDefaultReader<Uint8Array>;
 
 export interface BodyWatcher {
+  /** Of one event. One that is larger ends the body: nothing else would bound the memory. */
+  readonly maxEventChars: number;
   /** Bytes came; comments count. */
   onLife(): void;
-  /** Nothing more comes. `farewellMs`: how long the server asked to stay away with its last line, null when it did not. */
-  onEnd(reason: string, farewellMs: number | null): void;
+  /** Nothing more comes. */
+  onEnd(end: BodyEnd): void;
+}
+
+export interface BodyEnd {
+  readonly reason: string;
+  /** How long the server asked to stay away with its last line, null when it did not. */
+  readonly farewellMs: number | null;
+  /** It was cut off since an event was too large. */
+  readonly isTooLarge: boolean;
 }
 
 /**
@@ -18,11 +29,12 @@ export interface BodyWatcher {
  */
 export function createBodyReader(body: StreamBody, watcher: BodyWatcher): ReaderLike {
   const lines = createRetryLines();
+  const limit = createEventLimit(watcher.maxEventChars);
   let hasEnded = false;
 
-  function end(reason: string): Uint8Array {
+  function end(reason: string, isTooLarge = false): Uint8Array {
     hasEnded = true;
-    watcher.onEnd(reason, lines.farewellMs);
+    watcher.onEnd({ reason, farewellMs: lines.farewellMs, isTooLarge });
     // No blank line may come of this: it would complete an event that was cut off.
     return Buffer.from(lines.isAtLineStart ? 'retry: 0\n' : '\nretry: 0\n');
   }
@@ -34,7 +46,13 @@ export function createBodyReader(body: StreamBody, watcher: BodyWatcher): Reader
         const next = await body.read();
         if (next.done) return { done: false, value: end('the stream ended') };
         watcher.onLife();
-        return { done: false, value: lines.strip(next.value) };
+        const within = limit.within(next.value);
+        const value = lines.strip(next.value.subarray(0, within));
+        if (within === next.value.length) return { done: false, value };
+        // Without it the socket would stay open, and its peer go on.
+        body.cancel().catch(ignore);
+        const last = end(`an event has more than ${watcher.maxEventChars} characters`, true);
+        return { done: false, value: Buffer.concat([value, last]) };
       } catch (error) {
         return { done: false, value: end(reasonOf(error)) };
       }
@@ -42,3 +60,5 @@ export function createBodyReader(body: StreamBody, watcher: BodyWatcher): Reader
     cancel: () => body.cancel(),
   };
 }
+
+function ignore(): void {}

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FetchLike, FetchLikeResponse, ReaderLike } from 'eventsource';
 import type { Dispatcher } from 'undici';
 import { type BackOffRule, backOffMs } from './back-off.ts';
-import { createBodyReader, type StreamBody } from './follow-body.ts';
+import { type BodyEnd, createBodyReader, type StreamBody } from './follow-body.ts';
 import { FollowError } from './follow-error.ts';
 import { requestStream } from './follow-request.ts';
 import { createWatchdog, type Watchdog } from './watchdog.ts';
@@ -19,6 +19,7 @@ export interface ReconnectingFetchOptions {
   watchdogMs: number;
   backOff: BackOffRule;
   maxAttempts: number;
+  maxEventChars: number;
   random: () => number;
   onConnection(change: ConnectionChange): void;
   /** There is nothing more to try. The owner closes the EventSource, which aborts what is still going on. */
@@ -26,6 +27,8 @@ export interface ReconnectingFetchOptions {
 }
 
 const maxRetryAfterMs = 30_000;
+/** One event that is too large may be an accident on the way. Three connections in a row that end so are what the peer sends. */
+const maxTooLarge = 3;
 
 /**
  * The fetch of one EventSource. It gives it what it lacks: it waits between connections, longer each time, tries again after 408, 429
@@ -35,9 +38,10 @@ export class ReconnectingFetch {
   readonly #options: ReconnectingFetchOptions;
   readonly #watchdog: Watchdog;
   readonly #firstEventId: string | null;
-  // Three counts, since they end at different times: what is reported, what makes it give up, what makes it wait longer.
+  // Four counts, since they end at different times: what is reported, what makes it give up (two), what makes it wait longer.
   #attempt = 0;
   #failures = 0;
+  #tooLarge = 0;
   #quickLosses = 0;
   #delayMs = 0;
   #hasEvents = false;
@@ -102,15 +106,22 @@ export class ReconnectingFetch {
     onConnection({ state: 'open' });
     return createBodyReader(body, {
       onLife: this.#watchdog.sawLife,
-      onEnd: (reason, farewellMs) => {
+      maxEventChars: this.#options.maxEventChars,
+      onEnd: (end) => {
         if (closed.aborted) return;
         const hasLasted = performance.now() - openedAt >= backOff.maxMs;
         // Only time shortens the wait again: a peer may send an event and hang up each time.
         if (hasLasted) this.#quickLosses = 0;
         this.#failures = hasLasted || this.#hasEvents ? 0 : this.#failures + 1;
-        this.#lost(reason, null, Math.min(farewellMs ?? 0, backOff.maxMs));
+        this.#ended(end);
       },
     });
+  }
+
+  #ended({ reason, farewellMs, isTooLarge }: BodyEnd): void {
+    this.#tooLarge = isTooLarge ? this.#tooLarge + 1 : 0;
+    if (this.#tooLarge === maxTooLarge) this.#options.onFinish({ error: new FollowError(reason, null, null) });
+    else this.#lost(reason, null, Math.min(farewellMs ?? 0, this.#options.backOff.maxMs));
   }
 
   #lost(reason: string, status: number | null, atLeastMs: number): void {

@@ -1,6 +1,6 @@
 import { EventSource } from 'eventsource';
 import { Agent, type Dispatcher, Headers } from 'undici';
-import type { BackOffRule } from './back-off.ts';
+import { type BackOffRule, defaultBackOff } from './back-off.ts';
 import { FollowError } from './follow-error.ts';
 import { type ConnectionChange, ReconnectingFetch } from './follow-fetch.ts';
 
@@ -28,11 +28,11 @@ export interface FollowOptions {
   dispatcher?: Dispatcher;
   /** Without a byte for this long a connection is dead; comments count. Default 45,000. */
   watchdogMs?: number;
-  /** Default 200 to 5,000. A connection that lasted `maxMs` starts it anew. */
+  /** Default 400 to 5,000. A connection that lasted `maxMs` starts it anew. */
   backoff?: BackOffRule;
   /** Connections that fail or bring no event, in a row, before it gives up. Default: no limit. */
   maxAttempts?: number;
-  /** An event may have this many characters. Default 65,536. */
+  /** An event may have this many characters. A connection that brings a larger one is lost; the third in a row ends it. Default 65,536. */
   maxEventChars?: number;
   random?: () => number;
   onConnection?(change: ConnectionChange): void;
@@ -44,8 +44,9 @@ export interface FollowResult {
 }
 
 const defaultWatchdogMs = 45_000;
-const defaultBackOff: BackOffRule = { baseMs: 200, maxMs: 5_000 };
 const defaultMaxEventChars = 64 * 1024;
+// EventSource counts otherwise; it must not be the first to give up, since it does so for good.
+const spareBufferFactor = 2;
 const connectTimeoutMs = 10_000;
 
 /**
@@ -92,7 +93,7 @@ async function followWith(options: ReadyOptions): Promise<FollowResult> {
     onConnection: (change) => guard(() => options.onConnection?.(change)),
     onFinish: (finish) => ('error' in finish ? fail(finish.error) : end(() => resolve(finish))),
   });
-  const maxBufferSize = options.maxEventChars ?? defaultMaxEventChars;
+  const maxBufferSize = spareBufferFactor * (options.maxEventChars ?? defaultMaxEventChars);
   const source = new EventSource(options.url, { fetch: link.fetch, maxBufferSize });
   const isRepeated = createRepeatFilter();
   listen(source, options.events, (event) => {
@@ -121,6 +122,7 @@ function settingsOf(options: ReadyOptions) {
     dispatcher: options.dispatcher,
     watchdogMs: options.watchdogMs ?? defaultWatchdogMs,
     backOff: options.backoff ?? defaultBackOff,
+    maxEventChars: options.maxEventChars ?? defaultMaxEventChars,
     maxAttempts: options.maxAttempts ?? Number.POSITIVE_INFINITY,
     random: options.random ?? Math.random,
   };

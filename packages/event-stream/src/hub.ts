@@ -1,8 +1,9 @@
 import { type Channel, type ChannelHost, type ChannelOptions, createChannel } from './channel.ts';
-import { createFanOut } from './fan-out.ts';
+import { createFanOut, passOver } from './fan-out.ts';
 import { encodeRetry } from './frame.ts';
 import { Reader } from './reader.ts';
 import { createReaderRegistry, type HubClock } from './reader-registry.ts';
+import { createTally } from './tally.ts';
 
 export interface HubOptions {
   /** A reader never waits longer than this for a byte: it gets a comment. Default 15,000. */
@@ -15,6 +16,8 @@ export interface HubOptions {
   retryMs?: number;
   /** Open streams at a time; more are refused. Default 20,000. */
   maxReaders?: number;
+  /** Open streams at a time of one address; more are refused. Default 1,000. */
+  maxReadersPerAddress?: number;
   clock?: HubClock;
   random?: () => number;
 }
@@ -24,8 +27,11 @@ export interface StreamHub {
   channel(options: ChannelOptions): Channel;
   /** Open streams, over all channels. */
   readonly readers: number;
-  /** Whether an attach would be taken: tells 'full' and 'closed' before headers go out. */
-  readonly state: 'open' | 'full' | 'closed';
+  /**
+   * Whether an attach from that address would be taken, to be said before headers go out: 'full' is the hub's limit, 'crowded' that of
+   * the address.
+   */
+  stateFor(address: string | null): 'open' | 'full' | 'crowded' | 'closed';
   /** Ends every stream, each asked to come back at another moment, and resolves when all are closed. Later attaches are refused. */
   close(): Promise<void>;
 }
@@ -35,6 +41,7 @@ const defaultLagLimitMs = 30_000;
 const defaultSliceSize = 64;
 const defaultRetryMs = 3_000;
 const defaultMaxReaders = 20_000;
+const defaultMaxReadersPerAddress = 1_000;
 const farewellRetryMinMs = 1_000;
 const farewellRetrySpreadMs = 4_000;
 // A reader that does not take its last bytes cannot hold up a shutdown.
@@ -52,6 +59,7 @@ export function createStreamHub(options: HubOptions = {}): StreamHub {
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
   const maxReaders = options.maxReaders ?? defaultMaxReaders;
+  const addresses = createTally(options.maxReadersPerAddress ?? defaultMaxReadersPerAddress);
   const fanOut = createFanOut(options.sliceSize ?? defaultSliceSize);
   const limits = {
     keepAliveMs: options.keepAliveMs ?? defaultKeepAliveMs,
@@ -63,27 +71,30 @@ export function createStreamHub(options: HubOptions = {}): StreamHub {
   const host: ChannelHost = {
     fanOut,
     greeting: encodeRetry(options.retryMs ?? defaultRetryMs),
-    admit(sink, feed, cursor, members) {
-      if (closing !== null || registry.size >= maxReaders) return null;
+    admit(sink, address, { feed, cursor, members }) {
+      if (stateFor(address) !== 'open') return null;
       const reader = new Reader(sink, feed, registry, cursor);
       registry.add(reader);
       members.add(reader);
+      addresses.add(address);
       sink.onClose(() => {
         members.delete(reader);
         registry.remove(reader);
+        addresses.remove(address);
       });
       return reader;
     },
   };
 
+  function stateFor(address: string | null): ReturnType<StreamHub['stateFor']> {
+    if (closing !== null) return 'closed';
+    if (registry.size >= maxReaders) return 'full';
+    return addresses.isFull(address) ? 'crowded' : 'open';
+  }
+
   function endAll(): Promise<void> {
-    const readers = registry.readers();
-    fanOut.run(() => {
-      const next = readers.next();
-      if (next.done === true) return false;
-      next.value.farewell(encodeRetry(Math.round(farewellRetryMinMs + random() * farewellRetrySpreadMs)));
-      return true;
-    });
+    const farewellMs = () => Math.round(farewellRetryMinMs + random() * farewellRetrySpreadMs);
+    fanOut.run(passOver(registry.readers(), (reader) => reader.farewell(encodeRetry(farewellMs()))));
     const stopGrace = clock.every(closeGraceMs, () => {
       for (const reader of registry.readers()) reader.destroy();
     });
@@ -95,10 +106,7 @@ export function createStreamHub(options: HubOptions = {}): StreamHub {
     get readers() {
       return registry.size;
     },
-    get state() {
-      if (closing !== null) return 'closed';
-      return registry.size >= maxReaders ? 'full' : 'open';
-    },
+    stateFor,
     close() {
       closing ??= endAll();
       return closing;

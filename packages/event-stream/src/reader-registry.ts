@@ -1,4 +1,4 @@
-import type { FanOut } from './fan-out.ts';
+import { type FanOut, passOver } from './fan-out.ts';
 import { encodeComment } from './frame.ts';
 import { createKeepAliveWheel } from './keep-alive.ts';
 import type { Reader, ReaderWatch } from './reader.ts';
@@ -18,8 +18,7 @@ export interface ReaderLimits {
 /** All open streams of a hub, with the one timer that keeps idle ones alive and closes those that lag for too long. */
 export interface ReaderRegistry extends ReaderWatch {
   readonly size: number;
-  /** Live: readers that come or go meanwhile are seen or skipped. */
-  readers(): SetIterator<Reader>;
+  readers(): Reader[];
   add(reader: Reader): void;
   remove(reader: Reader): void;
   /** Resolves when no stream is open. */
@@ -42,25 +41,20 @@ export function createReaderRegistry(limits: ReaderLimits, clock: HubClock, fanO
 
   function tick(): void {
     const due = wheel.advance();
-    if (due.length > 0) fanOut.run(keepAlive(due));
+    if (due.length > 0) fanOut.run(passOver(due, keepAlive));
     const now = clock.now();
     for (const [reader, since] of stalledSince) if (now - since >= lagLimitMs) reader.destroy();
   }
 
-  function keepAlive(due: readonly Reader[]): () => boolean {
-    const left = due.values();
-    return () => {
-      const next = left.next();
-      if (next.done !== true && readers.has(next.value)) next.value.keepAlive(comment);
-      return next.done !== true;
-    };
+  function keepAlive(reader: Reader): void {
+    if (readers.has(reader)) reader.keepAlive(comment);
   }
 
   return {
     get size() {
       return readers.size;
     },
-    readers: () => readers.values(),
+    readers: () => [...readers],
     add(reader) {
       readers.add(reader);
       wheel.add(reader);

@@ -1,4 +1,4 @@
-import type { Feed } from './feed.ts';
+import type { Batch, Feed } from './feed.ts';
 import type { Frame } from './frame.ts';
 import type { Sink } from './sink.ts';
 
@@ -52,6 +52,14 @@ export class Reader {
     }
     const terminal = this.#feed.terminalSequence;
     if (terminal !== null && this.#cursor >= terminal) this.end();
+  }
+
+  /** The short way of a pass: writes `batch`, made for who keeps up and stands at `from`. False for any other reader. */
+  take(from: number, batch: Batch): boolean {
+    if (this.#cursor !== from || this.#hasLagged || this.#isEnding) return false;
+    this.#cursor = batch.upTo;
+    this.#write(batch.frame);
+    return true;
   }
 
   /** A comment, unless bytes are waiting anyway. */

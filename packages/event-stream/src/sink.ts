@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { DirectSink } from './direct-sink.ts';
 
 /** Where a reader's bytes go. One owner; `end` and `destroy` may be called more than once. */
 export interface Sink {
@@ -9,6 +10,7 @@ export interface Sink {
   end(): void;
   /** Closes the connection at once. */
   destroy(): void;
+  /** To be called once. */
   onDrain(listener: () => void): void;
   /** Called exactly once, whoever closed it; at once when it is already closed. */
   onClose(listener: () => void): void;
@@ -26,22 +28,18 @@ export const SSE_HEADERS: Readonly<Record<string, string>> = Object.freeze({
  * write to it. For a HEAD request it ends the response at once.
  */
 export function createResponseSink(response: ServerResponse): Sink {
-  const isOpen = () => !response.destroyed && !response.writableEnded;
-  if (isOpen()) response.flushHeaders();
+  if (isOpen(response)) response.flushHeaders();
   if (response.req?.method === 'HEAD') response.end();
-  // With chunked HTTP/1.1 the ready-made chunk can go straight to the socket: `response.write` would make three writes of it.
   // There is no socket while an earlier, pipelined request is being answered, and HTTP/1.0 and HTTP/2 have no chunks.
   const socket = response.chunkedEncoding === true ? response.socket : null;
-  socket?.setNoDelay(true);
-  const drainSource = socket ?? response;
-  let onDrain: (() => void) | null = null;
+  return socket instanceof Socket ? new DirectSink(response, socket) : createPlainSink(response);
+}
+
+function createPlainSink(response: ServerResponse): Sink {
   return {
-    write(frame) {
-      if (!isOpen()) return false;
-      return socket === null ? response.write(frame.plain) : writeDirect(socket, frame.chunked);
-    },
+    write: (frame) => isOpen(response) && response.write(frame.plain),
     end() {
-      if (isOpen()) response.end();
+      if (isOpen(response)) response.end();
     },
     destroy() {
       // A response that still waits behind a pipelined one has no socket of its own to close.
@@ -49,28 +47,12 @@ export function createResponseSink(response: ServerResponse): Sink {
       response.destroy();
       waitingOn?.destroy();
     },
-    onDrain(listener) {
-      onDrain = listener;
-      drainSource.on('drain', listener);
-    },
+    onDrain: (listener) => void response.on('drain', listener),
     onClose(listener) {
-      onceClosed(response, () => {
-        // The connection may live on and serve other requests.
-        if (onDrain !== null) drainSource.off('drain', onDrain);
-        listener();
-      });
+      if (response.closed || response.destroyed) listener();
+      else response.once('close', listener);
     },
   };
 }
 
-function writeDirect(socket: Socket, chunk: Buffer): boolean {
-  if (!socket.writable) return false;
-  const hasRoom = socket.write(chunk);
-  // Node answers false for any large chunk, also when the kernel has taken all of it. Such a reader keeps up.
-  return hasRoom || socket.writableLength === 0;
-}
-
-function onceClosed(response: ServerResponse, listener: () => void): void {
-  if (response.closed || response.destroyed) listener();
-  else response.once('close', listener);
-}
+const isOpen = (response: ServerResponse): boolean => !response.destroyed && !response.writableEnded;

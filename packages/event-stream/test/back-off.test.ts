@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backOffMs, parseRetryAfterMs } from '../src/back-off.ts';
+import { backOffMs, defaultBackOff, parseRetryAfterMs } from '../src/back-off.ts';
 
 const rule = { baseMs: 200, maxMs: 5_000 };
 
@@ -8,6 +8,11 @@ describe('back-off', () => {
   it('doubles up to the limit', () => {
     const delays = [1, 2, 3, 4, 5, 6, 7, 1_000_000].map((failures) => backOffMs(rule, failures, () => 0.5));
     expect(delays).toEqual([200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+  });
+
+  it('asks a peer that loses every connection at once five times in 5 s at most, however the jitter falls', () => {
+    const shortest = [1, 2, 3, 4, 5].map((failures) => backOffMs(defaultBackOff, failures, () => 0));
+    expect(shortest.reduce((sum, delayMs) => sum + delayMs, 0)).toBeGreaterThan(5_000);
   });
 
   it('spreads by half in both directions', () => {

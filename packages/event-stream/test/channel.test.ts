@@ -335,6 +335,18 @@ describe('fan-out', () => {
     for (const sink of sinks) expect(sink.ids()).toEqual(range(1, 80));
   });
 
+  it('writes once to each reader in a pass, whatever is published meanwhile', async () => {
+    const channel = createStreamHub({ sliceSize: 10 }).channel({ mode: 'state', epoch: 'e' });
+    const sinks = Array.from({ length: 45 }, () => attach(channel));
+    for (let turn = 0; turn < 5; turn += 1) {
+      publishMany(channel, ['state', 'keep']);
+      await turns();
+    }
+    await waitFor(() => sinks.every((sink) => sink.ids().at(-1) === 'e.10'), 'all events at all readers');
+    // The greeting, the pass that began with the first events, and the one for those that came during it.
+    for (const sink of sinks) expect(sink.frames).toHaveLength(3);
+  });
+
   it('lets channels take turns', async () => {
     const hub = createStreamHub({ sliceSize: 4 });
     const [large, small] = [hub.channel({ mode: 'state' }), hub.channel({ mode: 'state' })];

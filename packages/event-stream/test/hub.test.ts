@@ -1,7 +1,13 @@
-import { execFile } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Channel } from '../src/channel.ts';
 import { createStreamHub } from '../src/hub.ts';
+import type { FloodAnswer, FloodQuestion } from './support/flood-server.ts';
 import { createManualClock } from './support/manual-clock.ts';
 import { createMemorySink } from './support/memory-sink.ts';
 import { parseEvents } from './support/parse-events.ts';
@@ -25,6 +31,17 @@ async function openStream(server: StreamServer, headers: Record<string, string> 
   cleanups.push(() => client.socket.destroy());
   client.request({ headers });
   return client;
+}
+
+function connectTo(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  return once(socket, 'connect').then(() => socket);
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
 }
 
 const commentsOf = (text: string) => parseEvents(text).comments.length;
@@ -134,35 +151,68 @@ describe('limits', () => {
     const channel = hub.channel({ mode: 'state' });
     const sinks = [createMemorySink(), createMemorySink(), createMemorySink()];
     expect(sinks.map((sink) => channel.attach(sink, null))).toEqual(['attached', 'attached', 'refused']);
-    expect(hub.state).toBe('full');
+    expect(hub.stateFor(null)).toBe('full');
     expect(sinks[2]?.frames).toEqual([]);
     sinks[0]?.close();
-    expect(hub.state).toBe('open');
+    expect(hub.stateFor(null)).toBe('open');
     expect(channel.attach(createMemorySink(), null)).toBe('attached');
   });
 });
 
-describe('readers that leave', () => {
-  it('leave nothing behind when they connect and reset', async () => {
-    const hub = createStreamHub();
-    const channel = hub.channel({ mode: 'state' });
-    channel.publish({ data: 'x' }, 'state');
-    const server = await serve(serveChannel(channel));
-    for (let round = 0; round < 10; round += 1) {
-      const clients = await Promise.all(Array.from({ length: 30 }, () => openStream(server)));
-      clients.forEach((client, index) => {
-        if (index % 3 !== 0) client.socket.resetAndDestroy();
-      });
-      channel.publish({ data: 'y' }, 'state');
-      await Promise.all(clients.filter((_, index) => index % 3 === 0).map((client) => client.waitForText('data: ')));
-      for (const client of clients) client.socket.resetAndDestroy();
-      await waitFor(() => server.sockets.length === 0, 'all sockets closed');
-    }
-    await waitFor(() => hub.readers === 0, 'no reader left');
-    channel.publish({ data: 'z' }, 'terminal');
-    await turns(3);
-    expect(hub.readers).toBe(0);
+describe('limits for an address', () => {
+  it('refuse its next reader, but nobody else, until one of its readers has left', () => {
+    const hub = createStreamHub({ maxReadersPerAddress: 2 });
+    const [one, two] = [hub.channel({ mode: 'state' }), hub.channel({ mode: 'state' })];
+    const sinks = Array.from({ length: 6 }, () => createMemorySink());
+    const attach = (index: number, channel: Channel, address: string | null) =>
+      channel.attach(sinks[index] ?? createMemorySink(), null, address);
+    expect([attach(0, one, 'a'), attach(1, two, 'a'), attach(2, one, 'a')]).toEqual([
+      'attached',
+      'attached',
+      'refused',
+    ]);
+    expect(hub.stateFor('a')).toBe('crowded');
+    expect([attach(3, one, 'b'), attach(4, one, null), attach(5, one, null)]).toEqual(Array(3).fill('attached'));
+    expect([hub.stateFor('b'), hub.stateFor(null)]).toEqual(['open', 'open']);
+    sinks[0]?.close();
+    expect(hub.stateFor('a')).toBe('open');
+    expect(attach(2, one, 'a')).toBe('attached');
   });
+});
+
+describe('readers that leave', () => {
+  it('leave no reader, no channel, no timer and no socket after 10,000 times to connect and reset', async () => {
+    const clock = createManualClock();
+    const hub = createStreamHub({ clock });
+    const channels: WeakRef<Channel>[] = [];
+    let channel: Channel | null = null;
+    const server = await serve((request, response, count) => {
+      if (channel !== null) serveChannel(channel)(request, response, count);
+    });
+    for (let round = 0; round < 100; round += 1) {
+      channel = hub.channel({ mode: 'state' });
+      channels.push(new WeakRef(channel));
+      channel.publish({ data: 'x' }, 'state');
+      const sockets = await Promise.all(Array.from({ length: 100 }, () => connectTo(server.port)));
+      for (const [index, socket] of sockets.entries()) {
+        socket.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+        // A third leaves before its request is read, a third while it is answered, a third as a reader.
+        if (index % 3 === 0) socket.resetAndDestroy();
+        else socket.once('data', () => (index % 3 === 1 ? socket.resetAndDestroy() : socket.emit('served')));
+      }
+      await Promise.all(sockets.filter((_, index) => index % 3 === 2).map((socket) => once(socket, 'served')));
+      channel.publish({ data: 'y' }, 'state');
+      for (const socket of sockets) socket.resetAndDestroy();
+      await waitFor(() => server.sockets.length === 0 && hub.readers === 0, 'all sockets and readers gone');
+      server.forget();
+    }
+    channel = null;
+    expect(clock.timers).toBe(0);
+    await waitFor(() => {
+      collectGarbage();
+      return channels.every((reference) => reference.deref() === undefined);
+    }, 'all channels collected');
+  }, 120_000);
 
   it('may have left before they are attached', async () => {
     const hub = createStreamHub();
@@ -179,27 +229,27 @@ describe('a reader that never reads', () => {
   it('delays nobody, holds no more than one write, and gets the newest state when it reads again', async () => {
     const hub = createStreamHub();
     const channel = hub.channel({ mode: 'state', epoch: 'e' });
-    const server = await serve(serveChannel(channel));
+    const answers: boolean[] = [];
+    const server = await serve((request, response, count) =>
+      serveChannel(channel, count === 1 ? (hasRoom) => answers.push(hasRoom) : undefined)(request, response, count),
+    );
     const slow = await openStream(server);
     await slow.waitForText('retry');
     slow.socket.pause();
-    const slowSocket = server.sockets[0];
     const fast = await openStream(server);
     await fast.waitForText('retry');
     const data = 'x'.repeat(60_000);
-    const backlogs: number[] = [];
-    let stalledAt = 0;
-    for (let count = 1; stalledAt === 0 || count <= stalledAt + 60; count += 1) {
-      const id = channel.publish({ data }, count % 10 === 0 ? 'keep' : 'state');
+    let total = 0;
+    for (let stalledAt = 0; stalledAt === 0 || total < stalledAt + 60; ) {
+      total += 1;
+      const id = channel.publish({ data }, total % 10 === 0 ? 'keep' : 'state');
       await fast.waitForText(`id: ${id}\n`);
-      backlogs.push(slowSocket?.writableLength ?? 0);
-      if (stalledAt === 0 && (slowSocket?.writableLength ?? 0) > 0) stalledAt = count;
-      expect(count).toBeLessThan(2_000);
+      if (stalledAt === 0 && answers.at(-1) === false) stalledAt = total;
+      expect(total).toBeLessThan(2_000);
     }
-    const total = backlogs.length;
     expect(fast.ids()).toEqual(Array.from({ length: total }, (_, index) => `e.${index + 1}`));
-    // A socket takes writes up to its high-water mark; the frame that passes it is the last.
-    expect(Math.max(...backlogs)).toBeLessThan((slowSocket?.writableHighWaterMark ?? 0) + 62_000);
+    // The frame that the kernel had no room for is the last that was written.
+    expect(answers.indexOf(false)).toBe(answers.length - 1);
 
     slow.socket.resume();
     await waitFor(() => slow.ids().at(-1) === `e.${total}`, 'the newest state at the slow reader');
@@ -209,6 +259,34 @@ describe('a reader that never reads', () => {
     const keeps = Array.from({ length: Math.floor(total / 10) }, (_, index) => (index + 1) * 10);
     expect(sequences).toEqual(expect.arrayContaining(keeps));
   });
+
+  it('is one of a hundred that cost 25 MB at most, and the others get every event', async () => {
+    const server = fork(new URL('./support/flood-server.ts', import.meta.url), { execArgv: ['--expose-gc'] });
+    cleanups.push(() => server.kill('SIGKILL'));
+    const ask = async (question: FloodQuestion): Promise<FloodAnswer> => {
+      const answered = once(server, 'message');
+      server.send(question);
+      return (await answered)[0] as FloodAnswer;
+    };
+    const { port } = ((await once(server, 'message')) as [FloodAnswer])[0];
+    const open = async () => {
+      const client = await openRawClient(port);
+      cleanups.push(() => client.socket.destroy());
+      client.request();
+      await client.waitForText('retry');
+      return client;
+    };
+    const slow = await Promise.all(Array.from({ length: 100 }, open));
+    for (const client of slow) client.socket.pause();
+    const fast = await Promise.all(Array.from({ length: 3 }, open));
+    const before = await ask({ events: 0 });
+    const after = await ask({ events: 600 });
+    await Promise.all(fast.map((client) => client.waitForText('id: e.600\n')));
+    for (const client of fast)
+      expect(client.ids()).toEqual(Array.from({ length: 600 }, (_, index) => `e.${index + 1}`));
+    expect(after.slow).toBe(100);
+    expect((after.rssBytes - before.rssBytes) / 1e6).toBeLessThanOrEqual(25);
+  }, 120_000);
 
   it('is closed at the socket after the lag limit', async () => {
     const hub = createStreamHub({ lagLimitMs: 60 });
@@ -234,9 +312,7 @@ describe('closing the hub', () => {
     const clients = await Promise.all(Array.from({ length: 1_000 }, () => openStream(server)));
     await waitFor(() => hub.readers === 1_000, 'a thousand readers');
     channel.publish({ data: 'last words' }, 'state');
-    const startedAt = performance.now();
     await hub.close();
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
     expect(hub.readers).toBe(0);
     await waitFor(
       () => clients.every((client) => client.responses()[0]?.isComplete === true),
@@ -269,7 +345,7 @@ describe('closing the hub', () => {
     expect(hub.close()).toBe(closing);
     const sink = createMemorySink();
     expect(channel.attach(sink, null)).toBe('refused');
-    expect(hub.state).toBe('closed');
+    expect(hub.stateFor(null)).toBe('closed');
     await closing;
     expect(sink.frames).toEqual([]);
     expect(channel.publish({ data: 'x' }, 'state')).toMatch(/\.1$/);

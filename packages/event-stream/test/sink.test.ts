@@ -1,6 +1,6 @@
 import { get, Agent as HttpAgent } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../src/frame.ts';
@@ -116,6 +116,25 @@ describe('a response sink on HTTP/1.1', () => {
     expect(client.bytes.toString()).toMatch(/\r\n22\r\nevent: progress\nid: e\.1\ndata: \{\}\n\n\r\n$/);
   });
 
+  it('hands the same Buffer to every socket, once for each event', async () => {
+    const { hub, channel } = stateChannel();
+    const server = await serve(serveChannel(channel));
+    const clients = await Promise.all(Array.from({ length: 200 }, () => rawClient(server)));
+    for (const client of clients) client.request();
+    await waitFor(() => hub.readers === 200, 'all readers');
+    const writes = new Map(server.sockets.map((socket) => [socket, listenToWrites(socket)]));
+    for (let count = 1; count <= 3; count += 1) {
+      channel.publish({ event: 'progress', data: `{"bytes":${count}}` }, 'state');
+      await waitFor(() => clients.every((client) => client.ids().length === count), 'the event at all readers');
+    }
+    const [first = [], ...others] = [...writes.values()];
+    expect(first).toHaveLength(3);
+    for (const other of others) {
+      expect(other).toHaveLength(3);
+      for (const [index, chunk] of other.entries()) expect(chunk).toBe(first[index]);
+    }
+  });
+
   it('does not take a large event for a slow reader when the kernel takes all of it', async () => {
     const large = encodeFrame({ id: 'e.1', data: 'x'.repeat(66_000) });
     const answers: boolean[] = [];
@@ -128,6 +147,29 @@ describe('a response sink on HTTP/1.1', () => {
     await waitFor(() => client.ids().length === 1, 'the event');
     expect(large.plain.length).toBeGreaterThan(server.sockets[0]?.writableHighWaterMark ?? 0);
     expect(answers).toEqual([true]);
+  });
+
+  it('ends after a write that the kernel has not taken whole, with every byte in its place', async () => {
+    const event = (sequence: number) => encodeFrame({ id: `e.${sequence}`, data: `${sequence}`.padEnd(60_000, 'x') });
+    let written = 0;
+    const server = await serve((_request, response) => {
+      response.writeHead(200, SSE_HEADERS);
+      const sink = createResponseSink(response);
+      do written += 1;
+      while (sink.write(event(written)));
+      sink.end();
+      expect(sink.write(event(0))).toBe(false);
+    });
+    const client = await rawClient(server);
+    client.socket.pause();
+    client.request();
+    await waitFor(() => written > 0, 'the request');
+    client.socket.resume();
+    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
+    const { events, rest } = parseEvents(client.responses()[0]?.body ?? '');
+    expect(events.map(({ id }) => id)).toEqual(Array.from({ length: written }, (_, index) => `e.${index + 1}`));
+    expect(events.every(({ data }) => data.length === 60_000)).toBe(true);
+    expect(rest).toBe('');
   });
 
   it('stops writing when the client leaves, also when it only closes its half', async () => {
@@ -148,7 +190,12 @@ describe('a response sink on HTTP/1.1', () => {
   it('writes nothing into a connection that the client has half closed, whatever is still waiting there', async () => {
     const hub = createStreamHub({ lagLimitMs: 200 });
     const channel = hub.channel({ mode: 'state' });
-    const server = await serve(serveChannel(channel));
+    let isBlocked = false;
+    const server = await serve(
+      serveChannel(channel, (hasRoom) => {
+        isBlocked = !hasRoom;
+      }),
+    );
     const errors: Error[] = [];
     server.server.on('clientError', (error: Error, socket) => {
       errors.push(error);
@@ -161,7 +208,7 @@ describe('a response sink on HTTP/1.1', () => {
     const socket = server.sockets[0];
     await waitFor(() => {
       channel.publish({ data: 'x'.repeat(30_000) }, 'state');
-      return (socket?.writableLength ?? 0) > 0;
+      return isBlocked;
     }, 'a backlog');
     client.socket.end();
     await waitFor(() => socket?.writable === false, 'the half-closed connection');
@@ -307,6 +354,17 @@ describe('clients of a response sink', () => {
     expect(server.requests[0]?.socket).toBe(server.requests[1]?.socket);
   });
 });
+
+/** The chunks that a socket is given from here on. */
+function listenToWrites(socket: Socket): unknown[] {
+  const chunks: unknown[] = [];
+  const write = socket._write.bind(socket);
+  socket._write = (chunk, encoding, done) => {
+    chunks.push(chunk);
+    write(chunk, encoding, done);
+  };
+  return chunks;
+}
 
 async function readWithFetch(url: string, dispatcher: Agent): Promise<string> {
   return await (await fetch(url, { dispatcher })).text();

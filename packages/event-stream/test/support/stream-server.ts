@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Channel } from '../../src/channel.ts';
-import { createResponseSink, SSE_HEADERS } from '../../src/sink.ts';
+import { createResponseSink, type Sink, SSE_HEADERS } from '../../src/sink.ts';
 
 export interface StreamServer {
   readonly url: string;
@@ -10,6 +10,8 @@ export interface StreamServer {
   /** Server sides of the open connections, oldest first. */
   readonly sockets: readonly Socket[];
   readonly requests: readonly IncomingMessage[];
+  /** Drops the requests so far, for a test of what is left in memory. */
+  forget(): void;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export async function startServer(handler: Handler): Promise<StreamServer> {
     server,
     sockets,
     requests,
+    forget: () => void requests.splice(0),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -43,8 +46,8 @@ export async function startServer(handler: Handler): Promise<StreamServer> {
   };
 }
 
-/** What a route does with a channel. */
-export function serveChannel(channel: Channel): Handler {
+/** What a route does with a channel. `onWrite` hears what each write was answered, false where the kernel had no room. */
+export function serveChannel(channel: Channel, onWrite?: (hasRoom: boolean) => void): Handler {
   return (request, response) => {
     const header = request.headers['last-event-id'];
     const lastEventId = typeof header === 'string' ? header : null;
@@ -53,6 +56,22 @@ export function serveChannel(channel: Channel): Handler {
       return;
     }
     response.writeHead(200, SSE_HEADERS);
-    if (channel.attach(createResponseSink(response), lastEventId) !== 'attached') response.end();
+    const sink = createResponseSink(response);
+    const heard = onWrite === undefined ? sink : hear(sink, onWrite);
+    if (channel.attach(heard, lastEventId) !== 'attached') response.end();
+  };
+}
+
+function hear(sink: Sink, onWrite: (hasRoom: boolean) => void): Sink {
+  return {
+    write(frame) {
+      const hasRoom = sink.write(frame);
+      onWrite(hasRoom);
+      return hasRoom;
+    },
+    end: () => sink.end(),
+    destroy: () => sink.destroy(),
+    onDrain: (listener) => sink.onDrain(listener),
+    onClose: (listener) => sink.onClose(listener),
   };
 }

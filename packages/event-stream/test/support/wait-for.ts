@@ -1,9 +1,9 @@
 const limitMs = 15_000;
 const pauseMs = 2;
 
-/** Resolves when `condition` holds; fails by name when it does not within 15 s. */
-export async function waitFor(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + limitMs;
+/** Resolves when `condition` holds; fails by name when it does not within 15 s, or the time that is given. */
+export async function waitFor(condition: () => boolean, what: string, withinMs = limitMs): Promise<void> {
+  const deadline = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -2,8 +2,16 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, release, type } from 'node:os';
 import { promisify } from 'node:util';
-import { findCommand } from '../process/find-command.ts';
-import type { Environment } from './results.ts';
+import { findCommand } from './process/find-command.ts';
+
+/** The machine, and what runs on it. */
+export interface Environment {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly kernel: string;
+  /** What the programs say of themselves. */
+  readonly versions: Readonly<Record<string, string>>;
+}
 
 /** How a program is asked for its version, and where in the answer it is. */
 const questions = {
@@ -12,19 +20,27 @@ const questions = {
   openssl: { flag: 'version', answer: /^OpenSSL (\S+)/ },
   aria2c: { flag: '--version', answer: /^aria2 version (\S+)/ },
 } as const;
-const packages = ['ipull', '@huggingface/hub', 'undici'] as const;
+
+export type Program = keyof typeof questions;
+
+export interface Parts {
+  readonly programs: readonly Program[];
+  /** Of the bench's own manifest. */
+  readonly packages: readonly string[];
+}
 
 /** The machine and the versions of what runs on it. A program that is not installed is left out. */
-export async function describeEnvironment(path: string): Promise<Environment> {
+export async function readEnvironment(path: string, { programs, packages }: Parts): Promise<Environment> {
   const versions: Record<string, string> = { node: process.versions.node };
-  for (const [name, { flag, answer }] of Object.entries(questions)) {
+  for (const name of programs) {
+    const { flag, answer } = questions[name];
     const command = findCommand(name, path);
     if (command === null) continue;
     const { stdout, stderr } = await promisify(execFile)(command, [flag]);
     versions[name] = answer.exec(stdout + stderr)?.[1] ?? 'of an unknown version';
   }
   // The manifest pins them.
-  const manifest: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  const manifest: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
   for (const name of packages) versions[name] = pinnedVersion(manifest, name);
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -32,6 +48,12 @@ export async function describeEnvironment(path: string): Promise<Environment> {
     kernel: `${type()} ${release()}`,
     versions,
   };
+}
+
+/** In one line. */
+export function describeMachine({ cores, cpu, kernel, versions }: Environment): string {
+  const parts = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `${cores} x ${cpu}, ${kernel}. ${parts.join(', ')}.`;
 }
 
 function pinnedVersion(manifest: unknown, name: string): string {

@@ -1,0 +1,37 @@
+/** Watches that no event of a stream is larger than it may be, whatever the lines it is made of. */
+export interface EventLimit {
+  /** How many bytes of the chunk are within the limit; all of them as long as it is kept. */
+  within(chunk: Uint8Array): number;
+}
+
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+const continuationMask = 0xc0;
+const continuationByte = 0x80;
+
+/** `maxChars` counts from one blank line to the next, line ends included. */
+export function createEventLimit(maxChars: number): EventLimit {
+  let chars = 0;
+  let isAtLineStart = true;
+  let isAfterReturn = false;
+
+  function take(byte: number): void {
+    chars += (byte & continuationMask) === continuationByte ? 0 : 1;
+    const isSecondHalf = byte === lineFeed && isAfterReturn;
+    isAfterReturn = byte === carriageReturn;
+    if (isSecondHalf) return;
+    const isLineEnd = byte === lineFeed || byte === carriageReturn;
+    if (isLineEnd && isAtLineStart) chars = 0;
+    isAtLineStart = isLineEnd;
+  }
+
+  return {
+    within(chunk) {
+      for (let index = 0; index < chunk.length; index += 1) {
+        take(chunk[index] ?? lineFeed);
+        if (chars > maxChars) return index;
+      }
+      return chunk.length;
+    },
+  };
+}

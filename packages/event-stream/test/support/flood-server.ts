@@ -1,0 +1,49 @@
+// A hub in a process of its own, whose memory can be measured. It publishes what it is asked for over IPC.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createStreamHub } from '../../src/hub.ts';
+import { serveChannel, startServer } from './stream-server.ts';
+
+export interface FloodQuestion {
+  /** To publish before the answer, one after another. */
+  readonly events: number;
+}
+
+export interface FloodAnswer {
+  readonly port: number;
+  /** After a collection of garbage. */
+  readonly rssBytes: number;
+  /** Readers that the kernel has refused a write of. */
+  readonly slow: number;
+}
+
+/** Far more than the kernel keeps for a connection, in all. */
+const eventBytes = 20_000;
+
+const channel = createStreamHub().channel({ mode: 'state', epoch: 'e' });
+let slow = 0;
+const server = await startServer((request, response, count) => {
+  let isBlocked = false;
+  const onWrite = (hasRoom: boolean) => {
+    if (isBlocked === hasRoom) slow += hasRoom ? -1 : 1;
+    isBlocked = !hasRoom;
+  };
+  serveChannel(channel, onWrite)(request, response, count);
+});
+
+async function publish(events: number): Promise<void> {
+  for (let count = 0; count < events; count += 1) {
+    channel.publish({ data: 'x'.repeat(eventBytes) }, 'state');
+    // Longer than a pass over all readers takes.
+    for (let turn = 0; turn < 4; turn += 1) await nextTurn();
+  }
+}
+
+function answer(): void {
+  for (let round = 0; round < 2; round += 1) globalThis.gc?.();
+  const reply: FloodAnswer = { port: server.port, rssBytes: process.memoryUsage.rss(), slow };
+  process.send?.(reply);
+}
+
+process.on('message', ({ events }: FloodQuestion) => void publish(events).then(answer));
+process.on('disconnect', () => process.exit());
+answer();
