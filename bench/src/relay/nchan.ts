@@ -24,7 +24,7 @@ const spareConnections = 500;
 const writableKinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
 /** One worker, as the others have one thread for their streams. It keeps what a late reader needs: the newest event. */
-export function nchanConfig({ port, module, folder, readers, isRoot }: NchanConfig): string {
+function nchanConfig({ port, module, folder, readers, isRoot }: NchanConfig): string {
   return `daemon off;
 load_module ${module};
 worker_processes 1;

@@ -8,4 +8,5 @@ export { encodeComment, encodeFrame, encodeRetry, type Frame, type SseEvent, spl
 export { createStreamHub, type HubOptions, type StreamHub } from './hub.ts';
 export type { HubClock } from './reader-registry.ts';
 export { createReplayLog, type Replay, type ReplayLog, type ReplayLogOptions } from './replay-log.ts';
-export { createResponseSink, type Sink, SSE_HEADERS } from './sink.ts';
+export { createResponseSink, SSE_HEADERS } from './response-sink.ts';
+export type { Sink } from './sink.ts';

@@ -7,7 +7,7 @@ import { FollowError } from '../src/follow-error.ts';
 import type { ConnectionChange } from '../src/follow-fetch.ts';
 import { encodeComment, encodeFrame, encodeRetry } from '../src/frame.ts';
 import { createStreamHub } from '../src/hub.ts';
-import { SSE_HEADERS } from '../src/sink.ts';
+import { SSE_HEADERS } from '../src/response-sink.ts';
 import { type Handler, type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
 import { waitFor } from './support/wait-for.ts';
 

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Channel } from '../../src/channel.ts';
-import { createResponseSink, type Sink, SSE_HEADERS } from '../../src/sink.ts';
+import { createResponseSink, SSE_HEADERS } from '../../src/response-sink.ts';
+import type { Sink } from '../../src/sink.ts';
 
 export interface StreamServer {
   readonly url: string;

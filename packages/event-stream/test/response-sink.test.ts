@@ -5,7 +5,7 @@ import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../src/frame.ts';
 import { createStreamHub } from '../src/hub.ts';
-import { createResponseSink, SSE_HEADERS } from '../src/sink.ts';
+import { createResponseSink, SSE_HEADERS } from '../src/response-sink.ts';
 import { parseEvents } from './support/parse-events.ts';
 import { openRawClient } from './support/raw-client.ts';
 import { type Handler, type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
