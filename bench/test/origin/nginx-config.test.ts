@@ -21,7 +21,7 @@ describe('nginxConfig', () => {
 
   test('limits each request by small writes, and nothing when there is no limit', () => {
     expect(nginxConfig({ ...setup, bytesPerSecondEach: 20_971_520 })).toMatch(
-      /limit_rate 20971520;\n\s+sendfile_max_chunk 212992;/,
+      /limit_rate 20971520;\n\s+sendfile_max_chunk 524288;/,
     );
     expect(nginxConfig(setup)).not.toMatch(/limit_rate|sendfile_max_chunk/);
   });
