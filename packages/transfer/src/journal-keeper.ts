@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Checkpoints, looseBounds, tightBounds } from './checkpoints.ts';
+import { Checkpoints, syncBounds, tightBounds } from './checkpoints.ts';
 import { type Journal, removeJournal, removeLiveJournal, saveJournal } from './journal.ts';
 import { bytesOf, type Span } from './spans.ts';
 
@@ -97,7 +97,7 @@ export class JournalKeeper {
     const sync = () => this.#sync();
     if (boot === null) return new Checkpoints({ ...common, bounds: tightBounds, save: sync });
     this.#live = new Checkpoints({ ...common, bounds: tightBounds, save: () => this.#save(boot) });
-    return new Checkpoints({ ...common, bounds: looseBounds, save: sync });
+    return new Checkpoints({ ...common, bounds: syncBounds, save: sync });
   }
 
   /** The order is the promise: first the bytes are durable, then the journal claims them. */
