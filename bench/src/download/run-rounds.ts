@@ -1,5 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { digestOf } from '../origin/content.ts';
 import type { OriginFile } from '../origin/nginx-config.ts';
 import type { Origin } from '../origin/origin.ts';
@@ -48,9 +50,9 @@ async function runOnce(name: ClientName, options: RoundsOptions): Promise<Sample
   const { origin, file, path, signal, connections } = options;
   const { url, hubUrl, caFile } = origin;
   const folder = outputFolder(options);
-  // Only now, so that the memory of the last output is warm for this one.
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  await settle(file.path, join(folder, 'warm'));
   const { sizeBytes, sha256 } = file;
   const job: Job = { url, hubUrl, folder, sizeBytes, sha256, caFile, connections };
   const { steps, output } = clients[name].plan(job);
@@ -68,6 +70,13 @@ async function runOnce(name: ClientName, options: RoundsOptions): Promise<Sample
     originCpuSecondsPerGib: originCpuSeconds / gib,
     peakMb: cost.peakBytes === null ? null : cost.peakBytes / bytesPerMb,
   };
+}
+
+/** Each run finds a disk that is done with the last one, and memory for as much as it will write that is warm. */
+async function settle(original: string, path: string): Promise<void> {
+  await promisify(execFile)('sync');
+  await copyFile(original, path);
+  await rm(path);
 }
 
 const outputFolder = ({ folder }: RoundsOptions): string => join(folder, 'output');
