@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type RoundsOptions, runRounds } from '../../src/download/run-rounds.ts';
@@ -13,10 +14,15 @@ const isInstalled = ['curl', 'openssl'].every((name) => findCommand(name, path) 
 const content = randomBytes(1_000_000);
 const sha256 = createHash('sha256').update(content).digest('hex');
 let folder: TempDir;
+let originals: TempDir;
+let originalPath: string;
 let server: Server;
 
 beforeEach(async () => {
   folder = await tempDir();
+  originals = await tempDir();
+  originalPath = join(originals.path, 'model.bin');
+  await writeFile(originalPath, content);
   server = createServer((_request, response) => response.end(content)).listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
@@ -24,6 +30,7 @@ afterEach(async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
   await folder.remove();
+  await originals.remove();
 });
 
 function options(change: Partial<RoundsOptions> = {}): RoundsOptions {
@@ -38,7 +45,7 @@ function options(change: Partial<RoundsOptions> = {}): RoundsOptions {
     rounds: 2,
     connections: 1,
     origin: { url: `${hubUrl}/model.bin`, hubUrl, caFile: null, cpuSeconds, stop: async () => {} },
-    file: { path: 'nowhere', sizeBytes: content.length, sha256 },
+    file: { path: originalPath, sizeBytes: content.length, sha256 },
     folder: folder.path,
     path,
     signal: new AbortController().signal,
@@ -60,7 +67,7 @@ describe.runIf(isInstalled)('runRounds', () => {
   });
 
   test('a wrong file fails all of it and names who fetched it', async () => {
-    const file = { path: 'nowhere', sizeBytes: content.length, sha256: '0'.repeat(64) };
+    const file = { path: originalPath, sizeBytes: content.length, sha256: '0'.repeat(64) };
     await expect(runRounds(options({ file }))).rejects.toThrow('curl-openssl fetched a wrong file');
   });
 
