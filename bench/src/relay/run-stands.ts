@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ContenderName } from './contenders.ts';
 import type { Sample, Samples } from './results.ts';
 import type { Scenario } from './scenarios.ts';
-import { openStand, type Stand } from './stand.ts';
+import { measureIdle, openStand, type Stand } from './stand.ts';
 
 export interface StandsOptions {
   readonly scenario: Scenario;
@@ -22,10 +22,11 @@ export interface StandsOptions {
 export async function runStands(options: StandsOptions): Promise<Samples> {
   const { scenario, contenders, readers, folder, path, signal } = options;
   const stands = new Map<ContenderName, Stand>();
+  const optionsOf = (name: ContenderName) => ({ folder: join(folder, name), path, readers, signal });
+  const once = new Map<ContenderName, Sample>();
+  for (const name of contenders) once.set(name, await measureIdle(name, optionsOf(name)));
   try {
-    for (const name of contenders) {
-      stands.set(name, await openStand(name, { folder: join(folder, name), path, readers, signal }));
-    }
+    for (const name of contenders) stands.set(name, await openStand(name, optionsOf(name)));
     const samples: Partial<Record<ContenderName, Sample[]>> = {};
     for (let round = 0; round <= options.rounds; round += 1) {
       for (const [name, stand] of stands) {
@@ -38,18 +39,17 @@ export async function runStands(options: StandsOptions): Promise<Samples> {
         samples[name].push(sample);
       }
     }
-    return scenario.metrics.includes('closeMs') ? await withEnds(samples, stands) : samples;
+    for (const [name, stand] of stands) once.set(name, { ...once.get(name), ...(await stand.end()) });
+    return withOnce(samples, once);
   } finally {
     for (const stand of stands.values()) await stand.stop();
   }
 }
 
-/** The end of the streams can be measured once only: it stands in every sample. */
-async function withEnds(samples: Samples, stands: ReadonlyMap<ContenderName, Stand>): Promise<Samples> {
-  const ended: Partial<Record<ContenderName, readonly Sample[]>> = {};
-  for (const [name, stand] of stands) {
-    const end = await stand.end();
-    ended[name] = (samples[name] ?? []).map((sample) => ({ ...sample, ...end }));
-  }
-  return ended;
+/** What is measured once only stands in every sample. */
+function withOnce(samples: Samples, once: ReadonlyMap<ContenderName, Sample>): Samples {
+  const names = Object.keys(samples) as ContenderName[];
+  return Object.fromEntries(
+    names.map((name) => [name, samples[name]?.map((sample) => ({ ...sample, ...once.get(name) }))]),
+  );
 }

@@ -24,59 +24,82 @@ const firstShare = 0.2;
 
 /** @throws Error when a server does not start or a stream is not answered */
 export async function openStand(name: ContenderName, options: StartOptions): Promise<Stand> {
-  const server = await startContender(name, options);
-  let crowd: Helper | null = null;
+  const { readers, signal } = options;
+  const { server, ask, stop } = await startBoth(name, options);
+  const { publishUrl, pid } = server;
+  const expect = (deliveries: number, events: number): void => {
+    if (deliveries === events * readers) return;
+    throw new Error(`${name} delivered ${deliveries} of ${events} events to ${readers} readers`);
+  };
   try {
-    crowd = await startCrowd(options.signal);
-    const ask = crowd.ask.bind(crowd) as (question: CrowdQuestion) => Promise<unknown>;
-    const gather = async (readersEach: number): Promise<number> => {
-      await ask({ kind: 'gather', port: server.port, paths: [server.path], readersEach });
-      await server.settle();
-      return residentBytesOfTree(server.pid);
-    };
-    const { readers } = options;
-    const first = Math.ceil(readers * firstShare);
+    await ask({ kind: 'gather', port: server.port, paths: [server.path], readersEach: readers });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    async burst({ count }) {
+      const question = { kind: 'burst', publishUrl, readers, serverPid: pid, events: count } as const;
+      const { deliveries, serverCpuSeconds, p50Ms, p99Ms } = (await ask(question)) as BurstResult;
+      expect(deliveries, count);
+      return { deliveriesPerCpuSecond: deliveries / serverCpuSeconds, p50Ms, p99Ms };
+    },
+    async pace({ perSecond, seconds }) {
+      await ask({ kind: 'watch' });
+      await publishPaced(publishUrl, warmUpEvents, perSecond, signal);
+      await ask({ kind: 'watched', deliveries: warmUpEvents * readers });
+      await ask({ kind: 'watch' });
+      await server.watch();
+      const cpuBefore = cpuSecondsOfTree(pid);
+      const events = perSecond * seconds;
+      await publishPaced(publishUrl, events, perSecond, signal);
+      const watched = (await ask({ kind: 'watched', deliveries: events * readers })) as WatchResult;
+      const cpuSeconds = cpuSecondsOfTree(pid) - cpuBefore;
+      expect(watched.deliveries, events);
+      const { deliveries, p50Ms, p99Ms } = watched;
+      const longestStop = known('longestStopMs', await server.longestStopMs());
+      return { deliveriesPerCpuSecond: deliveries / cpuSeconds, p50Ms, p99Ms, ...longestStop };
+    },
+    end: async () => known('closeMs', await server.endAllMs()),
+    stop,
+  };
+}
+
+/**
+ * What an idle reader holds of a server's memory, measured on a server of its own: the collection of garbage before it leaves a heap
+ * behind that has to grow again, which would show in the times of whoever is measured next.
+ */
+export async function measureIdle(name: ContenderName, options: StartOptions): Promise<Sample> {
+  const { server, ask, stop } = await startBoth(name, options);
+  const gather = async (readersEach: number): Promise<number> => {
+    await ask({ kind: 'gather', port: server.port, paths: [server.path], readersEach });
+    await server.settle();
+    return residentBytesOfTree(server.pid);
+  };
+  try {
+    const first = Math.ceil(options.readers * firstShare);
+    const others = options.readers - first;
     const before = await gather(first);
-    const after = await gather(readers - first);
-    const kbPerReader = (after - before) / (readers - first) / bytesPerKb;
-    const { publishUrl, pid } = server;
-    const expect = (deliveries: number, events: number): void => {
-      if (deliveries === events * readers) return;
-      throw new Error(`${name} delivered ${deliveries} of ${events} events to ${readers} readers`);
-    };
-    const leave = async (): Promise<void> => {
-      await crowd?.stop();
-      await server.stop();
-    };
+    const after = await gather(others);
+    return { kbPerReader: (after - before) / others / bytesPerKb };
+  } finally {
+    await stop();
+  }
+}
+
+async function startBoth(name: ContenderName, options: StartOptions) {
+  const server = await startContender(name, options);
+  try {
+    const crowd = await startCrowd(options.signal);
     return {
-      async burst({ count }) {
-        const question = { kind: 'burst', publishUrl, readers, serverPid: pid, events: count } as const;
-        const { deliveries, serverCpuSeconds, p50Ms, p99Ms } = (await ask(question)) as BurstResult;
-        expect(deliveries, count);
-        return { deliveriesPerCpuSecond: deliveries / serverCpuSeconds, p50Ms, p99Ms, kbPerReader };
+      server,
+      ask: (question: CrowdQuestion): Promise<unknown> => crowd.ask(question),
+      async stop(): Promise<void> {
+        await crowd.stop();
+        await server.stop();
       },
-      async pace(pace) {
-        await ask({ kind: 'watch' });
-        await publishPaced(publishUrl, warmUpEvents, pace.perSecond, options.signal);
-        await ask({ kind: 'watched', deliveries: warmUpEvents * readers });
-        await ask({ kind: 'watch' });
-        await server.watch();
-        const cpuBefore = cpuSecondsOfTree(pid);
-        const events = pace.perSecond * pace.seconds;
-        await publishPaced(publishUrl, events, pace.perSecond, options.signal);
-        const watched = (await ask({ kind: 'watched', deliveries: events * readers })) as WatchResult;
-        const cpuSeconds = cpuSecondsOfTree(pid) - cpuBefore;
-        expect(watched.deliveries, events);
-        const { deliveries, p50Ms, p99Ms } = watched;
-        const deliveriesPerCpuSecond = deliveries / cpuSeconds;
-        const stop = known('longestStopMs', await server.longestStopMs());
-        return { deliveriesPerCpuSecond, p50Ms, p99Ms, kbPerReader, ...stop };
-      },
-      end: async () => known('closeMs', await server.endAllMs()),
-      stop: leave,
     };
   } catch (error) {
-    await crowd?.stop();
     await server.stop();
     throw error;
   }
