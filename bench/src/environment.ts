@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, release, type } from 'node:os';
 import { promisify } from 'node:util';
-import { findCommand } from './process/find-command.ts';
+import { findCommand } from '@rbee/testing';
 
 /** The machine, and what runs on it. */
 export interface Environment {

@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { findCommand } from '@rbee/testing';
 import type { BenchIo } from '../bench-io.ts';
 import { type Parts, readEnvironment } from '../environment.ts';
 import { makeContent } from '../origin/content.ts';
 import type { OriginFile } from '../origin/nginx-config.ts';
 import { startOrigin } from '../origin/origin.ts';
-import { findCommand } from '../process/find-command.ts';
 import { publish } from '../publish.ts';
 import { gateFailures } from './gate.ts';
 import { type DownloadOptions, parseDownloadOptions } from './options.ts';
@@ -83,9 +83,8 @@ async function runScenario(
   const originFolder = join(folder, scenario.name);
   await mkdir(originFolder);
   const { serverBytesPerSecondEach, line } = scenario;
-  const openssl = scenario.isTls ? findCommand('openssl', path) : null;
   const origin = await startOrigin(
-    { folder: originFolder, file, nginx, openssl, serverBytesPerSecondEach, line },
+    { folder: originFolder, file, nginx, isTls: scenario.isTls, serverBytesPerSecondEach, line },
     signal,
   );
   try {

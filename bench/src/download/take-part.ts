@@ -1,4 +1,4 @@
-import { findCommand } from '../process/find-command.ts';
+import { findCommand } from '@rbee/testing';
 import { type ClientName, clients } from './clients.ts';
 import type { Skip } from './results.ts';
 import type { Scenario } from './scenarios.ts';

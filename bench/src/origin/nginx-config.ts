@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Certificate } from './certificate.ts';
+import type { Certificate } from '@rbee/testing';
 
 export interface NginxSetup {
   readonly port: number;

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, listens } from '../process/port.ts';
+import { acceptsSoon, freePort } from '@rbee/testing';
 import { type Service, startService } from '../process/service.ts';
 import { type NginxSetup, nginxConfig } from './nginx-config.ts';
 
@@ -20,7 +20,7 @@ export async function startNginx({ command, ...setup }: NginxOptions, signal: Ab
   const service = await startService(command, ['-c', configFile]);
   try {
     await Promise.race([
-      listens(port, signal),
+      acceptsSoon(port, signal),
       service.ended.then((text) => Promise.reject(new Error(`nginx ended: ${text}`))),
     ]);
   } catch (error) {

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import { makeCertificate } from '@rbee/testing';
 import { cpuSecondsOfTree } from '../process/proc.ts';
 import { type Service, startService } from '../process/service.ts';
 import type { Line } from '../proxy/delayed-pipe.ts';
-import { makeCertificate } from './certificate.ts';
 import { startNginx } from './nginx.ts';
 import { filePath, type OriginFile } from './nginx-config.ts';
 
@@ -11,8 +11,8 @@ export interface OriginOptions {
   readonly folder: string;
   readonly file: OriginFile;
   readonly nginx: string;
-  /** With it the origin speaks TLS; null for plain HTTP. */
-  readonly openssl: string | null;
+  /** Whether the origin speaks TLS, for which openssl has to be there. */
+  readonly isTls: boolean;
   readonly serverBytesPerSecondEach: number | null;
   readonly line: Line | null;
 }
@@ -28,8 +28,8 @@ export interface Origin {
 
 /** nginx with the file, and the line in front of it where there is one. The caller stops it. */
 export async function startOrigin(options: OriginOptions, signal: AbortSignal): Promise<Origin> {
-  const { folder, file, openssl, serverBytesPerSecondEach: bytesPerSecondEach, line } = options;
-  const certificate = openssl === null ? null : await makeCertificate(openssl, folder);
+  const { folder, file, isTls, serverBytesPerSecondEach: bytesPerSecondEach, line } = options;
+  const certificate = isTls ? await makeCertificate(folder) : null;
   const nginx = await startNginx({ command: options.nginx, folder, file, certificate, bytesPerSecondEach }, signal);
   const services: Pick<Service, 'pid' | 'stop'>[] = [nginx];
   const stop = async (): Promise<void> => {

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathOf, queenRoutes } from '@rbee/contract';
+import { acceptsSoon, freePort } from '@rbee/testing';
 import { startHelper } from '../process/helper.ts';
-import { freePort, listens } from '../process/port.ts';
 import { cpuSecondsOfTree } from '../process/proc.ts';
 import { type Service, startService } from '../process/service.ts';
 import type { CrowdQuestion, WatchResult } from './crowd-questions.ts';
@@ -43,7 +43,7 @@ export async function runChain(options: ChainOptions): Promise<Sample[]> {
     const port = await freePort();
     const queen = await startQueen(port, hivePort, { folder, path });
     closing.push(() => queen.stop());
-    await listens(port, signal);
+    await acceptsSoon(port, signal);
     await isOnline(`http://127.0.0.1:${port}${pathOf(queenRoutes.listHives)}`, signal);
     const crowd = await startCrowd(signal);
     closing.push(() => crowd.stop());

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { findCommand } from '../process/find-command.ts';
+import { findCommand } from '@rbee/testing';
 import { startHelper } from '../process/helper.ts';
 import { startNchan } from './nchan.ts';
 import type { LoopReport, ServerHello, ServerQuestion } from './servers/serve-bench.ts';

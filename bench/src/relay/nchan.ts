@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, listens } from '../process/port.ts';
+import { acceptsSoon, freePort } from '@rbee/testing';
 import { startService } from '../process/service.ts';
 
 export interface NchanOptions {
@@ -61,7 +61,7 @@ export async function startNchan({ command, ...setup }: NchanOptions, signal: Ab
   const service = await startService(command, ['-c', configFile]);
   try {
     await Promise.race([
-      listens(port, signal),
+      acceptsSoon(port, signal),
       service.ended.then((text) => Promise.reject(new Error(`nginx ended: ${text}`))),
     ]);
   } catch (error) {

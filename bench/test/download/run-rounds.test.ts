@@ -4,10 +4,9 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type TempDir, tempDir } from '@rbee/testing';
+import { findCommand, type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type RoundsOptions, runRounds } from '../../src/download/run-rounds.ts';
-import { findCommand } from '../../src/process/find-command.ts';
 
 const path = process.env.PATH ?? '';
 const isInstalled = ['curl', 'openssl'].every((name) => findCommand(name, path) !== null);

@@ -1,10 +1,9 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TempDir, tempDir } from '@rbee/testing';
+import { findCommand, type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { clientNames, clients } from '../../src/download/clients.ts';
 import { scenarioNames, scenarios } from '../../src/download/scenarios.ts';
-import { findCommand } from '../../src/process/find-command.ts';
 
 let folder: TempDir;
 beforeEach(async () => {

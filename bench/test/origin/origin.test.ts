@@ -3,11 +3,10 @@ import { get } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { type TempDir, tempDir } from '@rbee/testing';
+import { findCommand, type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, makeContent } from '../../src/origin/content.ts';
 import { type Origin, type OriginOptions, startOrigin } from '../../src/origin/origin.ts';
-import { findCommand } from '../../src/process/find-command.ts';
 
 const path = process.env.PATH ?? '';
 const nginx = findCommand('nginx', path);
@@ -44,7 +43,7 @@ describe.runIf(nginx !== null)('origin', () => {
     content = join(folder.path, 'content');
     const sha256 = await makeContent(content, sizeBytes, signal);
     const file = { path: content, sizeBytes, sha256 };
-    const plain = { openssl: null, serverBytesPerSecondEach: null, line: null };
+    const plain = { isTls: false, serverBytesPerSecondEach: null, line: null };
     origin = await startOrigin({ folder: folder.path, file, nginx: nginx ?? '', ...plain, ...change }, signal);
     return sha256;
   }
@@ -69,7 +68,7 @@ describe.runIf(nginx !== null)('origin', () => {
   });
 
   test.runIf(openssl !== null)('is trusted over TLS by who has its certificate', async () => {
-    await start({ openssl });
+    await start({ isTls: true });
     const { url, caFile } = origin;
     const ca = await readFile(caFile ?? '');
     const size = await new Promise<number>((resolve, reject) => {

@@ -26,6 +26,7 @@ export {
   startFileServer,
 } from './servers/file-server.ts';
 export { findCommand } from './servers/find-command.ts';
+export { acceptsSoon, freePort } from './servers/port.ts';
 export { type TempDir, tempDir } from './temp-dir.ts';
 export { openTerminal, type TerminalExit, type TerminalOptions, type TestTerminal } from './terminal.ts';
 export { createWatch, type WaitOptions, type Watch } from './watch.ts';

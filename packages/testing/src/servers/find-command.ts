@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path';
 const serverFolders = ['/usr/sbin', '/usr/local/sbin'];
 
 /** Where a program is; null where it is not installed. */
-export function findCommand(name: string): string | null {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''), ...serverFolders];
+export function findCommand(name: string, path: string = process.env['PATH'] ?? ''): string | null {
+  const folders = [...path.split(delimiter).filter((folder) => folder !== ''), ...serverFolders];
   return folders.map((folder) => join(folder, name)).find(isProgram) ?? null;
 }
 

@@ -18,12 +18,12 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Resolves when somebody takes connections there. @throws Error when nobody does in time */
-export async function acceptsSoon(port: number): Promise<void> {
+/** Resolves when somebody takes connections there. @throws Error when nobody does in time; the signal's reason when aborted */
+export async function acceptsSoon(port: number, signal?: AbortSignal): Promise<void> {
   const untilMs = performance.now() + startTimeoutMs;
   while (!(await accepts(port))) {
     if (performance.now() > untilMs) throw new Error(`nobody listens on port ${port} after ${startTimeoutMs} ms`);
-    await delay(askEveryMs);
+    await delay(askEveryMs, null, signal === undefined ? {} : { signal });
   }
 }
 
