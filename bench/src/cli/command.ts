@@ -4,18 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { BenchIo } from '../bench-io.ts';
 import { startService } from '../process/service.ts';
 import { parseCliOptions } from './options.ts';
 import { type CliSamples, cliReport, cliRows } from './report.ts';
-
-export interface CliBenchIo {
-  readonly signal: AbortSignal;
-  /** The result. */
-  readonly print: (text: string) => void;
-  /** What happens meanwhile. */
-  readonly tell: (line: string) => void;
-  readonly path: string;
-}
 
 const keeper = fileURLToPath(new URL('../../../apps/keeper/bin/rbee-keeper.js', import.meta.url));
 /** They fill the caches of the disk and of Node.js. */
@@ -25,7 +17,7 @@ const runTimeoutMs = 30_000;
 const targets = { help: 1.5, list: 2.5 } as const;
 
 /** Measures how fast the keeper starts. Returns the exit code. @throws UsageError; Error when a command fails */
-export async function cliBench(args: readonly string[], io: CliBenchIo): Promise<number> {
+export async function cliBench(args: readonly string[], io: BenchIo): Promise<number> {
   const { rounds, isGate } = parseCliOptions(args);
   const folder = await mkdtemp(join(tmpdir(), 'rbee-bench-'));
   try {
@@ -39,7 +31,7 @@ export async function cliBench(args: readonly string[], io: CliBenchIo): Promise
 }
 
 /** A queen and a hive of the bench's own, on free ports, with an empty store. */
-async function withFleet<T>(folder: string, { path }: CliBenchIo, work: (queenUrl: string) => Promise<T>): Promise<T> {
+async function withFleet<T>(folder: string, { path }: BenchIo, work: (queenUrl: string) => Promise<T>): Promise<T> {
   const settings = [
     `PATH=${path}`,
     `HOME=${folder}`,
@@ -61,7 +53,7 @@ function queenUrlOf(line: string): string {
   return told.data.queen_url;
 }
 
-async function measure(queenUrl: string, rounds: number, folder: string, io: CliBenchIo): Promise<CliSamples[]> {
+async function measure(queenUrl: string, rounds: number, folder: string, io: BenchIo): Promise<CliSamples[]> {
   const env = { PATH: io.path, HOME: folder, RBEE_QUEEN_URL: queenUrl };
   const commands = [
     { name: 'node -e 0', maxRatio: null, args: ['-e', '0'], runMs: [] as number[] },

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { UsageError } from '../arguments.ts';
+import { count, maxRounds, parseFlags, withUsage } from '../arguments.ts';
 
 export interface CliOptions {
   readonly rounds: number;
@@ -11,23 +10,15 @@ export const cliUsage = `usage: npm run bench -- cli [options]
   --gate              ends with 1 when a target is missed
 `;
 
-const maxRounds = 1_000;
-
 /** @throws UsageError */
 export function parseCliOptions(args: readonly string[]): CliOptions {
-  const { rounds, gate } = parse(args);
-  const number = Number(rounds);
-  if (!/^\d+$/.test(rounds) || number < 1 || number > maxRounds) {
-    throw new UsageError(`--rounds takes a whole number from 1 to ${maxRounds}\n${cliUsage}`);
-  }
-  return { rounds: number, isGate: gate };
+  return withUsage(cliUsage, () => read(args));
 }
 
-function parse(args: readonly string[]) {
-  try {
-    const options = { rounds: { type: 'string', default: '30' }, gate: { type: 'boolean', default: false } } as const;
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : error}\n${cliUsage}`);
-  }
+function read(args: readonly string[]): CliOptions {
+  const { rounds, gate } = parseFlags(args, {
+    rounds: { type: 'string', default: '30' },
+    gate: { type: 'boolean', default: false },
+  });
+  return { rounds: count(rounds, maxRounds, '--rounds'), isGate: gate };
 }

@@ -1,11 +1,20 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { count, names, UsageError } from '../arguments.ts';
+import {
+  count,
+  maxRounds,
+  names,
+  parseFlags,
+  publishFlags,
+  publishOptions,
+  UsageError,
+  withUsage,
+} from '../arguments.ts';
+import type { PublishOptions } from '../publish.ts';
 import { type ClientName, clientNames } from './clients.ts';
 import { type ScenarioName, scenarioNames } from './scenarios.ts';
 
-export interface DownloadOptions {
+export interface DownloadOptions extends PublishOptions {
   readonly scenarios: readonly ScenarioName[];
   /** null: each scenario's own. */
   readonly peers: readonly ClientName[] | null;
@@ -14,9 +23,6 @@ export interface DownloadOptions {
   readonly connections: number;
   /** Where a folder for the run is made. */
   readonly folder: string;
-  readonly jsonFile: string | null;
-  readonly isSaved: boolean;
-  readonly isGate: boolean;
 }
 
 export const downloadUsage = `usage: npm run bench -- download [options]
@@ -32,12 +38,23 @@ export const downloadUsage = `usage: npm run bench -- download [options]
 `;
 
 const bytesPerUnit: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, MiB: 1024 ** 2, GiB: 1024 ** 3 };
-const maxRounds = 1_000;
 const maxConnections = 64;
 
 /** @throws UsageError */
 export function parseDownloadOptions(args: readonly string[]): DownloadOptions {
-  const values = parse(args);
+  return withUsage(downloadUsage, () => read(args));
+}
+
+function read(args: readonly string[]): DownloadOptions {
+  const values = parseFlags(args, {
+    ...publishFlags,
+    only: { type: 'string' },
+    peers: { type: 'string' },
+    size: { type: 'string', default: '2GiB' },
+    rounds: { type: 'string', default: '5' },
+    connections: { type: 'string', default: '16' },
+    folder: { type: 'string', default: tmpdir() },
+  });
   return {
     scenarios: names(values.only, scenarioNames, 'scenario') ?? scenarioNames,
     peers: values.peers === 'none' ? [] : names(values.peers, clientNames.slice(1), 'peer'),
@@ -45,31 +62,8 @@ export function parseDownloadOptions(args: readonly string[]): DownloadOptions {
     rounds: count(values.rounds, maxRounds, '--rounds'),
     connections: count(values.connections, maxConnections, '--connections'),
     folder: resolve(values.folder),
-    jsonFile: values.json === undefined ? null : resolve(values.json),
-    isSaved: values.save,
-    isGate: values.gate,
+    ...publishOptions(values),
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        peers: { type: 'string' },
-        size: { type: 'string', default: '2GiB' },
-        rounds: { type: 'string', default: '5' },
-        connections: { type: 'string', default: '16' },
-        folder: { type: 'string', default: tmpdir() },
-        json: { type: 'string' },
-        save: { type: 'boolean', default: false },
-        gate: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function size(text: string): number {

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { makeCertificate } from '@rbee/testing';
+import { type NginxPlace, startNginxProcess } from '../process/nginx-process.ts';
 import { cpuSecondsOfTree } from '../process/proc.ts';
 import { type Service, startService } from '../process/service.ts';
 import type { Line } from '../proxy/delayed-pipe.ts';
-import { startNginx } from './nginx.ts';
-import { filePath, type OriginFile } from './nginx-config.ts';
+import { filePath, nginxConfig, type OriginFile } from './nginx-config.ts';
 
 export interface OriginOptions {
   /** Of the origin's own; it is made. */
@@ -30,7 +30,9 @@ export interface Origin {
 export async function startOrigin(options: OriginOptions, signal: AbortSignal): Promise<Origin> {
   const { folder, file, isTls, serverBytesPerSecondEach: bytesPerSecondEach, line } = options;
   const certificate = isTls ? await makeCertificate(folder) : null;
-  const nginx = await startNginx({ command: options.nginx, folder, file, certificate, bytesPerSecondEach }, signal);
+  const setup = { folder, file, certificate, bytesPerSecondEach };
+  const configOf = (place: NginxPlace) => nginxConfig({ ...setup, ...place });
+  const nginx = await startNginxProcess(options.nginx, folder, configOf, signal);
   const services: Pick<Service, 'pid' | 'stop'>[] = [nginx];
   const stop = async (): Promise<void> => {
     await Promise.all(services.map((service) => service.stop()));

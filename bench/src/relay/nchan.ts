@@ -1,7 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { acceptsSoon, freePort } from '@rbee/testing';
-import { startService } from '../process/service.ts';
+import { type NginxPlace, startNginxProcess } from '../process/nginx-process.ts';
 
 export interface NchanOptions {
   readonly command: string;
@@ -12,10 +10,7 @@ export interface NchanOptions {
   readonly readers: number;
 }
 
-export interface NchanConfig extends Omit<NchanOptions, 'command'> {
-  readonly port: number;
-  readonly isRoot: boolean;
-}
+type NchanConfig = Omit<NchanOptions, 'command'> & NginxPlace;
 
 const path = '/stream';
 const publishPath = '/publish';
@@ -54,20 +49,7 @@ ${writableKinds.map((kind) => `  ${kind}_temp_path ${join(folder, kind)};\n`).jo
 
 /** nginx with nchan on loopback. The caller stops it. @throws Error with nginx's words when it does not start */
 export async function startNchan({ command, ...setup }: NchanOptions, signal: AbortSignal) {
-  await mkdir(setup.folder, { recursive: true });
-  const port = await freePort();
-  const configFile = join(setup.folder, 'nchan.conf');
-  await writeFile(configFile, nchanConfig({ ...setup, port, isRoot: process.getuid?.() === 0 }));
-  const service = await startService(command, ['-c', configFile]);
-  try {
-    await Promise.race([
-      acceptsSoon(port, signal),
-      service.ended.then((text) => Promise.reject(new Error(`nginx ended: ${text}`))),
-    ]);
-  } catch (error) {
-    await service.stop();
-    throw error;
-  }
-  const publishUrl = `http://127.0.0.1:${port}${publishPath}`;
-  return { pid: service.pid, port, path, publishUrl, stop: service.stop };
+  const configOf = (place: NginxPlace) => nchanConfig({ ...setup, ...place });
+  const server = await startNginxProcess(command, setup.folder, configOf, signal);
+  return { ...server, path, publishUrl: `http://127.0.0.1:${server.port}${publishPath}` };
 }

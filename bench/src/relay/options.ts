@@ -1,6 +1,4 @@
-import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { count, names, UsageError } from '../arguments.ts';
+import { count, maxRounds, names, parseFlags, publishFlags, publishOptions, withUsage } from '../arguments.ts';
 import type { PublishOptions } from '../publish.ts';
 import { type ContenderName, contenderNames } from './contenders.ts';
 import { type ScenarioName, scenarioNames } from './scenarios.ts';
@@ -24,38 +22,26 @@ export const relayUsage = `usage: npm run bench -- relay [options]
   --gate              ends with 1 when a target is missed, or cannot be measured for want of a program
 `;
 
-const maxRounds = 1_000;
 const maxReaders = 1_000_000;
 
 /** @throws UsageError */
 export function parseRelayOptions(args: readonly string[]): RelayOptions {
-  const values = parse(args);
+  return withUsage(relayUsage, () => read(args));
+}
+
+function read(args: readonly string[]): RelayOptions {
+  const values = parseFlags(args, {
+    ...publishFlags,
+    only: { type: 'string' },
+    peers: { type: 'string' },
+    readers: { type: 'string' },
+    rounds: { type: 'string', default: '7' },
+  });
   return {
     scenarios: names(values.only, scenarioNames, 'scenario') ?? scenarioNames,
     peers: values.peers === 'none' ? [] : names(values.peers, contenderNames.slice(1), 'peer'),
     readers: values.readers === undefined ? null : count(values.readers, maxReaders, '--readers'),
     rounds: count(values.rounds, maxRounds, '--rounds'),
-    jsonFile: values.json === undefined ? null : resolve(values.json),
-    isSaved: values.save,
-    isGate: values.gate,
+    ...publishOptions(values),
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        peers: { type: 'string' },
-        readers: { type: 'string' },
-        rounds: { type: 'string', default: '7' },
-        json: { type: 'string' },
-        save: { type: 'boolean', default: false },
-        gate: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }

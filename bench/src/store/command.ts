@@ -1,14 +1,12 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BenchIo } from '../bench-io.ts';
 import { readEnvironment } from '../environment.ts';
+import { publish } from '../publish.ts';
 import { parseStoreOptions } from './options.ts';
 import { storeFailures, storeReport } from './report.ts';
 import { runStoreScenario } from './run-scenario.ts';
 import { type StoreScenarioResult, storeScenarios } from './scenarios.ts';
-
-const savedFile = fileURLToPath(new URL('../../results/store.md', import.meta.url));
 
 /** Measures and reports plans and lists. Returns the exit code. @throws UsageError; Error when the hive fails */
 export async function storeBench(args: readonly string[], io: BenchIo): Promise<number> {
@@ -23,22 +21,16 @@ export async function storeBench(args: readonly string[], io: BenchIo): Promise<
       scenarios.push(await runStoreScenario(name, options, join(folder, name), io.signal));
     }
     const result = { startedAt, environment, rounds: options.rounds, scenarios };
-    const text = storeReport(result);
-    io.print(`${text}\n`);
-    if (options.jsonFile !== null) await writeFile(options.jsonFile, `${JSON.stringify(result, null, 2)}\n`);
-    if (options.isSaved) await save(startedAt, text);
-    if (!options.isGate) return 0;
-    const failures = storeFailures(scenarios);
-    for (const line of failures) io.tell(`gate: ${line}`);
-    io.tell(failures.length === 0 ? 'gate: passed' : 'gate: not passed');
-    return failures.length === 0 ? 0 : 1;
+    return await publish(
+      {
+        ...{ name: 'store', title: 'Plans and lists', startedAt, text: storeReport(result) },
+        figures: result,
+        failures: storeFailures(scenarios),
+      },
+      options,
+      io,
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function save(startedAt: string, text: string): Promise<void> {
-  await mkdir(dirname(savedFile), { recursive: true });
-  const origin = 'Written by `npm run bench -- store --save`; [what it means](../README.md).';
-  await writeFile(savedFile, `# Plans and lists, measured ${startedAt.slice(0, 10)}\n\n${origin}\n\n${text}\n`);
 }

@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { UsageError } from '../arguments.ts';
+import { count, maxRounds, parseFlags, publishFlags, publishOptions, withUsage } from '../arguments.ts';
+import type { PublishOptions } from '../publish.ts';
 
-export interface StoreOptions {
+export interface StoreOptions extends PublishOptions {
   /** In the one tree that is planned. */
   readonly files: number;
   /** In the store that is listed. */
@@ -11,9 +11,6 @@ export interface StoreOptions {
   readonly rounds: number;
   /** Where a folder for the run is made. */
   readonly folder: string;
-  readonly jsonFile: string | null;
-  readonly isSaved: boolean;
-  readonly isGate: boolean;
 }
 
 export const storeUsage = `usage: npm run bench -- store [options]
@@ -28,45 +25,25 @@ export const storeUsage = `usage: npm run bench -- store [options]
 
 const maxFiles = 100_000;
 const maxModels = 10_000;
-const maxRounds = 1_000;
 
 /** @throws UsageError */
 export function parseStoreOptions(args: readonly string[]): StoreOptions {
-  const values = parse(args);
+  return withUsage(storeUsage, () => read(args));
+}
+
+function read(args: readonly string[]): StoreOptions {
+  const values = parseFlags(args, {
+    ...publishFlags,
+    files: { type: 'string', default: '10000' },
+    models: { type: 'string', default: '1000' },
+    rounds: { type: 'string', default: '9' },
+    folder: { type: 'string', default: tmpdir() },
+  });
   return {
     files: count(values.files, maxFiles, '--files'),
     models: count(values.models, maxModels, '--models'),
     rounds: count(values.rounds, maxRounds, '--rounds'),
     folder: resolve(values.folder),
-    jsonFile: values.json === undefined ? null : resolve(values.json),
-    isSaved: values.save,
-    isGate: values.gate,
+    ...publishOptions(values),
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        files: { type: 'string', default: '10000' },
-        models: { type: 'string', default: '1000' },
-        rounds: { type: 'string', default: '9' },
-        folder: { type: 'string', default: tmpdir() },
-        json: { type: 'string' },
-        save: { type: 'boolean', default: false },
-        gate: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function count(text: string, most: number, option: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1 || number > most) {
-    throw new UsageError(`${option} is a number from 1 to ${most}, not "${text}"`);
-  }
-  return number;
 }
