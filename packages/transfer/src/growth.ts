@@ -1,5 +1,6 @@
-/** A speed is measured over at least this. */
+/** A speed is measured over at least this; the first of all, of a connection that has just begun, is thrown away. */
 const windowMs = 100;
+const warmUpMs = 50;
 /** Twice as many connections stay where they make the whole at least this much faster; less is in the noise. */
 const minGain = 1.2;
 /** Where each brought nearly as much as those before, the next step is a larger one. */
@@ -10,8 +11,11 @@ const STEP = 2;
 const LARGE_STEP = 4;
 /** Bytes per millisecond. Connections as slow as this are held back by a distance or a limit, which others do not share. */
 const slowEach = 64_000;
-/** As fast as this the machine itself is the limit, and a further connection only costs. */
+/** As fast as this, or as busy, the machine itself is the limit, and a further connection only costs. */
 const fastAll = 300_000;
+const busyShare = 0.75;
+/** What was reached is held against a trial for some windows: a pause of the disk does not make a link slow. */
+const peakDecay = 0.9;
 /** Windows in which a trial may show its gain: one may fall together with a pause of something else. */
 const trialWindows = 3;
 /** After a trial that did not help the next one waits, longer each time. */
@@ -23,6 +27,8 @@ export interface GrowthSample {
   readonly nowMs: number;
   /** Received so far, over all connections. */
   readonly bytes: number;
+  /** Milliseconds so far in which this thread was at work. */
+  readonly busyMs: number;
   /** Connections that run, and whether all of them have brought something. */
   readonly connections: number;
   readonly isSettled: boolean;
@@ -36,10 +42,10 @@ export class Growth {
   #max: number;
   #wanted = 1;
   /** Where the running measurement began. */
-  #from: { readonly nowMs: number; readonly bytes: number; readonly connections: number } | null = null;
+  #from: Omit<GrowthSample, 'isSettled'> | null = null;
   #trial: { readonly before: number; readonly speed: number; readonly windows: number } | null = null;
-  /** The first measurement of all is that of a connection that has just begun. */
   #isWarm = false;
+  #peak = 0;
   #restMs = firstRestMs;
   #restUntilMs = 0;
 
@@ -59,20 +65,27 @@ export class Growth {
     this.#from = null;
   }
 
-  observe({ nowMs, bytes, connections, isSettled }: GrowthSample): void {
+  observe({ isSettled, ...seen }: GrowthSample): void {
+    const from = this.#from;
+    const { nowMs, connections } = seen;
     // A measurement counts only if the same number of connections ran all the time.
-    if (!isSettled || this.#from?.connections !== connections) {
-      this.#from = isSettled ? { nowMs, bytes, connections } : null;
+    if (!isSettled || from?.connections !== connections) {
+      this.#from = isSettled ? seen : null;
       return;
     }
-    const elapsedMs = nowMs - this.#from.nowMs;
-    if (elapsedMs < windowMs) return;
-    const speed = (bytes - this.#from.bytes) / elapsedMs;
-    this.#from = { nowMs, bytes, connections };
-    this.#decide(speed, nowMs, connections);
+    const elapsedMs = nowMs - from.nowMs;
+    if (elapsedMs < (this.#isWarm ? windowMs : warmUpMs)) return;
+    this.#from = seen;
+    const isFirst = !this.#isWarm;
+    this.#isWarm = true;
+    if (isFirst) return;
+    const speed = (seen.bytes - from.bytes) / elapsedMs;
+    this.#peak = Math.max(speed, this.#peak * peakDecay);
+    const isAtLimit = this.#peak >= fastAll || (seen.busyMs - from.busyMs) / elapsedMs >= busyShare;
+    this.#decide(speed, nowMs, connections, isAtLimit);
   }
 
-  #decide(speed: number, nowMs: number, connections: number): void {
+  #decide(speed: number, nowMs: number, connections: number, isAtLimit: boolean): void {
     const trial = this.#trial;
     let step = speed < connections * slowEach ? LARGE_STEP : STEP;
     if (trial !== null) {
@@ -93,11 +106,7 @@ export class Growth {
       this.#restMs = firstRestMs;
       if (gain >= fullGain) step = LARGE_STEP;
     }
-    if (!this.#isWarm) {
-      this.#isWarm = true;
-      return;
-    }
-    if (speed === 0 || speed >= fastAll || nowMs < this.#restUntilMs || connections >= this.#max) return;
+    if (speed === 0 || isAtLimit || nowMs < this.#restUntilMs || connections >= this.#max) return;
     this.#trial = { before: connections, speed, windows: 0 };
     this.#wanted = Math.min(this.#max, connections * step);
   }

@@ -13,7 +13,7 @@ const maxPartBytes = 16 * MiB;
 const minPartBytes = 2 * MiB;
 /** With less than this left to hand out no further connection is tried. */
 const minGrowthBytes = 16 * MiB;
-const tickMs = 50;
+const tickMs = 25;
 
 /** What a download needs from the transfer that it is an attempt of. */
 export interface DownloadHost {
@@ -278,7 +278,8 @@ export class RangeDownload {
     if (this.#plan.unclaimedBytes >= minGrowthBytes) {
       const isSettled = [...this.#connections].every(({ bytes }) => bytes > 0);
       const { size } = this.#connections;
-      this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, connections: size, isSettled });
+      const { active: busyMs } = performance.eventLoopUtilization();
+      this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, busyMs, connections: size, isSettled });
     }
     while (this.#connections.size < this.#growth.wanted && this.#hasWork) {
       // One asks first, so that a server which sends all to everybody does so once.

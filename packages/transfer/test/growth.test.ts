@@ -1,17 +1,21 @@
 import { expect, test } from 'vitest';
 import { Growth } from '../src/growth.ts';
 
+const start = { nowMs: 0, bytes: 0, busyMs: 0, busyShare: 0.2 };
+
 /** Lets a link run for a time; `speedOf` gives what so many connections bring, in bytes per millisecond. */
-function run(growth: Growth, speedOf: (connections: number) => number, forMs: number, from = { nowMs: 0, bytes: 0 }) {
-  let { nowMs, bytes } = from;
+function run(growth: Growth, speedOf: (connections: number) => number, forMs: number, from = start) {
+  const { busyShare } = from;
+  let { nowMs, bytes, busyMs } = from;
   const seen: number[] = [];
   for (const end = nowMs + forMs; nowMs < end; nowMs += 50) {
     const connections = growth.wanted;
     if (seen.at(-1) !== connections) seen.push(connections);
-    growth.observe({ nowMs, bytes, connections, isSettled: true });
+    growth.observe({ nowMs, bytes, busyMs, connections, isSettled: true });
     bytes += speedOf(connections) * 50;
+    busyMs += busyShare * 50;
   }
-  return { nowMs, bytes, seen };
+  return { nowMs, bytes, busyMs, busyShare, seen };
 }
 
 test('a server that is slow per connection is soon asked over as many as there may be', () => {
@@ -32,6 +36,25 @@ test('a link that one connection fills is left to it, and tried again ever more 
 test('a link that is as fast as the machine is left to one connection', () => {
   const { seen } = run(new Growth(16), () => 400_000, 10_000);
   expect(seen).toEqual([1]);
+});
+
+test('a link that keeps this thread busy is left to one connection', () => {
+  const { seen } = run(new Growth(16), (n) => n * 100_000, 10_000, { ...start, busyShare: 0.9 });
+  expect(seen).toEqual([1]);
+});
+
+test('a pause of the disk does not make a fast link look slow', () => {
+  const growth = new Growth(16);
+  const fast = run(growth, () => 600_000, 1_000);
+  const { seen } = run(growth, () => 50_000, 500, fast);
+  expect(seen).toEqual([1]);
+});
+
+test('a link that has become slow for good is tried with more connections', () => {
+  const growth = new Growth(16);
+  const fast = run(growth, () => 600_000, 1_000);
+  run(growth, (n) => n * 20_000, 4_000, fast);
+  expect(growth.wanted).toBe(16);
 });
 
 test('one slow moment does not end a trial that brings more', () => {
@@ -60,7 +83,7 @@ test('a server that refuses more is asked for no more', () => {
 test('a moment at which not all connections run is not measured', () => {
   const growth = new Growth(16);
   for (let nowMs = 0; nowMs < 10_000; nowMs += 50) {
-    growth.observe({ nowMs, bytes: nowMs * 10, connections: 1, isSettled: false });
+    growth.observe({ nowMs, bytes: nowMs * 10, busyMs: 0, connections: 1, isSettled: false });
   }
   expect(growth.wanted).toBe(1);
 });
