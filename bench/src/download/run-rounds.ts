@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { digestOf } from '../origin/content.ts';
@@ -77,10 +77,8 @@ async function runOnce(name: ClientName, options: RoundsOptions): Promise<Sample
  * they are first touched, which costs more than all else. Twice the file's size is more than any client needs.
  */
 async function settle(original: string, folder: string): Promise<void> {
-  await promisify(execFile)('sync');
-  const copies = [join(folder, 'warm-1'), join(folder, 'warm-2')];
-  for (const copy of copies) await copyFile(original, copy);
-  for (const copy of copies) await rm(copy);
+  const script = 'sync; cat "$1" > "$2/1.warm"; cat "$1" > "$2/2.warm"; rm "$2/1.warm" "$2/2.warm"';
+  await promisify(execFile)('/bin/sh', ['-c', script, 'sh', original, folder]);
 }
 
 const outputFolder = ({ folder }: RoundsOptions): string => join(folder, 'output');
