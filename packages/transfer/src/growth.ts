@@ -11,8 +11,9 @@ const STEP = 2;
 const LARGE_STEP = 4;
 /** Bytes per millisecond. Connections as slow as this are held back by a distance or a limit, which others do not share. */
 const slowEach = 64_000;
-/** As fast as this, or as busy, the machine itself is the limit, and a further connection only costs. */
+/** As fast as this the machine itself is the limit, and a further connection only costs; also at the second where this thread is busy. */
 const fastAll = 300_000;
+const fastBusy = 100_000;
 const busyShare = 0.75;
 /** What was reached is held against a trial for some windows: a pause of the disk does not make a link slow. */
 const peakDecay = 0.9;
@@ -81,7 +82,8 @@ export class Growth {
     if (isFirst) return;
     const speed = (seen.bytes - from.bytes) / elapsedMs;
     this.#peak = Math.max(speed, this.#peak * peakDecay);
-    const isAtLimit = this.#peak >= fastAll || (seen.busyMs - from.busyMs) / elapsedMs >= busyShare;
+    const isBusy = (seen.busyMs - from.busyMs) / elapsedMs >= busyShare;
+    const isAtLimit = this.#peak >= (isBusy ? fastBusy : fastAll);
     this.#decide(speed, nowMs, connections, isAtLimit);
   }
 

@@ -26,7 +26,7 @@ export async function transferFile(request: FileRequest, options: TransferOption
   } catch (error) {
     await partial?.stop();
     if (signal.aborted) throw signal.reason;
-    const neededBytes = request.size === null ? null : request.size - (partial?.frontier ?? 0);
+    const neededBytes = request.size === null ? null : request.size - (partial?.bytes ?? 0);
     throw await errorOfDisk(error, request.partialPath, neededBytes);
   }
 }

@@ -39,8 +39,14 @@ test('a link that is as fast as the machine is left to one connection', () => {
 });
 
 test('a link that keeps this thread busy is left to one connection', () => {
-  const { seen } = run(new Growth(16), (n) => n * 100_000, 10_000, { ...start, busyShare: 0.9 });
+  const { seen } = run(new Growth(16), (n) => n * 120_000, 10_000, { ...start, busyShare: 0.9 });
   expect(seen).toEqual([1]);
+});
+
+test('a slow link is not taken for a fast one because this thread has much else to do', () => {
+  const growth = new Growth(16);
+  run(growth, (n) => n * 5_000, 2_000, { ...start, busyShare: 1 });
+  expect(growth.wanted).toBe(16);
 });
 
 test('a pause of the disk does not make a fast link look slow', () => {
