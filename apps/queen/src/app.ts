@@ -32,6 +32,8 @@ import { createQueenState, type QueenState, STATE_MIGRATIONS } from './state/sta
 import { VERSION } from './version.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** What a queen that stops leaves hives to answer what they were asked: less than her drain, whose rest needs time too. */
+const LAST_ANSWERS_MS = 3_000;
 
 /** A queen that listens: the one place that constructs what does I/O. */
 export async function startQueen(settings: QueenSettings): Promise<Running> {
@@ -147,11 +149,13 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
   });
 
   const close = async () => {
+    const late = setTimeout(() => void dispatcher.destroy(), LAST_ANSWERS_MS);
     await registry.shutdown();
     relay.close();
     roster.close();
     await limits.close();
     await app.close();
+    clearTimeout(late);
     await dispatcher.destroy();
     state.close();
   };
