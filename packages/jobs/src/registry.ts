@@ -17,6 +17,8 @@ import { withListener } from './narration.ts';
 const DEFAULT_HISTORY_LIMIT = 1_000;
 /** Narration lines kept for late readers; an overnight download at a heartbeat each 10 s says about 3,000. */
 const NARRATION_LIMIT = 4_000;
+/** What ended jobs have said, their results above all, that is kept in memory for late readers. */
+const DEFAULT_KEPT_BYTES = 32 * 2 ** 20;
 
 export interface JobRegistryDeps {
   readonly hub: StreamHub;
@@ -34,18 +36,25 @@ export interface JobRegistryDeps {
 export interface JobRegistryOptions {
   /** Ended jobs that are remembered; the oldest go first. */
   readonly historyLimit?: number;
+  /**
+   * Bytes on the streams of ended jobs that are kept; beyond it the oldest job's lines and results go, all but how it
+   * ended. Those of the job that ended last are always kept, for whoever waits for them.
+   */
+  readonly keptBytes?: number;
 }
 
 /** Every job of a daemon: one AbortController each, states that never go back, a bounded history. */
 export class JobRegistry {
   readonly #deps: JobRegistryDeps;
   readonly #historyLimit: number;
+  readonly #keptBytes: number;
   readonly #jobs = new Map<JobId, Job>();
   #closing = false;
 
   constructor(deps: JobRegistryDeps, options: JobRegistryOptions = {}) {
     this.#deps = deps;
     this.#historyLimit = options.historyLimit ?? DEFAULT_HISTORY_LIMIT;
+    this.#keptBytes = options.keptBytes ?? DEFAULT_KEPT_BYTES;
   }
 
   /**
@@ -80,6 +89,7 @@ export class JobRegistry {
       } catch (error) {
         this.#endBadly(job, error);
       } finally {
+        this.#condense(job);
         job.settle();
       }
     });
@@ -152,6 +162,19 @@ export class JobRegistry {
     if (failure.code === 'INTERNAL') this.#deps.onBug(error, job.id);
     const { code, message, hint } = failure;
     job.end({ state: 'failed', message }, { code, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  /** Forgets what the oldest ended jobs have said, but for this one, until the rest is within the limit. */
+  #condense(last: Job): void {
+    const ended = [...this.#jobs.values()].filter((job) => job.ended);
+    let bytes = ended.reduce((sum, { channel }) => sum + channel.keptBytes, 0);
+    for (const job of ended) {
+      if (bytes <= this.#keptBytes) return;
+      if (job === last) continue;
+      bytes -= job.channel.keptBytes;
+      job.channel.condense();
+      bytes += job.channel.keptBytes;
+    }
   }
 
   #forgetOldest(): void {

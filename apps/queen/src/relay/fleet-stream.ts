@@ -25,6 +25,8 @@ export class FleetStream {
       accepts: () => 'attach',
       ended: false,
       lastId: null,
+      keptBytes: 0,
+      condense: () => {},
     };
   }
 
