@@ -155,7 +155,7 @@ async function claimRoom(
   const rest = missing.reduce((sum, bytes) => sum + bytes, 0);
   const fetched = () => tracker.get(id).bytes - tracker.get(id).bytes_reused;
   const before = fetched();
-  return room.claim(() => Math.max(0, rest - Math.max(0, fetched() - before)));
+  return room.claim(store.layout.blobsFolder(model.place), () => Math.max(0, rest - Math.max(0, fetched() - before)));
 }
 
 async function fetchAndPublish(
