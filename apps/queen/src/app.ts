@@ -58,7 +58,10 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     log: logger,
     // A fixed hive is known from the settings, as long as they name it.
     remember: (hive) => fixed.has(hive.hive_id) || state.keepHive(hive),
-    forget: (hiveId) => state.forgetHive(hiveId),
+    forget(hiveId) {
+      state.forgetHive(hiveId);
+      limits.forget(hiveId);
+    },
     onEvent: (event, hive, heartbeat) => onHiveEvent(event, hive, heartbeat),
   });
   const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
@@ -81,6 +84,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     patchSettings: (hive, patch) => client.patchSettings(hive, patch),
     remembered: state.limits(),
     remember: (hiveId, kept) => state.keepLimits(hiveId, kept),
+    forget: (hiveId) => state.forgetLimits(hiveId),
     onSettings: (hiveId, known) => roster.know(hiveId, known),
     log: logger,
     budget: settings.maxBandwidth,
@@ -186,7 +190,7 @@ function takeUp(state: QueenState, to: { roster: Roster; relay: Relay; routed: R
     else to.roster.add(hive_id, hive_url, last_seen_ms);
   }
   for (const { download_id, hive_id } of state.placements()) {
-    if (to.roster.has(hive_id)) to.relay.open(hive_id, download_id);
+    if (to.roster.has(hive_id) && !to.relay.isFull) to.relay.open(hive_id, download_id);
     else state.endPlacement(download_id);
   }
   to.routed.resume(state.jobs());

@@ -13,6 +13,21 @@ async function finished(registry: JobRegistry, work: (job: Job) => Promise<void>
   return job;
 }
 
+describe('jobs that have not ended', () => {
+  it('are bounded in number: another one is refused until one has ended, and says when to come again', async () => {
+    const { registry } = createRegistry({ maxOpen: 2 });
+    const over = Promise.withResolvers<void>();
+    const [first] = [registry.create(REQUEST), registry.create(REQUEST)];
+    registry.run(first, () => over.promise);
+    expect(() => registry.create(REQUEST)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }));
+    expect(registry.list()).toHaveLength(2);
+    expect(() => registry.assertRoom()).toThrow('take');
+    over.resolve();
+    await first.settled;
+    expect(registry.create(REQUEST).state).toBe('queued');
+  });
+});
+
 describe('what ended jobs have said', () => {
   const KEPT_BYTES = 100_000;
   const result = { action: 'model_plan', payload: { text: 'x'.repeat(30_000) } };
