@@ -100,6 +100,18 @@ describe('pause and resume', () => {
     expect(await readdir(join(fleet.hive.modelsDir, 'models--org--models', 'blobs'))).toEqual([]);
   });
 
+  it('leave nothing on disk when it is cancelled with discard after a restart, before its source was asked', async () => {
+    const { job_id, download_id } = await halfway('first');
+    await api('POST', `${downloads()}/${download_id}/pause`);
+    const blobs = join(fleet.hive.modelsDir, 'models--org--models', 'blobs');
+    expect(await readdir(blobs)).not.toEqual([]);
+    await fleet.hive.program.kill();
+    const { url } = await fleet.restart(fleet.hive);
+    const receipt = await api('DELETE', `${url}/v1/jobs/${job_id}?partial=discard`);
+    expect(receipt.body).toMatchObject({ downloads: [{ state: 'stopped', partial: 'discarded' }] });
+    expect(await readdir(blobs)).toEqual([]);
+  });
+
   it('leave a paused download cancellable', async () => {
     const { job_id, download_id, reader } = await halfway('first');
     await api('POST', `${downloads()}/${download_id}/pause`);

@@ -4,7 +4,7 @@ import { createLogger, createServer, fingerprint, openStateDb, type Running, set
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
-import { createDiskRoom, createLimiter, createReadPool, type Limiter } from '@rbee/transfer';
+import { createDiskRoom, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { BlobFlights } from './downloads/blob-flights.ts';
 import { Downloads } from './downloads/downloads.ts';
@@ -96,7 +96,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     tracker,
     store,
     slots,
-    room: createDiskRoom(() => store.freeBytes()),
+    room: createDiskRoom(volumeOf),
     flights,
     sources,
     fetchFile,
@@ -131,7 +131,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     version: VERSION,
     uptime_secs: toSeconds(clock.now() - startedAtMs),
     models_dir: settings.modelsDir,
-    free_bytes: await store.freeBytes(),
+    ...(await store.freeRoom()),
     settings: { ...settingsInForce(hiveSettings, settings, HIVE_PREFIX), ...live.read() },
   });
   const heartbeats = hub.channel({ mode: 'state' });
@@ -165,7 +165,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     const hiveUrl = settings.advertisedUrl ?? url;
     closing.push(
       beatEachSecond(
-        { channel: heartbeats, clock, tracker, freeBytes: () => store.freeBytes(), onBug },
+        { channel: heartbeats, clock, tracker, freeRoom: () => store.freeRoom(), onBug },
         { hive_id: hiveId, hive_url: hiveUrl, version: VERSION },
       ),
     );

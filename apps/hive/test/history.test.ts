@@ -45,12 +45,47 @@ describe('the history', () => {
     history.close();
     const later = open();
     expect(later.downloads()).toEqual([
-      { state: { ...first, status: 'failed' }, sha256: 'ab' },
-      { state: second, sha256: null },
+      { state: { ...first, status: 'failed' }, sha256: 'ab', content: null },
+      { state: second, sha256: null, content: null },
     ]);
     later.forgetDownload(first.downloadId);
     expect(later.downloads().map(({ state }) => state.downloadId)).toEqual([second.downloadId]);
     later.close();
+  });
+
+  it('has what a download fetches as long as that is kept, whatever else is said of it', () => {
+    const [state] = states(1);
+    if (!state) throw new Error('one state');
+    const content = { place: 'hf:org/m0', blobNames: ['a'.repeat(64)] };
+    const contents = () => {
+      const history = open();
+      const kept = history.downloads().map((download) => download.content);
+      history.close();
+      return kept;
+    };
+    const history = open();
+    history.keepDownload({ state, sha256: null });
+    history.keepContent(state.downloadId, content);
+    history.keepDownload({ state: { ...state, status: 'paused' }, sha256: null });
+    history.close();
+    expect(contents()).toEqual([content]);
+    const later = open();
+    later.keepContent(state.downloadId, null);
+    later.close();
+    expect(contents()).toEqual([null]);
+  });
+
+  it('of an older version is taken over', () => {
+    const path = join(folder.path, 'deep', 'hive.sqlite');
+    const [state] = states(1);
+    if (!state) throw new Error('one state');
+    const db = openStateDb(path, { migrations: HISTORY_MIGRATIONS.slice(0, 1), onDamage: () => {} });
+    const insert = db.prepare('INSERT INTO downloads (download_id, sha256, state) VALUES (?, ?, ?)');
+    insert.run(state.downloadId, null, JSON.stringify(state));
+    db.close();
+    const history = open();
+    expect(history.downloads()).toEqual([{ state, sha256: null, content: null }]);
+    history.close();
   });
 
   it('that is damaged is put aside, said aloud, and begun anew', async () => {

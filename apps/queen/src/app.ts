@@ -32,6 +32,8 @@ import { createQueenState, type QueenState, STATE_MIGRATIONS } from './state/sta
 import { VERSION } from './version.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** What a queen that stops leaves hives to answer what they were asked: less than her drain, whose rest needs time too. */
+const LAST_ANSWERS_MS = 3_000;
 
 /** A queen that listens: the one place that constructs what does I/O. */
 export async function startQueen(settings: QueenSettings): Promise<Running> {
@@ -56,7 +58,10 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     log: logger,
     // A fixed hive is known from the settings, as long as they name it.
     remember: (hive) => fixed.has(hive.hive_id) || state.keepHive(hive),
-    forget: (hiveId) => state.forgetHive(hiveId),
+    forget(hiveId) {
+      state.forgetHive(hiveId);
+      limits.forget(hiveId);
+    },
     onEvent: (event, hive, heartbeat) => onHiveEvent(event, hive, heartbeat),
   });
   const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
@@ -79,6 +84,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     patchSettings: (hive, patch) => client.patchSettings(hive, patch),
     remembered: state.limits(),
     remember: (hiveId, kept) => state.keepLimits(hiveId, kept),
+    forget: (hiveId) => state.forgetLimits(hiveId),
     onSettings: (hiveId, known) => roster.know(hiveId, known),
     log: logger,
     budget: settings.maxBandwidth,
@@ -147,11 +153,13 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
   });
 
   const close = async () => {
+    const late = setTimeout(() => void dispatcher.destroy(), LAST_ANSWERS_MS);
     await registry.shutdown();
     relay.close();
     roster.close();
     await limits.close();
     await app.close();
+    clearTimeout(late);
     await dispatcher.destroy();
     state.close();
   };
@@ -182,7 +190,7 @@ function takeUp(state: QueenState, to: { roster: Roster; relay: Relay; routed: R
     else to.roster.add(hive_id, hive_url, last_seen_ms);
   }
   for (const { download_id, hive_id } of state.placements()) {
-    if (to.roster.has(hive_id)) to.relay.open(hive_id, download_id);
+    if (to.roster.has(hive_id) && !to.relay.isFull) to.relay.open(hive_id, download_id);
     else state.endPlacement(download_id);
   }
   to.routed.resume(state.jobs());

@@ -66,6 +66,21 @@ async function allOnline(): Promise<void> {
   await named('hive-a').waitFor(() => isSo, 'both hives to be online');
 }
 
+describe('a queen that stops', () => {
+  it('does not wait for a hive that was asked and is silent: the client gets an answer, and she ends', async () => {
+    named('hive-a').serve(`GET /v2/models/${ID}`, { json: detail });
+    named('hive-a').serve(`DELETE /v2/models/${ID}`, 'nothing');
+    const answer = api('DELETE', `${queen.url}/v1/models/${ID}?hive_id=hive-a`);
+    await named('hive-a').waitFor(
+      () => named('hive-a').requests.some(({ method }) => method === 'DELETE'),
+      'the request at the hive',
+    );
+    await queen.close();
+    expect(await answer).toMatchObject({ status: 503, body: { error: { code: 'HIVE_UNAVAILABLE' } } });
+    queen = await queenIn(folder.path);
+  });
+});
+
 describe('the models of a fleet', () => {
   it('are listed with their hives, newest first, and a hive that fails hides none', async () => {
     const list = (second: number) => ({ json: { models: [model(second)], partials: [], problems: [] } });

@@ -13,6 +13,8 @@ export const hiveInfoSchema = z.object({
   uptime_secs: secondsSchema,
   models_dir: z.string(),
   free_bytes: bytesSchema,
+  /** Where files of other sources than a hub are written; left out where that is the same file system. */
+  other_free_bytes: bytesSchema.optional(),
   /** The settings in force; secrets are left out. */
   settings: settingsInForceSchema,
 });
@@ -54,6 +56,8 @@ export const hiveHeartbeatSchema = z.object({
   downloads: countsSchema,
   speed_bps: bytesSchema,
   free_bytes: bytesSchema,
+  /** Where files of other sources than a hub are written; left out where that is the same file system. */
+  other_free_bytes: bytesSchema.optional(),
 });
 export type HiveHeartbeat = z.infer<typeof hiveHeartbeatSchema>;
 
@@ -72,6 +76,8 @@ export const hiveSchema = z.object({
   downloads: countsSchema.nullable(),
   speed_bps: bytesSchema,
   free_bytes: bytesSchema.nullable(),
+  /** Where files of other sources than a hub are written; left out where that is the same file system. */
+  other_free_bytes: bytesSchema.optional(),
   /** The bandwidth limit that the hive has at the moment; null where it has none, or is not known yet. */
   max_bandwidth: bytesSchema.nullable(),
   /** Null where it is not known yet. */

@@ -75,8 +75,14 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     checkOrigin(request.headers, deps.access);
     if (!request.routeOptions.config.open) checkToken(request.headers, deps.access);
   });
-  // The streams must end before the server waits for its connections, or closing it would wait for ever.
-  app.addHook('preClose', () => deps.hub.close());
+  // The streams must end before the server waits for its connections, or closing it would wait for ever; and so must a
+  // connection that is being answered, which would else stay open for the client's next request.
+  let isClosing = false;
+  app.addHook('preClose', () => {
+    isClosing = true;
+    return deps.hub.close();
+  });
+  app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
   await app.register(fastifySSE, { heartbeatInterval: 0 });
   await app.register(fastifySwagger, {
     openapi: { openapi: '3.1.0', info: { title: deps.title, version: deps.version } },

@@ -46,6 +46,26 @@ async function post(url: string, body: string, headers: Record<string, string> =
   };
 }
 
+describe('a server that closes', () => {
+  it('answers what is under way, and keeps no connection open for another request', async () => {
+    const asked = Promise.withResolvers<void>();
+    const closing = Promise.withResolvers<void>();
+    const { url, app } = await serve(undefined, (server) => {
+      server.addHook('preClose', async () => closing.resolve());
+      addRoute(server, hiveRoutes.clearDownloads, async () => {
+        asked.resolve();
+        await closing.promise;
+        return { removed: 1 };
+      });
+    });
+    const response = fetch(`${url}/v2/downloads`, { method: 'DELETE' });
+    await asked.promise;
+    const closed = app.close();
+    expect((await response).headers.get('connection')).toBe('close');
+    await closed;
+  });
+});
+
 describe('error replies', () => {
   it.each([
     ['an unknown route', 'GET', '/nowhere', 404, 'ROUTE_NOT_FOUND'],

@@ -36,6 +36,10 @@ export interface Channel {
   accepts(lastEventId: string | null): 'attach' | 'no_content';
   readonly ended: boolean;
   readonly lastId: string | null;
+  /** Bytes of the events that are kept for readers to come. */
+  readonly keptBytes: number;
+  /** Forgets all events but the newest. A log says by its `gapEvent` how many are gone; ids go on as before. */
+  condense(): void;
 }
 
 /** What a channel needs of its hub. */
@@ -93,6 +97,10 @@ export function createChannel(options: ChannelOptions, host: ChannelHost): Chann
     get lastId() {
       return feed.lastSequence === 0 ? null : formatEventId(epoch, feed.lastSequence);
     },
+    get keptBytes() {
+      return feed.keptBytes;
+    },
+    condense: () => feed.condense(),
   };
 }
 

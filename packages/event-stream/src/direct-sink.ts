@@ -1,26 +1,37 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Sink } from './sink.ts';
 
 /**
  * A response with chunked HTTP/1.1: ready-made chunks go to the socket itself, where `response.write` would make three writes of each.
  *
- * They go to the lower half of the socket's stream, `_write`, which hands them to the kernel: its upper half, a queue with its own books,
- * costs as much as all the rest of a delivery that is not the kernel's. What that half is for is done here: there is never more than one
- * write on its way, none overtakes what waits in the queue, and an error closes the connection. It also tells more: `write` answers false
- * when the kernel has not taken all, and for no other reason.
+ * On a plain socket with nothing waiting they go to the lower half of its stream, `_write`, which hands them to the kernel: the upper
+ * half, a queue with its own books, costs as much as all the rest of a delivery that is not the kernel's. Node keeps `_write` for the
+ * stream itself, so it is used only where the upper half has nothing to lose by it: nothing is queued there that could be overtaken, and
+ * what is queued behind a write on its way goes to the kernel after it, since libuv keeps the order. It also tells more: `write` answers
+ * false when the kernel has not taken all, and for no other reason.
+ *
+ * Everything else takes the public way, `socket.write`: what comes while something waits, and all that is encrypted, for a TLS socket
+ * takes one write at a time and ends the process at a second.
  */
 export class DirectSink implements Sink {
   readonly #response: ServerResponse;
   readonly #socket: Socket;
+  readonly #isPlain: boolean;
   #onDrain: (() => void) | null = null;
+  /** A write of our own is on its way to the kernel. */
   #isWriting = false;
+  /** The socket's queue is full. */
+  #isQueueFull = false;
+  /** The last answer was false, so that somebody waits for the drain. */
   #isBlocked = false;
   #isOver = false;
 
   constructor(response: ServerResponse, socket: Socket) {
     this.#response = response;
     this.#socket = socket;
+    this.#isPlain = !(socket instanceof TLSSocket) && !socket.connecting;
     this.#isOver = response.writableEnded;
     socket.setNoDelay(true);
   }
@@ -28,8 +39,8 @@ export class DirectSink implements Sink {
   write({ chunked }: { readonly chunked: Buffer }): boolean {
     const socket = this.#socket;
     // Not writable is also what the client has half closed.
-    if (this.#isOver || this.#isWriting || !socket.writable) return false;
-    if (socket.writableLength > 0) return this.#queue(chunked);
+    if (this.#isOver || !socket.writable) return false;
+    if (!this.#isPlain || this.#isWriting || socket.writableLength > 0) return this.#queue(chunked);
     this.#isWriting = true;
     // The callback comes before `_write` returns when the kernel takes all of it, which is nearly always.
     socket._write(chunked, 'buffer' as BufferEncoding, this.#written);
@@ -59,17 +70,24 @@ export class DirectSink implements Sink {
   readonly #written = (error?: Error | null): void => {
     this.#isWriting = false;
     if (error) this.#socket.destroy(error);
-    else if (this.#isBlocked) this.#drained();
+    else this.#drained();
   };
 
-  /** Behind what waits already: the head of the response, where the kernel had no room for it. */
+  /** Behind what waits already: an earlier chunk, or the head of the response where the kernel had no room for it. */
   #queue(chunk: Buffer): boolean {
-    if (this.#socket.write(chunk)) return true;
-    this.#socket.once('drain', () => this.#drained());
-    return false;
+    if (!this.#socket.write(chunk) && !this.#isQueueFull) {
+      this.#isQueueFull = true;
+      this.#socket.once('drain', () => {
+        this.#isQueueFull = false;
+        this.#drained();
+      });
+    }
+    this.#isBlocked = this.#isQueueFull || this.#isWriting;
+    return !this.#isBlocked;
   }
 
   #drained(): void {
+    if (!this.#isBlocked || this.#isWriting || this.#isQueueFull) return;
     this.#isBlocked = false;
     this.#onDrain?.();
   }

@@ -29,6 +29,10 @@ export interface Feed {
   delivered(sequence: number): void;
   /** Events waiting for readers that keep up have reached the limit: give them out before the next one. */
   readonly isFull: boolean;
+  /** Bytes of the events that are kept for readers to come. */
+  readonly keptBytes: number;
+  /** Forgets all events but the newest; a log says to who comes how many are gone. */
+  condense(): void;
 }
 
 // Well under a socket's high-water mark, so that joining alone never makes a reader look slow.

@@ -20,6 +20,7 @@ export function createLogFeed(options: LogFeedOptions): Feed {
   const burstLimit = Math.min(maxUndelivered, historyLimit);
   let terminalSequence: number | null = null;
   let deliveredSequence = 0;
+  let keptBytes = 0;
 
   function* since(cursor: number): Iterable<Entry> {
     const first = Math.max(cursor + 1, log.firstSequence);
@@ -47,6 +48,8 @@ export function createLogFeed(options: LogFeedOptions): Feed {
       return log.lastSequence - deliveredSequence >= burstLimit;
     },
     add(entry) {
+      const isFullLog = log.lastSequence - log.firstSequence + 1 === historyLimit;
+      keptBytes += bytesOf(entry) - (isFullLog ? bytesOf(log.at(log.firstSequence)) : 0);
       log.append(entry);
       if (entry.kind === 'terminal') terminalSequence = entry.sequence;
       cache.clear();
@@ -61,9 +64,21 @@ export function createLogFeed(options: LogFeedOptions): Feed {
       // Only what is live is joined once for many; old events that late readers ask for would fill the memory of a quiet channel.
       return cursor >= deliveredSequence ? cache.get(cursor, () => since(cursor)) : joinEntries(since(cursor));
     },
+    get keptBytes() {
+      return keptBytes;
+    },
+    condense() {
+      log.dropOlder();
+      keptBytes = bytesOf(log.at(log.lastSequence));
+      cache.clear();
+    },
     delivered(sequence) {
       deliveredSequence = Math.max(deliveredSequence, sequence);
       cache.clear();
     },
   };
+}
+
+function bytesOf(entry: Entry | undefined): number {
+  return entry?.frame.chunked.length ?? 0;
 }

@@ -16,6 +16,8 @@ export interface ReplayLogOptions {
 export interface ReplayLog<T> {
   /** Keeps `event` and returns its sequence. */
   append(event: T): number;
+  /** Drops all events but the newest. */
+  dropOlder(): void;
   /** Sequence of the oldest kept event; `lastSequence + 1` when nothing is kept. */
   readonly firstSequence: number;
   /** Sequence of the newest event, 0 before the first. */
@@ -32,7 +34,8 @@ export function createReplayLog<T>(options: ReplayLogOptions): ReplayLog<T> {
   // A ring: sequences have no holes, so the place of an event follows from its number.
   const ring: T[] = [];
   let lastSequence = 0;
-  const firstSequence = () => Math.max(1, lastSequence - limit + 1);
+  let droppedUpTo = 0;
+  const firstSequence = () => Math.max(droppedUpTo + 1, lastSequence - limit + 1);
   const at = (sequence: number) =>
     sequence < firstSequence() || sequence > lastSequence ? undefined : ring[(sequence - 1) % limit];
 
@@ -52,6 +55,13 @@ export function createReplayLog<T>(options: ReplayLogOptions): ReplayLog<T> {
       ring[lastSequence % limit] = event;
       lastSequence += 1;
       return lastSequence;
+    },
+    dropOlder() {
+      const newest = at(lastSequence);
+      if (newest === undefined) return;
+      droppedUpTo = lastSequence - 1;
+      ring.length = 0;
+      ring[droppedUpTo % limit] = newest;
     },
     get firstSequence() {
       return firstSequence();

@@ -58,6 +58,11 @@ export function createStateFeed(): Feed {
       if (cursor >= lastSequence) return null;
       return lagged ? joinEntries(sinceLag(cursor)) : cache.get(cursor, () => sinceCursor(cursor));
     },
+    get keptBytes() {
+      return (terminal ?? newest)?.frame.chunked.length ?? 0;
+    },
+    // It keeps no more than the newest for readers to come.
+    condense() {},
     delivered(sequence) {
       recent = sequence >= lastSequence ? [] : recent.filter((entry) => entry.sequence > sequence);
       cache.clear();

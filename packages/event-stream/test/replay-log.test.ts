@@ -26,6 +26,21 @@ describe('a replay log', () => {
     expect(logOf(10, 4).after('e.6')).toEqual({ kind: 'events', events: [7, 8, 9, 10] });
   });
 
+  it('drops all but the newest when it is told to, says so, and goes on', () => {
+    const log = logOf(10, 4);
+    log.dropOlder();
+    expect(log.after(null)).toEqual({ kind: 'gap', missed: 9, events: [10] });
+    expect(log.after('e.10')).toEqual({ kind: 'events', events: [] });
+    for (let event = 11; event <= 15; event += 1) {
+      expect(log.append(event)).toBe(event);
+      expect(log.firstSequence).toBe(Math.max(10, event - 3));
+    }
+    expect(log.after(null)).toEqual({ kind: 'gap', missed: 11, events: [12, 13, 14, 15] });
+    const empty = logOf(0, 4);
+    empty.dropOlder();
+    expect([empty.append(1), empty.at(1)]).toEqual([1, 1]);
+  });
+
   it('never keeps more than its limit and never invents or reorders', () => {
     fc.assert(
       fc.property(fc.nat(60), fc.integer({ min: 1, max: 20 }), fc.nat(70), (count, limit, had) => {

@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { get, Agent as HttpAgent } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import { makeCertificate, tempDir } from '@rbee/testing';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../src/frame.ts';
@@ -27,6 +29,19 @@ async function rawClient(server: StreamServer) {
   cleanups.push(() => client.socket.destroy());
   return client;
 }
+
+async function serveEncrypted(handler: Handler): Promise<StreamServer & { readonly cert: Buffer }> {
+  const folder = await tempDir();
+  cleanups.push(() => folder.remove());
+  const { keyFile, certificateFile } = await makeCertificate(folder.path);
+  const [key, cert] = await Promise.all([readFile(keyFile), readFile(certificateFile)]);
+  const server = await startServer(handler, { key, cert });
+  cleanups.push(server.close);
+  return { ...server, cert };
+}
+
+/** More than a few of them do not fit into the kernel. */
+const large = (sequence: number) => encodeFrame({ id: `e.${sequence}`, data: `${sequence}`.padEnd(60_000, 'x') });
 
 function stateChannel() {
   const hub = createStreamHub();
@@ -150,15 +165,14 @@ describe('a response sink on HTTP/1.1', () => {
   });
 
   it('ends after a write that the kernel has not taken whole, with every byte in its place', async () => {
-    const event = (sequence: number) => encodeFrame({ id: `e.${sequence}`, data: `${sequence}`.padEnd(60_000, 'x') });
     let written = 0;
     const server = await serve((_request, response) => {
       response.writeHead(200, SSE_HEADERS);
       const sink = createResponseSink(response);
       do written += 1;
-      while (sink.write(event(written)));
+      while (sink.write(large(written)));
       sink.end();
-      expect(sink.write(event(0))).toBe(false);
+      expect(sink.write(large(0))).toBe(false);
     });
     const client = await rawClient(server);
     client.socket.pause();
@@ -248,6 +262,138 @@ describe('a response sink on HTTP/1.1', () => {
     const answer = await request(server.url, { method: 'HEAD' });
     expect(answer.statusCode).toBe(200);
     expect(await answer.body.text()).toBe('');
+  });
+});
+
+describe('what a response sink hands to a socket', () => {
+  it('is counted by the socket, byte for byte, as if it had gone through its queue', async () => {
+    const { channel } = stateChannel();
+    const server = await serve(serveChannel(channel));
+    const client = await rawClient(server);
+    client.request();
+    await client.waitForText('retry');
+    channel.publish({ data: 'x'.repeat(1_000) }, 'state');
+    await client.waitForText('xxx');
+    const [socket] = server.sockets;
+    expect(socket?.bytesWritten).toBe(client.bytes.length);
+    expect(socket?.writableLength).toBe(0);
+  });
+
+  it('loses nothing of what is written while the kernel has no room, and tells once that there is room again', async () => {
+    let drains = 0;
+    let written = 0;
+    const late = 20;
+    const server = await serve((_request, response) => {
+      response.writeHead(200, SSE_HEADERS);
+      const sink = createResponseSink(response);
+      sink.onDrain(() => {
+        drains += 1;
+        sink.end();
+      });
+      do written += 1;
+      while (sink.write(large(written)));
+      for (let more = 0; more < late; more += 1) {
+        written += 1;
+        expect(sink.write(large(written))).toBe(false);
+      }
+    });
+    const client = await rawClient(server);
+    client.socket.pause();
+    client.request();
+    await waitFor(() => written > late, 'the request');
+    client.socket.resume();
+    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
+    expect(client.ids()).toEqual(Array.from({ length: written }, (_, index) => `e.${index + 1}`));
+    expect(drains).toBe(1);
+  });
+
+  it('waits behind what somebody else has left in the queue', async () => {
+    const server = await serve((_request, response) => {
+      response.writeHead(200, SSE_HEADERS);
+      const sink = createResponseSink(response);
+      const { socket } = response;
+      socket?.cork();
+      socket?.write('5\r\n: a\n\n\r\n');
+      sink.write(encodeFrame({ id: 'e.1', data: 'b' }));
+      socket?.uncork();
+      sink.end();
+    });
+    const client = await rawClient(server);
+    client.request();
+    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
+    expect(client.responses()[0]?.body).toBe(': a\n\nid: e.1\ndata: b\n\n');
+  });
+
+  it('does no harm to a connection that breaks while the kernel has no room', async () => {
+    const { hub, channel } = stateChannel();
+    let isBlocked = false;
+    const server = await serve(
+      serveChannel(channel, (hasRoom) => {
+        isBlocked ||= !hasRoom;
+      }),
+    );
+    const client = await rawClient(server);
+    client.request();
+    await client.waitForText('retry');
+    client.socket.pause();
+    await waitFor(() => {
+      channel.publish({ data: 'x'.repeat(60_000) }, 'state');
+      return isBlocked;
+    }, 'a backlog');
+    client.socket.resetAndDestroy();
+    await waitFor(() => hub.readers === 0, 'the reader gone');
+    channel.publish({ data: 'y' }, 'terminal');
+    await turns(2);
+  });
+});
+
+describe('a response sink on a connection that is encrypted', () => {
+  it('takes one write at a time to a slow reader, and ends with every byte in its place', async () => {
+    // A second write to a TLS socket, beside one on its way, would end the process.
+    let written = 0;
+    const server = await serveEncrypted((_request, response) => {
+      response.writeHead(200, SSE_HEADERS);
+      const sink = createResponseSink(response);
+      for (written = 1; written < 200; written += 1) sink.write(large(written));
+      sink.end();
+    });
+    const client = await openRawClient(server.port, server.cert);
+    cleanups.push(() => client.socket.destroy());
+    client.socket.pause();
+    client.request();
+    await waitFor(() => written === 200, 'the request');
+    client.socket.resume();
+    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
+    expect(client.ids()).toEqual(Array.from({ length: 199 }, (_, index) => `e.${index + 1}`));
+  });
+
+  it('skips a slow reader to the newest state, and serves the next request on the same connection', async () => {
+    const { hub, channel } = stateChannel();
+    let isBlocked = false;
+    const server = await serveEncrypted(
+      serveChannel(channel, (hasRoom) => {
+        isBlocked ||= !hasRoom;
+      }),
+    );
+    const client = await openRawClient(server.port, server.cert);
+    cleanups.push(() => client.socket.destroy());
+    client.request();
+    await client.waitForText('retry');
+    client.socket.pause();
+    let count = 0;
+    await waitFor(() => {
+      count += 1;
+      channel.publish({ data: `${count}`.padEnd(60_000, 'x') }, 'state');
+      return isBlocked && count > 300;
+    }, 'a backlog');
+    channel.publish({ data: 'the end' }, 'terminal');
+    client.socket.resume();
+    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
+    expect(client.ids().at(-1)).toBe(`e.${count + 1}`);
+    expect(client.ids().length).toBeLessThan(count);
+    client.request();
+    await waitFor(() => client.responses()[1]?.isComplete === true, 'the stream again');
+    expect(hub.readers).toBe(0);
   });
 });
 

@@ -15,8 +15,14 @@ import { Job, type JobRequest } from './job.ts';
 import { withListener } from './narration.ts';
 
 const DEFAULT_HISTORY_LIMIT = 1_000;
+/** Jobs that have not ended; each holds memory, and a place in a queue. */
+const DEFAULT_MAX_OPEN = 10_000;
+/** What a client waits that finds no room for its job. */
+const FULL_RETRY_AFTER_MS = 10_000;
 /** Narration lines kept for late readers; an overnight download at a heartbeat each 10 s says about 3,000. */
 const NARRATION_LIMIT = 4_000;
+/** What ended jobs have said, their results above all, that is kept in memory for late readers. */
+const DEFAULT_KEPT_BYTES = 32 * 2 ** 20;
 
 export interface JobRegistryDeps {
   readonly hub: StreamHub;
@@ -34,30 +40,53 @@ export interface JobRegistryDeps {
 export interface JobRegistryOptions {
   /** Ended jobs that are remembered; the oldest go first. */
   readonly historyLimit?: number;
+  /** Jobs that have not ended; more are refused. */
+  readonly maxOpen?: number;
+  /**
+   * Bytes on the streams of ended jobs that are kept; beyond it the oldest job's lines and results go, all but how it
+   * ended. Those of the job that ended last are always kept, for whoever waits for them.
+   */
+  readonly keptBytes?: number;
 }
 
 /** Every job of a daemon: one AbortController each, states that never go back, a bounded history. */
 export class JobRegistry {
   readonly #deps: JobRegistryDeps;
   readonly #historyLimit: number;
+  readonly #maxOpen: number;
+  readonly #keptBytes: number;
   readonly #jobs = new Map<JobId, Job>();
   #closing = false;
 
   constructor(deps: JobRegistryDeps, options: JobRegistryOptions = {}) {
     this.#deps = deps;
     this.#historyLimit = options.historyLimit ?? DEFAULT_HISTORY_LIMIT;
+    this.#maxOpen = options.maxOpen ?? DEFAULT_MAX_OPEN;
+    this.#keptBytes = options.keptBytes ?? DEFAULT_KEPT_BYTES;
   }
 
   /**
-   * A new job, `queued`.
-   * @throws RbeeError STATUS_CONFLICT when a job has that id already, HIVE_UNAVAILABLE while the daemon stops
+   * A new job, `queued`. `isAdmitted`: there was room for it when it was asked for, and it has begun elsewhere since.
+   * @throws RbeeError STATUS_CONFLICT when a job has that id already, RATE_LIMITED while too many have not ended,
+   * HIVE_UNAVAILABLE while the daemon stops
    */
-  create(request: JobRequest, id: JobId = newJobId()): Job {
+  create(request: JobRequest, id: JobId = newJobId(), options: { readonly isAdmitted?: true } = {}): Job {
     if (this.#closing) throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again shortly' });
+    if (options.isAdmitted !== true) this.assertRoom();
     if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
     const job = this.#add(request, id);
     this.#deps.onChange?.(job);
     return job;
+  }
+
+  /** @throws RbeeError RATE_LIMITED while so many jobs have not ended that no other may begin */
+  assertRoom(): void {
+    const open = [...this.#jobs.values()].filter((job) => !job.ended).length;
+    if (open < this.#maxOpen) return;
+    throw new RbeeError('RATE_LIMITED', `${open} jobs have not ended, and this daemon takes no more`, {
+      hint: 'wait until some have ended, or cancel them: "job list" shows them',
+      retryAfterMs: FULL_RETRY_AFTER_MS,
+    });
   }
 
   /** Takes up a job of an earlier life: an ended one as it was, any other `queued`, for the caller to run. */
@@ -80,6 +109,7 @@ export class JobRegistry {
       } catch (error) {
         this.#endBadly(job, error);
       } finally {
+        this.#condense(job);
         job.settle();
       }
     });
@@ -152,6 +182,19 @@ export class JobRegistry {
     if (failure.code === 'INTERNAL') this.#deps.onBug(error, job.id);
     const { code, message, hint } = failure;
     job.end({ state: 'failed', message }, { code, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  /** Forgets what the oldest ended jobs have said, but for this one, until the rest is within the limit. */
+  #condense(last: Job): void {
+    const ended = [...this.#jobs.values()].filter((job) => job.ended);
+    let bytes = ended.reduce((sum, { channel }) => sum + channel.keptBytes, 0);
+    for (const job of ended) {
+      if (bytes <= this.#keptBytes) return;
+      if (job === last) continue;
+      bytes -= job.channel.keptBytes;
+      job.channel.condense();
+      bytes += job.channel.keptBytes;
+    }
   }
 
   #forgetOldest(): void {

@@ -13,6 +13,80 @@ async function finished(registry: JobRegistry, work: (job: Job) => Promise<void>
   return job;
 }
 
+describe('jobs that have not ended', () => {
+  it('are bounded in number: another one is refused until one has ended, and says when to come again', async () => {
+    const { registry } = createRegistry({ maxOpen: 2 });
+    const over = Promise.withResolvers<void>();
+    const [first] = [registry.create(REQUEST), registry.create(REQUEST)];
+    registry.run(first, () => over.promise);
+    expect(() => registry.create(REQUEST)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }));
+    expect(registry.list()).toHaveLength(2);
+    expect(() => registry.assertRoom()).toThrow('take');
+    over.resolve();
+    await first.settled;
+    expect(registry.create(REQUEST).state).toBe('queued');
+  });
+});
+
+describe('what ended jobs have said', () => {
+  const KEPT_BYTES = 100_000;
+  const result = { action: 'model_plan', payload: { text: 'x'.repeat(30_000) } };
+  const planned = (registry: JobRegistry) =>
+    finished(registry, async (job) => {
+      narrate('plan_ready', 'ready');
+      job.data(result);
+    });
+  const keptOf = (jobs: readonly Job[]) => jobs.reduce((sum, { channel }) => sum + channel.keptBytes, 0);
+
+  it('is kept up to a number of bytes over all of them: the oldest then say no more than that, and how they ended', async () => {
+    const { registry } = createRegistry({ keptBytes: KEPT_BYTES });
+    const jobs: Job[] = [];
+    for (let round = 0; round < 50; round += 1) {
+      jobs.push(await planned(registry));
+      expect(keptOf(jobs)).toBeLessThanOrEqual(KEPT_BYTES);
+    }
+    expect(await linesOf(only(jobs, 0))).toEqual(['2 earlier lines are no longer kept', '[DONE]']);
+    expect(await linesOf(only(jobs, 46))).toEqual(['2 earlier lines are no longer kept', '[DONE]']);
+    expect(await linesOf(only(jobs, 47))).toEqual(['ready', JSON.stringify(result), '[DONE]']);
+    expect(only(jobs, 0).snapshot()).toMatchObject({ state: 'completed', error: null });
+  });
+
+  it('is kept of the job that ended last, however much it is', async () => {
+    const { registry } = createRegistry({ keptBytes: 1_000 });
+    const [first, last] = [await planned(registry), await planned(registry)];
+    expect(await linesOf(first)).toEqual(['2 earlier lines are no longer kept', '[DONE]']);
+    expect(await linesOf(last)).toEqual(['ready', JSON.stringify(result), '[DONE]']);
+  });
+
+  it('is kept of a job that runs, and gives way to nothing of it', async () => {
+    const { registry } = createRegistry({ keptBytes: 1_000 });
+    const running = registry.create(REQUEST);
+    const over = Promise.withResolvers<void>();
+    registry.run(running, async (job) => {
+      job.data(result);
+      await over.promise;
+    });
+    await planned(registry);
+    over.resolve();
+    await running.settled;
+    expect(await linesOf(running)).toEqual([JSON.stringify(result), '[DONE]']);
+  });
+
+  it('ends a reader that has had the end, also when the rest was forgotten', async () => {
+    const { registry } = createRegistry({ keptBytes: 1_000 });
+    const first = await planned(registry);
+    const { lastId } = first.channel;
+    await planned(registry);
+    expect(first.channel.accepts(lastId)).toBe('no_content');
+  });
+});
+
+function only(jobs: readonly Job[], index: number): Job {
+  const job = jobs[index];
+  if (!job) throw new Error(`there is no job ${index}`);
+  return job;
+}
+
 describe('a job', () => {
   it('ends with [DONE] when its work returns', async () => {
     const { registry } = createRegistry();

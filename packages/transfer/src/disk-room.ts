@@ -1,4 +1,5 @@
 import { formatBytes, RbeeError } from '@rbee/contract';
+import type { Volume } from './volume.ts';
 
 const GiB = 2 ** 30;
 /** Kept free beside what is fetched: others write to the same disk. */
@@ -10,28 +11,38 @@ export function roomNeeded(restBytes: number): number {
   return restBytes === 0 ? 0 : restBytes + Math.max(Math.ceil(restBytes * reserveShare), minReserveBytes);
 }
 
-/** Room on one disk, promised to those who fetch to it before their first byte. */
+/** Room on disks, promised to those who fetch to them before their first byte. */
 export interface DiskRoom {
   /**
-   * Promises room for what is still to be fetched; the answer gives the promise back.
+   * Promises room for what is still to be fetched; the answer gives the promise back. Only those who fetch to the same
+   * disk share its room.
+   * @param folder where it will be written; it need not be there yet
    * @param rest bytes that are still to be fetched, asked for again whenever somebody else wants room
    * @throws RbeeError DISK_FULL, with the numbers
    */
-  claim(rest: () => number): Promise<() => void>;
+  claim(folder: string, rest: () => number): Promise<() => void>;
 }
 
-export function createDiskRoom(freeBytes: () => Promise<number>): DiskRoom {
-  const claims = new Set<() => number>();
+interface Claim {
+  readonly rest: () => number;
+  /** Known when the disk has been looked at. */
+  readonly volume: Promise<Volume>;
+}
+
+/** `volumeOf`: the file system where a folder is, or would be made. */
+export function createDiskRoom(volumeOf: (folder: string) => Promise<Volume>): DiskRoom {
+  const claims = new Set<Claim>();
   return {
-    async claim(rest) {
+    async claim(folder, rest) {
       // Those who came before have theirs, also while the disk is being looked at.
       const earlier = [...claims];
-      const own = () => rest();
+      const own: Claim = { rest, volume: volumeOf(folder) };
       claims.add(own);
       try {
-        const free = await freeBytes();
-        const promised = earlier.reduce((sum, claimed) => sum + (claims.has(claimed) ? claimed() : 0), 0);
-        assertRoom(rest(), promised, free);
+        const { device, freeBytes } = await own.volume;
+        const sharers = await onDevice(earlier, device);
+        const promised = sharers.reduce((sum, claim) => sum + (claims.has(claim) ? claim.rest() : 0), 0);
+        assertRoom(rest(), promised, freeBytes);
       } catch (error) {
         claims.delete(own);
         throw error;
@@ -39,6 +50,12 @@ export function createDiskRoom(freeBytes: () => Promise<number>): DiskRoom {
       return () => void claims.delete(own);
     },
   };
+}
+
+async function onDevice(claims: readonly Claim[], device: number): Promise<Claim[]> {
+  // One whose disk cannot be looked at gets no room, and says so itself.
+  const devices = await Promise.all(claims.map(({ volume }) => volume.catch(() => null)));
+  return claims.filter((_, index) => devices[index]?.device === device);
 }
 
 function assertRoom(rest: number, promised: number, free: number): void {

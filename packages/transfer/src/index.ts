@@ -26,3 +26,4 @@ export {
   withRetry,
 } from './retry.ts';
 export { transferFile } from './transfer.ts';
+export { type Volume, volumeOf } from './volume.ts';

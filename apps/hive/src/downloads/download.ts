@@ -11,6 +11,19 @@ class PauseRequest extends Error {
   }
 }
 
+/** What a download fetches, in the store's terms. */
+export interface Content {
+  readonly place: string;
+  readonly blobNames: readonly string[];
+}
+
+export interface DownloadOptions {
+  /** What an earlier life was told. */
+  readonly content?: Content | null;
+  /** Told what should outlive this one. */
+  readonly onContent?: (content: Content) => void;
+}
+
 /**
  * One download and the jobs that want it. What it says is heard by each of them, and its signal aborts when the last
  * of them has been cancelled: there is no other token that could be forgotten. A pause stops a run, not the download.
@@ -19,19 +32,36 @@ export class Download implements Listener {
   readonly id: DownloadId;
   /** The bandwidth of this download, under that of the hive. */
   readonly limiter: Limiter;
-  /** Where its files grow, by the path of each blob; known once the source has told what there is. */
-  readonly partials = new Map<string, string>();
-  /** Where the store keeps what it fetches; null until the source has told. */
-  place: string | null = null;
   readonly #jobs = new Set<Job>();
   readonly #controller = new AbortController();
   #work: Promise<void> = Promise.resolve();
   #run = new AbortController();
   #resumed: PromiseWithResolvers<void> | null = null;
+  #content: Content | null;
+  readonly #onContent: (content: Content) => void;
 
-  constructor(id: DownloadId, limiter: Limiter) {
+  constructor(id: DownloadId, limiter: Limiter, options: DownloadOptions = {}) {
     this.id = id;
     this.limiter = limiter;
+    this.#content = options.content ?? null;
+    this.#onContent = options.onContent ?? (() => {});
+  }
+
+  /** What it fetches; null until the source has told, in this life or an earlier one. */
+  get content(): Content | null {
+    return this.#content;
+  }
+
+  /** The source has told what there is. What it told before counts too: something of that may be on disk. */
+  expect({ place, blobNames }: Content): void {
+    const before = this.#content?.place === place ? this.#content.blobNames : [];
+    this.#content = { place, blobNames: [...new Set([...before, ...blobNames])] };
+    this.#onContent(this.#content);
+  }
+
+  /** Nothing of what was expected is on disk any more. */
+  expectNothing(): void {
+    if (this.#content !== null) this.#content = { ...this.#content, blobNames: [] };
   }
 
   /** Aborts when no job wants the download any more. */

@@ -17,7 +17,7 @@ import type { Channel, StreamHub } from '@rbee/event-stream';
 import { type Job, withListener } from '@rbee/jobs';
 import type { Limiter } from '@rbee/transfer';
 import type { History } from '../history/history.ts';
-import { Download } from './download.ts';
+import { type Content, Download } from './download.ts';
 
 export interface DownloadRequest {
   readonly ref: ModelRef;
@@ -90,9 +90,9 @@ export class Downloads {
    */
   restore(jobs: readonly Job[]): { download: Download; jobs: readonly Job[] }[] {
     const revived: { download: Download; jobs: readonly Job[] }[] = [];
-    for (const { state, sha256 } of this.#deps.history.downloads()) {
+    for (const { state, sha256, content } of this.#deps.history.downloads()) {
       const request = requestOf(state, sha256);
-      const download = this.#open(state.downloadId, request);
+      const download = this.#open(state.downloadId, request, content);
       this.#deps.tracker.restore(state);
       if (isEnded(state.status)) {
         this.#live.delete(download.id);
@@ -125,7 +125,7 @@ export class Downloads {
   /** Whether a download that has not ended, be it queued or paused, may want what is in a place of the store. */
   mayWant(place: string): boolean {
     return [...this.#live.values()].some((download) => {
-      if (download.place !== null) return download.place === place;
+      if (download.content !== null) return download.content.place === place;
       // Before its source has told, only the ref says where it may lead.
       const { ref } = this.#request(download.id);
       return ref.scheme === 'hf' ? place === `hf:${ref.repo}` : place.startsWith(`${ref.scheme}:`);
@@ -227,8 +227,9 @@ export class Downloads {
       }));
   }
 
-  #open(id: DownloadId, request: DownloadRequest): Download {
-    const download = new Download(id, this.#deps.limiter.child(request.maxBandwidth));
+  #open(id: DownloadId, request: DownloadRequest, content: Content | null = null): Download {
+    const onContent = (told: Content) => this.#deps.history.keepContent(id, told);
+    const download = new Download(id, this.#deps.limiter.child(request.maxBandwidth), { content, onContent });
     this.#channels.set(id, this.#deps.hub.channel({ mode: 'state' }));
     this.#requests.set(id, request);
     this.#live.set(id, download);
@@ -244,10 +245,17 @@ export class Downloads {
           await this.#deps.run(download, request);
         } finally {
           this.#live.delete(download.id);
+          this.#forgetContent(download.id);
           if (this.#byRequest.get(key) === download) this.#byRequest.delete(key);
         }
       }),
     );
+  }
+
+  /** It may be long, and what has ended needs it no more. A daemon that stops has ended nothing. */
+  #forgetContent(id: DownloadId): void {
+    const { tracker, history } = this.#deps;
+    if (tracker.has(id) && isEnded(tracker.get(id).status)) history.keepContent(id, null);
   }
 
   #request(id: DownloadId): DownloadRequest {

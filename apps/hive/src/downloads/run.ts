@@ -88,8 +88,8 @@ async function fetchNewest(
     if (!(error instanceof RbeeError) || error.code !== 'SOURCE_CHANGED') throw error;
     const newest = await lookUp(deps, download, request, signal);
     if (newest.commit === model.commit) throw error;
-    for (const [blob, partial] of download.partials) if (!deps.flights.has(blob)) await discardPartial(partial);
-    download.partials.clear();
+    await discardContent(deps, download);
+    download.expectNothing();
     narrate('download_restart', `🔁 ${error.message}: starts again with what is there now`, 'warn');
     await fetchModel(deps, download, request, newest, signal);
   }
@@ -112,7 +112,7 @@ async function fetchModel(
   signal: AbortSignal,
 ): Promise<void> {
   const { store } = deps;
-  download.place = model.place;
+  download.expect({ place: model.place, blobNames: model.files.map(({ blobName }) => blobName) });
   const files = checkedAgainst(request.sha256, model);
   // From the first look at what is there until it is published, nothing of it may be removed.
   const release = await store.use(model.place, signal);
@@ -130,10 +130,6 @@ async function fetchFiles(
   files: ResolvedModel['files'],
   signal: AbortSignal,
 ): Promise<void> {
-  const { store } = deps;
-  for (const { blobName } of files) {
-    download.partials.set(store.layout.blob(model.place, blobName), store.layout.partial(model.place, blobName));
-  }
   const giveBackRoom = await claimRoom(deps, download, model, files);
   try {
     await fetchAndPublish(deps, download, model, files, signal);
@@ -155,7 +151,7 @@ async function claimRoom(
   const rest = missing.reduce((sum, bytes) => sum + bytes, 0);
   const fetched = () => tracker.get(id).bytes - tracker.get(id).bytes_reused;
   const before = fetched();
-  return room.claim(() => Math.max(0, rest - Math.max(0, fetched() - before)));
+  return room.claim(store.layout.blobsFolder(model.place), () => Math.max(0, rest - Math.max(0, fetched() - before)));
 }
 
 async function fetchAndPublish(
@@ -241,12 +237,21 @@ async function endBadly(deps: RunDeps, download: Download, error: unknown): Prom
 
 /**
  * Deletes what a cancelled download has on disk, where that was asked for; the answer is what became of it. A blob that
- * another download fetches now is left to that one. Before the source has told what there is nothing is known to delete.
+ * another download fetches now is left to that one. Before the source has told what there is, in this life of the hive or an
+ * earlier one, nothing is known to delete.
  */
-async function discardIfAsked({ flights }: RunDeps, download: Download): Promise<'kept' | 'discarded'> {
-  if (partialChoiceOf(download.signal.reason) === 'keep' || download.partials.size === 0) return 'kept';
-  for (const [blob, partial] of download.partials) if (!flights.has(blob)) await discardPartial(partial);
+async function discardIfAsked(deps: RunDeps, download: Download): Promise<'kept' | 'discarded'> {
+  if (partialChoiceOf(download.signal.reason) === 'keep' || download.content === null) return 'kept';
+  await discardContent(deps, download);
   return 'discarded';
+}
+
+async function discardContent({ flights, store: { layout } }: RunDeps, { content }: Download): Promise<void> {
+  if (content === null) return;
+  const { place, blobNames } = content;
+  for (const name of blobNames) {
+    if (!flights.has(layout.blob(place, name))) await discardPartial(layout.partial(place, name));
+  }
 }
 
 function heartbeatLine(deps: RunDeps, download: Download, ref: ModelRef): string {

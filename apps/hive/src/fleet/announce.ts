@@ -4,7 +4,10 @@ import { type Dispatcher, request } from 'undici';
 /** How often a hive says again that it is there: a queen that was away learns of it within this time. */
 const REPEAT_MS = 5_000;
 const FIRST_DELAY_MS = 100;
+/** For all of it, from the connecting to the end of her answer. */
 const TIMEOUT_MS = 5_000;
+/** The largest answer that is read: what she says of a hive, or why she refuses it. */
+const MAX_ANSWER_CHARS = 64 * 1024;
 
 export interface AnnounceDeps {
   readonly queenUrl: string;
@@ -12,6 +15,8 @@ export interface AnnounceDeps {
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** Aborts after so many milliseconds. The clock's own where nothing is said. */
+  readonly deadline?: (ms: number) => AbortSignal;
 }
 
 /**
@@ -47,6 +52,7 @@ export function announce(deps: AnnounceDeps, ready: HiveReady): () => void {
 
 /** What went wrong, or null. */
 async function post(deps: AnnounceDeps, ready: HiveReady, signal: AbortSignal): Promise<string | null> {
+  const { deadline = AbortSignal.timeout } = deps;
   try {
     const { statusCode, body } = await request(`${deps.queenUrl}${pathOf(queenRoutes.hiveReady)}`, {
       method: 'POST',
@@ -56,16 +62,24 @@ async function post(deps: AnnounceDeps, ready: HiveReady, signal: AbortSignal): 
         ...(deps.token === null ? {} : { authorization: `Bearer ${deps.token}` }),
       },
       body: JSON.stringify(ready),
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
-      signal,
+      // The timeouts of headers and body count neither the connecting nor a body that comes drop by drop.
+      signal: AbortSignal.any([signal, deadline(TIMEOUT_MS)]),
     });
-    const answer = await body.text();
+    const answer = await readText(body);
     if (statusCode === 200) return null;
     return refusalOf(answer) ?? `it answers ${statusCode}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  let text = '';
+  for await (const chunk of body) {
+    text += chunk.toString();
+    if (text.length > MAX_ANSWER_CHARS) throw new Error('her answer has no end');
+  }
+  return text;
 }
 
 /** The queen's own words: another hive may have the name, or the token may be wrong. */

@@ -8,7 +8,7 @@ export interface HeartbeatDeps {
   readonly channel: Channel;
   readonly clock: Clock;
   readonly tracker: DownloadTracker;
-  readonly freeBytes: () => Promise<number>;
+  readonly freeRoom: () => Promise<Pick<HiveHeartbeat, 'free_bytes' | 'other_free_bytes'>>;
   readonly onBug: (error: unknown) => void;
 }
 
@@ -17,12 +17,12 @@ export function beatEachSecond(
   deps: HeartbeatDeps,
   hive: Pick<HiveHeartbeat, 'hive_id' | 'hive_url' | 'version'>,
 ): () => void {
-  const { channel, clock, tracker, freeBytes, onBug } = deps;
+  const { channel, clock, tracker, freeRoom, onBug } = deps;
   let cancelTimer = () => {};
   let stopped = false;
   const beat = async () => {
     try {
-      const free_bytes = await freeBytes();
+      const room = await freeRoom();
       if (stopped) return;
       const downloads = tracker.list();
       const counts = Object.fromEntries(downloadStatusSchema.options.map((status) => [status, 0]));
@@ -32,7 +32,7 @@ export function beatEachSecond(
         at: toTimestamp(clock.now()),
         downloads: counts as Record<DownloadStatus, number>,
         speed_bps: downloads.reduce((sum, { speed_bps }) => sum + speed_bps, 0),
-        free_bytes,
+        ...room,
       };
       channel.publish({ event: 'heartbeat', data: JSON.stringify(heartbeat) }, 'state');
     } catch (error) {

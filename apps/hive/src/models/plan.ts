@@ -40,7 +40,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   const presentSum = present.reduce((sum, bytes) => sum + bytes, 0);
   const knownRest = files.reduce((sum, { bytes, present_bytes }) => sum + Math.max(0, (bytes ?? 0) - present_bytes), 0);
   const needed = total === null ? null : knownRest;
-  const freeBytes = await store.freeBytes();
+  const freeBytes = await store.freeBytes(model.place);
   const fits = freeBytes >= roomNeeded(knownRest);
   narrate('plan_ready', `📋 ${describe(model, { total, presentSum, needed, freeBytes })}`);
   if (!fits) narrate('plan_no_room', '⚠️ The disk has no room for it', 'warn');

@@ -18,8 +18,10 @@ export class PlaceUses {
 
   /** Keeps the place as it is until the release, but for what is added; waits while something is taken away. */
   async share(place: string, signal: AbortSignal): Promise<Release> {
-    for (let removal = this.#removal(place); removal !== null; removal = this.#removal(place)) await removal;
     signal.throwIfAborted();
+    for (let removal = this.#removal(place); removal !== null; removal = this.#removal(place)) {
+      await orAborted(removal, signal);
+    }
     const use = this.#use(place);
     use.sharers += 1;
     return this.#releaseOnce(place, () => {
@@ -66,5 +68,17 @@ export class PlaceUses {
       const use = this.#uses.get(place);
       if (use?.sharers === 0 && use.removal === null) this.#uses.delete(place);
     };
+  }
+}
+
+/** A removal of many files takes a while, and who waits for it may be cancelled meanwhile. */
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

@@ -2,10 +2,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type ModelsPruned, RbeeError, toTimestamp } from '@rbee/contract';
 import { mapAtOnce } from './at-once.ts';
+import { readCatalog } from './catalog.ts';
 import { ifThere } from './disk.ts';
 import { isUnfinished, type Layout } from './layout.ts';
 import { leftoversOf, type Waste } from './leftovers.ts';
-import { readOnePlace, readStore } from './list.ts';
+import { type PlaceModels, readOnePlace } from './list.ts';
 import { listPlaces } from './read-place.ts';
 import type { StoreDeps } from './remove.ts';
 import { tidyPlace } from './tidy.ts';
@@ -42,8 +43,11 @@ export async function pruneStore(deps: StoreDeps, options: PruneOptions): Promis
     removed.push(gone);
     options.onRemoved(gone);
   };
-  for (const waste of await catalogWaste(deps.layout, options.nowMs)) await take(waste);
-  for (const place of await listPlaces(deps.layout)) {
+  for (const waste of await unfinishedEntries(deps.layout, options.nowMs)) await take(waste);
+  const { entries } = await readCatalog(deps.layout);
+  // A model of which nothing is left has an entry, and perhaps no folder.
+  const places = new Set([...(await listPlaces(deps.layout)), ...entries.map(({ place }) => place)]);
+  for (const place of places) {
     await prunePlace(deps, place, options, take);
   }
   return { dry_run: options.dryRun, removed, freed_bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
@@ -63,8 +67,12 @@ async function prunePlace(
   try {
     // Asked when the place is ours, so that a download that begins now comes after this.
     if (isWanted(place)) return;
-    const { state, entries, areAll } = await readOnePlace(layout, place);
-    const waste = await leftoversOf(layout, state, areAll ? entries : null, nowMs - MIN_AGE_MS);
+    const content = await readOnePlace(layout, place);
+    const { state, entries, areAll } = content;
+    const waste = [
+      ...(await emptyEntries(layout, content, nowMs)),
+      ...(await leftoversOf(layout, state, areAll ? entries : null, nowMs - MIN_AGE_MS)),
+    ];
     for (const each of waste) await take(each);
     const names = waste.flatMap(({ name }) => name ?? []);
     if (!dryRun) await tidyPlace(disk, layout, place, names);
@@ -73,17 +81,25 @@ async function prunePlace(
   }
 }
 
-/** Entries of models of which nothing is left, and entries that were being written. */
-async function catalogWaste(layout: Layout, nowMs: number): Promise<Waste[]> {
+/** Entries of models of which nothing is left. Looked at when the place is ours: a download would write a new one. */
+function emptyEntries(layout: Layout, { state, models }: PlaceModels, nowMs: number): Promise<Waste[]> {
+  if (state.unfinished.length > 0) return Promise.resolve([]);
+  const empty = models.filter(({ isCatalogued, missing, files }) => isCatalogued && missing.length === files.length);
+  const paths = empty.map(({ id }) => layout.catalogFile(id));
+  return oldFiles(paths, nowMs);
+}
+
+/** Entries that were being written. */
+async function unfinishedEntries(layout: Layout, nowMs: number): Promise<Waste[]> {
   const folder = layout.catalogFolder();
-  const { models, states } = await readStore(layout);
-  const partials = new Map(states.map(({ place, unfinished }) => [place, unfinished.length > 0]));
-  const empty = models.filter(
-    ({ isCatalogued, missing, files, place }) =>
-      isCatalogued && missing.length === files.length && partials.get(place) !== true,
+  const names = (await ifThere(readdir(folder), [])).filter(isUnfinished);
+  return oldFiles(
+    names.map((name) => join(folder, name)),
+    nowMs,
   );
-  const unfinished = (await ifThere(readdir(folder), [])).filter(isUnfinished).map((name) => join(folder, name));
-  const paths = [...unfinished, ...empty.map(({ id }) => layout.catalogFile(id))];
+}
+
+async function oldFiles(paths: readonly string[], nowMs: number): Promise<Waste[]> {
   const waste = await mapAtOnce(paths, async (path): Promise<Waste | null> => {
     const stats = await ifThere(stat(path), null);
     if (stats === null || stats.mtimeMs > nowMs - MIN_AGE_MS) return null;

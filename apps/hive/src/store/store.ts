@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import {
   type Clock,
@@ -11,9 +11,9 @@ import {
   type ModelVerified,
   RbeeError,
 } from '@rbee/contract';
-import { errorOfDisk } from '@rbee/transfer';
+import { errorOfDisk, volumeOf } from '@rbee/transfer';
 import { type Disk, realDisk } from './disk.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, OWN_SCHEMES } from './layout.ts';
 import { findModel, listStore, readStore } from './list.ts';
 import { PlaceUses } from './place-uses.ts';
 import { blobSize, presentBytes, type WantedBlob } from './present.ts';
@@ -46,7 +46,15 @@ export interface Store {
   remove(id: ModelId): Promise<ModelRemoved>;
   verify(model: StoredModel, options: VerifyOptions): Promise<ModelVerified['models'][number]>;
   prune(options: Omit<PruneOptions, 'nowMs'>): Promise<ModelsPruned>;
-  freeBytes(): Promise<number>;
+  /** Where the files of a place are, or will be written. */
+  freeBytes(place: string): Promise<number>;
+  /** Where models of a hub are, and where those of other sources are when that is another file system. */
+  freeRoom(): Promise<FreeRoom>;
+}
+
+export interface FreeRoom {
+  readonly free_bytes: number;
+  readonly other_free_bytes?: number;
 }
 
 export interface StoreOptions {
@@ -102,9 +110,15 @@ function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): 
     remove: (id) => removeModel(deps, id),
     verify: (model, verifyOptions) => verifyModel(deps, model, verifyOptions),
     prune: (pruneOptions) => pruneStore(deps, { ...pruneOptions, nowMs: clock.now() }),
-    async freeBytes() {
-      const { bavail, bsize } = await statfs(layout.modelsDir);
-      return bavail * bsize;
-    },
+    freeBytes: async (place) => (await volumeOf(layout.blobsFolder(place))).freeBytes,
+    freeRoom: () => freeRoomOf(layout),
   };
+}
+
+async function freeRoomOf(layout: Layout): Promise<FreeRoom> {
+  const hub = await volumeOf(layout.modelsDir);
+  const others = await Promise.all(OWN_SCHEMES.map((scheme) => volumeOf(layout.schemeFolder(scheme))));
+  const elsewhere = others.filter(({ device }) => device !== hub.device).map(({ freeBytes }) => freeBytes);
+  const other = elsewhere.length === 0 ? {} : { other_free_bytes: Math.min(...elsewhere) };
+  return { free_bytes: hub.freeBytes, ...other };
 }

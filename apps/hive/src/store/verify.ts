@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { type ErrorCode, type ModelVerified, RbeeError } from '@rbee/contract';
 import { digestFile, errorOfDisk } from '@rbee/transfer';
@@ -23,6 +24,8 @@ interface Verdict {
   readonly bytes: number;
   /** Null where all is well. */
   readonly fault: { readonly code: ErrorCode; readonly message: string } | null;
+  /** What was read; a download may have put another file in its place since. */
+  readonly seen?: Pick<Stats, 'ino' | 'mtimeMs'>;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -79,7 +82,7 @@ async function readAndCompare(
     if (stats === null) return { bytes: 0, fault: missing(name) };
     if (stats.size !== expectedBytes) {
       const sizes = `has ${stats.size} bytes where it should have ${expectedBytes}`;
-      return { bytes: 0, fault: { code: 'CHECKSUM_MISMATCH', message: `${name} ${sizes}` } };
+      return { bytes: 0, fault: { code: 'CHECKSUM_MISMATCH', message: `${name} ${sizes}` }, seen: stats };
     }
     const expectedGit = blobName !== null && GIT_SHA1.test(blobName) ? blobName : null;
     const expected = sha256 ?? (blobName !== null && SHA256.test(blobName) ? blobName : null);
@@ -87,7 +90,7 @@ async function readAndCompare(
     const isWrong =
       (expected !== null && digests.sha256 !== expected) || (expectedGit !== null && digests.gitSha1 !== expectedGit);
     const fault = { code: 'CHECKSUM_MISMATCH' as const, message: `the content of ${name} is not what its digest says` };
-    return { bytes: stats.size, fault: isWrong ? fault : null };
+    return { bytes: stats.size, fault: isWrong ? fault : null, seen: stats };
   } catch (error) {
     signal.throwIfAborted();
     const fault = await errorOfDisk(error, path, null);
@@ -105,7 +108,7 @@ async function putAside(
   place: string,
   path: string,
   { blobName }: ModelFile,
-  { bytes, fault }: Verdict,
+  { bytes, fault, seen }: Verdict,
 ): Promise<Verdict> {
   const say = (what: string): Verdict => ({
     bytes,
@@ -115,6 +118,9 @@ async function putAside(
   try {
     const release = await uses.exclude(place);
     try {
+      const now = await ifThere(lstat(path), null);
+      if (now === null || now.ino !== seen?.ino || now.mtimeMs !== seen.mtimeMs)
+        return say('it has been fetched again meanwhile: verify again');
       await disk.makeFolder(layout.blobsFolder(place));
       await disk.rename(path, layout.damaged(place, blobName));
       await disk.syncFolder(layout.blobsFolder(place));

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RbeeError, toErrorBody } from '@rbee/contract';
 import { createManualClock, createWatch } from '@rbee/testing';
@@ -13,7 +13,8 @@ import { announce } from '../../src/fleet/announce.ts';
 const clock = createManualClock();
 let server: Server;
 let dispatcher: Agent;
-let answer: { status: number; body: unknown };
+let answer: { status: number; body: unknown } | ((response: ServerResponse) => void);
+let deadlines: AbortController[];
 let asked: number;
 let log: string[];
 let stop: () => void;
@@ -22,11 +23,14 @@ const watch = createWatch(() => log.join('\n'));
 beforeEach(async () => {
   asked = 0;
   log = [];
+  deadlines = [];
   answer = { status: 200, body: {} };
   dispatcher = new Agent();
   server = createServer((request, response) => {
     asked += 1;
     request.resume();
+    watch.poke();
+    if (typeof answer === 'function') return answer(response);
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
   });
   server.listen(0, '127.0.0.1');
@@ -35,7 +39,13 @@ beforeEach(async () => {
   const say = (fields: object, message: string) => {
     log.push('problem' in fields ? `${message}: ${String(fields.problem)}` : message);
   };
-  const deps = { queenUrl, token: null, dispatcher, clock, log: { info: say, warn: say } };
+  const deadline = (ms: number) => {
+    expect(ms).toBe(5_000);
+    const controller = new AbortController();
+    deadlines.push(controller);
+    return controller.signal;
+  };
+  const deps = { queenUrl, token: null, dispatcher, clock, log: { info: say, warn: say }, deadline };
   stop = announce(deps, { hive_id: 'hive-a', hive_url: 'http://127.0.0.1:1' });
 });
 afterEach(async () => {
@@ -82,5 +92,37 @@ describe('a hive that has a queen', () => {
       'queen not reached: it answers 500',
       'registered with the queen',
     ]);
+  });
+
+  it.each([
+    ['answers nothing', () => {}],
+    ['sends the head of an answer and no more', (response: ServerResponse) => response.writeHead(200).flushHeaders()],
+    ['sends an answer drop by drop', (response: ServerResponse) => void response.writeHead(200).write(' ')],
+  ])('gives up a queen that %s, and tries again', async (_what, silent) => {
+    await spoken(1);
+    answer = silent;
+    clock.advance(5_000);
+    await watch.waitFor(() => asked === 2, 'the second request');
+    deadlines.at(-1)?.abort(new Error('too late'));
+    await spoken(2);
+    expect(log.at(-1)).toBe('queen not reached: too late');
+    answer = { status: 200, body: {} };
+    clock.advance(100);
+    await spoken(3);
+    expect(log.at(-1)).toBe('registered with the queen');
+  });
+
+  it('gives up an answer that has no end', async () => {
+    await spoken(1);
+    answer = (response) => {
+      const pour = () => {
+        while (response.write('x'.repeat(16_384)));
+        response.once('drain', pour);
+      };
+      pour();
+    };
+    clock.advance(5_000);
+    await spoken(2);
+    expect(log.at(-1)).toBe('queen not reached: her answer has no end');
   });
 });

@@ -34,6 +34,18 @@ describe('the uses of a place', () => {
     expect(order).toEqual(['first removal ends', 'second removal', 'shared']);
   });
 
+  it('are waited for no longer by who is aborted meanwhile', async () => {
+    const uses = new PlaceUses();
+    const release = await uses.exclude('a');
+    const controller = new AbortController();
+    const reason = new Error('gone');
+    const shared = uses.share('a', controller.signal);
+    controller.abort(reason);
+    await expect(shared).rejects.toBe(reason);
+    release();
+    (await uses.exclude('a'))();
+  });
+
   it('are not given to who has been aborted', async () => {
     const uses = new PlaceUses();
     const reason = new Error('gone');

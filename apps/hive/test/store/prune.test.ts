@@ -136,6 +136,19 @@ describe('pruning', () => {
     expect(await pruned()).toEqual([['partial', partial]]);
   });
 
+  it('leaves the entry of a model that a download is bringing back, though nothing of it is there yet', async () => {
+    await test.download([{ path: 'a.gguf', content: 'a' }]);
+    const entry = test.layout.catalogFile(modelIdOf(`hf:org/model@${COMMIT}::file=a.gguf`));
+    await test.age(entry, 25);
+    await rm(test.layout.placeFolder(PLACE), { recursive: true });
+    const release = await test.store.use(PLACE, new AbortController().signal);
+    expect(await pruned()).toEqual([]);
+    release();
+    expect(await pruned({ isWanted: () => true })).toEqual([]);
+    await rm(test.layout.placeFolder(PLACE), { recursive: true });
+    expect(await pruned()).toEqual([['link', entry]]);
+  });
+
   it('never goes outside of the store, nor into other folders of the cache', async () => {
     const outside = join(test.folder.path, 'outside');
     await put(join(outside, 'x.incomplete'), 100);

@@ -1,7 +1,10 @@
-import { open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { realDisk } from '../../src/store/disk.ts';
+import { PlaceUses } from '../../src/store/place-uses.ts';
 import type { StoredModel } from '../../src/store/stored-model.ts';
+import { verifyModel } from '../../src/store/verify.ts';
 import { COMMIT, gitSha1Of, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
 
 const LARGE = 'weights '.repeat(500_000);
@@ -60,6 +63,26 @@ describe('verifying a model', () => {
     await test.download(FILES, { modelRef: REF });
     expect(await verify()).toMatchObject({ ok: true });
     expect((await test.store.list()).models).toHaveLength(1);
+  });
+
+  it('leaves alone what a download has put in place of the damaged blob meanwhile', async () => {
+    const blob = test.layout.blob(PLACE, sha256Of(LARGE));
+    await truncate(blob, 10);
+    const uses = new PlaceUses();
+    const exclude = uses.exclude.bind(uses);
+    uses.exclude = async (place) => {
+      await writeFile(`${blob}.rbee.incomplete`, LARGE);
+      await rename(`${blob}.rbee.incomplete`, blob);
+      return exclude(place);
+    };
+    const { signal } = new AbortController();
+    const verified = await verifyModel({ layout: test.layout, disk: realDisk, uses }, model, {
+      signal,
+      onFile: () => {},
+      known: new Map(),
+    });
+    expect(verified.problems[0]?.message).toContain('fetched again meanwhile');
+    expect(await verify()).toMatchObject({ ok: true });
   });
 
   it('finds files that are missing or cut', async () => {

@@ -39,6 +39,8 @@ const CANCEL_TIMEOUT_MS = 15_000;
 const SETTINGS_TIMEOUT_MS = 2_000;
 /** Removing many files takes a while. */
 const REMOVE_TIMEOUT_MS = 60_000;
+/** The largest answer that is read; a list of models is the longest there is. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** Where a hive is. */
 export interface HiveAddress {
@@ -49,9 +51,14 @@ export interface HiveAddress {
 export interface HiveClientDeps {
   readonly dispatcher: Dispatcher;
   readonly token: string | null;
+  /** Aborts after so many milliseconds. The clock's own where nothing is said. */
+  readonly deadline?: (ms: number) => AbortSignal;
 }
 
-/** The requests of a queen to a hive. Each rejects with the hive's own RbeeError, or HIVE_UNAVAILABLE. */
+/**
+ * The requests of a queen to a hive. Each rejects with the hive's own RbeeError, or HIVE_UNAVAILABLE, and within a time
+ * of its own: that counts from the connecting to the last byte of the answer.
+ */
 export interface HiveClient {
   createJob(hive: HiveAddress, operation: Operation): Promise<JobAccepted>;
   cancelJob(hive: HiveAddress, id: JobId, partial: PartialChoice): Promise<CancelledJob>;
@@ -80,8 +87,9 @@ export interface HiveClient {
 
 export function createHiveClient(deps: HiveClientDeps): HiveClient {
   const headers = deps.token === null ? {} : { authorization: `Bearer ${deps.token}` };
+  const { dispatcher, deadline = AbortSignal.timeout } = deps;
   const call = <T>(hive: HiveAddress, route: Route, schema: z.ZodType<T>, options: CallOptions = {}) =>
-    send({ ...deps, headers }, hive, route, schema, options);
+    send({ dispatcher, deadline, headers }, hive, route, schema, options);
   return {
     headers,
     createJob: (hive, operation) => call(hive, hiveRoutes.createJob, jobAcceptedSchema, { body: operation }),
@@ -126,7 +134,7 @@ interface CallOptions {
 }
 
 async function send<T>(
-  deps: { dispatcher: Dispatcher; headers: Readonly<Record<string, string>> },
+  deps: { dispatcher: Dispatcher; deadline: (ms: number) => AbortSignal; headers: Readonly<Record<string, string>> },
   hive: HiveAddress,
   route: Route,
   schema: z.ZodType<T>,
@@ -135,20 +143,19 @@ async function send<T>(
   const { params, query, body, timeoutMs = TIMEOUT_MS } = options;
   const url = new URL(`${hive.hive_url}${pathOf(route, params)}`);
   url.search = new URLSearchParams(query).toString();
-  const timeout = AbortSignal.timeout(timeoutMs);
   const answer = await reach(hive, () =>
     request(url, {
       method: route.method,
       dispatcher: deps.dispatcher,
       headers: { ...deps.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      // For connecting too, which the timeouts of headers and body do not count.
-      signal: timeout,
+      // For connecting too, and for a body that comes drop by drop: the timeouts of headers and body count neither.
+      signal: deps.deadline(timeoutMs),
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     }),
   );
-  const text = await reach(hive, () => answer.body.text());
+  const text = await reach(hive, () => readText(answer.body));
   if (answer.statusCode >= 400) throw fromErrorBody(parse(text)) ?? odd(hive, `it answers ${answer.statusCode}`);
   const parsed = schema.safeParse(parse(text));
   if (!parsed.success) throw odd(hive, 'its answer is not of this version');
@@ -161,6 +168,17 @@ async function reach<T>(hive: HiveAddress, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw odd(hive, error instanceof Error ? error.message || error.name : String(error));
   }
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error('its answer has no end');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parse(text: string): unknown {

@@ -44,6 +44,7 @@ export function showEntry({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, se
     downloads: counts,
     speed_bps: online ? (heartbeat?.speed_bps ?? 0) : 0,
     free_bytes: heartbeat?.free_bytes ?? null,
+    ...(heartbeat?.other_free_bytes === undefined ? {} : { other_free_bytes: heartbeat.other_free_bytes }),
     max_bandwidth: settings?.max_bandwidth ?? null,
     max_concurrent_downloads: settings?.max_concurrent_downloads ?? null,
     problem,

@@ -57,8 +57,15 @@ export class RoutedJobs {
     const request = requestText(body);
     return this.#requests.answer(id, request, () => {
       if (this.#deps.registry.find(id)) throw takenId(id);
+      this.#assertRoom(body.operation);
       return this.#start(body, id, request);
     });
+  }
+
+  /** Before a hive is asked: what it has begun cannot be refused any more. @throws RbeeError RATE_LIMITED */
+  #assertRoom(operation: string): void {
+    this.#deps.registry.assertRoom();
+    if (operation === 'model_download') this.#deps.relay.assertRoom();
   }
 
   async #start(body: QueenOperation, id: JobId, request: string): Promise<JobAccepted> {
@@ -80,6 +87,7 @@ export class RoutedJobs {
    * @throws RbeeError of the hive
    */
   async retry(hive: Hive, download: Download): Promise<JobAccepted> {
+    this.#assertRoom('model_download');
     const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
     const asJob = { operation: 'model_download', model: download.model_ref };
     const route = { request: '', many: false, why: 'it has what was fetched before' };
@@ -145,7 +153,7 @@ export class RoutedJobs {
     answers: readonly Answered[],
   ): Job {
     const { registry, state } = this.#deps;
-    const job = registry.create(asJob, id);
+    const job = registry.create(asJob, id, { isAdmitted: true });
     const legs = answers.map(({ leg }) => leg);
     this.#legs.set(job, legs);
     state.keepRoute(id, { ...kept, legs: legs.map(({ hiveId, refusal }) => ({ hive_id: hiveId, refusal })) });
@@ -165,7 +173,8 @@ export class RoutedJobs {
   #adopt(job: Job, { leg, accepted }: Answered): void {
     const download_id = accepted?.download_id;
     if (download_id === undefined) return;
-    this.#deps.relay.open(leg.hiveId, download_id);
+    // Where others have taken the room meanwhile it goes on all the same, and is followed when it is next heard of.
+    if (!this.#deps.relay.isFull) this.#deps.relay.open(leg.hiveId, download_id);
     job.addDownload({ hive_id: leg.hiveId, download_id, download_sse_url: `/v1/downloads/${download_id}/stream` });
   }
 

@@ -3,6 +3,9 @@ import type { HiveClient } from '../hives/client.ts';
 import type { Fleet } from '../placement/choose-hive.ts';
 import type { QueenState } from '../state/state.ts';
 
+/** Cancels that are kept; the oldest go first. As many as the jobs that are remembered. */
+const MAX_PENDING = 1_000;
+
 /** A cancel that could not be delivered. */
 interface Pending {
   readonly job_id: JobId;
@@ -23,25 +26,37 @@ export class Undelivered {
   readonly #pending = new Map<string, Pending>();
   /** Deliveries under way. */
   readonly #delivering = new Map<string, Promise<CancelReceipt[] | null>>();
+  /** Hives that are being told, one cancel after the other. */
+  readonly #telling = new Set<string>();
 
   constructor(deps: UndeliveredDeps) {
     this.#deps = deps;
     for (const cancel of deps.state.cancels()) this.#pending.set(keyOf(cancel), cancel);
+    this.#forgetOldest();
   }
 
   add(cancel: Pending): void {
     this.#deps.state.keepCancel(cancel);
     this.#pending.set(keyOf(cancel), cancel);
+    this.#forgetOldest();
   }
 
   has(jobId: JobId, hiveId: string): boolean {
     return this.#pending.has(keyOf({ job_id: jobId, hive_id: hiveId }));
   }
 
-  /** Tells a hive, which is there again, all that it was not told. */
+  /** Tells a hive, which is there again, all that it was not told, until one of it cannot be told again. */
   async deliverAll(hiveId: string): Promise<void> {
-    const waiting = [...this.#pending.values()].filter(({ hive_id }) => hive_id === hiveId);
-    await Promise.all(waiting.map((cancel) => this.deliver(cancel.job_id, hiveId)));
+    if (this.#telling.has(hiveId)) return;
+    this.#telling.add(hiveId);
+    try {
+      for (const cancel of [...this.#pending.values()].filter(({ hive_id }) => hive_id === hiveId)) {
+        await this.deliver(cancel.job_id, hiveId);
+        if (this.has(cancel.job_id, hiveId)) return;
+      }
+    } finally {
+      this.#telling.delete(hiveId);
+    }
   }
 
   /** Tries once to deliver a cancel; the receipts of the hive, or null where it still cannot be told. */
@@ -70,6 +85,15 @@ export class Undelivered {
       if (code === 'JOB_NOT_FOUND' || code === 'HIVE_NOT_FOUND') this.#forget(cancel);
       log.warn({ jobId, hiveId, message }, 'a cancel cannot be delivered');
       return null;
+    }
+  }
+
+  #forgetOldest(): void {
+    for (const cancel of this.#pending.values()) {
+      if (this.#pending.size <= MAX_PENDING) return;
+      const { job_id: jobId, hive_id: hiveId } = cancel;
+      this.#deps.log.warn({ jobId, hiveId }, 'a cancel is given up: too many wait for their hives');
+      this.#forget(cancel);
     }
   }
 

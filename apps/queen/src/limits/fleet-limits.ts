@@ -21,6 +21,7 @@ export interface FleetLimitsDeps {
   readonly patchSettings: (hive: Hive, patch: RunTimeSettingsPatch) => Promise<RunTimeSettings>;
   readonly remembered: ReadonlyMap<string, Remembered>;
   readonly remember: (hiveId: string, limits: Remembered) => void;
+  readonly forget: (hiveId: string) => void;
   /** Told what a hive has at the moment. */
   readonly onSettings: (hiveId: string, settings: RunTimeSettings) => void;
   readonly log: { warn(fields: object, message: string): void };
@@ -106,6 +107,12 @@ export class FleetLimits {
       this.#cancelTimer = null;
       void this.#divideNow();
     });
+  }
+
+  /** The hive is no more: what was asked for it goes too, since names that come and go must not fill the memory. */
+  forget(hiveId: string): void {
+    this.#known.delete(hiveId);
+    if (this.#remembered.delete(hiveId)) this.#deps.forget(hiveId);
   }
 
   /** Gives nothing more; resolves when nothing is under way. Hives keep what they have. */

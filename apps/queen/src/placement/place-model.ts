@@ -15,6 +15,8 @@ export interface PlacementDeps {
 
 interface Candidate {
   readonly hive: Hive;
+  /** Where it would write the model; null where it is not known. */
+  readonly freeBytes: number | null;
   readonly nearness: Nearness;
   readonly active: number;
 }
@@ -40,16 +42,15 @@ export async function placeModel(deps: PlacementDeps, ref: ModelRef): Promise<Ch
 async function candidateOf(deps: PlacementDeps, ref: ModelRef, hive: Hive): Promise<Candidate> {
   return {
     hive,
+    freeBytes: ref.scheme === 'hf' ? hive.free_bytes : (hive.other_free_bytes ?? hive.free_bytes),
     nearness: nearnessOf(ref, await deps.holdings(hive)),
     active: Math.max(hive.active_downloads, deps.activeAt(hive.hive_id)),
   };
 }
 
 /** A model that is there, or has its place already, needs no more room. */
-function fits({ hive, nearness }: Candidate): boolean {
-  return (
-    nearness === 'under way' || nearness === 'model' || hive.free_bytes === null || hive.free_bytes >= LEAST_FREE_BYTES
-  );
+function fits({ freeBytes, nearness }: Candidate): boolean {
+  return nearness === 'under way' || nearness === 'model' || freeBytes === null || freeBytes >= LEAST_FREE_BYTES;
 }
 
 function compare(a: Candidate, b: Candidate): number {
@@ -70,8 +71,8 @@ function reasonOf(nearness: Nearness): string {
 }
 
 function full(candidates: readonly Candidate[]): RbeeError {
-  const most = candidates.reduce((a, b) => ((a.hive.free_bytes ?? 0) >= (b.hive.free_bytes ?? 0) ? a : b)).hive;
+  const most = candidates.reduce((a, b) => ((a.freeBytes ?? 0) >= (b.freeBytes ?? 0) ? a : b));
   return new RbeeError('DISK_FULL', 'no hive that is online has room on its disk', {
-    hint: `${most.hive_id} has the most, ${formatBytes(most.free_bytes ?? 0)}; free some with "model remove" or "model prune"`,
+    hint: `${most.hive.hive_id} has the most, ${formatBytes(most.freeBytes ?? 0)}; free some with "model remove" or "model prune"`,
   });
 }

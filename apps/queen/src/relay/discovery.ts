@@ -26,10 +26,12 @@ export class Discovery {
   async heard(hive: Hive): Promise<void> {
     const { relay, client, log } = this.#deps;
     const { hive_id, active_downloads } = hive;
-    if (active_downloads <= relay.activeAt(hive_id) || this.#searching.has(hive_id)) return;
+    if (active_downloads <= relay.activeAt(hive_id) || this.#searching.has(hive_id) || relay.isFull) return;
     this.#searching.add(hive_id);
     try {
-      for (const { download_id } of await activeDownloads(client, hive)) relay.open(hive_id, download_id);
+      // What finds no room is found again at a later beat.
+      for (const { download_id } of await activeDownloads(client, hive))
+        if (!relay.isFull) relay.open(hive_id, download_id);
     } catch (error) {
       log.warn({ hiveId: hive_id, err: error }, 'a hive does not tell its downloads');
     } finally {

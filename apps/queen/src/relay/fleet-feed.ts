@@ -52,9 +52,10 @@ export class FleetFeed {
     if (this.#keeps.length > KEEP_LIMIT) this.#keeps.shift();
   }
 
-  /** Where every subject stands, for a reader that comes. */
-  snapshot(): Step[] {
-    return [...this.#newest.values()].map((entry) => this.#step(entry));
+  /** Where every subject stood when that sequence was the last, for a reader that came then and has it up to the cursor. */
+  *snapshot(cursor: number, upTo: number): Iterable<Step> {
+    const entries = [...this.#newest.values()].filter(({ sequence }) => sequence > cursor && sequence <= upTo);
+    for (const entry of entries) yield this.#step(entry);
   }
 
   /** What came after the cursor. A reader that `lagged`, or whose events are gone, gets the newest state of each subject. */

@@ -1,5 +1,5 @@
 import type { Channel, Sink, StreamHub } from '@rbee/event-stream';
-import { type EventKind, FleetFeed } from './fleet-feed.ts';
+import { type EventKind, FleetFeed, type Step } from './fleet-feed.ts';
 
 /** Readers served in one turn of the event loop. */
 const SLICE_SIZE = 64;
@@ -25,6 +25,8 @@ export class FleetStream {
       accepts: () => 'attach',
       ended: false,
       lastId: null,
+      keptBytes: 0,
+      condense: () => {},
     };
   }
 
@@ -83,6 +85,8 @@ class FleetReader {
   readonly #onClose: (() => void)[] = [];
   #onHubDrain = () => {};
   #cursor = 0;
+  /** What it gets before this sequence is where the subjects stood when it came. */
+  #cameAt = 0;
   #isBlocked = false;
   #hasLagged = false;
   #isClosed = false;
@@ -115,20 +119,26 @@ class FleetReader {
   }
 
   open(): void {
-    this.#cursor = this.#feed.lastSequence;
-    for (const { frame } of this.#feed.snapshot()) this.#write(frame);
+    this.#cameAt = this.#feed.lastSequence;
+    this.deliver();
   }
 
   deliver(): void {
     while (!this.#isBlocked && !this.#isClosed && this.#cursor < this.#feed.lastSequence) {
-      for (const { frame, upTo } of this.#feed.after(this.#cursor, this.#hasLagged)) {
+      const isGreeting = this.#cursor < this.#cameAt;
+      for (const { frame, upTo } of this.#next(isGreeting)) {
         this.#cursor = upTo;
         if (!this.#write(frame) || this.#isClosed) return;
       }
       // What was skipped is skipped: the newest of everything has been written.
-      this.#cursor = this.#feed.lastSequence;
-      this.#hasLagged = false;
+      this.#cursor = isGreeting ? this.#cameAt : this.#feed.lastSequence;
+      if (!isGreeting) this.#hasLagged = false;
     }
+  }
+
+  #next(isGreeting: boolean): Iterable<Step> {
+    if (isGreeting) return this.#feed.snapshot(this.#cursor, this.#cameAt);
+    return this.#feed.after(this.#cursor, this.#hasLagged);
   }
 
   #write(frame: Parameters<Sink['write']>[0]): boolean {

@@ -13,6 +13,10 @@ import type { FleetStream } from './fleet-stream.ts';
 
 /** Ended downloads whose last event is kept for late readers; the oldest go first. */
 const HISTORY_LIMIT = 1_000;
+/** Downloads that are followed at a time, each over a connection of its own. */
+const DEFAULT_MAX_FOLLOWED = 10_000;
+/** What a client waits that finds no room for another. */
+const FULL_RETRY_AFTER_MS = 10_000;
 
 export interface RelayDeps {
   readonly queenId: string;
@@ -23,6 +27,8 @@ export interface RelayDeps {
   /** Where a download is; told when it is first relayed. */
   readonly onOpen: (id: DownloadId, hiveId: string) => void;
   readonly onEnd: (id: DownloadId) => void;
+  /** Downloads that are followed at a time. */
+  readonly maxFollowed?: number;
 }
 
 interface Upstream {
@@ -40,19 +46,41 @@ export class Relay {
   readonly #upstreams = new Map<DownloadId, Upstream>();
   /** How many of each hive have not ended. */
   readonly #active = new Map<string, number>();
+  readonly #maxFollowed: number;
+  #followed = 0;
   readonly #controller = new AbortController();
 
   constructor(deps: RelayDeps) {
     this.#deps = deps;
+    this.#maxFollowed = deps.maxFollowed ?? DEFAULT_MAX_FOLLOWED;
   }
 
-  /** Subscribes to a download of a hive, once; the answer is the channel for its readers. */
+  /** Whether no other download can be followed. */
+  get isFull(): boolean {
+    return this.#followed >= this.#maxFollowed;
+  }
+
+  /** @throws RbeeError RATE_LIMITED while no other download can be followed */
+  assertRoom(): void {
+    if (!this.isFull) return;
+    throw new RbeeError('RATE_LIMITED', `the queen follows ${this.#followed} downloads, and can follow no more`, {
+      hint: 'wait until some have ended, or cancel them: "download list" shows them',
+      retryAfterMs: FULL_RETRY_AFTER_MS,
+    });
+  }
+
+  /**
+   * Subscribes to a download of a hive, once; the answer is the channel for its readers.
+   * @throws RbeeError RATE_LIMITED, as `assertRoom`
+   */
   open(hiveId: string, id: DownloadId): Channel {
     const known = this.#upstreams.get(id);
     if (known) return known.channel;
+    this.assertRoom();
     const upstream: Upstream = { id, hiveId, channel: this.#deps.hub.channel({ mode: 'state' }) };
     this.#upstreams.set(id, upstream);
     this.#active.set(hiveId, this.activeAt(hiveId) + 1);
+    this.#followed += 1;
     this.#deps.onOpen(id, hiveId);
     this.#forgetOldest();
     void this.#follow(upstream);
@@ -115,7 +143,10 @@ export class Relay {
     channel.publish(relayed, kind);
     this.#deps.fleetStream.publish(id, relayed, kind);
     if (kind !== 'terminal') return;
-    this.#active.set(hiveId, this.activeAt(hiveId) - 1);
+    const left = this.activeAt(hiveId) - 1;
+    if (left > 0) this.#active.set(hiveId, left);
+    else this.#active.delete(hiveId);
+    this.#followed -= 1;
     this.#deps.onEnd(id);
   }
 

@@ -74,6 +74,7 @@ export interface QueenState {
   forgetHive(hiveId: string): void;
   limits(): ReadonlyMap<string, KeptLimits>;
   keepLimits(hiveId: string, limits: KeptLimits): void;
+  forgetLimits(hiveId: string): void;
   /** Oldest first; `route` is null where the queen died before it was known. */
   jobs(): { readonly snapshot: Job; readonly route: KeptRoute | null }[];
   keepJob(job: Job): void;
@@ -102,6 +103,7 @@ function hiveTables(db: DatabaseSync) {
   );
   const forgetHive = db.prepare('DELETE FROM hives WHERE hive_id = ?');
   const limits = db.prepare('SELECT hive_id, limits FROM limits');
+  const forgetLimits = db.prepare('DELETE FROM limits WHERE hive_id = ?');
   const keepLimits = db.prepare('INSERT OR REPLACE INTO limits (hive_id, limits) VALUES (?, ?)');
   return {
     hives: () =>
@@ -115,6 +117,7 @@ function hiveTables(db: DatabaseSync) {
     limits: () =>
       new Map(limits.all().map((row) => [String(row['hive_id']), JSON.parse(String(row['limits'])) as KeptLimits])),
     keepLimits: (hiveId: string, kept: KeptLimits) => void keepLimits.run(hiveId, JSON.stringify(kept)),
+    forgetLimits: (hiveId: string) => void forgetLimits.run(hiveId),
   };
 }
 

@@ -49,6 +49,7 @@ function limitsWith(budget: number | null): FleetLimits {
     },
     remembered: kept,
     remember: (hiveId, limits) => kept.set(hiveId, limits),
+    forget: (hiveId) => kept.delete(hiveId),
     onSettings: () => {},
     log: { warn: () => {} },
     budget,
@@ -206,5 +207,20 @@ describe('the limits of a hive', () => {
     has.set('a', { max_bandwidth: 20, max_concurrent_downloads: 3 });
     await next.arrived(hiveNamed('a'));
     expect(limitOf('a')).toBe(20);
+  });
+});
+
+describe('a hive that is forgotten', () => {
+  it('leaves nothing behind: names that come and go do not fill the memory', async () => {
+    const limits = limitsWith(null);
+    for (let count = 0; count < 100; count += 1) {
+      addHive(`hive-${count}`, 5_000);
+      const hive = hives.at(-1);
+      if (hive) await limits.arrived(hive);
+      hives.pop();
+      expect([...kept.keys()]).toEqual([`hive-${count}`]);
+      limits.forget(`hive-${count}`);
+    }
+    expect(kept.size).toBe(0);
   });
 });

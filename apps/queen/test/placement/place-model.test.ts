@@ -86,6 +86,15 @@ describe('a model without a wish for a hive', () => {
     expect((await place([full, roomy], { full: held })).names).toEqual(['full']);
   });
 
+  it('of another source than a hub is a matter of the disk where that is written', async () => {
+    const hubIsFull = hiveNamed('hub-full', { free_bytes: 1, other_free_bytes: GIB, active_downloads: 9 });
+    const otherIsFull = hiveNamed('other-full', { free_bytes: GIB, other_free_bytes: GIB - 1 });
+    const url = 'https://example.com/x.gguf';
+    expect((await place([hubIsFull, otherIsFull], {}, url)).names).toEqual(['hub-full']);
+    expect((await place([hubIsFull, otherIsFull])).names).toEqual(['other-full']);
+    await expect(place([otherIsFull], {}, url)).rejects.toMatchObject({ code: 'DISK_FULL' });
+  });
+
   it('is refused where no hive is online, and where none has room', async () => {
     await expect(place([hiveNamed('away', { online: false })])).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
     await expect(

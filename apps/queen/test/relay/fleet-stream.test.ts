@@ -49,6 +49,20 @@ describe('the stream of the fleet', () => {
     expect(stream.channel.accepts('any.1')).toBe('attach');
   });
 
+  it('begins no faster than its reader takes it, with each download as it stands by then', async () => {
+    progress(a, 1);
+    progress(b, 1);
+    const slow = readSlowly(stream.channel, { isStopped: true });
+    const quick = readChannel(stream.channel);
+    expect(slow.lines).toEqual([]);
+    progress(a, 2);
+    notice(a, 'now');
+    await watch.waitFor(() => quick.length === 4, 'everything for the quick one');
+    slow.goOn();
+    expect(slow.lines).toEqual(['progress b1', 'progress a2', 'notice now']);
+    expect(slow.overdue).toBe(0);
+  });
+
   it('skips a slow reader to the newest of each download, and no notice and no end', async () => {
     const slow = readSlowly(stream.channel);
     const quick = readChannel(stream.channel);

@@ -47,6 +47,7 @@ beforeEach(async () => {
     fleetStream: new FleetStream(hub),
     onOpen: (downloadId, hiveId) => void places.push(`${downloadId === id} at ${hiveId}`),
     onEnd: (downloadId) => void places.push(`${downloadId === id} ended`),
+    maxFollowed: 3,
   });
 });
 afterEach(async () => {
@@ -62,6 +63,26 @@ function open(): Channel {
 const progress = (bytes: number) => JSON.stringify({ download_id: id, hive_id: 'hive-a', bytes });
 
 describe('the relay', () => {
+  it('follows so many downloads and no more, until one has ended', async () => {
+    const upstream = hive.channel();
+    hive.serve(path, upstream);
+    const lines = read(open());
+    for (const other of [newDownloadId(), newDownloadId()]) {
+      hive.serve(pathOf(hiveRoutes.streamDownload, { id: other }), hive.channel());
+      relay.open('hive-b', other);
+    }
+    expect(relay.isFull).toBe(true);
+    const late = newDownloadId();
+    expect(() => relay.open('hive-a', late)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }));
+    expect([relay.activeAt('hive-a'), relay.hiveOf(late)]).toEqual([1, undefined]);
+    await hive.waitFor(() => hive.requests.length === 3, 'the upstreams');
+    upstream.publish({ event: 'complete', data: progress(1) }, 'terminal');
+    await hive.waitFor(() => lines.includes('end'), 'the end of one');
+    expect([relay.activeAt('hive-a'), relay.isFull]).toEqual([0, false]);
+    relay.open('hive-a', late);
+    expect(relay.isFull).toBe(true);
+  });
+
   it('gives every reader the same over one upstream, with the queen and the hive named once', async () => {
     const upstream = hive.channel();
     hive.serve(path, upstream);

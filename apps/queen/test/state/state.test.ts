@@ -108,6 +108,8 @@ describe('the state of a queen', () => {
     const limits = { wanted: { max_bandwidth: null }, own: 5, given: [7, null] };
     inOneLife((state) => {
       state.keepLimits('hive-a', limits);
+      state.keepLimits('hive-b', limits);
+      state.forgetLimits('hive-b');
       state.keepCancel({ job_id, hive_id: 'hive-a', partial: 'discard' });
       state.keepCancel({ job_id, hive_id: 'hive-b', partial: 'keep' });
       state.forgetCancel({ job_id, hive_id: 'hive-b' });

@@ -11,8 +11,11 @@ export interface FakeHive {
   readonly requests: readonly IncomingMessage[];
   /** Told of each request as it comes. */
   onRequest: (request: IncomingMessage) => void;
-  /** What answers a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON. */
-  serve(path: string, answer: Channel | number | Json): void;
+  /**
+   * What answers a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON,
+   * 'nothing' never.
+   */
+  serve(path: string, answer: Channel | number | Json | 'nothing'): void;
   /** Says at `/v1/info` who it is. */
   beKnownAs(hiveId: string): void;
   channel(): Channel;
@@ -30,7 +33,7 @@ export interface Json {
 export async function startFakeHive(port = 0): Promise<FakeHive> {
   const hub = createStreamHub();
   let hive: FakeHive;
-  const answers = new Map<string, Channel | number | Json>();
+  const answers = new Map<string, Channel | number | Json | 'nothing'>();
   const requests: IncomingMessage[] = [];
   const sockets = new Set<Socket>();
   const watch = createWatch(() => requests.map(({ url }) => url).join('\n'));
@@ -39,6 +42,7 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
     hive.onRequest(request);
     watch.poke();
     const answer = answers.get(`${request.method} ${request.url}`) ?? answers.get(request.url ?? '') ?? 404;
+    if (answer === 'nothing') return;
     if (typeof answer === 'number') {
       response.writeHead(answer).end();
       return;

@@ -18,11 +18,11 @@ export interface SlowReader {
   leave(): void;
 }
 
-/** A reader of a channel that takes bytes when it is told to. */
-export function readSlowly(channel: Channel): SlowReader {
+/** A reader of a channel that takes bytes when it is told to; `isStopped`: not even the first after the greeting. */
+export function readSlowly(channel: Channel, { isStopped: isStoppedAtFirst = false } = {}): SlowReader {
   const lines: string[] = [];
   const listeners = { drain: () => {}, close: () => {} };
-  let isStopped = false;
+  let isStopped = isStoppedAtFirst;
   let isFull = false;
   let overdue = 0;
   let isClosed = false;

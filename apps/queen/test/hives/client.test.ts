@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { modelIdOf, newDownloadId, newJobId } from '@rbee/contract';
+import { Agent } from 'undici';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHiveClient, type HiveClient } from '../../src/hives/client.ts';
+
+// Goal: no request to a hive waits without an end, whatever is at its address. Method: a server that is silent in several
+// ways, and deadlines that are short; without them each test would wait for the time-out of the runner.
+
+const SHORT_MS = 100;
+/** What a keeper waits for the queen's own answer. */
+const PATIENCE_OF_CLIENTS_MS = 60_000;
+
+let server: Server;
+let dispatcher: Agent;
+let silence: (response: ServerResponse) => void;
+let limitsMs: number[];
+let client: HiveClient;
+let hive: { hive_id: string; hive_url: string };
+
+beforeEach(async () => {
+  server = createServer((request, response) => {
+    request.resume();
+    silence(response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  hive = { hive_id: 'hive-a', hive_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  dispatcher = new Agent({ bodyTimeout: 0 });
+  limitsMs = [];
+  const deadline = (ms: number) => {
+    limitsMs.push(ms);
+    return AbortSignal.timeout(SHORT_MS);
+  };
+  client = createHiveClient({ dispatcher, token: null, deadline });
+});
+afterEach(async () => {
+  await dispatcher.destroy();
+  server.closeAllConnections();
+  server.close();
+});
+
+const id = newDownloadId(1);
+const modelId = modelIdOf('hf:org/repo@main::file=x.gguf');
+
+/** Every request that a queen makes, by its name. */
+const REQUESTS: Readonly<Record<Exclude<keyof HiveClient, 'headers'>, () => Promise<unknown>>> = {
+  createJob: () => client.createJob(hive, { operation: 'model_list' }),
+  cancelJob: () => client.cancelJob(hive, newJobId(), 'keep'),
+  getDownload: () => client.getDownload(hive, id),
+  pauseDownload: () => client.pauseDownload(hive, id),
+  resumeDownload: () => client.resumeDownload(hive, id),
+  patchDownload: () => client.patchDownload(hive, id, { priority: 1 }),
+  retryDownload: () => client.retryDownload(hive, id),
+  removeDownload: () => client.removeDownload(hive, id),
+  clearDownloads: () => client.clearDownloads(hive, {}),
+  listDownloads: () => client.listDownloads(hive, {}),
+  getSettings: () => client.getSettings(hive),
+  patchSettings: () => client.patchSettings(hive, { max_bandwidth: 1 }),
+  listModels: () => client.listModels(hive),
+  getModel: () => client.getModel(hive, modelId),
+  removeModel: () => client.removeModel(hive, modelId),
+  identify: () => client.identify(hive.hive_url, 1_000),
+};
+
+describe('a request to a hive', () => {
+  it.each(Object.entries(REQUESTS))('%s ends where the hive takes it and is silent', async (name, ask) => {
+    silence = () => {};
+    if (name === 'identify') expect(await ask()).toBeNull();
+    else await expect(ask()).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
+    expect(limitsMs).toHaveLength(1);
+    expect(limitsMs[0]).toBeLessThanOrEqual(PATIENCE_OF_CLIENTS_MS);
+  });
+
+  it.each([
+    ['no body', (response: ServerResponse) => response.writeHead(200).flushHeaders()],
+    ['a body drop by drop', drip],
+  ])('ends where the hive sends the head of an answer and %s', async (_what, silent) => {
+    silence = silent;
+    await expect(client.listModels(hive)).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
+  });
+
+  it('ends where the answer has no end', async () => {
+    silence = pour;
+    const patient = createHiveClient({ dispatcher, token: null, deadline: () => new AbortController().signal });
+    await expect(patient.listModels(hive)).rejects.toMatchObject({
+      message: 'the hive hive-a cannot be asked: its answer has no end',
+    });
+  });
+});
+
+/** A byte now and then: what counts from one byte to the next would never end it. */
+function drip(response: ServerResponse): void {
+  const timer = setInterval(() => response.write(' '), SHORT_MS / 10);
+  response.writeHead(200).once('close', () => clearInterval(timer));
+}
+
+function pour(response: ServerResponse): void {
+  while (response.write('x'.repeat(65_536)));
+  response.once('drain', () => pour(response));
+}

@@ -1,0 +1,81 @@
+import { type JobId, newJobId, RbeeError } from '@rbee/contract';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Undelivered } from '../../src/jobs/undelivered.ts';
+import type { KeptCancel } from '../../src/state/state.ts';
+import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
+
+// Goal: cancels that wait for their hives are bounded, and a hive that is back is told one after the other. Method: a
+// hive that answers as it is told to, and a state that is a list.
+
+const LIMIT = 1_000;
+
+let kept: KeptCancel[];
+let told: JobId[];
+/** How many more cancels the hive takes before it is silent. */
+let room: number;
+let atOnce: number;
+let mostAtOnce: number;
+let warnings: string[];
+
+beforeEach(() => {
+  kept = [];
+  told = [];
+  room = Number.POSITIVE_INFINITY;
+  atOnce = 0;
+  mostAtOnce = 0;
+  warnings = [];
+});
+
+function create(): Undelivered {
+  return new Undelivered({
+    fleet: fleetOf(hiveNamed('hive-a'), hiveNamed('hive-b')),
+    client: {
+      async cancelJob(_hive, job_id) {
+        atOnce += 1;
+        mostAtOnce = Math.max(mostAtOnce, atOnce);
+        await Promise.resolve();
+        atOnce -= 1;
+        if (told.length >= room) throw new RbeeError('HIVE_UNAVAILABLE', 'silent');
+        told.push(job_id);
+        return { job_id, status: 'cancelled', downloads: [] };
+      },
+    },
+    state: {
+      cancels: () => [...kept],
+      keepCancel: (cancel) => void kept.push(cancel),
+      forgetCancel({ job_id }) {
+        kept = kept.filter((cancel) => cancel.job_id !== job_id);
+      },
+    },
+    log: { info: () => {}, warn: (_, message) => warnings.push(message) },
+  });
+}
+
+const cancelOf = (hive_id: string): KeptCancel => ({ job_id: newJobId(), hive_id, partial: 'keep' });
+
+describe('cancels that could not be delivered', () => {
+  it('are bounded in number, also those of an earlier life: the oldest are given up, and the log says so', () => {
+    const cancels = Array.from({ length: LIMIT + 2 }, () => cancelOf('hive-a'));
+    kept = cancels.slice(0, LIMIT + 1);
+    const undelivered = create();
+    expect(kept).toEqual(cancels.slice(1, LIMIT + 1));
+    for (const cancel of cancels.slice(LIMIT + 1)) undelivered.add(cancel);
+    expect(kept).toEqual(cancels.slice(2));
+    expect(cancels.map(({ job_id }) => undelivered.has(job_id, 'hive-a')).filter(Boolean)).toHaveLength(LIMIT);
+    expect(warnings).toHaveLength(2);
+  });
+
+  it('are told one after the other, until the hive is silent again; its other beats meanwhile start nothing', async () => {
+    const undelivered = create();
+    const cancels = Array.from({ length: 10 }, () => cancelOf('hive-a'));
+    for (const cancel of [...cancels, cancelOf('hive-b')]) undelivered.add(cancel);
+    room = 4;
+    await Promise.all([undelivered.deliverAll('hive-a'), undelivered.deliverAll('hive-a')]);
+    expect(told).toEqual(cancels.slice(0, 4).map(({ job_id }) => job_id));
+    expect(warnings).toHaveLength(1);
+    room = Number.POSITIVE_INFINITY;
+    await undelivered.deliverAll('hive-a');
+    expect(told).toEqual(cancels.map(({ job_id }) => job_id));
+    expect([mostAtOnce, kept.length]).toEqual([1, 1]);
+  });
+});
