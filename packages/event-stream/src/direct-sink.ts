@@ -8,7 +8,7 @@ import type { Sink } from './sink.ts';
  * They go to the lower half of the socket's stream, `_write`, which hands them to the kernel: its upper half, a queue with its own books,
  * costs as much as all the rest of a delivery that is not the kernel's. What that half is for is done here: there is never more than one
  * write on its way, none overtakes what waits in the queue, and an error closes the connection. It also tells more: `write` answers false
- * when the kernel has not taken all, and for no other reason.
+ * when the kernel has not taken all, and for no other reason. A socket of TLS has no such half: see `QueuedSink`.
  */
 export class DirectSink implements Sink {
   readonly #response: ServerResponse;

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { parseEvents } from './parse-events.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -21,8 +22,9 @@ export interface RawClient {
   waitForText(text: string): Promise<void>;
 }
 
-export async function openRawClient(port: number): Promise<RawClient> {
-  const socket = connect(port, '127.0.0.1');
+/** `ca`: over TLS, and what it trusts. */
+export async function openRawClient(port: number, ca?: string): Promise<RawClient> {
+  const socket = ca === undefined ? connect(port, '127.0.0.1') : connectTls({ port, host: '127.0.0.1', ca });
   const chunks: Buffer[] = [];
   let isClosed = false;
   socket.on('data', (chunk) => chunks.push(chunk));
@@ -30,7 +32,7 @@ export async function openRawClient(port: number): Promise<RawClient> {
   socket.on('close', () => {
     isClosed = true;
   });
-  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  await new Promise<void>((resolve) => socket.once(ca === undefined ? 'connect' : 'secureConnect', resolve));
   const bytes = () => {
     const all = Buffer.concat(chunks);
     chunks.splice(0, chunks.length, all);

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Channel } from '../../src/channel.ts';
 import { createResponseSink, SSE_HEADERS } from '../../src/response-sink.ts';
@@ -18,22 +19,29 @@ export interface StreamServer {
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => void;
 
+/** Of a server over TLS, in PEM. */
+export interface ServerIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** A real server on a free port of the loopback interface. `count` numbers its requests from 1. */
-export async function startServer(handler: Handler): Promise<StreamServer> {
+export async function startServer(handler: Handler, identity: ServerIdentity | null = null): Promise<StreamServer> {
   const sockets: Socket[] = [];
   const requests: IncomingMessage[] = [];
-  const server = createServer((request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     requests.push(request);
     handler(request, response, requests.length);
-  });
-  server.on('connection', (socket) => {
+  };
+  const server = identity === null ? createServer(onRequest) : createTlsServer(identity, onRequest);
+  server.on(identity === null ? 'connection' : 'secureConnection', (socket: Socket) => {
     sockets.push(socket);
     socket.on('close', () => sockets.splice(sockets.indexOf(socket), 1));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `http${identity === null ? '' : 's'}://127.0.0.1:${port}/`,
     port,
     server,
     sockets,
