@@ -193,6 +193,18 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
     for (const client of clients) expect(client.ids()).toEqual(['e.1']);
   });
 
+  it('is not followed to where it is plain', async () => {
+    const plain = await startServer((_request, response) => void response.writeHead(200, SSE_HEADERS).end());
+    cleanups.push(plain.close);
+    const server = await serve((_request, response) => void response.writeHead(302, { location: plain.url }).end());
+    const dispatcher = new Agent({ connect: { ca: identity.cert }, allowH2: false });
+    cleanups.push(() => dispatcher.destroy());
+    const signal = AbortSignal.timeout(15_000);
+    const followed = follow({ url: server.url, events: [], signal, dispatcher, isTerminal: () => true, onEvent() {} });
+    await expect(followed).rejects.toMatchObject({ name: 'FollowError', status: 302 });
+    expect(plain.requests).toEqual([]);
+  });
+
   it('is followed to its end by who trusts the certificate, and by nobody else', async () => {
     const { hub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
