@@ -86,8 +86,9 @@ function parseHives(text: string): readonly FixedHive[] {
     const url = rest.join('=').replace(/\/+$/, '');
     if (!hiveIdSchema.safeParse(name).success)
       throw new Error(`"${name}" is not a name of letters, digits, ".", "_" and "-"`);
-    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-      throw new Error(`"${name}" has no http or https URL`);
+    const parsed = URL.parse(url);
+    if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw new Error(`"${name}" has no http or https URL`);
+    if (parsed.username !== '' || parsed.password !== '') throw new Error(`the URL of "${name}" carries credentials`);
     return { name, url };
   });
   if (new Set(hives.map(({ name }) => name)).size !== hives.length) throw new Error('two hives have the same name');
