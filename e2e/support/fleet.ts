@@ -73,6 +73,11 @@ export async function startDaemon(kind: 'hive' | 'queen', args: readonly string[
   return { program, url: String(line.json?.['url']) };
 }
 
+/** Runs the keeper without a terminal. */
+export function startKeeper(args: readonly string[], env: Env): Promise<Program> {
+  return startProgram({ command: process.execPath, args: [BIN.keeper, ...args], env });
+}
+
 export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const hub = await startHub(options.hub);
   const folder = await tempDir();
@@ -119,8 +124,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     addHive,
     restart,
     restartQueen,
-    keeper: (args, env = {}) =>
-      startProgram({ command: process.execPath, args: [BIN.keeper, ...args], env: { ...keeperEnv, ...env } }),
+    keeper: (args, env = {}) => startKeeper(args, { ...keeperEnv, ...env }),
     keeperInTerminal: (args, size = {}) =>
       openTerminal({ command: process.execPath, args: [BIN.keeper, ...args], env: keeperEnv, ...size }),
     async close() {

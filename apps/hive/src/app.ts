@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import { type HiveInfo, systemClock, toSeconds } from '@rbee/contract';
-import { createLogger, createServer, fingerprint, openStateDb, type Running, settingsInForce } from '@rbee/daemon';
+import {
+  createLogger,
+  createServer,
+  fingerprint,
+  openStateDb,
+  type Running,
+  readTls,
+  settingsInForce,
+} from '@rbee/daemon';
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
@@ -45,6 +53,7 @@ const GGUF_HEADER_TIMEOUT_MS = 15_000;
 export async function startHive(settings: HiveSettings): Promise<Running> {
   const clock = systemClock;
   const startedAtMs = clock.now();
+  const tls = readTls(settings);
   const hiveId = settings.id;
   const logger = createLogger({ name: 'rbee-hive', level: settings.logLevel });
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
@@ -71,7 +80,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     allowPrivate: settings.allowPrivateSources,
     reads: pool.reads,
   });
-  const queenDispatcher = new Agent();
+  const queenDispatcher = new Agent({ allowH2: false });
 
   const { retryAttempts: attempts, retryBaseDelayMs: baseDelayMs } = settings;
   const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs, maxConnections } = settings;
@@ -136,7 +145,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   });
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
-  const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION });
+  const app = await createServer({ logger, hub, access, tls, title: 'rbee hive', version: VERSION });
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: settings.allowedSources });

@@ -15,6 +15,7 @@ import {
   setting,
   someOf,
   text,
+  tlsSettings,
   toggle,
   url,
 } from '@rbee/daemon';
@@ -35,6 +36,7 @@ export const hiveSettings = {
     max: 65_535,
     doc: 'port to listen on; 0 takes a free one',
   }),
+  ...tlsSettings(HIVE_PREFIX),
   id: setting({
     env: 'RBEE_HIVE_ID',
     defaultText: 'host name',

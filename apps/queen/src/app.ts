@@ -7,6 +7,7 @@ import {
   type Logger,
   openStateDb,
   type Running,
+  readTls,
   settingsInForce,
 } from '@rbee/daemon';
 import { createStreamHub } from '@rbee/event-stream';
@@ -39,6 +40,7 @@ const LAST_ANSWERS_MS = 3_000;
 export async function startQueen(settings: QueenSettings): Promise<Running> {
   const clock = systemClock;
   const startedAtMs = clock.now();
+  const tls = readTls(settings);
   const queenId = settings.id;
   const logger = createLogger({ name: 'rbee-queen', level: settings.logLevel });
   const state = openState(settings.stateDir, logger);
@@ -135,8 +137,8 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
       settings: { ...settingsInForce(queenSettings, settings, QUEEN_PREFIX), max_bandwidth: limits.budget },
     };
   };
-  const access = { apiToken: settings.apiToken };
-  const app = await createServer({ logger, hub, access, title: 'rbee queen', version: VERSION });
+  const access = { apiToken: settings.apiToken, hivesToken: settings.hivesToken };
+  const app = await createServer({ logger, hub, access, tls, title: 'rbee queen', version: VERSION });
   addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });

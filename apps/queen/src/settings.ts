@@ -11,6 +11,7 @@ import {
   secret,
   setting,
   text,
+  tlsSettings,
 } from '@rbee/daemon';
 
 export const QUEEN_PREFIX = 'RBEE_QUEEN_';
@@ -31,6 +32,7 @@ export const queenSettings = {
     max: 65_535,
     doc: 'port to listen on; 0 takes a free one',
   }),
+  ...tlsSettings(QUEEN_PREFIX),
   id: text({
     env: 'RBEE_QUEEN_ID',
     fallback: 'queen-1',
@@ -59,7 +61,12 @@ export const queenSettings = {
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     minLength: MIN_TOKEN_LENGTH,
-    doc: `what clients and hives must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
+    doc: `what clients must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
+  }),
+  hivesToken: secret({
+    env: 'RBEE_QUEEN_TOKEN',
+    minLength: MIN_TOKEN_LENGTH,
+    doc: `what hives may send to register, and for nothing else, ${MIN_TOKEN_LENGTH} characters or more; without it they send what clients send`,
   }),
   hiveToken: secret({ env: 'RBEE_HIVE_TOKEN', doc: 'what the queen sends to hives' }),
   logLevel: oneOf({ env: 'RBEE_LOG_LEVEL', choices: LOG_LEVELS, fallback: 'info', doc: 'least level that is logged' }),
@@ -79,8 +86,9 @@ function parseHives(text: string): readonly FixedHive[] {
     const url = rest.join('=').replace(/\/+$/, '');
     if (!hiveIdSchema.safeParse(name).success)
       throw new Error(`"${name}" is not a name of letters, digits, ".", "_" and "-"`);
-    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-      throw new Error(`"${name}" has no http or https URL`);
+    const parsed = URL.parse(url);
+    if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw new Error(`"${name}" has no http or https URL`);
+    if (parsed.username !== '' || parsed.password !== '') throw new Error(`the URL of "${name}" carries credentials`);
     return { name, url };
   });
   if (new Set(hives.map(({ name }) => name)).size !== hives.length) throw new Error('two hives have the same name');

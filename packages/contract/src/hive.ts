@@ -90,5 +90,14 @@ export type Hive = z.infer<typeof hiveSchema>;
 export const hiveListSchema = z.object({ hives: z.array(hiveSchema) });
 
 /** The body of `POST /v1/hive/ready`. */
-export const hiveReadySchema = z.strictObject({ hive_id: hiveIdSchema, hive_url: z.url({ protocol: /^https?$/ }) });
+export const hiveReadySchema = z.strictObject({
+  hive_id: hiveIdSchema,
+  // It is listed to everybody who may ask, so no name or password may be in it.
+  hive_url: z.url({ protocol: /^https?$/ }).refine((url) => !hasCredentials(url), 'a URL without credentials'),
+});
 export type HiveReady = z.infer<typeof hiveReadySchema>;
+
+function hasCredentials(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && (url.username !== '' || url.password !== '');
+}

@@ -57,6 +57,8 @@ export interface Route {
   readonly stream?: true;
   /** Never needs a token. */
   readonly open?: true;
+  /** Takes the token of hives too, where they have one of their own. */
+  readonly forHives?: true;
 }
 
 const jobParams = z.object({ id: jobIdSchema });
@@ -365,6 +367,7 @@ export const queenRoutes = {
     summary: 'A hive says that it is there',
     body: hiveReadySchema,
     success: { status: 200, body: hiveSchema },
+    forHives: true,
   },
 } as const satisfies Record<string, Route>;
 

@@ -1,4 +1,5 @@
 export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENGTH } from './access.ts';
+export { connectionProblem } from './connection-problem.ts';
 export { createLogger, LOG_LEVELS, type Logger } from './logger.ts';
 export { pageOf } from './page.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
@@ -27,3 +28,4 @@ export {
   settingsInForce,
 } from './settings.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';
+export { readTls, type TlsIdentity, tlsProblems, tlsSettings } from './tls.ts';

@@ -3,6 +3,7 @@ import { helpText } from './help.ts';
 import type { Logger } from './logger.ts';
 import { readSettings, SettingsError, type SettingsOf, type SettingsTable } from './settings.ts';
 import { endOnSignal } from './shutdown.ts';
+import { type TlsFiles, tlsProblems } from './tls.ts';
 
 /** EX_CONFIG of sysexits.h: bad settings, nothing was started. */
 const EXIT_BAD_SETTINGS = 78;
@@ -25,7 +26,7 @@ export interface DaemonDefinition<Table extends SettingsTable> {
   readonly start: (settings: SettingsOf<Table>) => Promise<Running>;
 }
 
-interface Common {
+interface Common extends TlsFiles {
   readonly host: string;
   readonly apiToken: string | null;
 }
@@ -39,8 +40,9 @@ export async function runDaemon<Table extends SettingsTable>(
   try {
     const input = { argv: process.argv.slice(2), env: process.env, prefix };
     const invocation = readSettings(table, input, (values) => {
-      const { host, apiToken = null } = values as Partial<Common>;
-      return host === undefined ? null : bindProblem(host, apiToken);
+      const { host, apiToken = null, ...tls } = values as Partial<Common>;
+      const bind = host === undefined ? null : bindProblem(host, apiToken);
+      return [...(bind === null ? [] : [bind]), ...tlsProblems(tls)];
     });
     if (invocation.kind === 'help') return void process.stdout.write(helpText(program, purpose, table, prefix));
     if (invocation.kind === 'version') return void process.stdout.write(`${program} ${version}\n`);

@@ -16,10 +16,13 @@ import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
 import { clientOf } from './client-address.ts';
 import { installErrorReplies } from './error-reply.ts';
+import type { TlsIdentity } from './tls.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 /** A client that sends its request slower than this is let go. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** And so is one that does not come to an end with its TLS handshake. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_PARAM_LENGTH = 128;
 /** What a client waits that finds no room for its stream. */
 const STREAM_RETRY_AFTER_MS = 5_000;
@@ -28,7 +31,9 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 export interface ServerDeps {
   readonly logger: FastifyBaseLogger;
   readonly hub: StreamHub;
-  readonly access: AccessPolicy;
+  readonly access: Omit<AccessPolicy, 'isTls'>;
+  /** null or nothing = plain HTTP. */
+  readonly tls?: TlsIdentity | null;
   /** For the OpenAPI page. */
   readonly title: string;
   readonly version: string;
@@ -53,7 +58,11 @@ export interface RouteInput<R extends Route> {
  * and `GET /openapi.json` made from the routes' own schemas. Closing it ends its streams first.
  */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const app = fastify({
+  const { tls = null } = deps;
+  const access: AccessPolicy = { ...deps.access, isTls: tls !== null };
+  const app: FastifyInstance = fastify({
+    // The type knows servers with TLS and without apart, which are used alike.
+    ...((tls === null ? {} : { https: { ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } }) as object),
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: BODY_LIMIT_BYTES,
@@ -72,8 +81,11 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   installErrorReplies(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    checkOrigin(request.headers, deps.access);
-    if (!request.routeOptions.config.open) checkToken(request.headers, deps.access);
+    // What answers is never a script or a page, whatever a browser takes it for.
+    reply.header('x-content-type-options', 'nosniff');
+    checkOrigin(request.headers, access);
+    const { open, forHives } = request.routeOptions.config;
+    if (!open) checkToken(request.headers, access, forHives);
   });
   // The streams must end before the server waits for its connections, or closing it would wait for ever; and so must a
   // connection that is being answered, which would else stay open for the client's next request.
@@ -164,6 +176,7 @@ function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {
     url: route.path,
     config: {
       ...(route.open === undefined ? {} : { open: route.open }),
+      ...(route.forHives === undefined ? {} : { forHives: route.forHives }),
       ...(route.missing === undefined ? {} : { missing: route.missing }),
     },
     schema: {
@@ -191,5 +204,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Never needs a token. */
     open?: true;
+    /** Takes the token of hives too. */
+    forHives?: true;
   }
 }

@@ -29,8 +29,8 @@ export interface SettingsInput {
   readonly prefix: string;
 }
 
-/** What is wrong with settings that are each right by themselves; null where nothing is. A value that is bad is missing. */
-type Check<Table extends SettingsTable> = (values: Partial<SettingsOf<Table>>) => string | null;
+/** All that is wrong with settings that are each right by themselves. A value that is bad is missing. */
+type Check<Table extends SettingsTable> = (values: Partial<SettingsOf<Table>>) => readonly string[];
 
 /** What a settings table is called with beside its own flags. */
 export type Invocation<Table extends SettingsTable> =
@@ -38,9 +38,13 @@ export type Invocation<Table extends SettingsTable> =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
-/** The flag of a setting: `RBEE_HIVE_PORT` is `--port`, `RBEE_API_TOKEN` is `--api-token`, `HF_TOKEN` is `--hf-token`. */
+/**
+ * The flag of a setting: `RBEE_HIVE_PORT` is `--port`, `RBEE_API_TOKEN` is `--api-token`, `HF_TOKEN` is `--hf-token`. A token
+ * always says whose it is: `RBEE_QUEEN_TOKEN` is `--queen-token`, also at a queen.
+ */
 export function flagOf(env: string, prefix: string): string {
-  const name = env.startsWith(prefix) ? env.slice(prefix.length) : env.replace(/^RBEE_/, '');
+  const name =
+    env.startsWith(prefix) && env !== `${prefix}TOKEN` ? env.slice(prefix.length) : env.replace(/^RBEE_/, '');
   return name.toLowerCase().replaceAll('_', '-');
 }
 
@@ -56,7 +60,7 @@ export function keyOf(env: string, prefix: string): string {
 export function readSettings<Table extends SettingsTable>(
   table: Table,
   input: SettingsInput,
-  check: Check<Table> = () => null,
+  check: Check<Table> = () => [],
 ): Invocation<Table> {
   const problems: string[] = [];
   const flags = readFlags(table, input, problems);
@@ -78,8 +82,7 @@ export function readSettings<Table extends SettingsTable>(
       problems.push(`${found?.[0] ?? setting.env}: ${setting.secret ? secretProblem(error) : problemOf(error)}`);
     }
   }
-  const together = check(values as Partial<SettingsOf<Table>>);
-  if (together !== null) problems.push(together);
+  problems.push(...check(values as Partial<SettingsOf<Table>>));
   if (problems.length > 0) throw new SettingsError(problems);
   return { kind: 'run', settings: values as SettingsOf<Table> };
 }

@@ -1,24 +1,21 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type { Sink } from './sink.ts';
 
 /**
  * A response with chunked HTTP/1.1: ready-made chunks go to the socket itself, where `response.write` would make three writes of each.
  *
- * On a plain socket with nothing waiting they go to the lower half of its stream, `_write`, which hands them to the kernel: the upper
+ * With nothing waiting there they go to the lower half of its stream, `_write`, which hands them to the kernel: the upper
  * half, a queue with its own books, costs as much as all the rest of a delivery that is not the kernel's. Node keeps `_write` for the
  * stream itself, so it is used only where the upper half has nothing to lose by it: nothing is queued there that could be overtaken, and
  * what is queued behind a write on its way goes to the kernel after it, since libuv keeps the order. It also tells more: `write` answers
  * false when the kernel has not taken all, and for no other reason.
  *
- * Everything else takes the public way, `socket.write`: what comes while something waits, and all that is encrypted, for a TLS socket
- * takes one write at a time and ends the process at a second.
+ * What comes while something waits takes the public way, `socket.write`. A socket of TLS has no such lower half: see `QueuedSink`.
  */
 export class DirectSink implements Sink {
   readonly #response: ServerResponse;
   readonly #socket: Socket;
-  readonly #isPlain: boolean;
   #onDrain: (() => void) | null = null;
   /** A write of our own is on its way to the kernel. */
   #isWriting = false;
@@ -31,7 +28,6 @@ export class DirectSink implements Sink {
   constructor(response: ServerResponse, socket: Socket) {
     this.#response = response;
     this.#socket = socket;
-    this.#isPlain = !(socket instanceof TLSSocket) && !socket.connecting;
     this.#isOver = response.writableEnded;
     socket.setNoDelay(true);
   }
@@ -40,7 +36,7 @@ export class DirectSink implements Sink {
     const socket = this.#socket;
     // Not writable is also what the client has half closed.
     if (this.#isOver || !socket.writable) return false;
-    if (!this.#isPlain || this.#isWriting || socket.writableLength > 0) return this.#queue(chunked);
+    if (this.#isWriting || socket.writableLength > 0) return this.#queue(chunked);
     this.#isWriting = true;
     // The callback comes before `_write` returns when the kernel takes all of it, which is nearly always.
     socket._write(chunked, 'buffer' as BufferEncoding, this.#written);

@@ -81,6 +81,9 @@ function redirectTarget(location: string, from: URL, status: number): URL {
   const target = URL.parse(location, from.href);
   const isSane =
     target !== null && /^https?:$/.test(target.protocol) && target.username === '' && target.password === '';
+  if (isSane && from.protocol === 'https:' && target.protocol === 'http:') {
+    throw new FollowError('redirected from https to http', status, null);
+  }
   if (!isSane) throw new FollowError('redirected to an address that is none', status, null);
   return target;
 }

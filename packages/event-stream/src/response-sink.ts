@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { DirectSink } from './direct-sink.ts';
+import { QueuedSink } from './queued-sink.ts';
 import type { Sink } from './sink.ts';
 
 /** What every event stream answers with. Set before the status goes out; `Connection` is left to Node. */
@@ -19,7 +20,8 @@ export function createResponseSink(response: ServerResponse): Sink {
   if (response.req?.method === 'HEAD') response.end();
   // There is no socket while an earlier, pipelined request is being answered, and HTTP/1.0 and HTTP/2 have no chunks.
   const socket = response.chunkedEncoding === true ? response.socket : null;
-  return socket instanceof Socket ? new DirectSink(response, socket) : createPlainSink(response);
+  if (!(socket instanceof Socket)) return createPlainSink(response);
+  return isEncrypted(socket) ? new QueuedSink(response, socket) : new DirectSink(response, socket);
 }
 
 function createPlainSink(response: ServerResponse): Sink {
@@ -43,3 +45,6 @@ function createPlainSink(response: ServerResponse): Sink {
 }
 
 const isOpen = (response: ServerResponse): boolean => !response.destroyed && !response.writableEnded;
+
+// By its mark, since the class would load all of TLS for those who never use it.
+const isEncrypted = (socket: Socket): boolean => 'encrypted' in socket && socket.encrypted === true;

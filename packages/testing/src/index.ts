@@ -17,7 +17,7 @@ export {
   type TestRegistry,
 } from './registry/registry.ts';
 export { makeSampleGguf, type SampleGgufOptions } from './sample-gguf.ts';
-export { type Certificate, makeCertificate } from './servers/certificate.ts';
+export { type Authority, type Certificate, makeAuthority, makeCertificate } from './servers/certificate.ts';
 export {
   type FileServer,
   type FileServerName,

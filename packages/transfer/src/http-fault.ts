@@ -1,4 +1,4 @@
-import { RbeeError } from '@rbee/contract';
+import { RbeeError, tlsProblemOf } from '@rbee/contract';
 
 /** The headers of an answer as undici gives them: lower-case names, a list where one came more than once. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -65,7 +65,6 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
 const NAME_CODES: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA']);
 const TIMEOUT_CODES: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 const CUT_CODES = /^(E(CONNRESET|CONNABORTED|PIPE)$|HPE_|UND_ERR_)/;
-const TLS_CODES = /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|CRL_|EPROTO)/;
 /** What undici calls a wrong use of it: no fault of the network. */
 const BUG_CODES: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED']);
 
@@ -90,9 +89,10 @@ export function errorOfConnection(error: unknown, host: string): unknown {
     const hint = 'check the network and the proxy settings';
     return new RbeeError('SOURCE_UNAVAILABLE', `${host} cannot be reached (${code})`, { ...options, hint });
   }
-  if (TLS_CODES.test(code)) {
-    const hint = 'check the clock and the certificates (NODE_EXTRA_CA_CERTS)';
-    return new RbeeError('SOURCE_UNAVAILABLE', `no secure connection to ${host} (${code})`, { ...options, hint });
+  const tls = tlsProblemOf(code);
+  if (tls !== null) {
+    const message = `no secure connection to ${host}: ${tls.what}`;
+    return new RbeeError('SOURCE_UNAVAILABLE', message, { ...options, hint: tls.hint });
   }
   if (TIMEOUT_CODES.has(code)) {
     return new RbeeError('DOWNLOAD_TIMEOUT', `${host} does not answer (${code})`, options);

@@ -10,17 +10,23 @@ export function isRedirect(status: number): boolean {
 }
 
 /**
- * Where a redirect leads.
- * @throws RbeeError SOURCE_NOT_ALLOWED where it leads away from https or http, DOWNLOAD_FAILED where it leads nowhere
+ * Where a redirect leads. Which addresses may be reached is the dispatcher's matter; here is what a URL by itself may not be.
+ * @throws RbeeError SOURCE_NOT_ALLOWED where it leads away from https or http, from https to http, or to a URL with credentials,
+ *   DOWNLOAD_FAILED where it leads nowhere; the message names no more of the target than its scheme
  */
 export function nextHop(from: URL, headers: AnswerHeaders): URL {
   const location = headerOf(headers, 'location');
   const to = location === null ? null : URL.parse(location, from.href);
   if (to === null) throw new RbeeError('DOWNLOAD_FAILED', `${from.host} redirects to nowhere`);
   const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
-  if (!isSafe) {
-    const message = `${from.host} redirects from ${from.protocol} to ${to.protocol}//${to.host}, which is refused`;
-    throw new RbeeError('SOURCE_NOT_ALLOWED', message);
-  }
+  if (!isSafe) throw refused(`${from.host} redirects from ${from.protocol} to ${to.protocol}`);
+  if (to.username !== '' || to.password !== '') throw refused(`${from.host} redirects to a URL with credentials`);
+  to.hash = '';
   return to;
+}
+
+function refused(what: string): RbeeError {
+  return new RbeeError('SOURCE_NOT_ALLOWED', `${what}, which is refused`, {
+    hint: 'name the address that it should lead to',
+  });
 }

@@ -312,6 +312,8 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       test.each([
         ['file:///etc/passwd', 'SOURCE_NOT_ALLOWED'],
         ['ftp://127.0.0.1/x', 'SOURCE_NOT_ALLOWED'],
+        ['http://user:secret@127.0.0.1/x', 'SOURCE_NOT_ALLOWED'],
+        ['https://user@127.0.0.1/x', 'SOURCE_NOT_ALLOWED'],
         ['http://', 'DOWNLOAD_FAILED'],
       ])('to %s are refused', async (location, code) => {
         fixture.server.script(redirectTo(location));

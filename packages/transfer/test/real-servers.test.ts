@@ -337,7 +337,7 @@ const cells: readonly Cell[] = [
       const ending = await run({ url: `${server.tlsUrl}/files/none.bin` });
       expect(ending).toMatchObject({
         code: 'SOURCE_UNAVAILABLE',
-        error: { details: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, hint: expect.stringMatching(/certificates/) },
+        error: { details: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, hint: expect.stringMatching(/NODE_EXTRA_CA_CERTS/) },
       });
     },
   },

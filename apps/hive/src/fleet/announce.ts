@@ -1,4 +1,5 @@
 import { type Clock, fromErrorBody, type HiveReady, pathOf, queenRoutes } from '@rbee/contract';
+import { connectionProblem } from '@rbee/daemon';
 import { type Dispatcher, request } from 'undici';
 
 /** How often a hive says again that it is there: a queen that was away learns of it within this time. */
@@ -69,7 +70,8 @@ async function post(deps: AnnounceDeps, ready: HiveReady, signal: AbortSignal): 
     if (statusCode === 200) return null;
     return refusalOf(answer) ?? `it answers ${statusCode}`;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const { what, hint } = connectionProblem(error);
+    return hint === null ? what : `${what}: ${hint}`;
   }
 }
 

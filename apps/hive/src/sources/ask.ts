@@ -1,7 +1,6 @@
 import { RbeeError } from '@rbee/contract';
-import { errorOfConnection } from '@rbee/transfer';
+import { errorOfConnection, isRedirect, maxRedirects, nextHop } from '@rbee/transfer';
 import { type Dispatcher, request } from 'undici';
-import { isRedirect, MAX_REDIRECTS, nextHop, tooManyRedirects } from './hop.ts';
 import type { Headers } from './hub-error.ts';
 
 /** What every source asks with. */
@@ -57,7 +56,7 @@ export async function ask(asking: Asking, { method, url, headers = {}, signal }:
 export async function askFollowing(asking: Asking, question: Question): Promise<Answer> {
   let { url } = question;
   let { headers = {} } = question;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+  for (let hops = 0; hops <= maxRedirects; hops += 1) {
     const answer = await ask(asking, { ...question, url, headers });
     if (!isRedirect(answer.status)) return answer;
     discard(answer);
@@ -66,7 +65,7 @@ export async function askFollowing(asking: Asking, question: Question): Promise<
     if (to.origin !== url.origin) headers = withoutSecrets(headers);
     url = to;
   }
-  throw tooManyRedirects(question.url);
+  throw new RbeeError('DOWNLOAD_FAILED', `${question.url.host} redirects more than ${maxRedirects} times`);
 }
 
 /** Gives up a body that nobody reads. */

@@ -1,47 +1,18 @@
-import { type LookupAddress, lookup } from 'node:dns';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { type LookupAddress, lookup as systemLookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
 import { RbeeError } from '@rbee/contract';
 import type { ReadPool } from '@rbee/transfer';
 import { buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { isPrivateHost, isPublic as isPublicAddress } from './public-address.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-// What is not on the public Internet: IANA's special-purpose registries, the metadata address of clouds among them.
-const NOT_PUBLIC = new BlockList();
-for (const [network, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const) {
-  NOT_PUBLIC.addSubnet(network, bits, 'ipv4');
-}
-for (const [network, bits] of [
-  // IPv4 addresses in IPv6 clothes: compatible ones, those of NAT64, Teredo and 6to4.
-  ['::', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['2001::', 32],
-  ['2002::', 16],
-  ['100::', 64],
-  ['2001:db8::', 32],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
-] as const) {
-  NOT_PUBLIC.addSubnet(network, bits, 'ipv6');
-}
+/** All addresses of a name, as `dns.lookup` with `all` gives them. */
+export type LookUpAll = (
+  hostname: string,
+  options: object,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
 
 export interface GuardOptions {
   /** The hub's own origin, and the registry's, are exempt: whoever set them up meant them. What they redirect to is not. */
@@ -49,6 +20,8 @@ export interface GuardOptions {
   readonly allowPrivate: boolean;
   /** How sockets read: see `ReadPool`. */
   readonly reads?: ReadPool['reads'];
+  /** What names stand for, and which of it is public; default the system's resolver and the registries of IANA. */
+  readonly names?: { readonly lookUp: LookUpAll; readonly isPublic: (address: string) => boolean };
 }
 
 /**
@@ -58,9 +31,10 @@ export interface GuardOptions {
  */
 export function createSourceDispatcher(options: GuardOptions): Dispatcher {
   const { allowPrivate, exemptOrigins, reads } = options;
+  const names = options.names ?? { lookUp: lookUpAll, isPublic: isPublicAddress };
   const sockets = { ...reads, timeout: CONNECT_TIMEOUT_MS, allowH2: false };
   const open = buildConnector(sockets);
-  const guarded = buildConnector({ ...sockets, lookup: publicLookup } as never);
+  const guarded = buildConnector({ ...sockets, lookup: publicOnly(names) } as never);
   const isOpen = (origin: string) => allowPrivate || exemptOrigins.has(origin);
   const connect: buildConnector.connector = (target, callback) => {
     if (isOpen(originOf(target))) return open(target, callback);
@@ -75,35 +49,30 @@ export function createSourceDispatcher(options: GuardOptions): Dispatcher {
   });
 }
 
-/** A host that is an address and not a public one, or that never is. */
-function isPrivateHost(hostname: string): boolean {
-  const bare = hostname.replace(/^\[|\]$/g, '');
-  if (isIP(bare) !== 0) return !isPublic(bare);
-  return /(?:^|\.)localhost\.?$/i.test(bare);
-}
-
-/** Whether an address, of either family, is on the public Internet. */
-export function isPublic(address: string): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return isPublic(mapped);
-  return !NOT_PUBLIC.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-}
-
 function originOf(target: buildConnector.Options): string {
   const { protocol, hostname, port } = target;
   return new URL(`${protocol}//${hostname}${port ? `:${port}` : ''}`).origin;
 }
 
-const publicLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error) return callback(error, '', 0);
-    const refused = addresses.find(({ address }) => !isPublic(address));
-    if (refused) return callback(notPublic(hostname), '', 0);
-    const [first] = addresses;
-    if (options.all) return callback(null, addresses);
-    return callback(null, first?.address ?? '', first?.family ?? 0);
-  });
-};
+const lookUpAll: LookUpAll = (hostname, options, callback) =>
+  systemLookup(hostname, { ...options, all: true }, callback);
+
+/**
+ * The lookup of a socket. It connects to what this answers and asks no second time, so a name that changes its mind after the check
+ * (DNS rebinding) gains nothing. One address that is not public among others spoils the name: the socket would try them in turn.
+ */
+export function publicOnly({ lookUp, isPublic }: NonNullable<GuardOptions['names']>): LookupFunction {
+  return (hostname, options, callback) => {
+    lookUp(hostname, options, (error, addresses) => {
+      if (error) return callback(error, '', 0);
+      if (addresses.some(({ address }) => !isPublic(address))) return callback(notPublic(hostname), '', 0);
+      // A socket that tries several addresses in turn asks for all of them, any other for one.
+      if (options.all) return callback(null, addresses);
+      const [first] = addresses;
+      return callback(null, first?.address ?? '', first?.family ?? 0);
+    });
+  };
+}
 
 function notPublic(host: string): RbeeError {
   return new RbeeError('SOURCE_NOT_ALLOWED', `${host} is not a public address`, {

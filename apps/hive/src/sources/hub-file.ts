@@ -1,7 +1,6 @@
 import { RbeeError } from '@rbee/contract';
-import type { Location } from '@rbee/transfer';
+import { isRedirect, type Location, maxRedirects, nextHop } from '@rbee/transfer';
 import { type Answer, type Asking, ask, discard, parseJson, readBody } from './ask.ts';
-import { isRedirect, MAX_REDIRECTS, nextHop } from './hop.ts';
 import { errorOfHub, type Headers, headerOf } from './hub-error.ts';
 
 /** A page of a tree has a thousand entries, which is well below this. */
@@ -31,7 +30,7 @@ export async function askForFile(
 ): Promise<FileAnswer> {
   let url = new URL(`${hub.endpoint}/${repo}/resolve/${encodePath(revision, true)}/${encodePath(path, false)}`);
   let commit: string | null = null;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+  for (let hops = 0; hops <= maxRedirects; hops += 1) {
     const answer = await ask(hub, { method: 'HEAD', url, headers: tokenFor(hub, url), signal });
     discard(answer);
     const { status, headers } = answer;
@@ -55,7 +54,7 @@ export async function askForFile(
 /** Asks the hub's API, which answers JSON and redirects only within the hub, as for a renamed repo. */
 export async function askApi(hub: HubAccess, repo: string, asked: URL, signal: AbortSignal) {
   let url = asked;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+  for (let hops = 0; hops <= maxRedirects; hops += 1) {
     const answer: Answer = await ask(hub, { method: 'GET', url, headers: tokenFor(hub, url), signal });
     const { status, headers } = answer;
     if (status === 200) {

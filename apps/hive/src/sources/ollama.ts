@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type OllamaRef, printModelRef, RbeeError } from '@rbee/contract';
-import { errorOfStatus, type Location } from '@rbee/transfer';
+import { errorOfStatus, isRedirect, type Location, nextHop } from '@rbee/transfer';
 import { z } from 'zod';
 import { type Answer, type Asking, ask, askFollowing, discard, parseJson, readBody } from './ask.ts';
-import { isRedirect, nextHop } from './hop.ts';
 import { headerOf } from './hub-error.ts';
 import { placeName, safeFileName } from './names.ts';
 import { askForToken } from './registry-token.ts';

@@ -70,7 +70,8 @@ function send(at: AskedDaemon, asked: ExchangeRequest, signal: AbortSignal): Pro
   return new Promise((resolve, reject) => {
     const sent = request(url, options, resolve);
     const late = setTimeout(() => sent.destroy(connectTimeout()), CONNECT_TIMEOUT_MS);
-    sent.on('socket', (socket) => socket.once('connect', () => clearTimeout(late)));
+    const connected = url.protocol === 'https:' ? 'secureConnect' : 'connect';
+    sent.on('socket', (socket) => socket.once(connected, () => clearTimeout(late)));
     sent.on('close', () => clearTimeout(late));
     sent.on('error', reject);
     sent.end(body ?? undefined);

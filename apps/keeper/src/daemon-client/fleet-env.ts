@@ -1,5 +1,6 @@
-/** Settings that would lead daemons of the keeper's own astray: other ports, other queens, tokens for others. */
-const NOT_FOR_EMBEDDED = /^(?:RBEE_QUEEN_.*|RBEE_API_TOKEN|RBEE_HIVE_(?:TOKEN|HOST|PORT|ID|ADVERTISED_URL|QUEEN_URL))$/;
+/** Settings that would lead daemons of the keeper's own astray: other ports, other queens, tokens for others, certificates for other addresses. */
+const NOT_FOR_EMBEDDED =
+  /^(?:RBEE_QUEEN_.*|RBEE_API_TOKEN|RBEE_HIVE_(?:TOKEN|HOST|PORT|ID|ADVERTISED_URL|QUEEN_URL|TLS_CERT|TLS_KEY))$/;
 
 /** The keeper reads from the daemons' log where they listen, so the log must not be quieter than that. */
 const LOGGED = { RBEE_LOG_LEVEL: 'info' } as const;

@@ -1,3 +1,4 @@
+import { type TlsProblem, tlsProblemOf } from '@rbee/contract';
 import { KeeperError } from '../keeper-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -18,9 +19,16 @@ export function unreachable(
   at: { readonly daemon: 'queen' | 'hive'; readonly url: string },
   reason: unknown,
 ): KeeperError {
+  const tls = tlsProblemIn(reason);
+  if (tls !== null) {
+    const message = `no secure connection to the ${at.daemon} at ${at.url}: ${tls.what}`;
+    return new KeeperError('QUEEN_UNREACHABLE', message, { hint: tls.hint, cause: reason });
+  }
   const text = typeof reason === 'string' ? reason : reasonOf(reason);
   return new KeeperError('QUEEN_UNREACHABLE', `no ${at.daemon} answers at ${at.url} (${text})`, {
-    hint: 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
+    hint: isCutBeforeAnswer(reason, at.url)
+      ? 'where it speaks TLS, its address begins with https://'
+      : 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
     cause: reason,
   });
 }
@@ -34,14 +42,35 @@ export function connectionLost(url: string, cause: unknown): KeeperError {
 }
 
 function reasonOf(error: unknown): string {
+  for (const code of codesOf(error)) {
+    const known = REASONS[code];
+    if (known !== undefined) return known;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+function tlsProblemIn(error: unknown): TlsProblem | null {
+  for (const code of codesOf(error)) {
+    const problem = tlsProblemOf(code);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+/** What a server of TLS does with a request that is not: it hangs up. */
+function isCutBeforeAnswer(error: unknown, url: string): boolean {
+  return url.startsWith('http:') && codesOf(error).includes('ECONNRESET');
+}
+
+/** The codes of an error and of what caused it, the outermost first. */
+function codesOf(error: unknown): string[] {
+  const codes: string[] = [];
   const seen = new Set<unknown>();
   for (let at = error; at instanceof Error && !seen.has(at); at = at.cause) {
     seen.add(at);
-    const code = 'code' in at && typeof at.code === 'string' ? at.code : '';
-    const known = REASONS[code];
-    if (known !== undefined) return known;
+    if ('code' in at && typeof at.code === 'string') codes.push(at.code);
     // A host with several addresses fails with one error for each: the first says enough.
-    if (at instanceof AggregateError && at.errors.length > 0) return reasonOf(at.errors[0]);
+    if (at instanceof AggregateError && at.errors.length > 0) codes.push(...codesOf(at.errors[0]));
   }
-  return error instanceof Error ? error.message : String(error);
+  return codes;
 }

@@ -1,4 +1,4 @@
-import { type Clock, type HiveHeartbeat, hiveHeartbeatSchema, hiveRoutes, pathOf } from '@rbee/contract';
+import { type Clock, type HiveHeartbeat, hiveHeartbeatSchema, hiveRoutes, pathOf, tlsProblemOf } from '@rbee/contract';
 import { FollowError, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
 import type { Entry } from './entry.ts';
@@ -24,10 +24,7 @@ export async function followBeats(deps: BeatsDeps, entry: Entry, signal: AbortSi
     } catch (error) {
       if (signal.aborted) return;
       entry.isConnected = false;
-      const problem = problemOf(error);
-      if (problem !== entry.problem)
-        deps.log.warn({ hiveId: entry.hiveId, hiveUrl: entry.hiveUrl, problem }, 'a hive cannot be followed');
-      entry.problem = problem;
+      note(deps, entry, problemOf(error));
       await pause(deps.clock, signal);
     }
   }
@@ -46,6 +43,9 @@ async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, on
     onConnection(change) {
       entry.isConnected = change.state === 'open';
       isFirst = true;
+      // It is tried again as ever, but no time will mend a certificate that nobody trusts.
+      const tls = change.state === 'lost' ? tlsProblemOf(change.reason) : null;
+      if (tls !== null) note(deps, entry, `no secure connection: ${tls.what}; at the queen: ${tls.hint}`);
     },
     onEvent({ event, data }) {
       if (event !== 'heartbeat') return;
@@ -56,6 +56,12 @@ async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, on
       isFirst = false;
     },
   });
+}
+
+function note(deps: BeatsDeps, entry: Entry, problem: string): void {
+  const { hiveId, hiveUrl } = entry;
+  if (problem !== entry.problem) deps.log.warn({ hiveId, hiveUrl, problem }, 'a hive cannot be followed');
+  entry.problem = problem;
 }
 
 /** Another hive answers at the address of the one that is followed. */

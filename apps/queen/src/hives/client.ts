@@ -29,6 +29,7 @@ import {
   type RunTimeSettingsPatch,
   removedSchema,
 } from '@rbee/contract';
+import { connectionProblem } from '@rbee/daemon';
 import { type Dispatcher, request } from 'undici';
 import type { z } from 'zod';
 
@@ -166,7 +167,8 @@ async function reach<T>(hive: HiveAddress, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw odd(hive, error instanceof Error ? error.message || error.name : String(error));
+    const { what, hint } = connectionProblem(error);
+    throw odd(hive, what, hint);
   }
 }
 
@@ -189,8 +191,8 @@ function parse(text: string): unknown {
   }
 }
 
-function odd(hive: HiveAddress, why: string): RbeeError {
+function odd(hive: HiveAddress, why: string, hint: string | null = null): RbeeError {
   return new RbeeError('HIVE_UNAVAILABLE', `the hive ${hive.hive_id} cannot be asked: ${why}`, {
-    hint: `look at the hive's log; the queen reaches it at ${hive.hive_url}`,
+    hint: `${hint === null ? "look at the hive's log" : `at the queen: ${hint}`}; the queen reaches it at ${hive.hive_url}`,
   });
 }

@@ -22,8 +22,8 @@ export interface RawClient {
   waitForText(text: string): Promise<void>;
 }
 
-/** `ca`: the certificate of a server that encrypts. */
-export async function openRawClient(port: number, ca?: Buffer): Promise<RawClient> {
+/** `ca`: over TLS, and what it trusts. */
+export async function openRawClient(port: number, ca?: string | Buffer): Promise<RawClient> {
   const socket = ca === undefined ? connect(port, '127.0.0.1') : connectTls({ port, host: '127.0.0.1', ca });
   const chunks: Buffer[] = [];
   let isClosed = false;

@@ -19,29 +19,29 @@ export interface StreamServer {
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => void;
 
-/** Of a server that encrypts, in PEM. */
-export interface Identity {
-  readonly key: Buffer;
-  readonly cert: Buffer;
+/** Of a server over TLS, in PEM. */
+export interface ServerIdentity {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
 }
 
 /** A real server on a free port of the loopback interface. `count` numbers its requests from 1. */
-export async function startServer(handler: Handler, identity?: Identity): Promise<StreamServer> {
+export async function startServer(handler: Handler, identity: ServerIdentity | null = null): Promise<StreamServer> {
   const sockets: Socket[] = [];
   const requests: IncomingMessage[] = [];
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     requests.push(request);
     handler(request, response, requests.length);
   };
-  const server = identity === undefined ? createServer(listener) : createTlsServer(identity, listener);
-  server.on(identity === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+  const server = identity === null ? createServer(onRequest) : createTlsServer(identity, onRequest);
+  server.on(identity === null ? 'connection' : 'secureConnection', (socket: Socket) => {
     sockets.push(socket);
     socket.on('close', () => sockets.splice(sockets.indexOf(socket), 1));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    url: `${identity === undefined ? 'http' : 'https'}://127.0.0.1:${port}/`,
+    url: `http${identity === null ? '' : 's'}://127.0.0.1:${port}/`,
     port,
     server,
     sockets,

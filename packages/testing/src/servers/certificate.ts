@@ -4,21 +4,48 @@ import { promisify } from 'node:util';
 import { findCommand } from './find-command.ts';
 
 export interface Certificate {
-  /** Also what a client has to trust. */
+  /** Of a self-signed one also what a client has to trust. */
   readonly certificateFile: string;
   readonly keyFile: string;
 }
 
+/** A certificate authority of one's own. */
+export interface Authority {
+  /** What a client has to trust. */
+  readonly certificateFile: string;
+  /** A certificate for 127.0.0.1, or for other names in the words of openssl: `DNS:hive.example`. */
+  issue(name: string, subjectAltName?: string): Promise<Certificate>;
+}
+
 const validDays = '2';
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+const loopback = 'IP:127.0.0.1';
 
 /** A self-signed certificate for 127.0.0.1. @throws Error where openssl is not installed */
 export async function makeCertificate(folder: string): Promise<Certificate> {
+  return request(folder, '', ['-subj', '/CN=127.0.0.1', '-addext', `subjectAltName=${loopback}`]);
+}
+
+/** @throws Error where openssl is not installed */
+export async function makeAuthority(folder: string): Promise<Authority> {
+  // openssl's own defaults make it an authority.
+  const root = await request(folder, 'authority-', ['-subj', '/CN=an authority for tests']);
+  const signed = ['-CA', root.certificateFile, '-CAkey', root.keyFile];
+  return {
+    certificateFile: root.certificateFile,
+    issue(name, subjectAltName = loopback) {
+      const extensions = ['-addext', `subjectAltName=${subjectAltName}`, '-addext', 'basicConstraints=CA:FALSE'];
+      return request(folder, `${name}-`, ['-subj', `/CN=${name}`, ...extensions, ...signed]);
+    },
+  };
+}
+
+async function request(folder: string, prefix: string, words: readonly string[]): Promise<Certificate> {
   const openssl = findCommand('openssl');
   if (openssl === null) throw new Error('openssl is not installed');
-  const certificateFile = join(folder, 'certificate.pem');
-  const keyFile = join(folder, 'key.pem');
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const subject = ['-days', validDays, '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  await promisify(execFile)(openssl, [...request, ...subject, '-keyout', keyFile, '-out', certificateFile]);
+  const certificateFile = join(folder, `${prefix}certificate.pem`);
+  const keyFile = join(folder, `${prefix}key.pem`);
+  const files = ['-keyout', keyFile, '-out', certificateFile];
+  await promisify(execFile)(openssl, ['req', '-x509', ...newKey, '-days', validDays, ...words, ...files]);
   return { certificateFile, keyFile };
 }

@@ -1,0 +1,73 @@
+import { BlockList, isIP } from 'node:net';
+
+// What is not on the public Internet: IANA's special-purpose registries, and where clouds answer with their metadata.
+const NOT_PUBLIC = new BlockList();
+for (const [network, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  // Azure's own services for its machines, at an address that looks public.
+  ['168.63.129.16', 32],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+] as const) {
+  NOT_PUBLIC.addSubnet(network, bits, 'ipv4');
+}
+// Of IPv6 one block is given out, and some of it is for other uses: protocols, documentation, 6to4.
+const GIVEN_OUT = new BlockList();
+GIVEN_OUT.addSubnet('2000::', 3, 'ipv6');
+for (const [network, bits] of [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+] as const) {
+  NOT_PUBLIC.addSubnet(network, bits, 'ipv6');
+}
+
+/**
+ * Whether an address, of either family and in any of its spellings, is on the public Internet. An IPv4 address in the clothes
+ * of IPv6 (mapped, or as a network without IPv4 translates it) is judged as what it is. What is no address is not.
+ */
+export function isPublic(address: string): boolean {
+  const bare = address.replace(/%.*$/s, '');
+  switch (isIP(bare)) {
+    case 4:
+      return !NOT_PUBLIC.check(bare, 'ipv4');
+    case 6: {
+      const inside = ipv4Within(bare);
+      if (inside !== null) return isPublic(inside);
+      return GIVEN_OUT.check(bare, 'ipv6') && !NOT_PUBLIC.check(bare, 'ipv6');
+    }
+    default:
+      return false;
+  }
+}
+
+/** Whether a host, as a URL has it, is an address that is not public, or a name that only ever means this machine. */
+export function isPrivateHost(hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(bare) !== 0) return !isPublic(bare);
+  return /(?:^|\.)localhost\.*$/i.test(bare);
+}
+
+/** The IPv4 address within a mapped one (RFC 4291) or one of NAT64's well-known prefix (RFC 6052); null for any other. */
+function ipv4Within(ipv6: string): string | null {
+  // The URL standard has one spelling for each address.
+  const spelt = new URL(`http://[${ipv6}]`).hostname;
+  const [, high, low] = /^\[(?:::ffff|64:ff9b:):([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(spelt) ?? [];
+  if (high === undefined || low === undefined) return null;
+  return [high, low]
+    .map((group) => Number.parseInt(group, 16))
+    .flatMap((group) => [group >> 8, group & 0xff])
+    .join('.');
+}
