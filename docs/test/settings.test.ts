@@ -31,6 +31,15 @@ describe('docs/reference/settings.md', () => {
     for (const row of table.rows) expect(cell(row, 'Meaning'), cell(row, 'Flag')).not.toBe('');
   });
 
+  it('lists what SIGHUP changes', () => {
+    const live = (settings: SettingsTable, prefix: string) =>
+      Object.values(settings).flatMap(({ env, live }) => (live ? [keyOf(env, prefix)] : []));
+    const rows = tableUnder(page, 'While a daemon runs').rows;
+    const documented = (who: string) => rows.filter((row) => cell(row, who) === 'yes').map((row) => cell(row, 'Key'));
+    expect(documented('Hive')).toEqual(live(hiveSettings, HIVE_PREFIX));
+    expect(documented('Queen')).toEqual(live(queenSettings, QUEEN_PREFIX));
+  });
+
   it('lists what a hive reads of the environment beside its settings', async () => {
     const text = await sourceOf('apps/hive');
     const read = new Set([...text.matchAll(/\benv(?:\['|\.)([A-Z_]+)\b/g)].map(([, name]) => name));

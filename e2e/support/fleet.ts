@@ -11,7 +11,7 @@ import {
 } from '@rbee/testing';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BIN = {
+export const BIN = {
   hive: join(ROOT, 'apps/hive/bin/rbee-hive.js'),
   queen: join(ROOT, 'apps/queen/bin/rbee-queen.js'),
   keeper: join(ROOT, 'apps/keeper/bin/rbee-keeper.js'),

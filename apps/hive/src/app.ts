@@ -50,7 +50,7 @@ const GGUF_HEADER_TIMEOUT_MS = 15_000;
  * A hive that listens: the one place that constructs what does I/O.
  * @throws RbeeError STORE_NOT_WRITABLE when the store cannot be used, or another hive owns it
  */
-export async function startHive(settings: HiveSettings): Promise<Running> {
+export async function startHive(settings: HiveSettings): Promise<Running<typeof hiveSettings>> {
   const clock = systemClock;
   const startedAtMs = clock.now();
   const tls = readTls(settings);
@@ -135,25 +135,32 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   });
 
   const live = liveSettings(limiter, slots);
+  const inForce = { ...settings };
   const info = async (): Promise<HiveInfo> => ({
     hive_id: hiveId,
     version: VERSION,
     uptime_secs: toSeconds(clock.now() - startedAtMs),
     models_dir: settings.modelsDir,
     ...(await store.freeRoom()),
-    settings: { ...settingsInForce(hiveSettings, settings, HIVE_PREFIX), ...live.read() },
+    settings: { ...settingsInForce(hiveSettings, inForce, HIVE_PREFIX), ...live.read() },
   });
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, tls, title: 'rbee hive', version: VERSION });
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
-  addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: settings.allowedSources });
+  addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: () => inForce.allowedSources });
   const stopping = new AbortController();
   addModelRoutes(app, { registry, models, hiveId, signal: stopping.signal });
   const jobDeps = { registry, downloads, hiveId };
   addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
 
+  const apply = (changed: Partial<HiveSettings>) => {
+    Object.assign(inForce, changed);
+    if (changed.apiToken !== undefined) access.apiToken = changed.apiToken;
+    if (changed.logLevel !== undefined) logger.level = changed.logLevel;
+    live.change({ max_bandwidth: changed.maxBandwidth, max_concurrent_downloads: changed.maxConcurrentDownloads });
+  };
   const closing: (() => unknown)[] = [() => lock.release(), () => history.close()];
   const close = async () => {
     for (const step of closing.toReversed()) await step();
@@ -184,7 +191,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
       closing.push(announce({ queenUrl, token, dispatcher: queenDispatcher, clock, log: logger }, ready));
     }
     logSecrets(logger, settings);
-    return { url, logger, close };
+    return { url, logger, apply, close };
   } catch (error) {
     await close();
     throw error;

@@ -67,6 +67,7 @@ export const hiveSettings = {
   }),
   maxConcurrentDownloads: integer({
     env: 'RBEE_HIVE_MAX_CONCURRENT_DOWNLOADS',
+    live: true,
     fallback: 3,
     min: 1,
     max: 1_000,
@@ -81,6 +82,7 @@ export const hiveSettings = {
   }),
   maxBandwidth: bandwidth({
     env: 'RBEE_HIVE_MAX_BANDWIDTH',
+    live: true,
     doc: 'limit of the whole hive: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
   }),
   heartbeatIntervalMs: duration({
@@ -120,6 +122,7 @@ export const hiveSettings = {
   }),
   allowedSources: someOf({
     env: 'RBEE_HIVE_ALLOWED_SOURCES',
+    live: true,
     choices: SCHEMES,
     fallback: ['hf', 'https', 'ollama'],
     doc: 'schemes that a client may ask for, separated by commas; http and file must be switched on',
@@ -145,11 +148,18 @@ export const hiveSettings = {
   hfHubOffline: toggle({ env: 'HF_HUB_OFFLINE', doc: 'never ask the hub: what the store has is all there is' }),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
+    live: true,
     minLength: MIN_TOKEN_LENGTH,
     doc: `what clients must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
   }),
   queenToken: secret({ env: 'RBEE_QUEEN_TOKEN', doc: 'what the hive sends to the queen' }),
-  logLevel: oneOf({ env: 'RBEE_LOG_LEVEL', choices: LOG_LEVELS, fallback: 'info', doc: 'least level that is logged' }),
+  logLevel: oneOf({
+    env: 'RBEE_LOG_LEVEL',
+    live: true,
+    choices: LOG_LEVELS,
+    fallback: 'info',
+    doc: 'least level that is logged',
+  }),
 };
 
 export type HiveSettings = SettingsOf<typeof hiveSettings>;

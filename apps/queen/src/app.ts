@@ -37,7 +37,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const LAST_ANSWERS_MS = 3_000;
 
 /** A queen that listens: the one place that constructs what does I/O. */
-export async function startQueen(settings: QueenSettings): Promise<Running> {
+export async function startQueen(settings: QueenSettings): Promise<Running<typeof queenSettings>> {
   const clock = systemClock;
   const startedAtMs = clock.now();
   const tls = readTls(settings);
@@ -126,6 +126,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     choose: (body) => chooseFor(placement, body),
   });
 
+  const inForce = { ...settings };
   const info = (): QueenInfo => {
     const hives = roster.list();
     return {
@@ -134,7 +135,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
       uptime_secs: toSeconds(clock.now() - startedAtMs),
       hives: hives.length,
       hives_online: hives.filter((hive) => hive.online).length,
-      settings: { ...settingsInForce(queenSettings, settings, QUEEN_PREFIX), max_bandwidth: limits.budget },
+      settings: { ...settingsInForce(queenSettings, inForce, QUEEN_PREFIX), max_bandwidth: limits.budget },
     };
   };
   const access = { apiToken: settings.apiToken, hivesToken: settings.hivesToken };
@@ -154,6 +155,13 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     rememberedHiveOf: (id) => state.hiveOf(id),
   });
 
+  const apply = async (changed: Partial<QueenSettings>) => {
+    Object.assign(inForce, changed);
+    if (changed.apiToken !== undefined) access.apiToken = changed.apiToken;
+    if (changed.hivesToken !== undefined) access.hivesToken = changed.hivesToken;
+    if (changed.logLevel !== undefined) logger.level = changed.logLevel;
+    if (changed.maxBandwidth !== undefined) await limits.setBudget(changed.maxBandwidth);
+  };
   const close = async () => {
     const late = setTimeout(() => void dispatcher.destroy(), LAST_ANSWERS_MS);
     await registry.shutdown();
@@ -172,7 +180,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     const url = await app.listen({ host: settings.host, port: settings.port });
     if (settings.apiToken !== null)
       logger.info({ apiToken: fingerprint(settings.apiToken) }, 'clients must send a token');
-    return { url, logger, close };
+    return { url, logger, apply, close };
   } catch (error) {
     await close();
     throw error;

@@ -56,20 +56,29 @@ export const queenSettings = {
   }),
   maxBandwidth: bandwidth({
     env: 'RBEE_QUEEN_MAX_BANDWIDTH',
+    live: true,
     doc: 'budget of all hives together, divided among those that download: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
   }),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
+    live: true,
     minLength: MIN_TOKEN_LENGTH,
     doc: `what clients must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
   }),
   hivesToken: secret({
     env: 'RBEE_QUEEN_TOKEN',
+    live: true,
     minLength: MIN_TOKEN_LENGTH,
     doc: `what hives may send to register, and for nothing else, ${MIN_TOKEN_LENGTH} characters or more; without it they send what clients send`,
   }),
   hiveToken: secret({ env: 'RBEE_HIVE_TOKEN', doc: 'what the queen sends to hives' }),
-  logLevel: oneOf({ env: 'RBEE_LOG_LEVEL', choices: LOG_LEVELS, fallback: 'info', doc: 'least level that is logged' }),
+  logLevel: oneOf({
+    env: 'RBEE_LOG_LEVEL',
+    live: true,
+    choices: LOG_LEVELS,
+    fallback: 'info',
+    doc: 'least level that is logged',
+  }),
 };
 
 export type QueenSettings = SettingsOf<typeof queenSettings>;

@@ -1,9 +1,8 @@
 import { modelIdOf, newJobId, RbeeError, relayedHeartbeatSchema, toErrorBody } from '@rbee/contract';
-import type { Running } from '@rbee/daemon';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeHive, heartbeatOf, startFakeHive } from './support/fake-hive.ts';
-import { api, queenIn } from './support/queen.ts';
+import { api, queenIn, type RunningQueen } from './support/queen.ts';
 
 // Goal: what a queen answers for several hives. Method: a real queen over HTTP, with hives that answer what they are told
 // to, right or wrong.
@@ -28,7 +27,7 @@ const removed = { model_id: ID, model_ref: REF, freed_bytes: 5, shared_bytes: 0 
 
 let folder: TempDir;
 let hives: Record<string, FakeHive>;
-let queen: Running;
+let queen: RunningQueen;
 
 beforeEach(async () => {
   folder = await tempDir();

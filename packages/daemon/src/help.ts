@@ -1,4 +1,4 @@
-import { flagOf, type SettingsTable } from './settings.ts';
+import { flagOf, type SettingsTable } from './settings-names.ts';
 
 /** The text of `--help`: every setting with its flag, environment variable, default and meaning. */
 export function helpText(program: string, purpose: string, table: SettingsTable, prefix: string): string {
@@ -16,9 +16,11 @@ Settings come from flag, then environment, then --config FILE (TOML), then defau
   --config FILE
       a TOML file; its keys are the flags with "_" in place of "-"
 ${rows.join('\n')}
+  --print-config
+      prints the settings as such a file, each with where it comes from, and ends; secrets are left out
   --help, --version
 
-It stays in the foreground, logs JSON lines to stdout, and ends on SIGTERM or SIGINT.
+It stays in the foreground, logs JSON lines to stdout, and ends on SIGTERM or SIGINT. SIGHUP reads the settings again.
 Exit codes: 0 ended in order, 1 could not start, 78 bad settings.
 `;
 }

@@ -18,14 +18,7 @@ export {
   toggle,
   url,
 } from './setting.ts';
-export {
-  flagOf,
-  keyOf,
-  readSettings,
-  SettingsError,
-  type SettingsOf,
-  type SettingsTable,
-  settingsInForce,
-} from './settings.ts';
+export { readSettings, SettingsError, settingsInForce } from './settings.ts';
+export { flagOf, keyOf, type SettingsOf, type SettingsTable } from './settings-names.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';
 export { readTls, type TlsIdentity, tlsProblems, tlsSettings } from './tls.ts';

@@ -1,8 +1,12 @@
 import { bindProblem } from './access.ts';
 import { helpText } from './help.ts';
 import type { Logger } from './logger.ts';
-import { readSettings, SettingsError, type SettingsOf, type SettingsTable } from './settings.ts';
-import { endOnSignal } from './shutdown.ts';
+import { printConfig } from './print-config.ts';
+import { createReload } from './reload.ts';
+import { createServiceManager, type ServiceManager } from './service-manager.ts';
+import { type Invocation, readSettings, SettingsError } from './settings.ts';
+import type { SettingsOf, SettingsTable } from './settings-names.ts';
+import { obeySignals } from './shutdown.ts';
 import { type TlsFiles, tlsProblems } from './tls.ts';
 
 /** EX_CONFIG of sysexits.h: bad settings, nothing was started. */
@@ -10,9 +14,11 @@ const EXIT_BAD_SETTINGS = 78;
 const EXIT_CANNOT_START = 1;
 
 /** A daemon that listens. */
-export interface Running {
+export interface Running<Table extends SettingsTable> {
   readonly url: string;
   readonly logger: Logger;
+  /** Applies settings that can change while it runs: those that the table calls live. */
+  readonly apply: (changed: Partial<SettingsOf<Table>>) => void | Promise<void>;
   /** Ends everything the daemon opened. */
   readonly close: () => Promise<void>;
 }
@@ -23,7 +29,7 @@ export interface DaemonDefinition<Table extends SettingsTable> {
   readonly version: string;
   readonly prefix: string;
   readonly table: Table;
-  readonly start: (settings: SettingsOf<Table>) => Promise<Running>;
+  readonly start: (settings: SettingsOf<Table>) => Promise<Running<Table>>;
 }
 
 interface Common extends TlsFiles {
@@ -31,27 +37,77 @@ interface Common extends TlsFiles {
   readonly apiToken: string | null;
 }
 
-/** The life of a daemon's process: settings, start, the `listening` line, and the end on a signal. */
+/** The life of a daemon's process: settings, start, the `listening` line, reloads, and the end on a signal. */
 export async function runDaemon<Table extends SettingsTable>(
   definition: DaemonDefinition<Table>,
   process: NodeJS.Process,
 ): Promise<void> {
   const { program, purpose, version, prefix, table } = definition;
+  const read = () => readInvocation(definition, process);
   try {
-    const input = { argv: process.argv.slice(2), env: process.env, prefix };
-    const invocation = readSettings(table, input, (values) => {
-      const { host, apiToken = null, ...tls } = values as Partial<Common>;
-      const bind = host === undefined ? null : bindProblem(host, apiToken);
-      return [...(bind === null ? [] : [bind]), ...tlsProblems(tls)];
-    });
-    if (invocation.kind === 'help') return void process.stdout.write(helpText(program, purpose, table, prefix));
-    if (invocation.kind === 'version') return void process.stdout.write(`${program} ${version}\n`);
+    const invocation = read();
+    switch (invocation.kind) {
+      case 'help':
+        return void process.stdout.write(helpText(program, purpose, table, prefix));
+      case 'version':
+        return void process.stdout.write(`${program} ${version}\n`);
+      case 'print':
+        process.stdout.write(printConfig(program, table, invocation.found, prefix));
+        if (invocation.found.problems.length > 0) throw new SettingsError(invocation.found.problems);
+        return;
+    }
     const running = await definition.start(invocation.settings);
-    endOnSignal({ drain: running.close, log: running.logger, exit: (code) => process.exit(code) });
+    const manager = createServiceManager(process.env, running.logger);
+    live({ definition, process, running, manager, started: invocation.settings });
     running.logger.info({ url: running.url, version }, 'listening');
+    await manager.ready();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`${program}: ${message}\n`);
     process.exitCode = error instanceof SettingsError ? EXIT_BAD_SETTINGS : EXIT_CANNOT_START;
   }
+}
+
+interface Life<Table extends SettingsTable> {
+  readonly definition: DaemonDefinition<Table>;
+  readonly process: NodeJS.Process;
+  readonly running: Running<Table>;
+  readonly manager: ServiceManager;
+  readonly started: SettingsOf<Table>;
+}
+
+/** Obeys signals from now on. */
+function live<Table extends SettingsTable>({ definition, process, running, manager, started }: Life<Table>): void {
+  const { table, prefix } = definition;
+  const read = () => {
+    const invocation = readInvocation(definition, process);
+    if (invocation.kind !== 'run') throw new Error('a daemon that runs was not asked for something else');
+    return invocation.settings;
+  };
+  const reload = createReload({ table, prefix, read, apply: running.apply, log: running.logger }, started);
+  let reloads = Promise.resolve();
+  obeySignals({
+    // The manager is told while the drain goes on, and both are over before the process ends.
+    drain: async () => void (await Promise.all([manager.stopping(), running.close()])),
+    reload: () => {
+      reloads = reloads.then(async () => {
+        await manager.reloading();
+        await reload();
+        await manager.ready();
+      });
+    },
+    log: running.logger,
+    exit: (code) => process.exit(code),
+  });
+}
+
+function readInvocation<Table extends SettingsTable>(
+  { table, prefix }: DaemonDefinition<Table>,
+  process: NodeJS.Process,
+): Invocation<Table> {
+  return readSettings(table, { argv: process.argv.slice(2), env: process.env, prefix }, (values) => {
+    const { host, apiToken = null, ...tls } = values as Partial<Common>;
+    const bind = host === undefined ? null : bindProblem(host, apiToken);
+    return [...(bind === null ? [] : [bind]), ...tlsProblems(tls)];
+  });
 }

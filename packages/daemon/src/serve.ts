@@ -59,7 +59,6 @@ export interface RouteInput<R extends Route> {
  */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { tls = null } = deps;
-  const access: AccessPolicy = { ...deps.access, isTls: tls !== null };
   const app: FastifyInstance = fastify({
     // The type knows servers with TLS and without apart, which are used alike.
     ...((tls === null ? {} : { https: { ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } }) as object),
@@ -83,6 +82,8 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     reply.header('x-request-id', request.id);
     // What answers is never a script or a page, whatever a browser takes it for.
     reply.header('x-content-type-options', 'nosniff');
+    // Made anew each time: tokens can change while the daemon runs.
+    const access: AccessPolicy = { ...deps.access, isTls: tls !== null };
     checkOrigin(request.headers, access);
     const { open, forHives } = request.routeOptions.config;
     if (!open) checkToken(request.headers, access, forHives);

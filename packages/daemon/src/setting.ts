@@ -14,10 +14,14 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** A flag that may stand without a value. */
   readonly isSwitch: boolean;
+  /** Can change while the daemon runs: SIGHUP applies it. */
+  readonly live: boolean;
   readonly parse: (text: string) => T;
   readonly fallback: (env: Environment) => T;
   /** The value as `/v1/info` answers it. */
   readonly show: (value: T) => ShownValue;
+  /** The value as `parse` reads it again; null where there is none. */
+  readonly write: (value: T) => ShownValue;
 }
 
 /** A value that JSON has by itself. */
@@ -27,6 +31,7 @@ interface Described {
   readonly env: string;
   readonly doc: string;
   readonly defaultText?: string;
+  readonly live?: true;
 }
 
 /** A setting of free form. `fallback` may look at the environment. */
@@ -35,11 +40,12 @@ export function setting<T>(
     parse: (text: string) => T;
     fallback: (env: Environment) => T;
     show?: (value: T) => ShownValue;
+    write?: (value: T) => ShownValue;
     secret?: boolean;
   },
 ): Setting<T> {
-  const show = (value: T) => value as ShownValue;
-  return { defaultText: '', secret: false, isSwitch: false, show, ...described };
+  const { show = (value: T) => value as ShownValue } = described;
+  return { defaultText: '', secret: false, isSwitch: false, live: false, write: show, ...described, show };
 }
 
 export function text(described: Described & { fallback: string; pattern?: RegExp }): Setting<string> {
@@ -81,12 +87,14 @@ export function duration(described: Described & { fallback: string; minMs: numbe
     return ms;
   };
   const show = (ms: number) => toSeconds(ms);
-  return setting({ defaultText: fallback, ...rest, parse, show, fallback: () => parseDuration(fallback) });
+  const write = (ms: number) => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`);
+  return setting({ defaultText: fallback, ...rest, parse, show, write, fallback: () => parseDuration(fallback) });
 }
 
 /** Bytes per second, null for unlimited. */
 export function bandwidth(described: Described): Setting<number | null> {
-  return setting({ defaultText: 'unlimited', ...described, parse: parseBandwidth, fallback: () => null });
+  const write = (bytesPerSecond: number | null) => bytesPerSecond ?? 'unlimited';
+  return setting({ defaultText: 'unlimited', ...described, parse: parseBandwidth, write, fallback: () => null });
 }
 
 export function toggle(described: Described): Setting<boolean> {

@@ -1,14 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { parse as parseToml } from 'smol-toml';
-import { type Environment, problemOf, type Setting, type ShownValue } from './setting.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a table holds settings of any type; `SettingsOf` gives each back its own.
-export type SettingsTable = Readonly<Record<string, Setting<any>>>;
-
-export type SettingsOf<Table extends SettingsTable> = {
-  readonly [Key in keyof Table]: Table[Key] extends Setting<infer T> ? T : never;
-};
+import { problemOf, type ShownValue } from './setting.ts';
+import { readFile, readFlags, type SettingsInput } from './settings-input.ts';
+import { flagOf, keyOf, type SettingsOf, type SettingsTable } from './settings-names.ts';
 
 /** Every problem of the settings, in one message. The daemon ends with exit code 78 (EX_CONFIG of sysexits.h). */
 export class SettingsError extends Error {
@@ -21,41 +13,27 @@ export class SettingsError extends Error {
   }
 }
 
-export interface SettingsInput {
-  /** The words after the program's name. */
-  readonly argv: readonly string[];
-  readonly env: Environment;
-  /** The daemon's own prefix, left out of its flags: `RBEE_HIVE_`. */
-  readonly prefix: string;
-}
-
 /** All that is wrong with settings that are each right by themselves. A value that is bad is missing. */
 type Check<Table extends SettingsTable> = (values: Partial<SettingsOf<Table>>) => readonly string[];
+
+/** Settings as they were found, right or wrong. A value that is bad is missing. */
+export interface FoundSettings<Table extends SettingsTable> {
+  readonly values: Partial<SettingsOf<Table>>;
+  /** Where each comes from: a flag, an environment variable, the path of the file, or `default`. */
+  readonly origins: Readonly<Record<keyof Table, string>>;
+  readonly problems: readonly string[];
+}
 
 /** What a settings table is called with beside its own flags. */
 export type Invocation<Table extends SettingsTable> =
   | { readonly kind: 'run'; readonly settings: SettingsOf<Table> }
+  | { readonly kind: 'print'; readonly found: FoundSettings<Table> }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
 /**
- * The flag of a setting: `RBEE_HIVE_PORT` is `--port`, `RBEE_API_TOKEN` is `--api-token`, `HF_TOKEN` is `--hf-token`. A token
- * always says whose it is: `RBEE_QUEEN_TOKEN` is `--queen-token`, also at a queen.
- */
-export function flagOf(env: string, prefix: string): string {
-  const name =
-    env.startsWith(prefix) && env !== `${prefix}TOKEN` ? env.slice(prefix.length) : env.replace(/^RBEE_/, '');
-  return name.toLowerCase().replaceAll('_', '-');
-}
-
-/** The key of a setting in the TOML file: its flag with underscores. */
-export function keyOf(env: string, prefix: string): string {
-  return flagOf(env, prefix).replaceAll('-', '_');
-}
-
-/**
  * Reads the settings: flag, then environment, then `--config FILE` (TOML), then default.
- * @throws SettingsError with every problem that there is
+ * @throws SettingsError with every problem that there is, unless they are only to be printed
  */
 export function readSettings<Table extends SettingsTable>(
   table: Table,
@@ -66,25 +44,40 @@ export function readSettings<Table extends SettingsTable>(
   const flags = readFlags(table, input, problems);
   if (flags.has('help')) return { kind: 'help' };
   if (flags.has('version')) return { kind: 'version' };
-  const file = readFile(table, flags.get('config'), input.prefix, problems);
+  const found = findSettings(table, input, flags, problems);
+  problems.push(...check(found.values));
+  if (flags.has('print-config')) return { kind: 'print', found };
+  if (problems.length > 0) throw new SettingsError(problems);
+  return { kind: 'run', settings: found.values as SettingsOf<Table> };
+}
+
+function findSettings<Table extends SettingsTable>(
+  table: Table,
+  { env, prefix }: SettingsInput,
+  flags: ReadonlyMap<string, string>,
+  problems: string[],
+): FoundSettings<Table> {
+  const path = flags.get('config');
+  const file = readFile(table, path, prefix, problems);
   const values: Record<string, unknown> = {};
+  const origins: Record<string, string> = {};
   for (const [key, setting] of Object.entries(table)) {
-    const flag = flagOf(setting.env, input.prefix);
-    const sources: [string, string | undefined][] = [
-      [`--${flag}`, flags.get(flag)],
-      [setting.env, input.env[setting.env] || undefined],
-      [`${flags.get('config')}: ${keyOf(setting.env, input.prefix)}`, file.get(keyOf(setting.env, input.prefix))],
+    const flag = flagOf(setting.env, prefix);
+    const fileKey = keyOf(setting.env, prefix);
+    const sources: [origin: string, label: string, text: string | undefined][] = [
+      [`--${flag}`, `--${flag}`, flags.get(flag)],
+      [setting.env, setting.env, env[setting.env] || undefined],
+      [path ?? '', `${path}: ${fileKey}`, file.get(fileKey)],
     ];
-    const found = sources.find(([, text]) => text !== undefined);
+    const [origin, label, text] = sources.find((source) => source[2] !== undefined) ?? ['default', setting.env];
+    origins[key] = origin;
     try {
-      values[key] = found?.[1] === undefined ? setting.fallback(input.env) : setting.parse(found[1]);
+      values[key] = text === undefined ? setting.fallback(env) : setting.parse(text);
     } catch (error) {
-      problems.push(`${found?.[0] ?? setting.env}: ${setting.secret ? secretProblem(error) : problemOf(error)}`);
+      problems.push(`${label}: ${setting.secret ? secretProblem(error) : problemOf(error)}`);
     }
   }
-  problems.push(...check(values as Partial<SettingsOf<Table>>));
-  if (problems.length > 0) throw new SettingsError(problems);
-  return { kind: 'run', settings: values as SettingsOf<Table> };
+  return { values: values as Partial<SettingsOf<Table>>, origins: origins as Record<keyof Table, string>, problems };
 }
 
 /** The settings as `/v1/info` answers them: by their keys, secrets left out. */
@@ -104,47 +97,4 @@ export function settingsInForce<Table extends SettingsTable>(
 function secretProblem(error: unknown): string {
   const message = problemOf(error);
   return message.startsWith('it ') ? message : 'it is not understood';
-}
-
-function readFlags(table: SettingsTable, input: SettingsInput, problems: string[]): Map<string, string> {
-  const switches = new Set(['help', 'version']);
-  const known = new Set(['help', 'version', 'config']);
-  for (const setting of Object.values(table)) {
-    const flag = flagOf(setting.env, input.prefix);
-    known.add(flag);
-    if (setting.isSwitch) switches.add(flag);
-  }
-  const options = Object.fromEntries(
-    [...known].map((flag) => [flag, { type: switches.has(flag) ? ('boolean' as const) : ('string' as const) }]),
-  );
-  const { tokens } = parseArgs({ args: [...input.argv], options, strict: false, tokens: true });
-  const flags = new Map<string, string>();
-  for (const token of tokens) {
-    if (token.kind === 'positional') problems.push(`"${token.value}" is not a setting; settings start with --`);
-    if (token.kind !== 'option') continue;
-    if (!known.has(token.name)) problems.push(`${token.rawName} is not a setting; --help lists them`);
-    else if (token.value === undefined && !switches.has(token.name)) problems.push(`${token.rawName} has no value`);
-    else flags.set(token.name, token.value ?? 'true');
-  }
-  return flags;
-}
-
-function readFile(
-  table: SettingsTable,
-  path: string | undefined,
-  prefix: string,
-  problems: string[],
-): Map<string, string> {
-  const values = new Map<string, string>();
-  if (path === undefined) return values;
-  const keys = new Set(Object.values(table).map((setting) => keyOf(setting.env, prefix)));
-  try {
-    for (const [key, value] of Object.entries(parseToml(readFileSync(path, 'utf8')))) {
-      if (!keys.has(key)) problems.push(`${path}: "${key}" is not a setting`);
-      else values.set(key, Array.isArray(value) ? value.join(',') : String(value));
-    }
-  } catch (error) {
-    problems.push(`--config ${path}: ${problemOf(error)}`);
-  }
-  return values;
 }

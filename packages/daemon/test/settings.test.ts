@@ -118,6 +118,10 @@ describe('settings', () => {
     expect(problemsOf(['--config', file])).toHaveLength(1);
     await writeFile(file, 'prot = 1');
     expect(problemsOf(['--config', file]).join()).toMatch(/"prot" is not a setting/);
+    await writeFile(file, '[host]\nname = 1');
+    expect(problemsOf(['--config', file]).join()).toMatch(/"host" is neither a text, a number/);
+    await writeFile(file, 'api_token = "a-secret-of-the-file" oops');
+    expect(problemsOf(['--config', file]).join()).toMatch(/line 1, column \d+ is not TOML$/);
     await folder.remove();
   });
 

@@ -1,4 +1,4 @@
-import { spawn } from '@lydell/node-pty';
+import { type IPty, spawn } from '@lydell/node-pty';
 import xterm, { type IBuffer } from '@xterm/headless';
 import { childEnv } from './child-env.ts';
 import { createWatch, type WaitOptions } from './watch.ts';
@@ -37,6 +37,8 @@ export interface TestTerminal {
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
   /** Resolves when the program has ended and the screen shows all it wrote. Never rejects. */
   readonly exited: Promise<TerminalExit>;
+  /** Closes the window: the program's terminal is gone, and it gets SIGHUP. */
+  hangUp(): void;
   /** Ends the program and what it started in this terminal, at once. */
   kill(): Promise<TerminalExit>;
 }
@@ -99,11 +101,18 @@ export function openTerminal(options: TerminalOptions): TestTerminal {
     },
     waitFor: watch.waitFor,
     exited,
+    hangUp: () => closeTerminal(program),
     kill() {
       killGroup();
       return exited;
     },
   };
+}
+
+function closeTerminal(program: IPty): void {
+  if (!('destroy' in program) || typeof program.destroy !== 'function')
+    throw new Error('the terminal cannot be closed');
+  program.destroy();
 }
 
 /** The rows from `first` on; a row that the terminal wrapped is a row of its own, as on the screen. */

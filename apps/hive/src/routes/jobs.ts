@@ -23,7 +23,8 @@ export interface JobRoutesDeps {
   readonly downloads: Downloads;
   readonly models: Models;
   readonly hiveId: string;
-  readonly allowedSources: ReadonlySet<Scheme>;
+  /** Those of the moment: they can change while the hive runs. */
+  readonly allowedSources: () => ReadonlySet<Scheme>;
 }
 
 export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
@@ -43,7 +44,7 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
 function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
   switch (body.operation) {
     case 'model_download': {
-      const ref = allowed(wantedRef(body), deps.allowedSources);
+      const ref = allowed(wantedRef(body), deps.allowedSources());
       const { priority = 0, max_bandwidth: maxBandwidth = null } = body;
       const sha256 = body.sha256?.toLowerCase() ?? null;
       const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: printModelRef(ref) });
@@ -52,7 +53,7 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       return startDownload(deps, request, body.job_id);
     }
     case 'model_plan': {
-      const ref = allowed(wantedRef(body), deps.allowedSources);
+      const ref = allowed(wantedRef(body), deps.allowedSources());
       return startOperation(deps, { operation: body.operation, ref }, body.job_id);
     }
     default:

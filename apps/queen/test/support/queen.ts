@@ -3,8 +3,10 @@ import { type Running, readSettings } from '@rbee/daemon';
 import { startQueen } from '../../src/app.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../src/settings.ts';
 
+export type RunningQueen = Running<typeof queenSettings>;
+
 /** A queen of this process on a free port, with her state in a folder. */
-export async function queenIn(folder: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
+export async function queenIn(folder: string, env: Readonly<Record<string, string>> = {}): Promise<RunningQueen> {
   const read = readSettings(queenSettings, {
     argv: [],
     env: {

@@ -1,0 +1,131 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openTerminal, type Program, startProgram, type TempDir, tempDir } from '@rbee/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { api } from './support/api.ts';
+import { BIN, type Daemon, startDaemon } from './support/fleet.ts';
+
+// Goal: an operator sees which settings count and changes limits without a restart. Method: real daemons as processes,
+// a real file, real signals. Failure shows as a setting that is not in force, a limit that was lost, or a secret in the
+// output.
+
+const TOKEN = 'a-token-of-sixteen-or-more';
+let folder: TempDir;
+let env: Record<string, string>;
+beforeAll(async () => {
+  folder = await tempDir();
+  env = { HOME: folder.path, XDG_STATE_HOME: join(folder.path, 'state') };
+});
+afterAll(() => folder.remove());
+
+async function printed(kind: 'hive' | 'queen', args: readonly string[], more: Record<string, string> = {}) {
+  const program = await startProgram({
+    command: process.execPath,
+    args: [BIN[kind], '--print-config', ...args],
+    env: { ...env, ...more },
+  });
+  return { ...(await program.exited), stdout: program.stdout(), stderr: program.stderr() };
+}
+
+/** Sends SIGHUP and waits for the line that says what came of it. */
+async function hangUp(program: Program): Promise<Readonly<Record<string, unknown>>> {
+  const before = program.lines.length;
+  process.kill(program.pid, 'SIGHUP');
+  const isAnswer = () => program.lines.slice(before).some(({ json }) => /reloaded/.test(String(json?.['msg'])));
+  await program.waitFor(isAnswer, 'the answer to SIGHUP');
+  return program.lines.slice(before).find(({ json }) => /reloaded/.test(String(json?.['msg'])))?.json ?? {};
+}
+
+const settingsOf = async ({ url }: Daemon, path: string) => (await api('GET', `${url}${path}`)).body;
+
+describe('--print-config', () => {
+  it.each(['hive', 'queen'] as const)('of a %s prints a file that gives the same settings again', async (kind) => {
+    const first = await printed(kind, ['--port', '4711'], { RBEE_API_TOKEN: TOKEN, RBEE_LOG_LEVEL: 'warn' });
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first.stdout).toMatch(/^port = 4711 # --port$/m);
+    expect(first.stdout).toMatch(/^log_level = "warn" # RBEE_LOG_LEVEL$/m);
+    expect(first.stdout).toMatch(/^# api_token is set, fingerprint [0-9a-f]{6} \(RBEE_API_TOKEN\)$/m);
+    expect(first.stdout).not.toContain(TOKEN);
+    const file = join(folder.path, `${kind}.toml`);
+    await writeFile(file, first.stdout);
+    const second = await printed(kind, ['--config', file], { RBEE_API_TOKEN: TOKEN });
+    expect(second).toMatchObject({ code: 0, stderr: '' });
+    const bare = (text: string) => text.replaceAll(/ (?:# .*|\(.*\))$/gm, '');
+    expect(bare(second.stdout)).toBe(bare(first.stdout));
+  });
+
+  it('prints what it understood and tells every problem at once, with exit code 78', async () => {
+    const file = join(folder.path, 'bad.toml');
+    await writeFile(file, 'colour = "red"\nstall_timeout = "soon"\nqueen_url = "http://127.0.0.1:1"\n');
+    const args = ['--config', file, '--port', '99999', '--speed=1', '--host', '0.0.0.0'];
+    const { code, stdout, stderr } = await printed('hive', args, { RBEE_LOG_LEVEL: 'loud' });
+    expect(code).toBe(78);
+    expect(stdout).toContain('queen_url = "http://127.0.0.1:1"');
+    expect(stdout).toContain('# port is not valid (--port)');
+    expect(stderr.match(/^ {2}- /gm)).toHaveLength(6);
+    expect(stderr).toMatch(
+      /"colour" is not a setting[\s\S]*--port[\s\S]*stall_timeout[\s\S]*RBEE_LOG_LEVEL[\s\S]*0\.0\.0\.0 needs/,
+    );
+    expect(stderr).toMatch(/--speed is not a setting/);
+  });
+});
+
+describe('SIGHUP', () => {
+  it('applies what changed in the file, keeps what was set over HTTP, and names what needs a restart', async () => {
+    const file = join(folder.path, 'live.toml');
+    await writeFile(file, 'max_bandwidth = "50MB/s"\n');
+    const models = join(folder.path, 'models');
+    const hive = await startDaemon('hive', ['--config', file, '--models-dir', models], env);
+    await api('PATCH', `${hive.url}/v2/settings`, { max_bandwidth: '10MB/s' });
+    expect(await hangUp(hive.program)).toMatchObject({ changed: {}, needsRestart: [] });
+    expect(await settingsOf(hive, '/v2/settings')).toMatchObject({ max_bandwidth: 10_000_000 });
+
+    await writeFile(
+      file,
+      'max_bandwidth = "20MB/s"\nmax_concurrent_downloads = 7\nallowed_sources = ["hf"]\nid = "other"\nlog_level = "debug"\n',
+    );
+    expect(await hangUp(hive.program)).toMatchObject({
+      changed: { max_bandwidth: 20_000_000, max_concurrent_downloads: 7, allowed_sources: 'hf', log_level: 'debug' },
+      needsRestart: ['id'],
+    });
+    expect(await settingsOf(hive, '/v2/settings')).toEqual({ max_bandwidth: 20_000_000, max_concurrent_downloads: 7 });
+    expect((await settingsOf(hive, '/v1/info'))['settings']).toMatchObject({
+      log_level: 'debug',
+      allowed_sources: 'hf',
+    });
+    const refused = await api('POST', `${hive.url}/v1/jobs`, { operation: 'model_download', model: 'https://h/x' });
+    expect(refused.body).toMatchObject({ error: { code: 'SOURCE_NOT_ALLOWED' } });
+
+    await writeFile(file, 'max_bandwidth = "plenty"\ncolour = "red"\n');
+    const refusedFile = await hangUp(hive.program);
+    expect(refusedFile['problems']).toHaveLength(2);
+    expect(await settingsOf(hive, '/v2/settings')).toEqual({ max_bandwidth: 20_000_000, max_concurrent_downloads: 7 });
+    expect(await hive.program.stop()).toBe(0);
+  });
+
+  it('gives a queen another budget and another token', async () => {
+    const file = join(folder.path, 'live-queen.toml');
+    await writeFile(file, '');
+    const queen = await startDaemon('queen', ['--config', file], env);
+    await writeFile(file, `max_bandwidth = "30MB/s"\napi_token = "${TOKEN}"\n`);
+    const answer = await hangUp(queen.program);
+    expect(answer).toMatchObject({ changed: { max_bandwidth: 30_000_000, api_token: '(secret)' } });
+    expect(await settingsOf(queen, '/v1/settings')).toMatchObject({ error: { code: 'API_KEY_MISSING' } });
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const settings = await (await fetch(`${queen.url}/v1/settings`, { headers })).json();
+    expect(settings).toEqual({ max_bandwidth: 30_000_000 });
+    expect(await queen.program.stop()).toBe(0);
+    expect(queen.program.stdout()).not.toContain(TOKEN);
+  });
+
+  it('of a terminal that was closed ends the daemon', async () => {
+    const terminal = openTerminal({
+      command: process.execPath,
+      args: [BIN.queen, '--port', '0', '--state-dir', join(folder.path, 'terminal')],
+      env,
+    });
+    await terminal.waitFor(() => terminal.raw().includes('"listening"'), 'the queen to listen');
+    terminal.hangUp();
+    expect(await terminal.exited).toEqual({ exitCode: 0, signal: null });
+  });
+});

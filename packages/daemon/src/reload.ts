@@ -1,0 +1,61 @@
+import type { ShownValue } from './setting.ts';
+import { SettingsError } from './settings.ts';
+import { keyOf, type SettingsOf, type SettingsTable } from './settings-names.ts';
+
+export interface ReloadDeps<Table extends SettingsTable> {
+  readonly table: Table;
+  readonly prefix: string;
+  /** Reads the settings anew. Throws SettingsError. */
+  readonly read: () => SettingsOf<Table>;
+  /** Applies those that can change while the daemon runs. */
+  readonly apply: (changed: Partial<SettingsOf<Table>>) => void | Promise<void>;
+  readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
+}
+
+/**
+ * Makes a function that reads the settings again and applies what differs from what was configured before, be it in
+ * force or not: a limit that was set over HTTP stays until its configured value changes. Bad settings change nothing.
+ */
+export function createReload<Table extends SettingsTable>(
+  deps: ReloadDeps<Table>,
+  started: SettingsOf<Table>,
+): () => Promise<void> {
+  let configured = started;
+  return async () => {
+    try {
+      const { live, needsRestart, next } = compare(deps, configured, deps.read());
+      await deps.apply(live);
+      configured = next;
+      const changed = shown(deps, live);
+      const isSame = needsRestart.length === 0 && Object.keys(live).length === 0;
+      deps.log.info({ changed, needsRestart }, isSame ? 'reloaded: the settings are the same' : 'reloaded');
+    } catch (error) {
+      const fields = error instanceof SettingsError ? { problems: error.problems } : { err: error };
+      deps.log.error(fields, 'not reloaded: the settings stay as they were');
+    }
+  };
+}
+
+function compare<Table extends SettingsTable>(
+  { table, prefix }: ReloadDeps<Table>,
+  before: SettingsOf<Table>,
+  after: SettingsOf<Table>,
+) {
+  const differing = Object.entries(table).filter(([key, { write }]) => write(before[key]) !== write(after[key]));
+  const live = Object.fromEntries(
+    differing.filter(([, setting]) => setting.live).map(([key]) => [key, after[key]]),
+  ) as Partial<SettingsOf<Table>>;
+  const needsRestart = differing.filter(([, { live }]) => !live).map(([, { env }]) => keyOf(env, prefix));
+  // What needs a restart is said again at each reload, until there is one.
+  return { live, needsRestart, next: { ...before, ...live } };
+}
+
+function shown<Table extends SettingsTable>(
+  { table, prefix }: ReloadDeps<Table>,
+  live: Partial<SettingsOf<Table>>,
+): Record<string, ShownValue> {
+  const entries = Object.entries(table).filter(([key]) => Object.hasOwn(live, key));
+  return Object.fromEntries(
+    entries.map(([key, { env, secret, show }]) => [keyOf(env, prefix), secret ? '(secret)' : show(live[key])]),
+  );
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { integer, SettingsError, type SettingsOf, secret, someOf, text } from '../src/index.ts';
+import { createReload } from '../src/reload.ts';
+
+const table = {
+  host: text({ env: 'RBEE_HIVE_HOST', fallback: 'here', doc: 'address' }),
+  limit: integer({ env: 'RBEE_HIVE_LIMIT', live: true, min: 0, max: 99, fallback: 1, doc: 'limit' }),
+  sources: someOf({ env: 'RBEE_HIVE_SOURCES', live: true, choices: ['a', 'b'], fallback: ['a'], doc: 'sources' }),
+  token: secret({ env: 'RBEE_API_TOKEN', live: true, doc: 'token' }),
+};
+type Values = SettingsOf<typeof table>;
+const START: Values = { host: 'here', limit: 1, sources: new Set(['a'] as const), token: null };
+
+function setUp() {
+  const applied: Partial<Values>[] = [];
+  const logged: { level: string; fields: object; message: string }[] = [];
+  const state = { now: START as Values | SettingsError };
+  const log = (level: string) => (fields: object, message: string) => void logged.push({ level, fields, message });
+  const reload = createReload(
+    {
+      table,
+      prefix: 'RBEE_HIVE_',
+      read: () => {
+        if (state.now instanceof SettingsError) throw state.now;
+        return state.now;
+      },
+      apply: (changed) => void applied.push(changed),
+      log: { info: log('info'), error: log('error') },
+    },
+    START,
+  );
+  return { applied, logged, state, reload };
+}
+
+describe('a reload', () => {
+  it('applies what is configured anew and can change, and names what needs a restart', async () => {
+    const { applied, logged, state, reload } = setUp();
+    state.now = { host: 'there', limit: 2, sources: new Set(['a', 'b']), token: 'abcdef' };
+    await reload();
+    expect(applied).toEqual([{ limit: 2, sources: new Set(['a', 'b']), token: 'abcdef' }]);
+    const changed = { limit: 2, sources: 'a,b', api_token: '(secret)' };
+    expect(logged).toEqual([{ level: 'info', fields: { changed, needsRestart: ['host'] }, message: 'reloaded' }]);
+  });
+
+  it('leaves alone what is configured as before, so that what was set over HTTP stays', async () => {
+    const { applied, logged, state, reload } = setUp();
+    state.now = { ...START, sources: new Set(['a']) };
+    await reload();
+    expect(applied).toEqual([{}]);
+    expect(logged[0]?.message).toMatch(/the same/);
+    state.now = { ...START, limit: 5 };
+    await reload();
+    await reload();
+    expect(applied.slice(1)).toEqual([{ limit: 5 }, {}]);
+  });
+
+  it('says again what needs a restart, until there is one', async () => {
+    const { logged, state, reload } = setUp();
+    state.now = { ...START, host: 'there' };
+    await reload();
+    await reload();
+    expect(logged.map(({ fields }) => fields)).toEqual(Array(2).fill({ changed: {}, needsRestart: ['host'] }));
+  });
+
+  it('of bad settings changes nothing and logs every problem', async () => {
+    const { applied, logged, state, reload } = setUp();
+    state.now = new SettingsError(['one', 'two']);
+    await reload();
+    expect(applied).toEqual([]);
+    expect(logged).toMatchObject([{ level: 'error', fields: { problems: ['one', 'two'] } }]);
+  });
+});
