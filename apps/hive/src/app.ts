@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type HiveInfo, systemClock, toSeconds } from '@rbee/contract';
+import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
   createServer,
@@ -146,7 +146,15 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
   });
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
-  const app = await createServer({ logger, hub, access, tls, title: 'rbee hive', version: VERSION });
+  const app = await createServer({
+    logger,
+    hub,
+    access,
+    tls,
+    title: 'rbee hive',
+    version: VERSION,
+    routes: hiveRoutes,
+  });
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: () => inForce.allowedSources });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Hive, type HiveHeartbeat, type QueenInfo, systemClock, toSeconds } from '@rbee/contract';
+import { type Hive, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
   createServer,
@@ -139,7 +139,15 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     };
   };
   const access = { apiToken: settings.apiToken, hivesToken: settings.hivesToken };
-  const app = await createServer({ logger, hub, access, tls, title: 'rbee queen', version: VERSION });
+  const app = await createServer({
+    logger,
+    hub,
+    access,
+    tls,
+    title: 'rbee queen',
+    version: VERSION,
+    routes: queenRoutes,
+  });
   addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });

@@ -9,6 +9,7 @@ import {
   removedSchema,
 } from './download.ts';
 import type { ErrorCode } from './error.ts';
+import { downloadEventSchemas, jobDataSchema, narrationSchema } from './event.ts';
 import {
   fleetModelDetailSchema,
   fleetModelListSchema,
@@ -20,6 +21,7 @@ import {
 } from './fleet.ts';
 import {
   healthSchema,
+  hiveHeartbeatSchema,
   hiveInfoSchema,
   hiveListSchema,
   hiveReadySchema,
@@ -27,6 +29,7 @@ import {
   hiveSettingsPatchSchema,
   hiveSettingsSchema,
   queenInfoSchema,
+  relayedHeartbeatSchema,
 } from './hive.ts';
 import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
 import {
@@ -55,6 +58,10 @@ export interface Route {
   readonly missing?: ErrorCode;
   /** Answers Server-Sent Events. */
   readonly stream?: true;
+  /** The events of a stream by their names, each with the schema of its data. */
+  readonly events?: Readonly<Record<string, z.ZodType>>;
+  /** Codes that this route answers, beside those that follow from what it takes. */
+  readonly errors?: readonly ErrorCode[];
   /** Never needs a token. */
   readonly open?: true;
   /** Takes the token of hives too, where they have one of their own. */
@@ -65,6 +72,19 @@ const jobParams = z.object({ id: jobIdSchema });
 const downloadParams = z.object({ id: downloadIdSchema });
 /** `Last-Event-ID` for clients that cannot set the header. */
 export const streamQuerySchema = z.object({ last_event_id: z.string().max(128).optional() });
+
+const jobEvents = { narration: narrationSchema, data: jobDataSchema } as const;
+const relayed = { orchestrator_id: z.string(), hive_id: hiveIdSchema };
+/** What a queen passes on, with what she adds. */
+const relayedEvents = {
+  progress: downloadEventSchemas.progress.extend(relayed),
+  notice: downloadEventSchemas.notice.extend(relayed),
+  complete: downloadEventSchemas.complete.extend(relayed),
+  error: downloadEventSchemas.error.extend(relayed),
+  cancelled: downloadEventSchemas.cancelled.extend(relayed),
+} as const;
+/** What the routes of a queen answer that need a hive. */
+const NEEDS_HIVE = ['HIVE_NOT_FOUND', 'HIVE_UNAVAILABLE'] as const;
 
 const health = {
   method: 'GET',
@@ -97,6 +117,7 @@ const jobRoutes = {
     missing: 'JOB_NOT_FOUND',
     query: streamQuerySchema,
     stream: true,
+    events: jobEvents,
   },
   cancelJob: {
     method: 'DELETE',
@@ -118,6 +139,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       method: 'POST',
       path: `${path}/:id/pause`,
       summary: 'Stops a download for a while; what is on disk stays',
+      errors: ['STATUS_CONFLICT'],
       success: { status: 200, body: snapshot },
     },
     resumeDownload: {
@@ -125,6 +147,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       method: 'POST',
       path: `${path}/:id/resume`,
       summary: 'Puts a paused download back into the queue',
+      errors: ['STATUS_CONFLICT'],
       success: { status: 200, body: snapshot },
     },
     retryDownload: {
@@ -132,6 +155,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       method: 'POST',
       path: `${path}/:id/retry`,
       summary: 'Starts a failed or cancelled download again, as a new job and a new download',
+      errors: ['STATUS_CONFLICT', 'RATE_LIMITED'],
       success: { status: 202, body: jobAcceptedSchema },
     },
     patchDownload: {
@@ -139,6 +163,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       method: 'PATCH',
       path: `${path}/:id`,
       summary: 'Changes the bandwidth limit or the priority of a download',
+      errors: ['STATUS_CONFLICT'],
       body: downloadPatchSchema,
       success: { status: 200, body: snapshot },
     },
@@ -147,6 +172,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       method: 'DELETE',
       path: `${path}/:id`,
       summary: 'Removes an ended download from the history',
+      errors: ['STATUS_CONFLICT'],
       success: { status: 200, body: removedSchema },
     },
     clearDownloads: {
@@ -165,6 +191,7 @@ const heartbeats = {
   summary: 'A heartbeat each second',
   query: streamQuerySchema,
   stream: true,
+  events: { heartbeat: hiveHeartbeatSchema },
 } as const satisfies Route;
 
 /** The models of a store, below the path of their list. */
@@ -189,6 +216,7 @@ function modelRoutes<const Path extends string>(path: Path) {
       method: 'DELETE',
       path: `${path}/:id`,
       summary: 'Removes a model and the files that no other model uses',
+      errors: ['STATUS_CONFLICT', 'STORE_NOT_WRITABLE'],
       success: { status: 200, body: modelRemovedSchema },
     },
     verifyModel: {
@@ -210,9 +238,19 @@ function queenModelRoutes() {
       summary: 'The models of the hives that are online, and what else their stores hold',
       success: { status: 200, body: fleetModelListSchema },
     },
-    getModel: { ...getModel, query: hiveQuerySchema, success: { status: 200, body: fleetModelDetailSchema } },
-    removeModel: { ...removeModel, query: hiveQuerySchema, success: { status: 200, body: fleetModelRemovedSchema } },
-    verifyModel: { ...verifyModel, query: hiveQuerySchema },
+    getModel: {
+      ...getModel,
+      query: hiveQuerySchema,
+      errors: NEEDS_HIVE,
+      success: { status: 200, body: fleetModelDetailSchema },
+    },
+    removeModel: {
+      ...removeModel,
+      query: hiveQuerySchema,
+      errors: [...removeModel.errors, ...NEEDS_HIVE],
+      success: { status: 200, body: fleetModelRemovedSchema },
+    },
+    verifyModel: { ...verifyModel, query: hiveQuerySchema, errors: NEEDS_HIVE },
   } as const satisfies Record<string, Route>;
 }
 
@@ -229,6 +267,7 @@ export const hiveRoutes = {
     method: 'POST',
     path: '/v1/jobs',
     summary: 'Starts an operation',
+    errors: ['MODEL_REF_INVALID', 'OPERATION_UNKNOWN', 'SOURCE_NOT_ALLOWED', 'STATUS_CONFLICT', 'RATE_LIMITED'],
     body: operationSchema,
     success: { status: 202, body: jobAcceptedSchema },
   },
@@ -256,6 +295,7 @@ export const hiveRoutes = {
     missing: 'DOWNLOAD_NOT_FOUND',
     query: streamQuerySchema,
     stream: true,
+    events: downloadEventSchemas,
   },
   ...downloadVerbs('/v2/downloads', downloadSchema),
   ...modelRoutes('/v2/models'),
@@ -288,6 +328,15 @@ export const queenRoutes = {
     method: 'POST',
     path: '/v1/jobs',
     summary: 'Starts an operation on one hive or several',
+    errors: [
+      'MODEL_REF_INVALID',
+      'OPERATION_UNKNOWN',
+      'SOURCE_NOT_ALLOWED',
+      'STATUS_CONFLICT',
+      'RATE_LIMITED',
+      'DISK_FULL',
+      ...NEEDS_HIVE,
+    ],
     body: queenOperationSchema,
     success: { status: 202, body: jobAcceptedSchema },
   },
@@ -315,6 +364,7 @@ export const queenRoutes = {
     missing: 'DOWNLOAD_NOT_FOUND',
     query: streamQuerySchema,
     stream: true,
+    events: relayedEvents,
   },
   streamDownloads: {
     method: 'GET',
@@ -322,6 +372,7 @@ export const queenRoutes = {
     summary: 'The progress of every download of the fleet, in one stream without an end',
     query: streamQuerySchema,
     stream: true,
+    events: relayedEvents,
   },
   ...downloadVerbs('/v1/downloads', relayedDownloadSchema),
   clearDownloads: {
@@ -344,6 +395,7 @@ export const queenRoutes = {
     summary: 'Changes the limits of a hive; remembered, and given again when it comes back',
     params: z.object({ id: hiveIdSchema }),
     missing: 'HIVE_NOT_FOUND',
+    errors: ['HIVE_UNAVAILABLE'],
     body: hiveSettingsPatchSchema,
     success: { status: 200, body: hiveSchema },
   },
@@ -360,11 +412,16 @@ export const queenRoutes = {
     body: queenSettingsPatchSchema,
     success: { status: 200, body: queenSettingsSchema },
   },
-  heartbeats: { ...heartbeats, summary: 'The heartbeats of all hives that are online' },
+  heartbeats: {
+    ...heartbeats,
+    summary: 'The heartbeats of all hives that are online',
+    events: { heartbeat: relayedHeartbeatSchema },
+  },
   hiveReady: {
     method: 'POST',
     path: '/v1/hive/ready',
     summary: 'A hive says that it is there',
+    errors: ['STATUS_CONFLICT'],
     body: hiveReadySchema,
     success: { status: 200, body: hiveSchema },
     forHives: true,

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { fastifySSE } from '@fastify/sse';
-import fastifySwagger from '@fastify/swagger';
 import { RbeeError, type Route } from '@rbee/contract';
 import { type Channel, createResponseSink, SSE_HEADERS, type StreamHub } from '@rbee/event-stream';
 import {
@@ -11,11 +10,12 @@ import {
   LogController,
   type RouteOptions,
 } from 'fastify';
-import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
 import { clientOf } from './client-address.ts';
 import { installErrorReplies } from './error-reply.ts';
+import { serveDocument } from './openapi/serve.ts';
 import type { TlsIdentity } from './tls.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -34,9 +34,10 @@ export interface ServerDeps {
   readonly access: Omit<AccessPolicy, 'isTls'>;
   /** null or nothing = plain HTTP. */
   readonly tls?: TlsIdentity | null;
-  /** For the OpenAPI page. */
+  /** For the OpenAPI document: its title, and every route by its operation id. */
   readonly title: string;
   readonly version: string;
+  readonly routes: Readonly<Record<string, Route>>;
 }
 
 /** A server under construction: routes are added until it listens. */
@@ -55,7 +56,7 @@ export interface RouteInput<R extends Route> {
 
 /**
  * A server that is ready for {@link addRoute} and {@link addStream}: request ids, access checks, the error envelope,
- * and `GET /openapi.json` made from the routes' own schemas. Closing it ends its streams first.
+ * `GET /openapi.json` made from the routes' own schemas, and `GET /docs` made from that. Closing it ends its streams first.
  */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { tls = null } = deps;
@@ -97,11 +98,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
   await app.register(fastifySSE, { heartbeatInterval: 0 });
-  await app.register(fastifySwagger, {
-    openapi: { openapi: '3.1.0', info: { title: deps.title, version: deps.version } },
-    transform: jsonSchemaTransform,
-  });
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  serveDocument(app, deps);
   return app;
 }
 
@@ -181,7 +178,6 @@ function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {
       ...(route.missing === undefined ? {} : { missing: route.missing }),
     },
     schema: {
-      summary: route.summary,
       ...(route.params === undefined ? {} : { params: route.params }),
       ...(route.query === undefined ? {} : { querystring: route.query }),
       ...(route.body === undefined ? {} : { body: route.body }),

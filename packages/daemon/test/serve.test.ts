@@ -21,7 +21,7 @@ async function serve(
   const log: string[] = [];
   const sink = new Writable({ write: (chunk, _, done) => done(void log.push(String(chunk))) });
   const logger = createLogger({ name: 'test', level: 'info' }, sink);
-  const app = await createServer({ logger, hub, access, title: 'test', version: '1.2.3' });
+  const app = await createServer({ logger, hub, access, title: 'test', version: '1.2.3', routes: hiveRoutes });
   addRoute(app, hiveRoutes.health, () => ({ status: 'ok' as const }));
   addRoute(app, hiveRoutes.createJob, ({ body }) => ({ job_id: newJobId(), sse_url: `/v1/jobs/${body.operation}` }));
   addRoute(app, hiveRoutes.getDownload, () => {
@@ -244,16 +244,23 @@ describe('limits on streams', () => {
   });
 });
 
-describe('openapi.json', () => {
-  it('is made from the routes', async () => {
+describe('the document of the routes', () => {
+  it('is served as JSON and as a page', async () => {
     const { url } = await serve();
-    const page = (await (await fetch(`${url}/openapi.json`)).json()) as {
-      openapi: string;
-      paths: Record<string, object>;
-    };
-    expect(page.openapi).toBe('3.1.0');
-    expect(Object.keys(page.paths)).toEqual(['/health', '/v1/jobs', '/v2/downloads/{id}']);
-    expect(page.paths['/v1/jobs']).toHaveProperty('post.requestBody');
+    const answer = await fetch(`${url}/openapi.json`);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(await answer.json()).toMatchObject({ openapi: '3.1.0', info: { title: 'test', version: '1.2.3' } });
+    const page = await fetch(`${url}/docs`);
+    expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-/);
+    expect(await page.text()).toContain('POST /v1/jobs');
+  });
+
+  it('needs the token as everything else does', async () => {
+    const { url } = await serve({ apiToken: TOKEN });
+    for (const path of ['/openapi.json', '/docs']) expect((await fetch(`${url}${path}`)).status).toBe(401);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    expect((await fetch(`${url}/docs`, { headers })).status).toBe(200);
   });
 });
 

@@ -15,7 +15,14 @@ const logger = createLogger(
   { name: 'bench', level: 'error' },
   new Writable({ write: (_chunk, _encoding, done) => done() }),
 );
-const app = await createServer({ logger, hub, access: { apiToken: null }, title: 'bench', version: '0.0.0' });
+const app = await createServer({
+  logger,
+  hub,
+  access: { apiToken: null },
+  title: 'bench',
+  version: '0.0.0',
+  routes: {},
+});
 addStream(app, hub, hiveRoutes.heartbeats, () => channel);
 await app.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
 
