@@ -24,6 +24,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** And so is one that does not come to an end with its TLS handshake. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_PARAM_LENGTH = 128;
+/** What a daemon that stops waits for requests that are under way; then it hangs up on whoever is slower. */
+const CLOSE_GRACE_MS = 3_000;
 /** What a client waits that finds no room for its stream. */
 const STREAM_RETRY_AFTER_MS = 5_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -97,6 +99,10 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     return deps.hub.close();
   });
   app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
+  app.addHook('preClose', async () => {
+    const grace = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+    app.server.once('close', () => clearTimeout(grace));
+  });
   await app.register(fastifySSE, { heartbeatInterval: 0 });
   serveDocument(app, deps);
   return app;

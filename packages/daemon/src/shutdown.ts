@@ -27,6 +27,7 @@ export function obeySignals(deps: ShutdownDeps): void {
     const limit = setTimeout(() => deps.exit(0), DRAIN_LIMIT_MS);
     void deps
       .drain()
+      .then(() => deps.log.info({ reason }, 'drained'))
       .catch((error: unknown) => deps.log.error({ err: error }, 'the drain failed'))
       .finally(() => {
         clearTimeout(limit);
