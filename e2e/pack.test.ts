@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { generateBytes, startHub, startProgram, type TempDir, type TestHub, tempDir } from '@rbee/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+// Goal: what is published works where nothing else of the project is. Method: every package is packed as for a release,
+// npm installs the tarballs in an empty folder, and the programs of that folder do their work. Failure shows as a file
+// that was not packed, a dependency that only the workspace has, or a program that does not find another.
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const INSTALL_TIMEOUT_MS = 180_000;
+/** The programs' own first line names node; it is the one that runs the tests. */
+const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`;
+
+const isQueenHere = await fetch('http://127.0.0.1:7833/health').then(
+  () => true,
+  () => false,
+);
+const FILE = { size: 3_000_000, seed: 3 };
+
+let folder: TempDir;
+let hub: TestHub;
+let tarballs: string[];
+beforeAll(async () => {
+  folder = await tempDir();
+  hub = await startHub();
+  const packed = join(folder.path, 'packed');
+  await run(process.execPath, [join(ROOT, 'scripts/pack.mjs'), packed], { env: { ...process.env, PATH } });
+  tarballs = (await readdir(packed)).map((name) => join(packed, name));
+  const home = join(folder.path, 'home');
+  await mkdir(home);
+  await writeFile(join(home, 'package.json'), '{ "private": true }\n');
+  // What npm has fetched once it takes from its cache.
+  const args = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs];
+  await run('npm', args, { cwd: home, env: { ...process.env, PATH }, timeout: INSTALL_TIMEOUT_MS });
+}, INSTALL_TIMEOUT_MS);
+afterAll(async () => {
+  await hub.close();
+  await folder.remove();
+});
+
+const installed = (...parts: string[]) => join(folder.path, 'home', 'node_modules', ...parts);
+
+async function program(name: string, args: readonly string[], env: Record<string, string> = {}) {
+  const started = await startProgram({
+    command: installed('.bin', name),
+    args,
+    cwd: folder.path,
+    env: { PATH, HOME: join(folder.path, 'user'), ...env },
+  });
+  const { code } = await started.exited;
+  return { code, stdout: started.stdout(), stderr: started.stderr() };
+}
+
+describe('the packages that are published', () => {
+  it('carry licence, description, and the version of the project, and leave tests and sources out', async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    const changes = await readFile(join(ROOT, 'CHANGELOG.md'), 'utf8');
+    expect(changes).toContain(`## ${version}\n`);
+    expect(tarballs).toHaveLength(9);
+    for (const tarball of tarballs) {
+      const { stdout } = await run('tar', ['-tzf', tarball]);
+      const files = stdout.trim().split('\n');
+      expect(files, tarball).toEqual(expect.arrayContaining(['package/LICENSE', 'package/README.md']));
+      expect(
+        files.filter((file) => !/^package\/(?:LICENSE|README\.md|package\.json|(?:bin|dist)\/)/.test(file)),
+      ).toEqual([]);
+      expect(files.filter((file) => /\.map$|(?<!\.d)\.ts$/.test(file))).toEqual([]);
+      const manifest = JSON.parse((await run('tar', ['-xzOf', tarball, 'package/package.json'])).stdout) as object;
+      expect(manifest).toMatchObject({ version, license: 'MIT', engines: { node: '>=24' } });
+      expect(JSON.stringify(manifest)).not.toMatch(/workspace:|\/src\//);
+    }
+  });
+
+  it('can be imported, with types beside them', async () => {
+    const libraries = (await readdir(installed('@rbee'))).map((name) => `@rbee/${name}`);
+    expect(libraries).toHaveLength(6);
+    const script = `for (const name of ${JSON.stringify(libraries)}) if (Object.keys(await import(name)).length === 0) throw new Error(name)`;
+    await run(process.execPath, ['--input-type=module', '-e', script], { cwd: dirname(installed()) });
+    for (const name of libraries) expect(await readdir(installed(name, 'dist'))).toContain('index.d.ts');
+  });
+
+  it('have daemons that say who they are', async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect(await program('rbee-hive', ['--version'])).toEqual({
+      code: 0,
+      stdout: `rbee-hive ${version}\n`,
+      stderr: '',
+    });
+    expect(await program('rbee-queen', ['--help'])).toMatchObject({ code: 0, stderr: '' });
+    const printed = await program('rbee-queen', ['--print-config', '--port', '1']);
+    expect(printed).toMatchObject({ code: 0, stdout: expect.stringContaining('port = 1 # --port') });
+  });
+
+  // A queen on the usual port would be used instead.
+  it.skipIf(isQueenHere)('have a keeper that runs a queen and a hive of its own, and downloads', async () => {
+    hub.addRepo({ id: 'org/sample', files: { 'sample.gguf': FILE } });
+    const { code, stdout, stderr } = await program('rbee', ['model', 'download', 'hf:org/sample::file=sample.gguf'], {
+      HF_ENDPOINT: hub.url,
+      RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
+    });
+    expect(stderr).toMatch(/queen/);
+    expect(code).toBe(0);
+    expect((await readFile(stdout.trim())).equals(generateBytes(FILE))).toBe(true);
+  });
+});
