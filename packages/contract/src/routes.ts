@@ -52,8 +52,8 @@ export interface Route {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** The status and body of success; none for a stream of events. */
-  readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType };
+  /** The status and body of success, and its content type where that is not JSON; none for a stream of events. */
+  readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType; readonly type?: string };
   /** The code for an id in the path that names nothing, be it unknown or not an id at all. */
   readonly missing?: ErrorCode;
   /** Answers Server-Sent Events. */

@@ -96,7 +96,8 @@ function successOf(book: SchemaBook, name: string, { success, events = {}, strea
   if (success !== undefined) {
     const schema = book.answer(success.body, `${name}Answer`);
     const description = success.status === 202 ? 'Accepted; the work goes on' : 'Done';
-    return { [success.status]: { description, headers: REQUEST_ID, content: { 'application/json': { schema } } } };
+    const { status, type = 'application/json' } = success;
+    return { [status]: { description, headers: REQUEST_ID, content: { [type.replace(/;.*$/, '')]: { schema } } } };
   }
   if (!stream) return {};
   const data = Object.entries(events).map(([event, schema]) => [event, book.answer(schema, `${name}${pascal(event)}`)]);
