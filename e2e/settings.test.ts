@@ -70,6 +70,30 @@ describe('--print-config', () => {
   });
 });
 
+describe('the OpenAPI document', () => {
+  it.each(['hive', 'queen'] as const)('of a %s names routes that it serves', async (kind) => {
+    const args = kind === 'hive' ? ['--models-dir', join(folder.path, 'documented')] : [];
+    const { url, program } = await startDaemon(kind, args, env);
+    const { paths } = (await api('GET', `${url}/openapi.json`)).body as { paths: Record<string, object> };
+    const operations = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => [method, path]),
+    );
+    expect(operations.length).toBeGreaterThan(15);
+    for (const [method = '', path = ''] of operations) {
+      const leave = new AbortController();
+      const answer = await fetch(url + path.replace('{id}', 'nothing'), {
+        method: method.toUpperCase(),
+        signal: leave.signal,
+      });
+      const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') === true;
+      const said = isStream ? '' : await answer.text();
+      expect(`${method} ${path} ${said}`).not.toMatch(/ROUTE_NOT_FOUND|METHOD_NOT_ALLOWED/);
+      leave.abort();
+    }
+    expect(await program.stop()).toBe(0);
+  });
+});
+
 describe('SIGHUP', () => {
   it('applies what changed in the file, keeps what was set over HTTP, and names what needs a restart', async () => {
     const file = join(folder.path, 'live.toml');
