@@ -36,10 +36,10 @@ export interface ServerDeps {
   readonly access: Omit<AccessPolicy, 'isTls'>;
   /** null or nothing = plain HTTP. */
   readonly tls?: TlsIdentity | null;
-  /** For the OpenAPI document: its title, and every route by its operation id. */
+  /** For the OpenAPI document: its title, and every route by its operation id; none by default. */
   readonly title: string;
   readonly version: string;
-  readonly routes: Readonly<Record<string, Route>>;
+  readonly routes?: Readonly<Record<string, Route>>;
 }
 
 /** A server under construction: routes are added until it listens. */
@@ -104,7 +104,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     app.server.once('close', () => clearTimeout(grace));
   });
   await app.register(fastifySSE, { heartbeatInterval: 0 });
-  serveDocument(app, deps);
+  serveDocument(app, { title: deps.title, version: deps.version, routes: deps.routes ?? {} });
   return app;
 }
 
