@@ -49,14 +49,16 @@ export interface Route {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** The status and body of success; none for a stream of events. */
-  readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType };
+  /** The status and body of success, and its content type where that is not JSON; none for a stream of events. */
+  readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType; readonly type?: string };
   /** The code for an id in the path that names nothing, be it unknown or not an id at all. */
   readonly missing?: ErrorCode;
   /** Answers Server-Sent Events. */
   readonly stream?: true;
   /** Never needs a token. */
   readonly open?: true;
+  /** Asked again and again by programs: not worth a line of a log each time. */
+  readonly routine?: true;
 }
 
 const jobParams = z.object({ id: jobIdSchema });
@@ -70,6 +72,13 @@ const health = {
   summary: 'Whether the daemon runs; never needs a token',
   success: { status: 200, body: healthSchema },
   open: true,
+} as const satisfies Route;
+
+const metrics = {
+  method: 'GET',
+  path: '/metrics',
+  summary: 'What the daemon counts, as Prometheus reads it',
+  success: { status: 200, body: z.string(), type: 'text/plain; version=0.0.4; charset=utf-8' },
 } as const satisfies Route;
 
 const jobRoutes = {
@@ -217,6 +226,7 @@ function queenModelRoutes() {
 /** What a hive serves. */
 export const hiveRoutes = {
   health,
+  metrics,
   info: {
     method: 'GET',
     path: '/v1/info',
@@ -276,6 +286,7 @@ export const hiveRoutes = {
 /** What a queen serves. */
 export const queenRoutes = {
   health,
+  metrics,
   info: {
     method: 'GET',
     path: '/v1/info',
@@ -365,6 +376,7 @@ export const queenRoutes = {
     summary: 'A hive says that it is there',
     body: hiveReadySchema,
     success: { status: 200, body: hiveSchema },
+    routine: true,
   },
 } as const satisfies Record<string, Route>;
 

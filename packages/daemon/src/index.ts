@@ -1,5 +1,8 @@
 export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENGTH } from './access.ts';
+export { createJobLog } from './job-log.ts';
+export { type LogFields, requestIdHeader, withLogFields, withoutLogFields } from './log-context.ts';
 export { createLogger, LOG_LEVELS, type Logger } from './logger.ts';
+export { createMetrics, type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './metrics.ts';
 export { pageOf } from './page.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
 export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './serve.ts';
@@ -26,4 +29,5 @@ export {
   type SettingsTable,
   settingsInForce,
 } from './settings.ts';
+export { type MeasuredJobs, type MeasuredStreams, measureJobs, measureStreams } from './shared-metrics.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';

@@ -29,6 +29,7 @@ import {
   type RunTimeSettingsPatch,
   removedSchema,
 } from '@rbee/contract';
+import { requestIdHeader } from '@rbee/daemon';
 import { type Dispatcher, request } from 'undici';
 import type { z } from 'zod';
 
@@ -140,7 +141,11 @@ async function send<T>(
     request(url, {
       method: route.method,
       dispatcher: deps.dispatcher,
-      headers: { ...deps.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        ...deps.headers,
+        ...requestIdHeader(),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       // For connecting too, which the timeouts of headers and body do not count.
       signal: timeout,

@@ -34,6 +34,11 @@ export class Undelivered {
     this.#pending.set(keyOf(cancel), cancel);
   }
 
+  /** Cancels that wait for their hive. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
   has(jobId: JobId, hiveId: string): boolean {
     return this.#pending.has(keyOf({ job_id: jobId, hive_id: hiveId }));
   }

@@ -1,4 +1,4 @@
-import type { Channel, Sink, StreamHub } from '@rbee/event-stream';
+import type { Channel, Sink, StreamCounts, StreamHub } from '@rbee/event-stream';
 import { type EventKind, FleetFeed } from './fleet-feed.ts';
 
 /** Readers served in one turn of the event loop. */
@@ -13,6 +13,7 @@ export class FleetStream {
   readonly channel: Channel;
   readonly #feed = new FleetFeed();
   readonly #readers = new Set<FleetReader>();
+  readonly #counts = { skips: 0, skippedEvents: 0 };
   #isPassing = false;
 
   constructor(hub: StreamHub) {
@@ -28,6 +29,11 @@ export class FleetStream {
     };
   }
 
+  /** Readers that had fallen behind and were skipped to the newest, and the events that they were not given. */
+  get counts(): Pick<StreamCounts, 'skips' | 'skippedEvents'> {
+    return this.#counts;
+  }
+
   publish(key: string, event: { readonly event: string; readonly data: string }, kind: EventKind): void {
     this.#feed.add(key, event, kind);
     if (this.#readers.size > 0) this.#pass();
@@ -39,7 +45,10 @@ export class FleetStream {
   }
 
   #attach(base: Channel, sink: Sink): 'attached' | 'no_content' | 'refused' {
-    const reader = new FleetReader(sink, this.#feed);
+    const reader = new FleetReader(sink, this.#feed, (events) => {
+      this.#counts.skips += 1;
+      this.#counts.skippedEvents += events;
+    });
     const answer = base.attach(reader.forHub, null);
     if (answer !== 'attached') return answer;
     this.#readers.add(reader);
@@ -80,6 +89,7 @@ class FleetReader {
   readonly forHub: Sink;
   readonly #sink: Sink;
   readonly #feed: FleetFeed;
+  readonly #onSkip: (events: number) => void;
   readonly #onClose: (() => void)[] = [];
   #onHubDrain = () => {};
   #cursor = 0;
@@ -87,9 +97,10 @@ class FleetReader {
   #hasLagged = false;
   #isClosed = false;
 
-  constructor(sink: Sink, feed: FleetFeed) {
+  constructor(sink: Sink, feed: FleetFeed, onSkip: (events: number) => void) {
     this.#sink = sink;
     this.#feed = feed;
+    this.#onSkip = onSkip;
     this.forHub = {
       write: (frame) => this.#write(frame),
       end: () => {
@@ -122,9 +133,12 @@ class FleetReader {
   deliver(): void {
     while (!this.#isBlocked && !this.#isClosed && this.#cursor < this.#feed.lastSequence) {
       for (const { frame, upTo } of this.#feed.after(this.#cursor, this.#hasLagged)) {
+        const skipped = upTo - this.#cursor - 1;
+        if (skipped > 0) this.#onSkip(skipped);
         this.#cursor = upTo;
         if (!this.#write(frame) || this.#isClosed) return;
       }
+      if (this.#feed.lastSequence > this.#cursor) this.#onSkip(this.#feed.lastSequence - this.#cursor);
       // What was skipped is skipped: the newest of everything has been written.
       this.#cursor = this.#feed.lastSequence;
       this.#hasLagged = false;

@@ -41,6 +41,7 @@ export class Relay {
   /** How many of each hive have not ended. */
   readonly #active = new Map<string, number>();
   readonly #controller = new AbortController();
+  #eventsIn = 0;
 
   constructor(deps: RelayDeps) {
     this.#deps = deps;
@@ -69,6 +70,16 @@ export class Relay {
     return this.#active.get(hiveId) ?? 0;
   }
 
+  /** Downloads that are followed at their hives now. */
+  get upstreams(): number {
+    return [...this.#active.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Events that came from hives since the start. */
+  get eventsIn(): number {
+    return this.#eventsIn;
+  }
+
   /** Says something to the readers of a download that has not ended. */
   notice(id: DownloadId, code: NoticeCode, message: string): void {
     const upstream = this.#upstreams.get(id);
@@ -90,7 +101,10 @@ export class Relay {
         events: DOWNLOAD_EVENT_NAMES,
         signal: this.#controller.signal,
         isTerminal: ({ event }) => isTerminalEvent(event),
-        onEvent: ({ event, data }) => this.#pass(upstream, event, data),
+        onEvent: ({ event, data }) => {
+          this.#eventsIn += 1;
+          this.#pass(upstream, event, data);
+        },
         onConnection: ({ state }) => {
           if (state === 'lost' && !lost) {
             lost = true;

@@ -1,0 +1,171 @@
+import type { hiveRoutes } from '@rbee/contract';
+import type { FastifyInstance } from 'fastify';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { onAnswered } from './answered.ts';
+import { watchProcess } from './process-metrics.ts';
+import { addRoute } from './serve.ts';
+
+/** Every name that a label may have: each has few values, known in advance. Ids, models, URLs and addresses are none. */
+export const METRIC_LABELS = [
+  'code',
+  'method',
+  'mode',
+  'node_version',
+  'operation',
+  'outcome',
+  'reason',
+  'route',
+  'state',
+  'statistic',
+  'status',
+  'version',
+] as const;
+type MetricLabel = (typeof METRIC_LABELS)[number];
+
+/** One value of a metric that has labels. */
+export interface Sample {
+  readonly labels: Readonly<Partial<Record<MetricLabel, string>>>;
+  readonly value: number;
+}
+
+/** One value, or one for each set of labels. */
+type Reading = number | readonly Sample[];
+
+/** A metric that is read when somebody asks for it, from where it is counted anyway. */
+export interface Measure {
+  /** `rbee_` first, then what is measured in its base unit; `_total` last where it only rises. */
+  readonly name: string;
+  /** One sentence without its full stop. */
+  readonly help: string;
+  readonly labels?: readonly MetricLabel[];
+  readonly read: () => Reading | Promise<Reading>;
+}
+
+/** A metric as the reference page has it. */
+export interface MetricInfo {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** What a daemon measures of itself: a registry of its own, so that several daemons in one process do not mix. */
+export interface Metrics {
+  /** What rises and falls. */
+  gauge(measure: Measure): void;
+  /** What only rises. */
+  counter(measure: Measure): void;
+  /** Counts and times the requests to a server, and answers there what is measured. */
+  serve(app: FastifyInstance, route: typeof hiveRoutes.metrics): void;
+  /** The text that Prometheus reads. */
+  text(): Promise<string>;
+  list(): MetricInfo[];
+  close(): void;
+}
+
+const SECONDS_BUCKETS = [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60];
+const UNKNOWN_ROUTE = 'none';
+
+export function createMetrics({ version }: { readonly version: string }): Metrics {
+  const registry = new Registry();
+  const metrics: Metrics = {
+    gauge({ name, help, labels = [], read }) {
+      new Gauge({
+        name,
+        help,
+        labelNames: labels,
+        registers: [registry],
+        async collect() {
+          const samples = samplesOf(await read());
+          this.reset();
+          // A reset leaves a 0 where there are no labels, and what cannot be told is not 0.
+          if (labels.length === 0) this.remove();
+          for (const sample of samples) this.set({ ...sample.labels }, sample.value);
+        },
+      });
+    },
+    counter({ name, help, labels = [], read }) {
+      new Counter({
+        name,
+        help,
+        labelNames: labels,
+        registers: [registry],
+        async collect() {
+          const samples = samplesOf(await read());
+          this.reset();
+          for (const sample of samples) this.inc({ ...sample.labels }, sample.value);
+        },
+      });
+    },
+    serve(app, route) {
+      countRequests(app, registry);
+      addRoute(app, route, () => metrics.text());
+    },
+    text: () => registry.metrics(),
+    list: () => registry.getMetricsAsArray().map(infoOf),
+    close: () => stopWatching(),
+  };
+  const stopWatching = watchProcess(metrics);
+  metrics.gauge({
+    name: 'rbee_build_info',
+    help: 'Always 1; the labels say which version of the program runs on which Node.js',
+    labels: ['version', 'node_version'],
+    read: () => [{ labels: { version, node_version: process.versions.node }, value: 1 }],
+  });
+  return metrics;
+}
+
+function samplesOf(read: Reading): readonly Sample[] {
+  return typeof read === 'number' ? [{ labels: {}, value: read }] : read;
+}
+
+function infoOf(metric: object): MetricInfo {
+  const { name, help, type, labelNames } = metric as {
+    readonly name: string;
+    readonly help: string;
+    readonly type: string;
+    readonly labelNames: readonly string[];
+  };
+  return { name, help, type, labels: labelNames };
+}
+
+function countRequests(app: FastifyInstance, registry: Registry): void {
+  const requests = new Counter({
+    name: 'rbee_http_requests_total',
+    help: 'Requests that are over, by the pattern of their route; a stream counts when it has closed',
+    labelNames: ['method', 'route', 'status'] satisfies MetricLabel[],
+    registers: [registry],
+  });
+  const durations = new Histogram({
+    name: 'rbee_http_request_duration_seconds',
+    help: 'How long requests other than streams took',
+    labelNames: ['method', 'route'] satisfies MetricLabel[],
+    buckets: SECONDS_BUCKETS,
+    registers: [registry],
+  });
+  onAnswered(app, ({ request: { method, routeOptions }, status, durationMs }) => {
+    // A request to nowhere may have any method and any path: neither becomes a label.
+    const route = routeOptions.url;
+    const labels = route === undefined ? { method: UNKNOWN_ROUTE, route: UNKNOWN_ROUTE } : { method, route };
+    requests.inc({ ...labels, status: classOf(status) });
+    if (routeOptions.config.stream !== true) durations.observe(labels, durationMs / 1000);
+  });
+}
+
+function classOf(status: number | null): string {
+  return status === null ? 'aborted' : `${Math.floor(status / 100)}xx`;
+}
+
+/**
+ * Samples of counts by the values of one label. The values that are `expected` have one also at 0, so that their series are
+ * there from the start and a first count is seen as a rise.
+ */
+export function samplesBy(
+  label: MetricLabel,
+  expected: readonly string[],
+  counts: Readonly<Record<string, number>> | ReadonlyMap<string, number>,
+): Sample[] {
+  const entries = counts instanceof Map ? [...counts] : Object.entries(counts);
+  const all = new Map<string, number>([...expected.map((value) => [value, 0] as const), ...entries]);
+  return [...all].map(([name, value]) => ({ labels: { [label]: name }, value }));
+}
