@@ -1,17 +1,24 @@
 import { downloadStatusSchema, ERROR_CODES } from '@rbee/contract';
-import { createMetrics, type Metrics, measureJobs, measureStreams, type Sample, samplesBy } from '@rbee/daemon';
+import {
+  createMetrics,
+  type MeasuredJobs,
+  type MeasuredStreams,
+  type Metrics,
+  measureJobs,
+  measureStreams,
+  type Sample,
+  samplesBy,
+} from '@rbee/daemon';
 import { type DownloadTracker, isEnded } from '@rbee/download-tracker';
-import type { StreamHub } from '@rbee/event-stream';
-import type { JobRegistry } from '@rbee/jobs';
 import type { Limiter } from '@rbee/transfer';
 import type { Slots } from './downloads/slots.ts';
 import type { TransferCounts } from './downloads/transfer-counts.ts';
 import { VERSION } from './version.ts';
 
 export interface HiveMetricsDeps {
-  readonly tracker: DownloadTracker;
-  readonly registry: JobRegistry;
-  readonly hub: StreamHub;
+  readonly tracker: Pick<DownloadTracker, 'list' | 'onKeep'>;
+  readonly registry: MeasuredJobs;
+  readonly hub: MeasuredStreams;
   readonly counts: TransferCounts;
   readonly slots: Slots;
   readonly limiter: Limiter;
@@ -38,7 +45,7 @@ export function createHiveMetrics(deps: HiveMetricsDeps): Metrics {
   return metrics;
 }
 
-function measureDownloads(metrics: Metrics, tracker: DownloadTracker): void {
+function measureDownloads(metrics: Metrics, tracker: HiveMetricsDeps['tracker']): void {
   metrics.gauge({
     name: 'rbee_downloads',
     help: 'Downloads that are remembered, by status',
@@ -62,7 +69,7 @@ function measureDownloads(metrics: Metrics, tracker: DownloadTracker): void {
   });
 }
 
-function countEnds(tracker: DownloadTracker): () => Sample[] {
+function countEnds(tracker: HiveMetricsDeps['tracker']): () => Sample[] {
   const ended = new Map<string, number>();
   const failed = new Map<string, number>();
   tracker.onKeep(({ status, error }) => {

@@ -1,6 +1,12 @@
-import { createMetrics, type Metrics, measureJobs, measureStreams, samplesBy } from '@rbee/daemon';
-import type { StreamHub } from '@rbee/event-stream';
-import type { JobRegistry } from '@rbee/jobs';
+import {
+  createMetrics,
+  type MeasuredJobs,
+  type MeasuredStreams,
+  type Metrics,
+  measureJobs,
+  measureStreams,
+  samplesBy,
+} from '@rbee/daemon';
 import type { Roster } from './hives/roster.ts';
 import type { Undelivered } from './jobs/undelivered.ts';
 import type { FleetLimits } from './limits/fleet-limits.ts';
@@ -16,8 +22,8 @@ export interface QueenMetricsDeps {
   /** How often hives were chosen, by the reason. */
   readonly placements: ReadonlyMap<string, number>;
   readonly limits: Pick<FleetLimits, 'budget'>;
-  readonly registry: JobRegistry;
-  readonly hub: StreamHub;
+  readonly registry: MeasuredJobs;
+  readonly hub: MeasuredStreams;
   /** Streams of many subjects, whose readers the hub knows and whose skips it does not. */
   readonly fleetStreams: readonly Pick<FleetStream, 'counts'>[];
 }

@@ -1,7 +1,7 @@
 import type { hiveRoutes } from '@rbee/contract';
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { onAnswered } from './answered.ts';
+import { type Answered, onAnswered } from './answered.ts';
 import { watchProcess } from './process-metrics.ts';
 import { addRoute } from './serve.ts';
 
@@ -98,7 +98,7 @@ export function createMetrics({ version }: { readonly version: string }): Metric
       });
     },
     serve(app, route) {
-      countRequests(app, registry);
+      onAnswered(app, countRequest);
       addRoute(app, route, () => metrics.text());
     },
     text: () => registry.metrics(),
@@ -106,6 +106,7 @@ export function createMetrics({ version }: { readonly version: string }): Metric
     close: () => stopWatching(),
   };
   const stopWatching = watchProcess(metrics);
+  const countRequest = createRequestCounts(registry);
   metrics.gauge({
     name: 'rbee_build_info',
     help: 'Always 1; the labels say which version of the program runs on which Node.js',
@@ -129,7 +130,7 @@ function infoOf(metric: object): MetricInfo {
   return { name, help, type, labels: labelNames };
 }
 
-function countRequests(app: FastifyInstance, registry: Registry): void {
+function createRequestCounts(registry: Registry): (answered: Answered) => void {
   const requests = new Counter({
     name: 'rbee_http_requests_total',
     help: 'Requests that are over, by the pattern of their route; a stream counts when it has closed',
@@ -143,13 +144,13 @@ function countRequests(app: FastifyInstance, registry: Registry): void {
     buckets: SECONDS_BUCKETS,
     registers: [registry],
   });
-  onAnswered(app, ({ request: { method, routeOptions }, status, durationMs }) => {
+  return ({ request: { method, routeOptions }, status, durationMs }) => {
     // A request to nowhere may have any method and any path: neither becomes a label.
     const route = routeOptions.url;
     const labels = route === undefined ? { method: UNKNOWN_ROUTE, route: UNKNOWN_ROUTE } : { method, route };
     requests.inc({ ...labels, status: classOf(status) });
     if (routeOptions.config.stream !== true) durations.observe(labels, durationMs / 1000);
-  });
+  };
 }
 
 function classOf(status: number | null): string {
