@@ -2,7 +2,8 @@ export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENG
 export { createJobLog } from './job-log.ts';
 export { type LogFields, requestIdHeader, withLogFields, withoutLogFields } from './log-context.ts';
 export { createLogger, LOG_LEVELS, type Logger } from './logger.ts';
-export { createMetrics, type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './metrics.ts';
+export { type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './measure.ts';
+export { createMetrics } from './metrics.ts';
 export { pageOf } from './page.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
 export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './serve.ts';
