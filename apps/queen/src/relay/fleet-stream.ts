@@ -132,17 +132,24 @@ class FleetReader {
 
   deliver(): void {
     while (!this.#isBlocked && !this.#isClosed && this.#cursor < this.#feed.lastSequence) {
-      for (const { frame, upTo } of this.#feed.after(this.#cursor, this.#hasLagged)) {
-        const skipped = upTo - this.#cursor - 1;
-        if (skipped > 0) this.#onSkip(skipped);
+      const from = this.#cursor;
+      let given = 0;
+      for (const { frame, upTo } of this.#feed.after(from, this.#hasLagged)) {
         this.#cursor = upTo;
-        if (!this.#write(frame) || this.#isClosed) return;
+        given += 1;
+        if (this.#write(frame) && !this.#isClosed) continue;
+        this.#skipped(upTo - from - given);
+        return;
       }
-      if (this.#feed.lastSequence > this.#cursor) this.#onSkip(this.#feed.lastSequence - this.#cursor);
       // What was skipped is skipped: the newest of everything has been written.
       this.#cursor = this.#feed.lastSequence;
+      this.#skipped(this.#cursor - from - given);
       this.#hasLagged = false;
     }
+  }
+
+  #skipped(events: number): void {
+    if (events > 0) this.#onSkip(events);
   }
 
   #write(frame: Parameters<Sink['write']>[0]): boolean {
