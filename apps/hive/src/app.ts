@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { type HiveInfo, systemClock, toSeconds } from '@rbee/contract';
+import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
+  createJobLog,
   createLogger,
   createServer,
   fingerprint,
@@ -8,6 +9,7 @@ import {
   type Running,
   readTls,
   settingsInForce,
+  withLogFields,
 } from '@rbee/daemon';
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
@@ -17,12 +19,15 @@ import { Agent } from 'undici';
 import { BlobFlights } from './downloads/blob-flights.ts';
 import { Downloads } from './downloads/downloads.ts';
 import { createFetchFile } from './downloads/fetch-file.ts';
+import { logDownloads } from './downloads/log-downloads.ts';
 import { runDownload } from './downloads/run.ts';
 import { Slots } from './downloads/slots.ts';
 import { resumeAll, startDownload } from './downloads/start-job.ts';
+import { TransferCounts } from './downloads/transfer-counts.ts';
 import { announce } from './fleet/announce.ts';
 import { beatEachSecond } from './fleet/heartbeat.ts';
 import { createHistory, HISTORY_MIGRATIONS } from './history/history.ts';
+import { createHiveMetrics } from './metrics.ts';
 import { createModels } from './models/models.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addJobRoutes } from './routes/jobs.ts';
@@ -64,14 +69,20 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
 
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
+  logDownloads(tracker, logger);
   const history = openHistory(settings.stateDir, logger);
+  const logJob = createJobLog(logger);
   const registry = new JobRegistry({
     hub,
     clock,
     actor: hiveId,
     onBug,
-    onChange: (job) => history.keepJob(job.snapshot()),
+    onChange: (job) => {
+      history.keepJob(job.snapshot());
+      logJob(job);
+    },
     onForget: (id) => history.forgetJob(id),
+    within: (job, work) => withLogFields({ jobId: job.id }, work),
   });
   const exemptOrigins = new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin));
   const pool = createReadPool();
@@ -88,9 +99,11 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const asking = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
   const sources = createSources(settings, asking, layout);
   const flights = new BlobFlights();
+  const counts = new TransferCounts();
   const fetchFile = createFetchFile({
     store,
     flights,
+    counts,
     dispatcher,
     pool,
     retry,
@@ -107,6 +120,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     slots,
     room: createDiskRoom(volumeOf),
     flights,
+    counts,
     sources,
     fetchFile,
     retry,
@@ -120,7 +134,10 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     tracker,
     history,
     limiter,
-    run: (download, request) => runDownload(runDeps, download, request),
+    run: (download, request) =>
+      withLogFields({ downloadId: download.id, jobId: tracker.get(download.id).job_id }, () =>
+        runDownload(runDeps, download, request),
+      ),
   });
 
   const models = createModels({
@@ -146,6 +163,9 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
   const app = await createServer({ logger, hub, access, tls, title: 'rbee hive', version: VERSION });
+  const freeBytes = async () => (await store.freeRoom()).free_bytes;
+  const metrics = createHiveMetrics({ tracker, registry, hub, counts, slots, limiter, freeBytes });
+  metrics.serve(app, hiveRoutes.metrics);
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: settings.allowedSources });
@@ -154,7 +174,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   const jobDeps = { registry, downloads, hiveId };
   addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
 
-  const closing: (() => unknown)[] = [() => lock.release(), () => history.close()];
+  const closing: (() => unknown)[] = [() => lock.release(), () => history.close(), () => metrics.close()];
   const close = async () => {
     for (const step of closing.toReversed()) await step();
   };

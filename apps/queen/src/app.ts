@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { type Hive, type HiveHeartbeat, type QueenInfo, systemClock, toSeconds } from '@rbee/contract';
+import { type Hive, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
+  createJobLog,
   createLogger,
   createServer,
   fingerprint,
@@ -9,6 +10,7 @@ import {
   type Running,
   readTls,
   settingsInForce,
+  withLogFields,
 } from '@rbee/daemon';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
@@ -20,6 +22,7 @@ import { chooseFor } from './jobs/choose.ts';
 import { RoutedJobs } from './jobs/routed-jobs.ts';
 import { Undelivered } from './jobs/undelivered.ts';
 import { FleetLimits } from './limits/fleet-limits.ts';
+import { createQueenMetrics } from './metrics.ts';
 import { Discovery } from './relay/discovery.ts';
 import { FleetStream } from './relay/fleet-stream.ts';
 import { askHoldings } from './relay/holdings.ts';
@@ -101,14 +104,20 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     void discovery.heard(hive);
   };
 
+  const logJob = createJobLog(logger);
   const registry = new JobRegistry({
     hub,
     clock,
     actor: queenId,
     onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
-    onChange: (job) => state.keepJob(job.snapshot()),
+    onChange: (job) => {
+      state.keepJob(job.snapshot());
+      logJob(job);
+    },
     onForget: (id) => state.forgetJob(id),
+    within: (job, work) => withLogFields({ jobId: job.id }, work),
   });
+  const placements = new Map<string, number>();
   const placement = {
     fleet: roster,
     client,
@@ -123,7 +132,11 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     undelivered,
     state,
     follow,
-    choose: (body) => chooseFor(placement, body),
+    async choose(body) {
+      const choice = await chooseFor(placement, body);
+      placements.set(choice.reason, (placements.get(choice.reason) ?? 0) + 1);
+      return choice;
+    },
   });
 
   const info = (): QueenInfo => {
@@ -139,6 +152,9 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
   };
   const access = { apiToken: settings.apiToken, hivesToken: settings.hivesToken };
   const app = await createServer({ logger, hub, access, tls, title: 'rbee queen', version: VERSION });
+  const fleetStreams = [fleetStream, heartbeats];
+  const metrics = createQueenMetrics({ roster, relay, undelivered, placements, limits, registry, hub, fleetStreams });
+  metrics.serve(app, queenRoutes.metrics);
   addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
@@ -163,6 +179,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     await app.close();
     clearTimeout(late);
     await dispatcher.destroy();
+    metrics.close();
     state.close();
   };
   try {

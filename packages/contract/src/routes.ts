@@ -49,8 +49,8 @@ export interface Route {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** The status and body of success; none for a stream of events. */
-  readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType };
+  /** The status and body of success, and its content type where that is not JSON; none for a stream of events. */
+  readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType; readonly type?: string };
   /** The code for an id in the path that names nothing, be it unknown or not an id at all. */
   readonly missing?: ErrorCode;
   /** Answers Server-Sent Events. */
@@ -59,6 +59,8 @@ export interface Route {
   readonly open?: true;
   /** Takes the token of hives too, where they have one of their own. */
   readonly forHives?: true;
+  /** Asked again and again by programs: not worth a line of a log each time. */
+  readonly routine?: true;
 }
 
 const jobParams = z.object({ id: jobIdSchema });
@@ -72,6 +74,13 @@ const health = {
   summary: 'Whether the daemon runs; never needs a token',
   success: { status: 200, body: healthSchema },
   open: true,
+} as const satisfies Route;
+
+const metrics = {
+  method: 'GET',
+  path: '/metrics',
+  summary: 'What the daemon counts, as Prometheus reads it',
+  success: { status: 200, body: z.string(), type: 'text/plain; version=0.0.4; charset=utf-8' },
 } as const satisfies Route;
 
 const jobRoutes = {
@@ -219,6 +228,7 @@ function queenModelRoutes() {
 /** What a hive serves. */
 export const hiveRoutes = {
   health,
+  metrics,
   info: {
     method: 'GET',
     path: '/v1/info',
@@ -278,6 +288,7 @@ export const hiveRoutes = {
 /** What a queen serves. */
 export const queenRoutes = {
   health,
+  metrics,
   info: {
     method: 'GET',
     path: '/v1/info',
@@ -368,6 +379,7 @@ export const queenRoutes = {
     body: hiveReadySchema,
     success: { status: 200, body: hiveSchema },
     forHives: true,
+    routine: true,
   },
 } as const satisfies Record<string, Route>;
 

@@ -14,8 +14,10 @@ import {
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
+import { logRequests } from './answered.ts';
 import { clientOf } from './client-address.ts';
 import { installErrorReplies } from './error-reply.ts';
+import { withLogFields } from './log-context.ts';
 import type { TlsIdentity } from './tls.ts';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -79,6 +81,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   // JSON alone: fastify would take plain text too, and hand it to the schemas as a string.
   app.removeContentTypeParser('text/plain');
   installErrorReplies(app);
+  logRequests(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     // What answers is never a script or a page, whatever a browser takes it for.
@@ -113,7 +116,11 @@ export function addRoute<R extends Route>(
   const status = route.success?.status ?? 200;
   app.route({
     ...optionsOf(route),
-    handler: async (request, reply) => reply.code(status).send(await handler(inputOf<R>(request))),
+    handler: async (request, reply) => {
+      const answer = await withLogFields({ requestId: request.id }, () => handler(inputOf<R>(request)));
+      if (route.success?.type !== undefined) reply.type(route.success.type);
+      return reply.code(status).send(answer);
+    },
   });
 }
 
@@ -130,7 +137,7 @@ export function addStream<R extends Route>(
     sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {
       checkAccept(request.headers.accept);
-      const channel = await channelOf(inputOf<R>(request));
+      const channel = await withLogFields({ requestId: request.id }, () => channelOf(inputOf<R>(request)));
       const lastEventId = lastEventIdOf(request);
       if (channel.accepts(lastEventId) === 'no_content') return reply.code(204).send();
       const address = clientOf(request.socket.remoteAddress);
@@ -178,15 +185,21 @@ function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {
       ...(route.open === undefined ? {} : { open: route.open }),
       ...(route.forHives === undefined ? {} : { forHives: route.forHives }),
       ...(route.missing === undefined ? {} : { missing: route.missing }),
+      ...(route.stream === undefined ? {} : { stream: route.stream }),
+      ...(route.routine === undefined ? {} : { routine: route.routine }),
     },
     schema: {
       summary: route.summary,
       ...(route.params === undefined ? {} : { params: route.params }),
       ...(route.query === undefined ? {} : { querystring: route.query }),
       ...(route.body === undefined ? {} : { body: route.body }),
-      ...(route.success === undefined ? {} : { response: { [route.success.status]: route.success.body } }),
+      ...(route.success === undefined ? {} : { response: { [route.success.status]: answerOf(route.success) } }),
     },
   };
+}
+
+function answerOf({ body, type }: NonNullable<Route['success']>) {
+  return type === undefined ? body : { content: { [type.replace(/;.*$/, '')]: { schema: body } } };
 }
 
 function inputOf<R extends Route>(request: FastifyRequest): RouteInput<R> {

@@ -2,6 +2,7 @@ import {
   type Clock,
   type JobId,
   type Job as JobSnapshot,
+  type JobState,
   type Narration,
   newJobId,
   type PartialChoice,
@@ -35,6 +36,8 @@ export interface JobRegistryDeps {
   readonly onChange?: (job: Job) => void;
   /** Told of every job that is forgotten. */
   readonly onForget?: (id: JobId) => void;
+  /** Runs the work of a job for the registry, in whatever context its lines in the log shall name. */
+  readonly within?: (job: Job, work: () => Promise<void>) => Promise<void>;
 }
 
 export interface JobRegistryOptions {
@@ -56,6 +59,7 @@ export class JobRegistry {
   readonly #maxOpen: number;
   readonly #keptBytes: number;
   readonly #jobs = new Map<JobId, Job>();
+  readonly #endedByState = { completed: 0, failed: 0, cancelled: 0 };
   #closing = false;
 
   constructor(deps: JobRegistryDeps, options: JobRegistryOptions = {}) {
@@ -101,10 +105,11 @@ export class JobRegistry {
    * cancelled when it throws after a cancel, failed when it throws otherwise. A daemon that stops ends no job.
    */
   run(job: Job, work: (job: Job) => Promise<void>): void {
+    const { within = (_, start) => start() } = this.#deps;
     job.start();
     void withListener(job, async () => {
       try {
-        await work(job);
+        await within(job, () => work(job));
         job.end({ state: 'completed' });
       } catch (error) {
         this.#endBadly(job, error);
@@ -131,6 +136,18 @@ export class JobRegistry {
     return [...this.#jobs.values()].reverse().map((job) => job.snapshot());
   }
 
+  /** How many of the jobs that are remembered are in each state. */
+  byState(): Record<JobState, number> {
+    const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+    for (const { state } of this.#jobs.values()) counts[state] += 1;
+    return counts;
+  }
+
+  /** How many jobs have ended since the start, also those that are forgotten. */
+  get endedByState(): Readonly<Record<'completed' | 'failed' | 'cancelled', number>> {
+    return this.#endedByState;
+  }
+
   /**
    * Cancels a job and waits until its work is over. After the end it changes nothing.
    * @throws RbeeError JOB_NOT_FOUND
@@ -151,16 +168,22 @@ export class JobRegistry {
   }
 
   #add(request: JobRequest, id: JobId): Job {
-    const { hub, clock, actor, onChange } = this.#deps;
+    const { hub, clock, actor } = this.#deps;
     const channel = hub.channel({
       mode: 'log',
       historyLimit: NARRATION_LIMIT,
       gapEvent: (missed) => this.#gap(id, missed),
     });
-    const job = new Job({ id, request, actor, clock, channel, onChange: (changed) => onChange?.(changed) });
+    const job = new Job({ id, request, actor, clock, channel, onChange: (changed) => this.#changed(changed) });
     this.#jobs.set(id, job);
     this.#forgetOldest();
     return job;
+  }
+
+  #changed(job: Job): void {
+    const { state } = job;
+    if (state === 'completed' || state === 'failed' || state === 'cancelled') this.#endedByState[state] += 1;
+    this.#deps.onChange?.(job);
   }
 
   #gap(id: JobId, missed: number) {

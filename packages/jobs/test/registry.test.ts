@@ -87,6 +87,24 @@ function only(jobs: readonly Job[], index: number): Job {
   return job;
 }
 
+describe('a registry', () => {
+  it('counts its jobs by state, and those that ended also when they are forgotten', async () => {
+    const { registry } = createRegistry({ historyLimit: 1 });
+    registry.create(REQUEST);
+    for (const error of [null, null, new RbeeError('MODEL_NOT_FOUND', 'no such model')]) {
+      await finished(registry, async () => {
+        if (error) throw error;
+      });
+    }
+    const cancelled = registry.create(REQUEST);
+    registry.run(cancelled, () => new Promise((_, reject) => cancelled.signal.addEventListener('abort', reject)));
+    await registry.cancel(cancelled.id, 'keep');
+    registry.create(REQUEST);
+    expect(registry.byState()).toEqual({ queued: 2, running: 0, completed: 0, failed: 0, cancelled: 1 });
+    expect(registry.endedByState).toEqual({ completed: 2, failed: 1, cancelled: 1 });
+  });
+});
+
 describe('a job', () => {
   it('ends with [DONE] when its work returns', async () => {
     const { registry } = createRegistry();

@@ -29,7 +29,7 @@ import {
   type RunTimeSettingsPatch,
   removedSchema,
 } from '@rbee/contract';
-import { connectionProblem } from '@rbee/daemon';
+import { connectionProblem, requestIdHeader } from '@rbee/daemon';
 import { type Dispatcher, request } from 'undici';
 import type { z } from 'zod';
 
@@ -148,7 +148,11 @@ async function send<T>(
     request(url, {
       method: route.method,
       dispatcher: deps.dispatcher,
-      headers: { ...deps.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        ...deps.headers,
+        ...requestIdHeader(),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       // For connecting too, and for a body that comes drop by drop: the timeouts of headers and body count neither.
       signal: deps.deadline(timeoutMs),
