@@ -28,7 +28,8 @@ const SAMPLE = { id: 'openai-community/gpt2', files: { 'model.safetensors': { si
 let fleet: Fleet;
 let secure: Server;
 beforeAll(async () => {
-  fleet = await startFleet({ hub: { tokens: { [TOKEN]: { user: 'somebody', repos: [] } } }, hiveIds: [] });
+  const tokens = { [TOKEN]: { user: 'somebody', repos: [] } };
+  fleet = await startFleet({ hub: { tokens }, hiveIds: ['well'], hiveEnv: { HF_TOKEN: TOKEN } });
   fleet.hub.addRepo(SAMPLE);
   const { certificateFile, keyFile } = await makeCertificate(fleet.folder);
   const files = { cert: readFileSync(certificateFile), key: readFileSync(keyFile) };
@@ -38,10 +39,9 @@ beforeAll(async () => {
   secure.listen(0, '127.0.0.1');
   await once(secure, 'listening');
   const endpoint = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`;
-  await fleet.addHive('well', { HF_TOKEN: TOKEN });
   await fleet.addHive('old-token', { HF_TOKEN: `${TOKEN}-of-last-year` });
-  await fleet.addHive('untrusting', { HF_ENDPOINT: endpoint });
-  await fleet.addHive('trusting', { HF_ENDPOINT: endpoint, NODE_EXTRA_CA_CERTS: certificateFile });
+  await fleet.addHive('untrusting', { HF_ENDPOINT: endpoint, HF_TOKEN: '' });
+  await fleet.addHive('trusting', { HF_ENDPOINT: endpoint, HF_TOKEN: '', NODE_EXTRA_CA_CERTS: certificateFile });
 });
 afterAll(async () => {
   await fleet.close();

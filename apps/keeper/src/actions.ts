@@ -77,7 +77,7 @@ export async function examineFleet(session: Session, { hive }: { readonly hive?:
   if (hive !== undefined) assertHiveName(hive);
   const { io, renderer, text } = session;
   const needsQueen = hive === undefined ? null : 'hives can be chosen only where one runs';
-  const report = await session.withAnyQueen({ needsQueen }, (deps) => {
+  const report = await session.withAnyQueen({ needsQueen, isBystander: true }, (deps) => {
     renderer.note('looking; this takes up to 25 s');
     return doctor(deps, { hive, version: keeperVersion(), now: io.now });
   });

@@ -131,6 +131,8 @@ describe.skipIf(isQueenHere)('a doctor where no queen runs', () => {
     expect(code, JSON.stringify(failed)).toBe(failed.length === 0 ? EXIT_CODES.done : EXIT_CODES.failed);
     expect(childrenOf(keeper.pid)).toEqual([]);
     expect(temporaryFolders()).toEqual([]);
+    // Nothing of an earlier hive was taken up: its history was not even opened.
+    expect(readdirSync(folder.path)).not.toContain('.local');
   });
 
   it('cannot be asked for one hive', async () => {

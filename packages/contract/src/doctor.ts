@@ -19,7 +19,7 @@ export const HIVE_CHECKS = [
 export type HiveCheck = (typeof HIVE_CHECKS)[number];
 
 /** `warning`: it works, but not as it should; `skipped`: it could not be tested, or there is nothing to test. */
-export const checkStatusSchema = z.enum(['ok', 'warning', 'failed', 'skipped']);
+const checkStatusSchema = z.enum(['ok', 'warning', 'failed', 'skipped']);
 export type CheckStatus = z.infer<typeof checkStatusSchema>;
 
 /** One thing that was looked at, and what to do where it is not as it should be. */

@@ -11,7 +11,7 @@ import { createLayout } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 
 export const TOKEN = 'hf_the-secret-of-the-hub';
-export const PROXY_PASSWORD = 'the-secret-of-the-proxy';
+const PROXY_PASSWORD = 'the-secret-of-the-proxy';
 
 export interface DoctorOptions {
   readonly endpoint: string;
