@@ -21,10 +21,13 @@ export {
   downloadListSchema,
   downloadSchema,
   downloadStatusSchema,
+  MAX_RUNNING_FILES,
   type Progress,
   progressSchema,
+  type RunningFile,
   relayedDownloadSchema,
   removedSchema,
+  runningFileSchema,
 } from './download.ts';
 export {
   ERROR_CODES,
