@@ -16,6 +16,7 @@ export async function openTunnel(proxy: URL, to: URL, signal: AbortSignal): Prom
   const authority = `${to.hostname}:${portOf(to)}`;
   const asked = send(proxy, 'CONNECT', authority, authority, signal).end();
   const [answer, socket] = (await once(asked, 'connect', { signal })) as [IncomingMessage, Socket];
+  socket.on('error', ignore);
   return { status: answer.statusCode ?? 0, socket };
 }
 
@@ -29,7 +30,7 @@ export async function askThrough(proxy: URL, to: URL, signal: AbortSignal): Prom
 
 function send(proxy: URL, method: string, path: string, host: string, signal: AbortSignal): ClientRequest {
   const request = proxy.protocol === 'https:' ? requestHttps : requestHttp;
-  return request({
+  const sent = request({
     host: hostOf(proxy),
     port: portOf(proxy),
     method,
@@ -39,7 +40,11 @@ function send(proxy: URL, method: string, path: string, host: string, signal: Ab
     agent: false,
     signal,
   });
+  // Who waits hears of what goes wrong meanwhile; after that, of an abort too, nobody is left to hear of it.
+  return sent.on('error', ignore);
 }
+
+const ignore = (): void => {};
 
 function authorizationOf({ username, password }: URL): Record<string, string> {
   if (username === '') return {};

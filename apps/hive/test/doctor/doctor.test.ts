@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { HIVE_CHECKS, hiveDoctorSchema } from '@rbee/contract';
@@ -238,6 +238,25 @@ describe('what a hive finds of its proxy', () => {
       hint: expect.stringContaining('HTTPS_PROXY'),
     });
   });
+
+  it.each(['https://hub.example', 'http://hub.example'])(
+    'that it says nothing, of %s, also while the hive stops',
+    async (endpoint) => {
+      proxy = await startProxy(200);
+      const silent = createTcpServer(() => reached.resolve()).listen(0, '127.0.0.1');
+      const reached = Promise.withResolvers<void>();
+      await once(silent, 'listening');
+      const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      vi.stubEnv('HTTPS_PROXY', url);
+      vi.stubEnv('HTTP_PROXY', url);
+      const doctor = await open({ endpoint });
+      const report = doctor.examine();
+      await reached.promise;
+      doctor.stop();
+      await expect(report).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
+      silent.close();
+    },
+  );
 
   it('that NO_PROXY excepts the hub from it', async () => {
     proxy = await startProxy(403);
