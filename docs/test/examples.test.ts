@@ -72,7 +72,7 @@ describe('the examples of the pages', () => {
     for (const [, ...words] of used) {
       const options = words.filter((word) => word.startsWith('--'));
       const from = words.findIndex((word) => !word.startsWith('--'));
-      const depth = ['status', 'up', 'pull', 'ls'].includes(words[from] ?? '') ? 1 : 2;
+      const depth = ['status', 'doctor', 'up', 'pull', 'ls'].includes(words[from] ?? '') ? 1 : 2;
       const command = words.slice(from, from + depth);
       const help = await fullHelpOf(command);
       expect(help, words.join(' ')).toMatch(new RegExp(`^Usage: rbee-keeper ${command[0]}\\b`));

@@ -16,6 +16,7 @@ import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
 import { createDiskRoom, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
 import { Agent } from 'undici';
+import { createDoctor } from './doctor/doctor.ts';
 import { BlobFlights } from './downloads/blob-flights.ts';
 import { Downloads } from './downloads/downloads.ts';
 import { createFetchFile } from './downloads/fetch-file.ts';
@@ -29,6 +30,7 @@ import { beatEachSecond } from './fleet/heartbeat.ts';
 import { createHistory, HISTORY_MIGRATIONS } from './history/history.ts';
 import { createHiveMetrics } from './metrics.ts';
 import { createModels } from './models/models.ts';
+import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addModelRoutes } from './routes/models.ts';
@@ -171,6 +173,9 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: settings.allowedSources });
   const stopping = new AbortController();
   addModelRoutes(app, { registry, models, hiveId, signal: stopping.signal });
+  const hubAccess = { ...asking, endpoint: settings.hfEndpoint, token: settings.hfToken };
+  const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
+  addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal: stopping.signal, onBug }));
   const jobDeps = { registry, downloads, hiveId };
   addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
 

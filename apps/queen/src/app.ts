@@ -27,6 +27,7 @@ import { Discovery } from './relay/discovery.ts';
 import { FleetStream } from './relay/fleet-stream.ts';
 import { askHoldings } from './relay/holdings.ts';
 import { Relay } from './relay/relay.ts';
+import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import { addJobRoutes } from './routes/jobs.ts';
@@ -158,6 +159,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
   addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
+  addDoctorRoutes(app, { fleet: roster, client });
   addDownloadRoutes(app, {
     hub,
     queenId,

@@ -1,5 +1,16 @@
 export { type Clock, systemClock, toSeconds, toTimestamp } from './clock.ts';
 export {
+  type CheckStatus,
+  type DoctorCheck,
+  doctorCheckSchema,
+  type FleetDoctor,
+  fleetDoctorSchema,
+  HIVE_CHECKS,
+  type HiveCheck,
+  type HiveDoctor,
+  hiveDoctorSchema,
+} from './doctor.ts';
+export {
   ACTIVE_STATUSES,
   type CancelReceipt,
   cancelReceiptSchema,
@@ -10,10 +21,13 @@ export {
   downloadListSchema,
   downloadSchema,
   downloadStatusSchema,
+  MAX_RUNNING_FILES,
   type Progress,
   progressSchema,
+  type RunningFile,
   relayedDownloadSchema,
   removedSchema,
+  runningFileSchema,
 } from './download.ts';
 export {
   ERROR_CODES,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fleetDoctorSchema, hiveDoctorSchema } from './doctor.ts';
 import {
   downloadClearQuerySchema,
   downloadListQuerySchema,
@@ -235,6 +236,12 @@ export const hiveRoutes = {
     summary: 'Id, version, store and settings in force',
     success: { status: 200, body: hiveInfoSchema },
   },
+  doctor: {
+    method: 'GET',
+    path: '/v1/doctor',
+    summary: 'Tests the way to the hub and the disk; takes up to 20 s',
+    success: { status: 200, body: hiveDoctorSchema },
+  },
   createJob: {
     method: 'POST',
     path: '/v1/jobs',
@@ -294,6 +301,13 @@ export const queenRoutes = {
     path: '/v1/info',
     summary: 'Id, version, hives and settings in force',
     success: { status: 200, body: queenInfoSchema },
+  },
+  doctor: {
+    method: 'GET',
+    path: '/v1/doctor',
+    summary: 'What every hive, or one, finds when it tests the way to the hub and its disk',
+    query: hiveQuerySchema,
+    success: { status: 200, body: fleetDoctorSchema },
   },
   createJob: {
     method: 'POST',

@@ -2,6 +2,7 @@ import {
   type CancelledJob,
   type Download,
   type DownloadStatus,
+  type FleetDoctor,
   type HiveInfo,
   hiveRoutes,
   type Job,
@@ -36,6 +37,12 @@ interface ClearQuery {
  * queen answered) or a `KeeperError` (`QUEEN_UNREACHABLE`, `ANSWER_UNEXPECTED`), or with the signal's reason.
  */
 export interface QueenClient extends ListClient {
+  /** Whether it sends a token. */
+  readonly hasToken: boolean;
+  /** Whether she is there, which needs no token; and the time by her clock, where she tells it. */
+  greet(signal: AbortSignal): Promise<{ readonly date: string | null }>;
+  /** What the hives, or one of them, find on their way to the hub and of their disks. Takes up to 25 s. */
+  doctor(hive: string | undefined, signal: AbortSignal): Promise<FleetDoctor>;
   download(id: string, signal: AbortSignal): Promise<Download>;
   /** Answers when its bytes have stopped. */
   pauseDownload(id: string, signal: AbortSignal): Promise<Download>;
@@ -67,6 +74,18 @@ export function createQueenClient(address: DaemonAddress, requestId = newRequest
   });
   return {
     ...createListClient(address, requestId),
+    hasToken: address.token !== null,
+    async greet(signal) {
+      const { status, body, date } = await exchange(at, {
+        method: 'GET',
+        path: pathOf(queenRoutes.health),
+        requestId,
+        signal,
+      });
+      if (status !== 200) throw refusalOf({ ...at, status, body, requestId });
+      return { date };
+    },
+    doctor: (hive, signal) => call(queenRoutes.doctor, { query: hive === undefined ? {} : { hive_id: hive }, signal }),
     download: (id, signal) => call(queenRoutes.getDownload, withId(id, signal)),
     pauseDownload: (id, signal) => call(queenRoutes.pauseDownload, withId(id, signal)),
     resumeDownload: (id, signal) => call(queenRoutes.resumeDownload, withId(id, signal)),
