@@ -63,6 +63,7 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
     onBug,
     onChange: (job) => history.keepJob(job.snapshot()),
     onForget: (id) => history.forgetJob(id),
+    maxOpen: settings.maxOpenJobs,
   });
   const exemptOrigins = new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin));
   const pool = createReadPool();
@@ -136,7 +137,8 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   });
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
-  const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION });
+  const { jobRate } = settings;
+  const app = await createServer({ logger, hub, access, title: 'rbee hive', version: VERSION, jobRate });
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: settings.allowedSources });

@@ -100,6 +100,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
     onChange: (job) => state.keepJob(job.snapshot()),
     onForget: (id) => state.forgetJob(id),
+    maxOpen: settings.maxOpenJobs,
   });
   const placement = {
     fleet: roster,
@@ -130,7 +131,8 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     };
   };
   const access = { apiToken: settings.apiToken };
-  const app = await createServer({ logger, hub, access, title: 'rbee queen', version: VERSION });
+  const { jobRate } = settings;
+  const app = await createServer({ logger, hub, access, title: 'rbee queen', version: VERSION, jobRate });
   addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });

@@ -146,5 +146,6 @@ export {
 } from './model-ref.ts';
 export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';
+export { lacksSecret, showModelRef, withoutSecret } from './shown-ref.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration } from './units.ts';
 export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './wire.ts';

@@ -1,4 +1,5 @@
 export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENGTH } from './access.ts';
+export { jobSettings } from './job-settings.ts';
 export { createLogger, LOG_LEVELS, type Logger } from './logger.ts';
 export { pageOf } from './page.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';

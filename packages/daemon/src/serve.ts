@@ -15,12 +15,19 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fast
 import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
 import { clientOf } from './client-address.ts';
-import { installErrorReplies } from './error-reply.ts';
+import { answerClientErrors } from './client-error.ts';
+import { answerFrameworkError, installErrorReplies } from './error-reply.ts';
+import { DEFAULT_JOB_RATE, limitJobRate } from './job-rate.ts';
+import { takeJsonOnly } from './json-body.ts';
+import {
+  BODY_LIMIT_BYTES,
+  checkShape,
+  connectionOptions,
+  MAX_HEADER_BYTES,
+  REQUEST_TIMEOUTS,
+  type RequestTimeouts,
+} from './request-limits.ts';
 
-const BODY_LIMIT_BYTES = 1024 * 1024;
-/** A client that sends its request slower than this is let go. */
-const REQUEST_TIMEOUT_MS = 30_000;
-const MAX_PARAM_LENGTH = 128;
 /** What a client waits that finds no room for its stream. */
 const STREAM_RETRY_AFTER_MS = 5_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -32,6 +39,9 @@ export interface ServerDeps {
   /** For the OpenAPI page. */
   readonly title: string;
   readonly version: string;
+  /** Jobs that one client may start per second; default 50. */
+  readonly jobRate?: number;
+  readonly timeouts?: RequestTimeouts;
 }
 
 /** A server under construction: routes are added until it listens. */
@@ -53,12 +63,16 @@ export interface RouteInput<R extends Route> {
  * and `GET /openapi.json` made from the routes' own schemas. Closing it ends its streams first.
  */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
+  const timeouts = deps.timeouts ?? REQUEST_TIMEOUTS;
   const app = fastify({
+    http: connectionOptions(timeouts),
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    requestTimeout: timeouts.requestMs,
+    // The schemas judge the length of an id, so that one that is too long is as unknown as any other.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    frameworkErrors: answerFrameworkError,
     forceCloseConnections: 'idle',
     genReqId: (request) => {
       const sent = request.headers['x-request-id'];
@@ -67,14 +81,16 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  // JSON alone: fastify would take plain text too, and hand it to the schemas as a string.
-  app.removeContentTypeParser('text/plain');
+  takeJsonOnly(app);
+  answerClientErrors(app.server, deps.logger);
   installErrorReplies(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
+    checkShape(request.raw);
     checkOrigin(request.headers, deps.access);
     if (!request.routeOptions.config.open) checkToken(request.headers, deps.access);
   });
+  await limitJobRate(app, deps.jobRate ?? DEFAULT_JOB_RATE);
   // The streams must end before the server waits for its connections, or closing it would wait for ever.
   app.addHook('preClose', () => deps.hub.close());
   await app.register(fastifySSE, { heartbeatInterval: 0 });
@@ -108,6 +124,8 @@ export function addStream<R extends Route>(
 ): void {
   app.route({
     ...optionsOf(route),
+    // A stream has no end that a HEAD could wait for.
+    exposeHeadRoute: false,
     // The plugin's own refusal of other media types has no envelope, so that is said here.
     sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {
@@ -159,6 +177,7 @@ function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {
     config: {
       ...(route.open === undefined ? {} : { open: route.open }),
       ...(route.missing === undefined ? {} : { missing: route.missing }),
+      ...(route.startsJob === undefined ? {} : { startsJob: route.startsJob }),
     },
     schema: {
       summary: route.summary,

@@ -15,6 +15,9 @@ import { Job, type JobRequest } from './job.ts';
 import { withListener } from './narration.ts';
 
 const DEFAULT_HISTORY_LIMIT = 1_000;
+const DEFAULT_MAX_OPEN_JOBS = 1_000;
+/** What a client waits that finds no room for its job. */
+const ROOM_RETRY_AFTER_MS = 5_000;
 /** Narration lines kept for late readers; an overnight download at a heartbeat each 10 s says about 3,000. */
 const NARRATION_LIMIT = 4_000;
 
@@ -29,6 +32,8 @@ export interface JobRegistryDeps {
   readonly onChange?: (job: Job) => void;
   /** Told of every job that is forgotten. */
   readonly onForget?: (id: JobId) => void;
+  /** Jobs that have not ended, above which none is taken; default 1,000. */
+  readonly maxOpen?: number;
 }
 
 export interface JobRegistryOptions {
@@ -40,24 +45,44 @@ export interface JobRegistryOptions {
 export class JobRegistry {
   readonly #deps: JobRegistryDeps;
   readonly #historyLimit: number;
+  readonly #maxOpen: number;
+  /** Places that are taken for jobs which do not exist yet. */
+  #held = 0;
   readonly #jobs = new Map<JobId, Job>();
   #closing = false;
 
   constructor(deps: JobRegistryDeps, options: JobRegistryOptions = {}) {
     this.#deps = deps;
     this.#historyLimit = options.historyLimit ?? DEFAULT_HISTORY_LIMIT;
+    this.#maxOpen = deps.maxOpen ?? DEFAULT_MAX_OPEN_JOBS;
   }
 
   /**
    * A new job, `queued`.
-   * @throws RbeeError STATUS_CONFLICT when a job has that id already, HIVE_UNAVAILABLE while the daemon stops
+   * @throws RbeeError STATUS_CONFLICT when a job has that id already, HIVE_UNAVAILABLE while the daemon stops,
+   *   RATE_LIMITED when too many have not ended
    */
   create(request: JobRequest, id: JobId = newJobId()): Job {
     if (this.#closing) throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again shortly' });
     if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
+    this.#assertRoom();
     const job = this.#add(request, id);
     this.#deps.onChange?.(job);
     return job;
+  }
+
+  /**
+   * Keeps a place for a job that is made later, when others have agreed to it. The answer gives the place back, once.
+   * @throws RbeeError RATE_LIMITED
+   */
+  hold(): () => void {
+    this.#assertRoom();
+    this.#held += 1;
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#held -= 1;
+      isHeld = false;
+    };
   }
 
   /** Takes up a job of an earlier life: an ended one as it was, any other `queued`, for the caller to run. */
@@ -118,6 +143,16 @@ export class JobRegistry {
     const running = [...this.#jobs.values()].filter((job) => !job.ended);
     for (const job of running) job.abort(new ShutdownRequest());
     await Promise.all(running.map((job) => job.settled));
+  }
+
+  #assertRoom(): void {
+    let open = this.#held;
+    for (const job of this.#jobs.values()) if (!job.ended) open += 1;
+    if (open < this.#maxOpen) return;
+    throw new RbeeError('RATE_LIMITED', `${this.#maxOpen} jobs have not ended yet`, {
+      hint: 'wait until some have ended, or cancel some; the operator sets it with --max-open-jobs',
+      retryAfterMs: ROOM_RETRY_AFTER_MS,
+    });
   }
 
   #add(request: JobRequest, id: JobId): Job {

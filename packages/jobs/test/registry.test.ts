@@ -157,3 +157,38 @@ describe('a later life', () => {
     expect(forgotten).toEqual([first.id]);
   });
 });
+
+describe('too many jobs', () => {
+  const RATE_LIMITED = expect.objectContaining({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) });
+
+  it('that have not ended are refused, and taken again when one has', async () => {
+    const { registry } = createRegistry({}, { maxOpen: 2 });
+    const first = registry.create(REQUEST);
+    registry.create(REQUEST);
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+    registry.run(first, async () => {});
+    await first.settled;
+    registry.create(REQUEST);
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+  });
+
+  it('count those that hold a place, once each', () => {
+    const { registry } = createRegistry({}, { maxOpen: 1 });
+    const giveBack = registry.hold();
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+    giveBack();
+    giveBack();
+    registry.create(REQUEST);
+    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+  });
+
+  it('of an earlier life are taken up all the same', () => {
+    const { registry } = createRegistry();
+    const kept = [registry.create(REQUEST), registry.create(REQUEST)].map((job) => job.snapshot());
+    const { registry: next } = createRegistry({}, { maxOpen: 1 });
+    for (const snapshot of kept) next.restore(snapshot);
+    expect(next.list()).toHaveLength(2);
+    expect(() => next.create(REQUEST)).toThrow(RATE_LIMITED);
+  });
+});

@@ -10,9 +10,9 @@ import {
   newJobId,
   type PartialChoice,
   parseModelRef,
-  printModelRef,
   type QueenOperation,
   RbeeError,
+  showModelRef,
   toRbeeError,
 } from '@rbee/contract';
 import { CancelRequest, type Job, type JobRegistry, narrate } from '@rbee/jobs';
@@ -62,9 +62,19 @@ export class RoutedJobs {
   }
 
   async #start(body: QueenOperation, id: JobId, request: string): Promise<JobAccepted> {
+    // Kept before a hive has the job: it could not be taken back.
+    const giveBack = this.#deps.registry.hold();
+    try {
+      return await this.#handToHives(body, id, request, giveBack);
+    } finally {
+      giveBack();
+    }
+  }
+
+  async #handToHives(body: QueenOperation, id: JobId, request: string, giveBack: () => void): Promise<JobAccepted> {
     const { hive_id, ...asked } = body;
     const operation = { ...asked, job_id: id };
-    const model = 'model' in operation ? printModelRef(parseModelRef(operation.model)) : null;
+    const model = 'model' in operation ? showModelRef(parseModelRef(operation.model)) : null;
     const choice = await this.#deps.choose(body);
     const answers = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
     const refusals = answers.flatMap(({ leg }) => leg.refusal ?? []);
@@ -72,6 +82,7 @@ export class RoutedJobs {
 
     const many = hive_id === '*' || (Array.isArray(hive_id) && hive_id.length > 1);
     const asJob = { operation: operation.operation, model };
+    giveBack();
     return toAccepted(this.#create(id, asJob, { request, many, why: choice.why }, answers), many);
   }
 
@@ -80,10 +91,16 @@ export class RoutedJobs {
    * @throws RbeeError of the hive
    */
   async retry(hive: Hive, download: Download): Promise<JobAccepted> {
-    const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
-    const asJob = { operation: 'model_download', model: download.model_ref };
-    const route = { request: '', many: false, why: 'it has what was fetched before' };
-    return toAccepted(this.#create(accepted.job_id, asJob, route, [acceptedBy(hive.hive_id, accepted)]), false);
+    const giveBack = this.#deps.registry.hold();
+    try {
+      const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
+      const asJob = { operation: 'model_download', model: download.model_ref };
+      const route = { request: '', many: false, why: 'it has what was fetched before' };
+      giveBack();
+      return toAccepted(this.#create(accepted.job_id, asJob, route, [acceptedBy(hive.hive_id, accepted)]), false);
+    } finally {
+      giveBack();
+    }
   }
 
   /**
