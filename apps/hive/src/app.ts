@@ -74,18 +74,21 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   logDownloads(tracker, logger);
   const history = openHistory(settings.stateDir, logger);
   const logJob = createJobLog(logger);
-  const registry = new JobRegistry({
-    hub,
-    clock,
-    actor: hiveId,
-    onBug,
-    onChange: (job) => {
-      history.keepJob(job.snapshot());
-      logJob(job);
+  const registry = new JobRegistry(
+    {
+      hub,
+      clock,
+      actor: hiveId,
+      onBug,
+      onChange: (job) => {
+        history.keepJob(job.snapshot());
+        logJob(job);
+      },
+      onForget: (id) => history.forgetJob(id),
+      within: (job, work) => withLogFields({ jobId: job.id }, work),
     },
-    onForget: (id) => history.forgetJob(id),
-    within: (job, work) => withLogFields({ jobId: job.id }, work),
-  });
+    { maxOpen: settings.maxOpenJobs },
+  );
   const exemptOrigins = new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin));
   const pool = createReadPool();
   const dispatcher = createSourceDispatcher({
@@ -164,7 +167,8 @@ export async function startHive(settings: HiveSettings): Promise<Running> {
   });
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
-  const app = await createServer({ logger, hub, access, tls, title: 'rbee hive', version: VERSION });
+  const { jobRate } = settings;
+  const app = await createServer({ logger, hub, access, tls, title: 'rbee hive', version: VERSION, jobRate });
   const freeBytes = async () => (await store.freeRoom()).free_bytes;
   const metrics = createHiveMetrics({ tracker, registry, hub, counts, slots, limiter, freeBytes });
   metrics.serve(app, hiveRoutes.metrics);

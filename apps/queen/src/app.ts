@@ -106,18 +106,21 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
   };
 
   const logJob = createJobLog(logger);
-  const registry = new JobRegistry({
-    hub,
-    clock,
-    actor: queenId,
-    onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
-    onChange: (job) => {
-      state.keepJob(job.snapshot());
-      logJob(job);
+  const registry = new JobRegistry(
+    {
+      hub,
+      clock,
+      actor: queenId,
+      onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
+      onChange: (job) => {
+        state.keepJob(job.snapshot());
+        logJob(job);
+      },
+      onForget: (id) => state.forgetJob(id),
+      within: (job, work) => withLogFields({ jobId: job.id }, work),
     },
-    onForget: (id) => state.forgetJob(id),
-    within: (job, work) => withLogFields({ jobId: job.id }, work),
-  });
+    { maxOpen: settings.maxOpenJobs },
+  );
   const placements = new Map<string, number>();
   const placement = {
     fleet: roster,
@@ -152,7 +155,8 @@ export async function startQueen(settings: QueenSettings): Promise<Running> {
     };
   };
   const access = { apiToken: settings.apiToken, hivesToken: settings.hivesToken };
-  const app = await createServer({ logger, hub, access, tls, title: 'rbee queen', version: VERSION });
+  const { jobRate } = settings;
+  const app = await createServer({ logger, hub, access, tls, title: 'rbee queen', version: VERSION, jobRate });
   const fleetStreams = [fleetStream, heartbeats];
   const metrics = createQueenMetrics({ roster, relay, undelivered, placements, limits, registry, hub, fleetStreams });
   metrics.serve(app, queenRoutes.metrics);

@@ -160,6 +160,7 @@ export {
 } from './model-ref.ts';
 export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';
+export { lacksSecret, showModelRef, withoutSecret } from './shown-ref.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration } from './units.ts';
 export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './wire.ts';

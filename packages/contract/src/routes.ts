@@ -62,6 +62,8 @@ export interface Route {
   readonly forHives?: true;
   /** Asked again and again by programs: not worth a line of a log each time. */
   readonly routine?: true;
+  /** Makes a job: how often one client may is limited. */
+  readonly startsJob?: true;
 }
 
 const jobParams = z.object({ id: jobIdSchema });
@@ -143,6 +145,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       path: `${path}/:id/retry`,
       summary: 'Starts a failed or cancelled download again, as a new job and a new download',
       success: { status: 202, body: jobAcceptedSchema },
+      startsJob: true,
     },
     patchDownload: {
       ...one,
@@ -207,6 +210,7 @@ function modelRoutes<const Path extends string>(path: Path) {
       path: `${path}/:id/verify`,
       summary: 'Starts a job that reads every byte of a model again',
       success: { status: 202, body: jobAcceptedSchema },
+      startsJob: true,
     },
   } as const satisfies Record<string, Route>;
 }
@@ -248,6 +252,7 @@ export const hiveRoutes = {
     summary: 'Starts an operation',
     body: operationSchema,
     success: { status: 202, body: jobAcceptedSchema },
+    startsJob: true,
   },
   ...jobRoutes,
   listDownloads: {
@@ -315,6 +320,7 @@ export const queenRoutes = {
     summary: 'Starts an operation on one hive or several',
     body: queenOperationSchema,
     success: { status: 202, body: jobAcceptedSchema },
+    startsJob: true,
   },
   ...jobRoutes,
   listDownloads: {

@@ -1,6 +1,7 @@
 export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENGTH } from './access.ts';
 export { connectionProblem } from './connection-problem.ts';
 export { createJobLog } from './job-log.ts';
+export { jobSettings } from './job-settings.ts';
 export { type LogFields, requestIdHeader, withLogFields, withoutLogFields } from './log-context.ts';
 export { createLogger, LOG_LEVELS, type Logger } from './logger.ts';
 export { type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './measure.ts';

@@ -13,21 +13,6 @@ async function finished(registry: JobRegistry, work: (job: Job) => Promise<void>
   return job;
 }
 
-describe('jobs that have not ended', () => {
-  it('are bounded in number: another one is refused until one has ended, and says when to come again', async () => {
-    const { registry } = createRegistry({ maxOpen: 2 });
-    const over = Promise.withResolvers<void>();
-    const [first] = [registry.create(REQUEST), registry.create(REQUEST)];
-    registry.run(first, () => over.promise);
-    expect(() => registry.create(REQUEST)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }));
-    expect(registry.list()).toHaveLength(2);
-    expect(() => registry.assertRoom()).toThrow('take');
-    over.resolve();
-    await first.settled;
-    expect(registry.create(REQUEST).state).toBe('queued');
-  });
-});
-
 describe('what ended jobs have said', () => {
   const KEPT_BYTES = 100_000;
   const result = { action: 'model_plan', payload: { text: 'x'.repeat(30_000) } };
@@ -247,5 +232,40 @@ describe('a later life', () => {
     await finished(registry, async () => {});
     registry.create(REQUEST);
     expect(forgotten).toEqual([first.id]);
+  });
+});
+
+describe('too many jobs', () => {
+  const RATE_LIMITED = expect.objectContaining({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) });
+
+  it('that have not ended are refused, and taken again when one has', async () => {
+    const { registry } = createRegistry({ maxOpen: 2 });
+    const first = registry.create(REQUEST);
+    registry.create(REQUEST);
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+    registry.run(first, async () => {});
+    await first.settled;
+    registry.create(REQUEST);
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+  });
+
+  it('count those that hold a place, once each', () => {
+    const { registry } = createRegistry({ maxOpen: 1 });
+    const giveBack = registry.hold();
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+    giveBack();
+    giveBack();
+    registry.create(REQUEST);
+    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+  });
+
+  it('of an earlier life are taken up all the same', () => {
+    const { registry } = createRegistry();
+    const kept = [registry.create(REQUEST), registry.create(REQUEST)].map((job) => job.snapshot());
+    const { registry: next } = createRegistry({ maxOpen: 1 });
+    for (const snapshot of kept) next.restore(snapshot);
+    expect(next.list()).toHaveLength(2);
+    expect(() => next.create(REQUEST)).toThrow(RATE_LIMITED);
   });
 });

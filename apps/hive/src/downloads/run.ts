@@ -5,9 +5,9 @@ import {
   formatSpeed,
   HEARTBEAT_ACTION,
   type ModelRef,
-  printModelRef,
   RbeeError,
   shortNameOf,
+  showModelRef,
   toRbeeError,
 } from '@rbee/contract';
 import type { DownloadTracker } from '@rbee/download-tracker';
@@ -99,7 +99,7 @@ async function fetchNewest(
 
 async function lookUp(deps: RunDeps, download: Download, { ref }: DownloadRequest, signal: AbortSignal) {
   deps.tracker.update(download.id, { status: 'starting' });
-  narrate('download_resolve', `🔎 Looking up ${printModelRef(ref)}`);
+  narrate('download_resolve', `🔎 Looking up ${showModelRef(ref)}`);
   const model = await resolve(deps, download, ref, signal);
   if (model.fromStore !== undefined)
     narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);
