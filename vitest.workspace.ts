@@ -4,6 +4,10 @@ import { defineConfig } from 'vitest/config';
  * Every package and app is a vitest project that runs on its TypeScript sources (condition `@rbee/source`).
  * `e2e` runs the built programs as processes; it starts the daemons, so it runs one file at a time.
  */
+/** `npm run fuzz` asks for many more cases of each property than a test run has time for. */
+const fuzzTimeout = process.env['RBEE_FUZZ_RUNS'] === undefined ? 20_000 : 3_600_000;
+const setupFiles = ['./scripts/fuzz-setup.ts'];
+
 const fromSource = { resolve: { conditions: ['@rbee/source'] }, ssr: { resolve: { conditions: ['@rbee/source'] } } };
 
 export default defineConfig({
@@ -14,7 +18,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
-          testTimeout: 20_000,
+          testTimeout: fuzzTimeout,
+          setupFiles,
         },
       },
       {

@@ -6,6 +6,8 @@ import { cliBench } from './src/cli/command.ts';
 import { cliUsage } from './src/cli/options.ts';
 import { downloadBench } from './src/download/command.ts';
 import { downloadUsage } from './src/download/options.ts';
+import { loadBench } from './src/load/command.ts';
+import { loadUsage } from './src/load/options.ts';
 import { relayBench } from './src/relay/command.ts';
 import { relayUsage } from './src/relay/options.ts';
 import { storeBench } from './src/store/command.ts';
@@ -21,6 +23,7 @@ const benches: Readonly<Record<string, Bench>> = {
   relay: { usage: relayUsage, run: relayBench },
   store: { usage: storeUsage, run: storeBench },
   cli: { usage: cliUsage, run: cliBench },
+  load: { usage: loadUsage, run: loadBench },
 };
 const usageExitCode = 2;
 const signalExitCode = 128;

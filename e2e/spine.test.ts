@@ -53,6 +53,21 @@ describe('a download through keeper, queen and hive', () => {
     expect(await readdir(join(store, 'blobs'))).toEqual([sha256]);
   });
 
+  it('has a bar for the file under way where there are several', async () => {
+    fleet.hub.throttle(1024 * 1024);
+    const both = `${MODEL}::file=config.json`;
+    const keeper = fleet.keeperInTerminal(['model', 'download', both], { cols: 120 });
+    await keeper.waitFor(
+      () => /^ {2}weights\/model\.gguf .* [1-9]\d?\.\d%/m.test(keeper.screen()),
+      'the bar of the file',
+      { timeoutMs: 20_000 },
+    );
+    expect(keeper.screen()).toMatch(/^model.* \(0\/2\) .*%/m);
+    fleet.hub.throttle(null);
+    expect(await keeper.exited).toMatchObject({ exitCode: 0 });
+    expect(keeper.history()).not.toMatch(/^ {2}weights/m);
+  });
+
   it('is told in the same order on both levels, with one terminal event and one [DONE]', async () => {
     fleet.hub.throttle(0);
     const { job_id, download_id } = await startDownload(fleet.queen.url, MODEL);

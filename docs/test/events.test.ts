@@ -9,6 +9,7 @@ import {
   jobDataSchema,
   narrationSchema,
   noticeCodeSchema,
+  runningFileSchema,
 } from '../../packages/contract/src/index.ts';
 import { isEnded } from '../../packages/download-tracker/src/index.ts';
 import { fieldsOf, type SchemaNode } from './schema-text.ts';
@@ -40,23 +41,27 @@ describe('docs/reference/events.md', () => {
     ['narration', narrationSchema],
     ['data', jobDataSchema],
     ['heartbeat', hiveHeartbeatSchema],
+    ['A file under way', runningFileSchema],
   ])('has every field of %s with its type', (name, schema) => {
     expect(documentedFields(name)).toEqual(fieldsOf(schema));
   });
 
-  it.each(['progress', 'complete', 'error', 'cancelled', 'heartbeat'])('names the units in %s', (name) => {
-    const units = [
-      [/_secs$/, 's'],
-      [/_bps$/, 'bytes/s'],
-      [/^files_/, 'files'],
-      [/^(?:bytes|bytes_\w+|total|\w+_bytes)$/, 'bytes'],
-      [/^percent$/, '%'],
-    ] as const;
-    for (const row of tableUnder(page, name).rows) {
-      const unit = units.find(([pattern]) => pattern.test(cell(row, 'Field')))?.[1];
-      if (unit !== undefined) expect(row).toMatchObject({ Unit: unit });
-    }
-  });
+  it.each(['progress', 'complete', 'error', 'cancelled', 'heartbeat', 'A file under way'])(
+    'names the units in %s',
+    (name) => {
+      const units = [
+        [/_secs$/, 's'],
+        [/_bps$/, 'bytes/s'],
+        [/^files_/, 'files'],
+        [/^(?:bytes|bytes_\w+|total|\w+_bytes)$/, 'bytes'],
+        [/^percent$/, '%'],
+      ] as const;
+      for (const row of tableUnder(page, name).rows) {
+        const unit = units.find(([pattern]) => pattern.test(cell(row, 'Field')))?.[1];
+        if (unit !== undefined) expect(row).toMatchObject({ Unit: unit });
+      }
+    },
+  );
 
   it('lists every status, and which of them are ends', () => {
     const documented = tableUnder(page, 'Status').rows.map((row) => [cell(row, 'Status'), cell(row, 'Ended')]);

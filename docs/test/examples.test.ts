@@ -5,6 +5,7 @@ import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
 import { parseCliOptions } from '../../bench/src/cli/options.ts';
 import { parseDownloadOptions } from '../../bench/src/download/options.ts';
+import { parseLoadOptions } from '../../bench/src/load/options.ts';
 import { parseRelayOptions } from '../../bench/src/relay/options.ts';
 import { parseStoreOptions } from '../../bench/src/store/options.ts';
 import { hiveRoutes, parseModelRef, queenRoutes } from '../../packages/contract/src/index.ts';
@@ -72,7 +73,7 @@ describe('the examples of the pages', () => {
     for (const [, ...words] of used) {
       const options = words.filter((word) => word.startsWith('--'));
       const from = words.findIndex((word) => !word.startsWith('--'));
-      const depth = ['status', 'up', 'pull', 'ls'].includes(words[from] ?? '') ? 1 : 2;
+      const depth = ['status', 'doctor', 'up', 'pull', 'ls'].includes(words[from] ?? '') ? 1 : 2;
       const command = words.slice(from, from + depth);
       const help = await fullHelpOf(command);
       expect(help, words.join(' ')).toMatch(new RegExp(`^Usage: rbee-keeper ${command[0]}\\b`));
@@ -106,7 +107,7 @@ describe('the examples of the pages', () => {
       .join('\n');
     const used = new Set(all.match(/\bRBEE_[A-Z_]+\b/g));
     expect(used.size).toBeGreaterThan(10);
-    for (const name of used) expect([...known, 'RBEE_QUEEN_URL']).toContain(name);
+    for (const name of used) expect([...known, 'RBEE_QUEEN_URL', 'RBEE_FUZZ_RUNS', 'RBEE_FUZZ_SEED']).toContain(name);
   });
 
   it('run benches with options that they have', () => {
@@ -115,6 +116,7 @@ describe('the examples of the pages', () => {
       ['download', parseDownloadOptions],
       ['relay', parseRelayOptions],
       ['store', parseStoreOptions],
+      ['load', parseLoadOptions],
       ['cli', parseCliOptions],
     ]);
     expect(used.length).toBeGreaterThan(0);

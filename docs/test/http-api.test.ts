@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
+  doctorCheckSchema,
   downloadEventSchemas,
+  fleetDoctorSchema,
   ggufSchema,
+  HIVE_CHECKS,
+  hiveDoctorSchema,
   hiveReadySchema,
   hiveRoutes,
   hiveSchema,
@@ -78,10 +82,18 @@ describe('docs/reference/http-api.md', () => {
     ['Settings at run time', hiveRoutes.getSettings.success.body],
     ['Hive info', hiveRoutes.info.success.body],
     ['Queen info', queenRoutes.info.success.body],
+    ['The doctor of a hive', hiveDoctorSchema],
+    ['A check', doctorCheckSchema],
+    ['The doctor of a fleet', fleetDoctorSchema],
+    ['An examined hive', fleetDoctorSchema.shape.hives.element],
     ['Limits of a fleet', queenRoutes.getSettings.success.body],
     ['The models of a fleet', queenRoutes.listModels.success.body],
   ])('has every field of "%s" with its type', (heading, schema) => {
     expect(documentedFields(heading)).toEqual(fieldsOf(schema));
+  });
+
+  it('lists what a hive checks, in the order of its answer', () => {
+    expect(tableUnder(page, 'What is checked').rows.map((row) => cell(row, 'Check'))).toEqual([...HIVE_CHECKS]);
   });
 
   it('has a section for each operation, with every field', () => {

@@ -49,7 +49,8 @@ function generic(path: string): string {
     .replace(COMMIT, '<commit>')
     .replace(ETAG, '<etag>')
     .replace(PATH, '<path>')
-    .replace(/refs\/main$/, 'refs/<revision>');
+    .replace(/refs\/main$/, 'refs/<revision>')
+    .replace('rbee-trial-data', 'rbee-trial-*');
 }
 
 describe('docs/reference/on-disk.md', () => {
@@ -72,6 +73,7 @@ describe('docs/reference/on-disk.md', () => {
     await rm(join(folder.path, 'entry'));
     await writeFile(layout.damaged(PLACE, ETAG), '');
     const lock = await lockStore(layout.lockFile());
+    await writeFile(layout.trialFile('data'), '');
 
     const entries = await readdir(folder.path, { recursive: true, withFileTypes: true });
     const written = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));

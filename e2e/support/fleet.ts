@@ -17,6 +17,9 @@ export const BIN = {
   keeper: join(ROOT, 'apps/keeper/bin/rbee-keeper.js'),
 };
 
+/** The program of the keeper. */
+export const KEEPER = BIN.keeper;
+
 type Env = Readonly<Record<string, string>>;
 
 /** A daemon of the built product, as a process of its own. */

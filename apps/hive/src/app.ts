@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
+  createJobLog,
   createLogger,
   createServer,
   fingerprint,
@@ -8,22 +9,28 @@ import {
   type Running,
   readTls,
   settingsInForce,
+  withLogFields,
 } from '@rbee/daemon';
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
 import { createDiskRoom, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
 import { Agent } from 'undici';
+import { createDoctor } from './doctor/doctor.ts';
 import { BlobFlights } from './downloads/blob-flights.ts';
 import { Downloads } from './downloads/downloads.ts';
 import { createFetchFile } from './downloads/fetch-file.ts';
+import { logDownloads } from './downloads/log-downloads.ts';
 import { runDownload } from './downloads/run.ts';
 import { Slots } from './downloads/slots.ts';
 import { resumeAll, startDownload } from './downloads/start-job.ts';
+import { TransferCounts } from './downloads/transfer-counts.ts';
 import { announce } from './fleet/announce.ts';
 import { beatEachSecond } from './fleet/heartbeat.ts';
 import { createHistory, HISTORY_MIGRATIONS } from './history/history.ts';
+import { createHiveMetrics } from './metrics.ts';
 import { createModels } from './models/models.ts';
+import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addModelRoutes } from './routes/models.ts';
@@ -64,15 +71,24 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
 
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
+  logDownloads(tracker, logger);
   const history = openHistory(settings.stateDir, logger);
-  const registry = new JobRegistry({
-    hub,
-    clock,
-    actor: hiveId,
-    onBug,
-    onChange: (job) => history.keepJob(job.snapshot()),
-    onForget: (id) => history.forgetJob(id),
-  });
+  const logJob = createJobLog(logger);
+  const registry = new JobRegistry(
+    {
+      hub,
+      clock,
+      actor: hiveId,
+      onBug,
+      onChange: (job) => {
+        history.keepJob(job.snapshot());
+        logJob(job);
+      },
+      onForget: (id) => history.forgetJob(id),
+      within: (job, work) => withLogFields({ jobId: job.id }, work),
+    },
+    { maxOpen: settings.maxOpenJobs },
+  );
   const exemptOrigins = new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin));
   const pool = createReadPool();
   const dispatcher = createSourceDispatcher({
@@ -88,9 +104,11 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
   const asking = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
   const sources = createSources(settings, asking, layout);
   const flights = new BlobFlights();
+  const counts = new TransferCounts();
   const fetchFile = createFetchFile({
     store,
     flights,
+    counts,
     dispatcher,
     pool,
     retry,
@@ -107,6 +125,7 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     slots,
     room: createDiskRoom(volumeOf),
     flights,
+    counts,
     sources,
     fetchFile,
     retry,
@@ -120,7 +139,10 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     tracker,
     history,
     limiter,
-    run: (download, request) => runDownload(runDeps, download, request),
+    run: (download, request) =>
+      withLogFields({ downloadId: download.id, jobId: tracker.get(download.id).job_id }, () =>
+        runDownload(runDeps, download, request),
+      ),
   });
 
   const models = createModels({
@@ -146,6 +168,7 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
   });
   const heartbeats = hub.channel({ mode: 'state' });
   const access = { apiToken: settings.apiToken };
+  const { jobRate } = settings;
   const app = await createServer({
     logger,
     hub,
@@ -154,12 +177,19 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     title: 'rbee hive',
     version: VERSION,
     routes: hiveRoutes,
+    jobRate,
   });
+  const freeBytes = async () => (await store.freeRoom()).free_bytes;
+  const metrics = createHiveMetrics({ tracker, registry, hub, counts, slots, limiter, freeBytes });
+  metrics.serve(app, hiveRoutes.metrics);
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: () => inForce.allowedSources });
   const stopping = new AbortController();
   addModelRoutes(app, { registry, models, hiveId, signal: stopping.signal });
+  const hubAccess = { ...asking, endpoint: settings.hfEndpoint, token: settings.hfToken };
+  const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
+  addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal: stopping.signal, onBug }));
   const jobDeps = { registry, downloads, hiveId };
   addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
 
@@ -169,7 +199,7 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     if (changed.logLevel !== undefined) logger.level = changed.logLevel;
     live.change({ max_bandwidth: changed.maxBandwidth, max_concurrent_downloads: changed.maxConcurrentDownloads });
   };
-  const closing: (() => unknown)[] = [() => lock.release(), () => history.close()];
+  const closing: (() => unknown)[] = [() => lock.release(), () => history.close(), () => metrics.close()];
   const close = async () => {
     for (const step of closing.toReversed()) await step();
   };

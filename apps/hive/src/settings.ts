@@ -7,6 +7,7 @@ import {
   duration,
   type Environment,
   integer,
+  jobSettings,
   LOG_LEVELS,
   MIN_TOKEN_LENGTH,
   oneOf,
@@ -146,6 +147,7 @@ export const hiveSettings = {
     fallback: tokenOfLogin,
   }),
   hfHubOffline: toggle({ env: 'HF_HUB_OFFLINE', doc: 'never ask the hub: what the store has is all there is' }),
+  ...jobSettings(HIVE_PREFIX),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     live: true,

@@ -5,6 +5,7 @@ import { usageError } from './keeper-error.ts';
 import { sayingCancel } from './saying-cancel.ts';
 import type { Session } from './session.ts';
 import { showCancel } from './show-cancel.ts';
+import { keeperVersion } from './version.ts';
 
 /** Model refs of one command: each opens two streams. */
 const MAX_REFS = 100;
@@ -65,6 +66,24 @@ export async function watchJob(session: Session, id: string): Promise<number> {
 export async function cancelJob(session: Session, id: string, partial: PartialChoice): Promise<number> {
   const { jobCancel } = await import('./commands/job-cancel.ts');
   return showCancel(session, await session.withQueen((deps) => jobCancel(deps, id, partial)));
+}
+
+export async function examineFleet(session: Session, { hive }: { readonly hive?: string }): Promise<number> {
+  const [{ doctor, exitCodeOfReport }, { doctorText }, { paintFor }] = await Promise.all([
+    import('./commands/doctor.ts'),
+    import('./render/doctor-text.ts'),
+    import('./render/style.ts'),
+  ]);
+  if (hive !== undefined) assertHiveName(hive);
+  const { io, renderer, text } = session;
+  const needsQueen = hive === undefined ? null : 'hives can be chosen only where one runs';
+  const report = await session.withAnyQueen({ needsQueen, isBystander: true }, (deps) => {
+    renderer.note('looking; this takes up to 25 s');
+    return doctor(deps, { hive, version: keeperVersion(), now: io.now });
+  });
+  const paint = paintFor({ isTerminal: io.stdout.isTTY === true, env: io.env });
+  renderer.answer(report, () => doctorText(report, { width: text.width, paint }));
+  return exitCodeOfReport(report);
 }
 
 export interface UpOptions {

@@ -1,5 +1,7 @@
 import type {
+  DoctorCheck,
   Download,
+  FleetDoctor,
   Hive,
   Model,
   ModelDetail,
@@ -69,6 +71,13 @@ export interface HiveLimit extends OfHive {
 /** How many downloads were taken out of the history. */
 export interface Removed {
   readonly removed: number;
+}
+
+/** What the keeper and the hives found when they looked at themselves and their ways. */
+export interface FleetReport {
+  readonly queen_url: string;
+  readonly keeper: { readonly checks: readonly DoctorCheck[] };
+  readonly hives: FleetDoctor['hives'];
 }
 
 /** Where the parts of a fleet are. */

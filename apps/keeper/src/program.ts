@@ -90,6 +90,12 @@ function addFleetCommands(program: Command, run: Run): void {
     .description('show the queen, its hives and the downloads that run')
     .addHelpText('after', examples('status'))
     .action(() => run(status, 'ask', lists.showStatus, 'light'));
+  const doctor = program.command('doctor');
+  doctor
+    .description('test what downloads need: the way to the queen, and each hive its way to the hub and its disk')
+    .option('--hive <name>', 'only this hive')
+    .addHelpText('after', examples('doctor', 'doctor --hive gpu-1 --json'))
+    .action((options: { hive?: string }) => run(doctor, 'ask', (session) => actions.examineFleet(session, options)));
   const up = program.command('up');
   up.description('run a queen and a hive in the foreground until Ctrl+C')
     .option('--queen-port <port>', 'where the queen listens; 0 takes a free port (default: 7833)', port)

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import type { Run } from './command-run.ts';
 import { COMPLETE_WORD } from './completion/scripts.ts';
@@ -10,6 +9,7 @@ import { buildProgram } from './program.ts';
 import type { Renderer } from './render/renderer.ts';
 import { createRenderer, type Io, openSession } from './session.ts';
 import { type GlobalOptions, queenSettings } from './settings.ts';
+import { keeperVersion } from './version.ts';
 
 /** Runs one command line, the words after the program's name, and returns the exit code. */
 export async function runProgram(words: readonly string[], io: Io): Promise<number> {
@@ -32,7 +32,7 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
       stays();
     }
   };
-  const program = buildProgram(packageVersion(), run, words);
+  const program = buildProgram(keeperVersion(), run, words);
   prepare(program, io);
   try {
     if (words.length === 0) program.outputHelp();
@@ -50,7 +50,7 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
 
 async function complete(words: readonly string[], io: Io): Promise<number> {
   const { completions } = await import('./completion/complete.ts');
-  const program = buildProgram(packageVersion(), async () => {}, null);
+  const program = buildProgram(keeperVersion(), async () => {}, null);
   for (const { value, note } of await completions(program, words, io)) io.stdout.write(`${value}\t${note}\n`);
   return exitCodes.done;
 }
@@ -83,9 +83,4 @@ const HELP_COLUMNS = 100;
 function toUsageError(error: CommanderError): Error {
   const text = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
   return usageError(text, 'see rbee-keeper --help, or --help after the command');
-}
-
-function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
 }

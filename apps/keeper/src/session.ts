@@ -49,10 +49,13 @@ export interface Session {
 interface AnyQueenOptions {
   /** Why a queen of the keeper's own would not do: "--detach needs a queen that stays". Null where it would. */
   readonly needsQueen: string | null;
+  /** Whether a hive of the keeper's own shall take nothing up that an earlier one left under way. */
+  readonly isBystander?: boolean;
 }
 
 interface FleetStart {
   readonly temporaryState: boolean;
+  readonly isBystander?: boolean;
   readonly token: string | null;
   readonly signal: AbortSignal;
 }
@@ -67,14 +70,14 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
       return work({ client: createListClient(settings), signal: io.interrupt });
     },
     withQueen: (work) => withClient(settings, renderer, io.interrupt, work),
-    async withAnyQueen({ needsQueen }, work) {
+    async withAnyQueen({ needsQueen, isBystander = false }, work) {
       if (settings.named || (await isQueenThere(settings))) return this.withQueen(work);
       if (needsQueen !== null) {
         throw new KeeperError('QUEEN_UNREACHABLE', `no queen answers at ${settings.url}, and ${needsQueen}`, {
           hint: 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
         });
       }
-      return withOwnFleet(session, work);
+      return withOwnFleet(session, isBystander, work);
     },
     async startFleet({ env, queenEnv, hiveEnv }, start) {
       const { startFleet } = await import('./daemon-client/embedded.ts');
@@ -127,11 +130,16 @@ async function withClient<T>(
 }
 
 /** The embedded default: it lives as long as the work. The work is told when one of the two ends by itself. */
-async function withOwnFleet<T>(session: Session, work: (deps: CommandDeps) => Promise<T>): Promise<T> {
+async function withOwnFleet<T>(
+  session: Session,
+  isBystander: boolean,
+  work: (deps: CommandDeps) => Promise<T>,
+): Promise<T> {
   const { embeddedEnv } = await import('./daemon-client/fleet-env.ts');
   const { io, renderer } = session;
   const fleet = await session.startFleet(embeddedEnv(io.env), {
     temporaryState: true,
+    isBystander,
     token: null,
     signal: io.interrupt,
   });

@@ -67,7 +67,12 @@ describe('model download, not on a terminal', () => {
     const { body, headers } = await queen.waitForRequest('POST', /jobs/);
     expect(body).toMatchObject({ model: REF, hive_id: ['gpu-1', 'gpu-2'], sha256: hash });
     expect(headers.authorization).toBe('Bearer secret');
-    expect(headers['x-request-id']).toMatch(/^[A-Za-z0-9._-]{1,64}$/);
+    expect(headers['x-request-id']).toMatch(/^cli-[a-z0-9]+-[a-z0-9]+$/);
+    const ids = queen.requests
+      .filter(({ path }) => path !== '/health')
+      .map((request) => request.headers['x-request-id']);
+    expect(ids.length).toBeGreaterThan(2);
+    expect(new Set(ids).size).toBe(1);
   });
 
   it('sends a bandwidth as bytes per second, and a priority', async () => {
@@ -118,7 +123,8 @@ describe('model download, not on a terminal', () => {
       method === 'POST' && body.model !== REF ? new RbeeError('SOURCE_NOT_ALLOWED', 'this source is off') : null;
     const { code, stdout, stderr } = await runKeeper(['pull', 'org/other', REF], { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '/models/x.gguf\n' });
-    expect(stderr).toContain(`error: this source is off (SOURCE_NOT_ALLOWED, said by the queen at ${queen.url})`);
+    const where = `said by the queen at ${queen.url}, request request-1`;
+    expect(stderr).toContain(`error: this source is off (SOURCE_NOT_ALLOWED, ${where})`);
   });
 
   it('prints the ids alone on stdout with --detach, and leaves the job running', async () => {

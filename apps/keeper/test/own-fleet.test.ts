@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EXIT_CODES } from '@rbee/contract';
+import { type DoctorCheck, EXIT_CODES, HIVE_CHECKS } from '@rbee/contract';
 import { createWatch, generateBytes, type Program, startHub, type TempDir, type TestHub, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runKeeper, startKeeper } from './support/keeper.ts';
@@ -109,6 +109,36 @@ describe.skipIf(isQueenHere)('a download where no queen runs', () => {
     expect((await keeper.exited).code).toBe(EXIT_CODES.failed);
     expect(keeper.stderr()).toContain('error: the hive ended by itself (SIGKILL)');
     await expectGone(daemons);
+  });
+});
+
+describe.skipIf(isQueenHere)('a doctor where no queen runs', () => {
+  it('examines this machine with a queen and a hive of its own, and leaves nothing behind', async () => {
+    hub.addRepo({ id: 'openai-community/gpt2', files: { 'model.safetensors': { size: 6_000_000, seed: SEED } } });
+    await start(['doctor', '--json']);
+    const { code } = await keeper.exited;
+    expect(keeper.stderr()).toContain(`using a queen and a hive of my own (models in ${folder.path}/models)\n`);
+    const { keeper: own, hives } = JSON.parse(keeper.stdout());
+    expect(own.checks.map(({ check, status }: DoctorCheck) => [check, status])).toEqual([
+      ['queen', 'ok'],
+      ['clock', 'ok'],
+      ['token', 'ok'],
+      ['versions', 'ok'],
+      ['hives', 'ok'],
+    ]);
+    expect(hives).toMatchObject([{ hive_id: 'local', checks: HIVE_CHECKS.map((check) => ({ check })) }]);
+    const failed = hives[0].checks.filter(({ status }: DoctorCheck) => status === 'failed');
+    expect(code, JSON.stringify(failed)).toBe(failed.length === 0 ? EXIT_CODES.done : EXIT_CODES.failed);
+    expect(childrenOf(keeper.pid)).toEqual([]);
+    expect(temporaryFolders()).toEqual([]);
+    // Nothing of an earlier hive was taken up: its history was not even opened.
+    expect(readdirSync(folder.path)).not.toContain('.local');
+  });
+
+  it('cannot be asked for one hive', async () => {
+    await start(['doctor', '--hive', 'gpu-1']);
+    expect((await keeper.exited).code).toBe(EXIT_CODES.unreachable);
+    expect(keeper.stderr()).toContain('hives can be chosen only where one runs');
   });
 });
 

@@ -1,6 +1,7 @@
 import { EXIT_CODES } from '@rbee/contract';
 import type { TestTerminal } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { textWidth } from '../src/render/text.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { type KeeperTerminalOptions, openKeeper } from './support/keeper.ts';
 
@@ -28,6 +29,7 @@ const shows = (text: string | RegExp) =>
     `${text}`,
   );
 
+const status = 'downloading' as const;
 const flowing = (bytes: number, total = 637_800_000) =>
   ({ status: 'downloading', bytes, total, speed_bps: 28_100_000, eta_secs: 8 }) as const;
 
@@ -50,6 +52,37 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatch(/^DeepSee\S* .*100\.0% +637\.8 MB\/637\.8 MB done$/);
     expect(lines[1]).toBe('/models/x.gguf');
+  });
+
+  it('have a line for each file under way below that of the download, also with wide names', async () => {
+    open(['pull', 'hf:org/repo'], { cols });
+    const { job, download } = await queen.waitForJob(0);
+    const files = [
+      { name: 'text_encoder/model-00001-of-00002.safetensors', bytes: 90_000_000, total: 100_000_000, status },
+      { name: '模型/第二.safetensors', bytes: 10_000_000, total: 100_000_000, status: 'verifying' },
+    ] as const;
+    download.progress({
+      ...flowing(100_000_000, 200_000_000),
+      files_total: 3,
+      files_done: 1,
+      file: 'x',
+      files: [files[0]],
+    });
+    await shows(/^repo \(1\/3\) .*50\.0% .* 28\.1 MB\/s +8s$/m);
+    await shows(/^ {2}text.* 90\.0% +90\.0 MB\/100\.0 MB +28\.1 MB\/s +1s$/m);
+    download.progress({ files: [...files] });
+    await shows(/^ {2}模型\/.* 10\.0% .*verifying$/m);
+    const lines = terminal.screen().split('\n');
+    expect(lines.map((line) => line.slice(0, 4))).toEqual(['repo', '  te', '  模型']);
+    expect(Math.max(...lines.map(textWidth))).toBeLessThan(cols);
+    expect(new Set(lines.map((line) => textWidth(line.slice(0, line.indexOf('%'))))).size).toBe(1);
+    download.complete('/models/snapshot');
+    job.end({ state: 'completed' });
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
+    const left = terminal.history().split('\n');
+    expect(left).toHaveLength(2);
+    expect(left[0]).toMatch(/^repo \(3\/3\) .*100\.0% .* done$/);
+    expect(left[1]).toBe('/models/snapshot');
   });
 
   it('have a line for each hive and a total', async () => {
@@ -146,6 +179,29 @@ describe('bars', () => {
     }
     expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
     expect(terminal.history().match(/^total/gm)).toHaveLength(1);
+  });
+
+  it('are as many for files as there is room for; the rest is one line', async () => {
+    open(['pull', 'hf:org/repo'], { rows: 6 });
+    const { job, download } = await queen.waitForJob(0);
+    const files = Array.from({ length: 8 }, (_, index) => ({ name: `file-${index}`, bytes: index, total: 10, status }));
+    download.progress({ ...flowing(28, 100), files_total: 9, files });
+    await shows(/^ {2}file-0 .* 0\.0%/m);
+    await shows(/^ {2}6 more files .* 45\.0% +27 B\/60 B$/m);
+    expect(terminal.screen().split('\n')).toHaveLength(4);
+    terminal.resize(60, 6);
+    download.progress({ ...flowing(68, 100), files: files.slice(6) });
+    await shows(/^ {2}file-7 .* 70\.0%/m);
+    await terminal.waitFor(() => !terminal.screen().includes('more files'), 'the rest to be gone');
+    expect(
+      terminal
+        .screen()
+        .split('\n')
+        .map((line) => line.slice(0, 8).trimEnd()),
+    ).toEqual(['repo (0/', '  file-6', '  file-7']);
+    download.complete('/models/x');
+    job.end({ state: 'completed' });
+    await terminal.exited;
   });
 
   it('follow the terminal when it becomes narrower', async () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Hive, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
+  createJobLog,
   createLogger,
   createServer,
   fingerprint,
@@ -9,6 +10,7 @@ import {
   type Running,
   readTls,
   settingsInForce,
+  withLogFields,
 } from '@rbee/daemon';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
@@ -20,10 +22,12 @@ import { chooseFor } from './jobs/choose.ts';
 import { RoutedJobs } from './jobs/routed-jobs.ts';
 import { Undelivered } from './jobs/undelivered.ts';
 import { FleetLimits } from './limits/fleet-limits.ts';
+import { createQueenMetrics } from './metrics.ts';
 import { Discovery } from './relay/discovery.ts';
 import { FleetStream } from './relay/fleet-stream.ts';
 import { askHoldings } from './relay/holdings.ts';
 import { Relay } from './relay/relay.ts';
+import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import { addJobRoutes } from './routes/jobs.ts';
@@ -101,14 +105,23 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     void discovery.heard(hive);
   };
 
-  const registry = new JobRegistry({
-    hub,
-    clock,
-    actor: queenId,
-    onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
-    onChange: (job) => state.keepJob(job.snapshot()),
-    onForget: (id) => state.forgetJob(id),
-  });
+  const logJob = createJobLog(logger);
+  const registry = new JobRegistry(
+    {
+      hub,
+      clock,
+      actor: queenId,
+      onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
+      onChange: (job) => {
+        state.keepJob(job.snapshot());
+        logJob(job);
+      },
+      onForget: (id) => state.forgetJob(id),
+      within: (job, work) => withLogFields({ jobId: job.id }, work),
+    },
+    { maxOpen: settings.maxOpenJobs },
+  );
+  const placements = new Map<string, number>();
   const placement = {
     fleet: roster,
     client,
@@ -123,7 +136,11 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     undelivered,
     state,
     follow,
-    choose: (body) => chooseFor(placement, body),
+    async choose(body) {
+      const choice = await chooseFor(placement, body);
+      placements.set(choice.reason, (placements.get(choice.reason) ?? 0) + 1);
+      return choice;
+    },
   });
 
   const inForce = { ...settings };
@@ -139,6 +156,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     };
   };
   const access = { apiToken: settings.apiToken, hivesToken: settings.hivesToken };
+  const { jobRate } = settings;
   const app = await createServer({
     logger,
     hub,
@@ -147,10 +165,15 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     title: 'rbee queen',
     version: VERSION,
     routes: queenRoutes,
+    jobRate,
   });
+  const fleetStreams = [fleetStream, heartbeats];
+  const metrics = createQueenMetrics({ roster, relay, undelivered, placements, limits, registry, hub, fleetStreams });
+  metrics.serve(app, queenRoutes.metrics);
   addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
   addJobRoutes(app, { hub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
+  addDoctorRoutes(app, { fleet: roster, client });
   addDownloadRoutes(app, {
     hub,
     queenId,
@@ -179,6 +202,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     await app.close();
     clearTimeout(late);
     await dispatcher.destroy();
+    metrics.close();
     state.close();
   };
   try {

@@ -4,6 +4,7 @@ import { hiveIdSchema } from '@rbee/contract';
 import {
   bandwidth,
   integer,
+  jobSettings,
   LOG_LEVELS,
   MIN_TOKEN_LENGTH,
   oneOf,
@@ -59,6 +60,7 @@ export const queenSettings = {
     live: true,
     doc: 'budget of all hives together, divided among those that download: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
   }),
+  ...jobSettings(QUEEN_PREFIX),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     live: true,

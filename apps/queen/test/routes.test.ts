@@ -1,4 +1,4 @@
-import { modelIdOf, newJobId, RbeeError, relayedHeartbeatSchema, toErrorBody } from '@rbee/contract';
+import { modelIdOf, newJobId, queenRoutes, RbeeError, relayedHeartbeatSchema, toErrorBody } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeHive, heartbeatOf, startFakeHive } from './support/fake-hive.ts';
@@ -184,5 +184,40 @@ describe('the heartbeats of a fleet', () => {
     );
     expect(heartbeats.map(({ hive_id }) => hive_id).sort()).toEqual(['hive-a', 'hive-b']);
     expect(new Set(heartbeats.map(({ orchestrator_id }) => orchestrator_id))).toEqual(new Set(['queen-1']));
+  });
+});
+
+describe('the doctor of a fleet', () => {
+  const check = { check: 'dns', status: 'ok', message: 'fine', duration_secs: 0.1 };
+  const doctor = (query = '') => api('GET', `${queen.url}/v1/doctor${query}`);
+
+  it('asks every hive, and says of one that cannot be asked why', async () => {
+    named('hive-a').serve('/v1/doctor', { json: { hive_id: 'hive-a', checks: [check] } });
+    named('hive-b').serve('/v1/doctor', refused('INTERNAL'));
+    const { status, body } = await doctor();
+    expect(status).toBe(200);
+    expect(queenRoutes.doctor.success.body.parse(body).hives).toEqual([
+      { hive_id: 'hive-a', online: true, checks: [check] },
+      { hive_id: 'hive-b', online: true, error: { code: 'INTERNAL', message: 'no' } },
+    ]);
+  });
+
+  it('asks one hive where it is named, and no other', async () => {
+    named('hive-b').serve('/v1/doctor', { json: { hive_id: 'hive-b', checks: [] } });
+    expect((await doctor('?hive_id=hive-b')).body).toEqual({
+      hives: [{ hive_id: 'hive-b', online: true, checks: [] }],
+    });
+    expect(named('hive-a').requests.some(({ url }) => url === '/v1/doctor')).toBe(false);
+    expect(await doctor('?hive_id=hive-c')).toMatchObject({ status: 404, body: { error: { code: 'HIVE_NOT_FOUND' } } });
+  });
+
+  it('tells of a hive that is gone, and of another that answers in its place', async () => {
+    await named('hive-a').close();
+    named('hive-b').serve('/v1/doctor', { json: { hive_id: 'hive-z', checks: [check] } });
+    const { hives } = queenRoutes.doctor.success.body.parse((await doctor()).body);
+    expect(hives).toMatchObject([
+      { hive_id: 'hive-a', error: { code: 'HIVE_UNAVAILABLE', hint: expect.stringContaining(named('hive-a').url) } },
+      { hive_id: 'hive-b', error: { message: expect.stringContaining('calls itself hive-z') } },
+    ]);
   });
 });

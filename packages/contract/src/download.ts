@@ -37,6 +37,20 @@ export const bandwidthSchema = z.union([z.string(), z.number().nonnegative(), z.
   }
 });
 
+/** More files than this are never told of at once, so that a frame stays small. */
+export const MAX_RUNNING_FILES = 8;
+
+/** A file under way: what a bar of its own needs. */
+export const runningFileSchema = z.object({
+  /** Its path in the repo. */
+  name: z.string(),
+  /** Bytes of it on disk that still count. */
+  bytes: bytesSchema,
+  total: bytesSchema.nullable(),
+  status: downloadStatusSchema,
+});
+export type RunningFile = z.infer<typeof runningFileSchema>;
+
 /** The `progress` event: everything a bar needs, in one object that stands alone. */
 export const progressSchema = z.object({
   download_id: downloadIdSchema,
@@ -64,6 +78,8 @@ export const progressSchema = z.object({
   bytes_reused: bytesSchema,
   /** Bytes that were fetched and had to be thrown away. */
   bytes_wasted: bytesSchema,
+  /** The files under way, where the download has several and runs; missing otherwise. */
+  files: z.array(runningFileSchema).max(MAX_RUNNING_FILES).optional(),
 });
 export type Progress = z.infer<typeof progressSchema>;
 

@@ -1,5 +1,16 @@
 export { type Clock, systemClock, toSeconds, toTimestamp } from './clock.ts';
 export {
+  type CheckStatus,
+  type DoctorCheck,
+  doctorCheckSchema,
+  type FleetDoctor,
+  fleetDoctorSchema,
+  HIVE_CHECKS,
+  type HiveCheck,
+  type HiveDoctor,
+  hiveDoctorSchema,
+} from './doctor.ts';
+export {
   ACTIVE_STATUSES,
   type CancelReceipt,
   cancelReceiptSchema,
@@ -10,10 +21,13 @@ export {
   downloadListSchema,
   downloadSchema,
   downloadStatusSchema,
+  MAX_RUNNING_FILES,
   type Progress,
   progressSchema,
+  type RunningFile,
   relayedDownloadSchema,
   removedSchema,
+  runningFileSchema,
 } from './download.ts';
 export {
   ERROR_CODES,
@@ -146,6 +160,7 @@ export {
 } from './model-ref.ts';
 export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';
+export { lacksSecret, showModelRef, withoutSecret } from './shown-ref.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration } from './units.ts';
 export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './wire.ts';

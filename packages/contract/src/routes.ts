@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fleetDoctorSchema, hiveDoctorSchema } from './doctor.ts';
 import {
   downloadClearQuerySchema,
   downloadListQuerySchema,
@@ -66,6 +67,10 @@ export interface Route {
   readonly open?: true;
   /** Takes the token of hives too, where they have one of their own. */
   readonly forHives?: true;
+  /** Asked again and again by programs: not worth a line of a log each time. */
+  readonly routine?: true;
+  /** Makes a job: how often one client may is limited. */
+  readonly startsJob?: true;
 }
 
 const jobParams = z.object({ id: jobIdSchema });
@@ -92,6 +97,13 @@ const health = {
   summary: 'Whether the daemon runs; never needs a token',
   success: { status: 200, body: healthSchema },
   open: true,
+} as const satisfies Route;
+
+const metrics = {
+  method: 'GET',
+  path: '/metrics',
+  summary: 'What the daemon counts, as Prometheus reads it',
+  success: { status: 200, body: z.string(), type: 'text/plain; version=0.0.4; charset=utf-8' },
 } as const satisfies Route;
 
 const jobRoutes = {
@@ -157,6 +169,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       summary: 'Starts a failed or cancelled download again, as a new job and a new download',
       errors: ['STATUS_CONFLICT'],
       success: { status: 202, body: jobAcceptedSchema },
+      startsJob: true,
     },
     patchDownload: {
       ...one,
@@ -225,6 +238,7 @@ function modelRoutes<const Path extends string>(path: Path) {
       path: `${path}/:id/verify`,
       summary: 'Starts a job that reads every byte of a model again',
       success: { status: 202, body: jobAcceptedSchema },
+      startsJob: true,
     },
   } as const satisfies Record<string, Route>;
 }
@@ -257,11 +271,18 @@ function queenModelRoutes() {
 /** What a hive serves. */
 export const hiveRoutes = {
   health,
+  metrics,
   info: {
     method: 'GET',
     path: '/v1/info',
     summary: 'Id, version, store and settings in force',
     success: { status: 200, body: hiveInfoSchema },
+  },
+  doctor: {
+    method: 'GET',
+    path: '/v1/doctor',
+    summary: 'Tests the way to the hub and the disk; takes up to 20 s',
+    success: { status: 200, body: hiveDoctorSchema },
   },
   createJob: {
     method: 'POST',
@@ -270,6 +291,7 @@ export const hiveRoutes = {
     errors: ['MODEL_REF_INVALID', 'OPERATION_UNKNOWN', 'SOURCE_NOT_ALLOWED', 'STATUS_CONFLICT'],
     body: operationSchema,
     success: { status: 202, body: jobAcceptedSchema },
+    startsJob: true,
   },
   ...jobRoutes,
   listDownloads: {
@@ -318,11 +340,19 @@ export const hiveRoutes = {
 /** What a queen serves. */
 export const queenRoutes = {
   health,
+  metrics,
   info: {
     method: 'GET',
     path: '/v1/info',
     summary: 'Id, version, hives and settings in force',
     success: { status: 200, body: queenInfoSchema },
+  },
+  doctor: {
+    method: 'GET',
+    path: '/v1/doctor',
+    summary: 'What every hive, or one, finds when it tests the way to the hub and its disk',
+    query: hiveQuerySchema,
+    success: { status: 200, body: fleetDoctorSchema },
   },
   createJob: {
     method: 'POST',
@@ -338,6 +368,7 @@ export const queenRoutes = {
     ],
     body: queenOperationSchema,
     success: { status: 202, body: jobAcceptedSchema },
+    startsJob: true,
   },
   ...jobRoutes,
   listDownloads: {
@@ -424,6 +455,7 @@ export const queenRoutes = {
     body: hiveReadySchema,
     success: { status: 200, body: hiveSchema },
     forHives: true,
+    routine: true,
   },
 } as const satisfies Record<string, Route>;
 

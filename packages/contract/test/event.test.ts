@@ -41,6 +41,7 @@ const samples = {
     connections: 4,
     bytes_reused: 0,
     bytes_wasted: 0,
+    files: [{ name: 'a.gguf', bytes: 5, total: null, status: 'downloading' }],
   },
   notice: {
     download_id: DOWNLOAD_ID,
@@ -76,7 +77,7 @@ const samples = {
 const PUBLISHED: Record<keyof typeof samples, string> = {
   progress:
     'download_id, job_id, hive_id, model_ref, status, bytes, total|null, percent|null, speed_bps, eta_secs|null, ' +
-    'elapsed_secs, files_done, files_total, file|null, attempt, connections, bytes_reused, bytes_wasted',
+    'elapsed_secs, files_done, files_total, file|null, attempt, connections, bytes_reused, bytes_wasted, files?',
   notice: 'download_id, code, message, attempt?, max_attempts?, next_retry_at?',
   complete: 'download_id, bytes, total, duration_secs, path, sha256|null',
   error: 'download_id, error, code, hint?, bytes, total|null, retryable',

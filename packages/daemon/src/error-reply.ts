@@ -1,5 +1,11 @@
 import { type ErrorCode, OPERATION_NAMES, RbeeError, toErrorBody, toRbeeError } from '@rbee/contract';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchemaValidationError,
+} from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 
 declare module 'fastify' {
@@ -13,6 +19,7 @@ const DEFAULT_RETRY_AFTER_SECS = 1;
 /** A validator's message may name everything that the client sent. */
 const MAX_PROBLEM_CHARS = 500;
 const MAX_PROBLEMS = 10;
+const FIELD_NAME = /^[a-z][a-z_]{0,31}$/;
 
 /** Answers every error with the contract's envelope, and logs those that are bugs. */
 export function installErrorReplies(app: FastifyInstance): void {
@@ -34,7 +41,14 @@ export function installErrorReplies(app: FastifyInstance): void {
   });
 }
 
+/** Answers what the router refuses before there is a route. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const failure = new RbeeError('REQUEST_INVALID', 'the path cannot be read: its percent-encoding is not UTF-8');
+  void sendError(reply, request, error.code === 'FST_ERR_BAD_URL' ? failure : toReply(error, request));
+}
+
 function sendError(reply: FastifyReply, request: FastifyRequest, error: RbeeError) {
+  reply.header('x-request-id', request.id);
   if (error.httpStatus === 401) reply.header('www-authenticate', 'Bearer');
   if (error.httpStatus === 429) {
     const seconds = error.retryAfterMs === undefined ? DEFAULT_RETRY_AFTER_SECS : Math.ceil(error.retryAfterMs / 1000);
@@ -57,7 +71,7 @@ function toReply(error: FastifyError, request: FastifyRequest): RbeeError {
     }
     const problems = error.validation
       .slice(0, MAX_PROBLEMS)
-      .map((issue) => `${issue.instancePath.slice(1) || 'it'}: ${issue.message}`.slice(0, MAX_PROBLEM_CHARS));
+      .map((issue) => `${issue.instancePath.slice(1) || 'it'}: ${problemOf(issue)}`.slice(0, MAX_PROBLEM_CHARS));
     return new RbeeError(
       'REQUEST_INVALID',
       `the ${error.validationContext ?? 'request'} is not valid: ${problems.join('; ')}`,
@@ -73,6 +87,14 @@ function toReply(error: FastifyError, request: FastifyRequest): RbeeError {
     default:
       return toRbeeError(error);
   }
+}
+
+/** What is wrong with one field. An unknown one is named only where it can be a slip of the pen: it may be anything. */
+function problemOf({ keyword, message, params }: FastifySchemaValidationError): string {
+  if (keyword !== 'unrecognized_keys') return message ?? 'not valid';
+  const keys: unknown[] = Array.isArray(params['keys']) ? params['keys'] : [];
+  const names = keys.filter((key) => typeof key === 'string' && FIELD_NAME.test(key));
+  return `there is no such field${names.length === 0 ? '' : `: ${names.join(', ')}`}`;
 }
 
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'] as const;

@@ -13,17 +13,26 @@ import {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
+import { logRequests } from './answered.ts';
 import { clientOf } from './client-address.ts';
-import { installErrorReplies } from './error-reply.ts';
+import { answerClientErrors } from './client-error.ts';
+import { answerFrameworkError, installErrorReplies } from './error-reply.ts';
+import { DEFAULT_JOB_RATE, limitJobRate } from './job-rate.ts';
+import { takeJsonOnly } from './json-body.ts';
+import { withLogFields } from './log-context.ts';
 import { serveDocument } from './openapi/serve.ts';
+import {
+  BODY_LIMIT_BYTES,
+  checkShape,
+  connectionOptions,
+  MAX_HEADER_BYTES,
+  REQUEST_TIMEOUTS,
+  type RequestTimeouts,
+} from './request-limits.ts';
 import type { TlsIdentity } from './tls.ts';
 
-const BODY_LIMIT_BYTES = 1024 * 1024;
-/** A client that sends its request slower than this is let go. */
-const REQUEST_TIMEOUT_MS = 30_000;
-/** And so is one that does not come to an end with its TLS handshake. */
+/** A client that does not come to an end with its TLS handshake is let go after this. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-const MAX_PARAM_LENGTH = 128;
 /** What a daemon that stops waits for requests that are under way; then it hangs up on whoever is slower. */
 const CLOSE_GRACE_MS = 3_000;
 /** What a client waits that finds no room for its stream. */
@@ -40,6 +49,9 @@ export interface ServerDeps {
   readonly title: string;
   readonly version: string;
   readonly routes?: Readonly<Record<string, Route>>;
+  /** Jobs that one client may start per second; default 50. */
+  readonly jobRate?: number;
+  readonly timeouts?: RequestTimeouts;
 }
 
 /** A server under construction: routes are added until it listens. */
@@ -62,14 +74,20 @@ export interface RouteInput<R extends Route> {
  */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { tls = null } = deps;
+  const timeouts = deps.timeouts ?? REQUEST_TIMEOUTS;
+  const connections = connectionOptions(timeouts);
   const app: FastifyInstance = fastify({
     // The type knows servers with TLS and without apart, which are used alike.
-    ...((tls === null ? {} : { https: { ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } }) as object),
+    ...((tls === null
+      ? { http: connections }
+      : { https: { ...connections, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } }) as object),
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    requestTimeout: timeouts.requestMs,
+    // The schemas judge the length of an id, so that one that is too long is as unknown as any other.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    frameworkErrors: answerFrameworkError,
     forceCloseConnections: 'idle',
     genReqId: (request) => {
       const sent = request.headers['x-request-id'];
@@ -78,19 +96,22 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  // JSON alone: fastify would take plain text too, and hand it to the schemas as a string.
-  app.removeContentTypeParser('text/plain');
+  takeJsonOnly(app);
+  answerClientErrors(app.server, deps.logger);
   installErrorReplies(app);
+  logRequests(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     // What answers is never a script or a page, whatever a browser takes it for.
     reply.header('x-content-type-options', 'nosniff');
+    checkShape(request.raw);
     // Made anew each time: tokens can change while the daemon runs.
     const access: AccessPolicy = { ...deps.access, isTls: tls !== null };
     checkOrigin(request.headers, access);
     const { open, forHives } = request.routeOptions.config;
     if (!open) checkToken(request.headers, access, forHives);
   });
+  await limitJobRate(app, deps.jobRate ?? DEFAULT_JOB_RATE);
   // The streams must end before the server waits for its connections, or closing it would wait for ever; and so must a
   // connection that is being answered, which would else stay open for the client's next request.
   let isClosing = false;
@@ -117,7 +138,11 @@ export function addRoute<R extends Route>(
   const status = route.success?.status ?? 200;
   app.route({
     ...optionsOf(route),
-    handler: async (request, reply) => reply.code(status).send(await handler(inputOf<R>(request))),
+    handler: async (request, reply) => {
+      const answer = await withLogFields({ requestId: request.id }, () => handler(inputOf<R>(request)));
+      if (route.success?.type !== undefined) reply.type(route.success.type);
+      return reply.code(status).send(answer);
+    },
   });
 }
 
@@ -130,11 +155,13 @@ export function addStream<R extends Route>(
 ): void {
   app.route({
     ...optionsOf(route),
+    // A stream has no end that a HEAD could wait for.
+    exposeHeadRoute: false,
     // The plugin's own refusal of other media types has no envelope, so that is said here.
     sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {
       checkAccept(request.headers.accept);
-      const channel = await channelOf(inputOf<R>(request));
+      const channel = await withLogFields({ requestId: request.id }, () => channelOf(inputOf<R>(request)));
       const lastEventId = lastEventIdOf(request);
       if (channel.accepts(lastEventId) === 'no_content') return reply.code(204).send();
       const address = clientOf(request.socket.remoteAddress);
@@ -182,14 +209,21 @@ function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {
       ...(route.open === undefined ? {} : { open: route.open }),
       ...(route.forHives === undefined ? {} : { forHives: route.forHives }),
       ...(route.missing === undefined ? {} : { missing: route.missing }),
+      ...(route.stream === undefined ? {} : { stream: route.stream }),
+      ...(route.routine === undefined ? {} : { routine: route.routine }),
+      ...(route.startsJob === undefined ? {} : { startsJob: route.startsJob }),
     },
     schema: {
       ...(route.params === undefined ? {} : { params: route.params }),
       ...(route.query === undefined ? {} : { querystring: route.query }),
       ...(route.body === undefined ? {} : { body: route.body }),
-      ...(route.success === undefined ? {} : { response: { [route.success.status]: route.success.body } }),
+      ...(route.success === undefined ? {} : { response: { [route.success.status]: answerOf(route.success) } }),
     },
   };
+}
+
+function answerOf({ body, type }: NonNullable<Route['success']>) {
+  return type === undefined ? body : { content: { [type.replace(/;.*$/, '')]: { schema: body } } };
 }
 
 function inputOf<R extends Route>(request: FastifyRequest): RouteInput<R> {

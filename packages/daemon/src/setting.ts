@@ -1,4 +1,5 @@
 import { parseBandwidth, parseDuration, RbeeError, toSeconds } from '@rbee/contract';
+import { TomlError } from 'smol-toml';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -154,5 +155,7 @@ export function url<F extends string | null>(described: Described & { fallback: 
 /** What a parser's error says, for the list of problems. */
 export function problemOf(error: unknown): string {
   if (error instanceof RbeeError) return `${error.message}; ${error.hint ?? ''}`;
+  // Its other lines show the place in the file, and with it what may be a secret.
+  if (error instanceof TomlError) return `${error.message.split('\n', 1)[0]} (line ${error.line})`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,12 @@
-import { type Download, type DownloadEvent, type Progress, RbeeError, toSeconds, toTimestamp } from '@rbee/contract';
+import {
+  type Download,
+  type DownloadEvent,
+  MAX_RUNNING_FILES,
+  type Progress,
+  RbeeError,
+  toSeconds,
+  toTimestamp,
+} from '@rbee/contract';
 import { etaSeconds, percentOf } from './rate.ts';
 import type { DownloadState } from './transition.ts';
 
@@ -24,7 +32,13 @@ export function toProgress(state: DownloadState, speedBps: number, nowMs: number
     connections: state.connections,
     bytes_reused: state.bytesReused,
     bytes_wasted: state.bytesWasted,
+    ...filesOf(state),
   };
+}
+
+/** One file alone is the download: that would be told twice. */
+function filesOf({ files, filesTotal }: DownloadState): Pick<Progress, 'files'> {
+  return filesTotal > 1 && files.length > 0 ? { files: files.slice(0, MAX_RUNNING_FILES) } : {};
 }
 
 /** The download as lists show it. */

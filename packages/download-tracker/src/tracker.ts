@@ -85,6 +85,7 @@ export class DownloadTracker {
       filesDone: 0,
       filesTotal: 0,
       file: null,
+      files: [],
       attempt: 1,
       connections: 0,
       bytesReused: 0,
@@ -109,7 +110,7 @@ export class DownloadTracker {
    */
   restore(state: DownloadState): void {
     const isWaiting = isEnded(state.status) || state.status === 'paused';
-    const entry = this.#add({ ...state, status: isWaiting ? state.status : 'queued', connections: 0 });
+    const entry = this.#add({ ...state, status: isWaiting ? state.status : 'queued', connections: 0, files: [] });
     this.#emit(entry, this.#newest(entry));
   }
 

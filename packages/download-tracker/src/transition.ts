@@ -1,4 +1,4 @@
-import type { DownloadId, DownloadStatus, Failure, JobId, Partial as PartialFate } from '@rbee/contract';
+import type { DownloadId, DownloadStatus, Failure, JobId, Partial as PartialFate, RunningFile } from '@rbee/contract';
 
 /** What is known of one download; the wire's snapshot is made from it. Times are Unix milliseconds. */
 export interface DownloadState {
@@ -12,6 +12,8 @@ export interface DownloadState {
   readonly filesDone: number;
   readonly filesTotal: number;
   readonly file: string | null;
+  /** Those under way; none while nobody works on the download. */
+  readonly files: readonly RunningFile[];
   readonly attempt: number;
   readonly connections: number;
   readonly bytesReused: number;
@@ -40,6 +42,7 @@ export interface DownloadUpdate {
   readonly filesDone?: number;
   readonly filesTotal?: number;
   readonly file?: string | null;
+  readonly files?: readonly RunningFile[];
   readonly attempt?: number;
   readonly connections?: number;
   readonly bytesReused?: number;
@@ -114,11 +117,12 @@ function applyUpdate(state: DownloadState, update: DownloadUpdate, nowMs: number
     throw new Error(`${state.downloadId}: ${lost} bytes went away without being counted as wasted`);
   }
   const runs = status !== 'queued' && status !== 'paused';
-  return runs && state.startedAtMs === null ? { ...next, startedAtMs: nowMs } : next;
+  if (!runs) return { ...next, files: [] };
+  return state.startedAtMs === null ? { ...next, startedAtMs: nowMs } : next;
 }
 
 function ended(state: DownloadState, status: 'complete' | 'failed' | 'cancelled', nowMs: number): DownloadState {
-  return { ...state, status, endedAtMs: nowMs, connections: 0 };
+  return { ...state, status, endedAtMs: nowMs, connections: 0, files: [] };
 }
 
 function assertMove(state: DownloadState, to: DownloadStatus): void {

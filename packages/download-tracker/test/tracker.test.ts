@@ -1,6 +1,13 @@
-import { type DownloadEvent, downloadEventSchemas, downloadSchema, newDownloadId, newJobId } from '@rbee/contract';
+import {
+  type DownloadEvent,
+  type DownloadId,
+  downloadEventSchemas,
+  downloadSchema,
+  newDownloadId,
+  newJobId,
+} from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
-import type { DownloadState } from '../src/index.ts';
+import type { DownloadState, DownloadTracker } from '../src/index.ts';
 import { createFlowing, createTracked, MODEL_REF, progressOf } from './support.ts';
 
 const FAILURE = { code: 'DOWNLOAD_TIMEOUT', message: 'no answer', hint: 'try again' } as const;
@@ -45,6 +52,38 @@ describe('what the tracker tells', () => {
     );
     expect(told.at(-1)).toMatchObject({ speed_bps: 0, eta_secs: null, percent: 20 });
     expect(told.length).toBeLessThanOrEqual(6);
+  });
+
+  it('names the files under way of several, eight at most, and none of one alone', () => {
+    const { tracker, clock, events, id } = createFlowing();
+    const files = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        name: `file-${index}`,
+        bytes: index,
+        total: null,
+        status: 'downloading' as const,
+      }));
+    tracker.update(id, { files: files(1) });
+    expect(tracker.get(id)).not.toHaveProperty('files');
+    tracker.update(id, { files: files(9), filesTotal: 12 });
+    clock.advance(250);
+    const [told] = progressOf(events);
+    expect(told?.files).toEqual(files(8));
+    expect(downloadEventSchemas.progress.parse(told)).toEqual(told);
+    expect(tracker.get(id).files).toEqual(files(8));
+  });
+
+  it.each([
+    ['is paused', (tracker: DownloadTracker, id: DownloadId) => tracker.update(id, { status: 'paused' })],
+    ['is cancelled', (tracker: DownloadTracker, id: DownloadId) => tracker.cancel(id, 'kept')],
+    ['has failed', (tracker: DownloadTracker, id: DownloadId) => tracker.fail(id, FAILURE)],
+  ])('names no file of a download that %s', (_, end) => {
+    const { tracker, id } = createFlowing();
+    const file = { name: 'a.gguf', bytes: 1, total: 10, status: 'downloading' as const };
+    tracker.update(id, { files: [file], filesTotal: 2 });
+    expect(tracker.get(id).files).toEqual([file]);
+    end(tracker, id);
+    expect(tracker.get(id)).not.toHaveProperty('files');
   });
 
   it('is valid by the schemas of the wire', () => {

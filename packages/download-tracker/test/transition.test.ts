@@ -15,6 +15,7 @@ function stateWith(overrides: Partial<DownloadState> = {}): DownloadState {
     filesDone: 0,
     filesTotal: 1,
     file: null,
+    files: [],
     attempt: 1,
     connections: 0,
     bytesReused: 0,

@@ -13,6 +13,8 @@ export interface Entry {
 export interface Batch {
   readonly frame: Frame;
   readonly upTo: number;
+  /** How many events are in it. */
+  readonly events: number;
 }
 
 /** What one channel remembers for its readers. A reader is nothing but a cursor: the sequence of the last event it was given. */
@@ -51,7 +53,7 @@ export function joinEntries(entries: Iterable<Entry>): Batch | null {
     frames.push(entry.frame);
     upTo = entry.sequence;
   }
-  return frames.length === 0 ? null : { frame: joinFrames(frames), upTo };
+  return frames.length === 0 ? null : { frame: joinFrames(frames), upTo, events: frames.length };
 }
 
 /** Joins once for all readers that stand at the same cursor. */

@@ -2,7 +2,7 @@ import { type Channel, type ChannelHost, type ChannelOptions, createChannel } fr
 import { createFanOut, passOver } from './fan-out.ts';
 import { encodeRetry } from './frame.ts';
 import { Reader } from './reader.ts';
-import { createReaderRegistry, type HubClock } from './reader-registry.ts';
+import { createReaderRegistry, type HubClock, type StreamCounts } from './reader-registry.ts';
 import { createTally } from './tally.ts';
 
 export interface HubOptions {
@@ -27,6 +27,8 @@ export interface StreamHub {
   channel(options: ChannelOptions): Channel;
   /** Open streams, over all channels. */
   readonly readers: number;
+  /** What has happened to them, for whoever watches the process. */
+  readonly counts: StreamCounts;
   /**
    * Whether an attach from that address would be taken, to be said before headers go out: 'full' is the hub's limit, 'crowded' that of
    * the address.
@@ -106,6 +108,7 @@ export function createStreamHub(options: HubOptions = {}): StreamHub {
     get readers() {
       return registry.size;
     },
+    counts: registry.counts,
     stateFor,
     close() {
       closing ??= endAll();

@@ -6,7 +6,7 @@ export { FollowError } from './follow-error.ts';
 export type { ConnectionChange } from './follow-fetch.ts';
 export { encodeComment, encodeFrame, encodeRetry, type Frame, type SseEvent, spliceFields } from './frame.ts';
 export { createStreamHub, type HubOptions, type StreamHub } from './hub.ts';
-export type { HubClock } from './reader-registry.ts';
+export type { HubClock, StreamCounts } from './reader-registry.ts';
 export { createReplayLog, type Replay, type ReplayLog, type ReplayLogOptions } from './replay-log.ts';
 export { createResponseSink, SSE_HEADERS } from './response-sink.ts';
 export type { Sink } from './sink.ts';

@@ -15,9 +15,22 @@ export interface ReaderLimits {
   lagLimitMs: number;
 }
 
+/** What has happened to the streams of a hub since its start. Only ever rises. */
+export interface StreamCounts {
+  /** Writes to sinks; one may carry several events. */
+  readonly writes: number;
+  /** Times that a reader which fell behind was brought to a newer state. */
+  readonly skips: number;
+  /** Events that such readers were not given. */
+  readonly skippedEvents: number;
+  /** Readers that took no byte for too long. */
+  readonly closedStalled: number;
+}
+
 /** All open streams of a hub, with the one timer that keeps idle ones alive and closes those that lag for too long. */
 export interface ReaderRegistry extends ReaderWatch {
   readonly size: number;
+  readonly counts: StreamCounts;
   readers(): Reader[];
   add(reader: Reader): void;
   remove(reader: Reader): void;
@@ -36,6 +49,8 @@ export function createReaderRegistry(limits: ReaderLimits, clock: HubClock, fanO
   const comment = encodeComment('keep-alive');
   const readers = new Set<Reader>();
   const stalledSince = new Map<Reader, number>();
+  const counts = { writes: 0, skips: 0, skippedEvents: 0, closedStalled: 0 };
+  const destroyed = new WeakSet<Reader>();
   const onEmpty: (() => void)[] = [];
   let stopTimer: (() => void) | null = null;
 
@@ -43,7 +58,13 @@ export function createReaderRegistry(limits: ReaderLimits, clock: HubClock, fanO
     const due = wheel.advance();
     if (due.length > 0) fanOut.run(passOver(due, keepAlive));
     const now = clock.now();
-    for (const [reader, since] of stalledSince) if (now - since >= lagLimitMs) reader.destroy();
+    for (const [reader, since] of stalledSince) {
+      if (now - since < lagLimitMs) continue;
+      // Its place is kept until it has closed, so that a sink which is slow to do so is told again.
+      if (!destroyed.has(reader)) counts.closedStalled += 1;
+      destroyed.add(reader);
+      reader.destroy();
+    }
   }
 
   function keepAlive(reader: Reader): void {
@@ -70,7 +91,16 @@ export function createReaderRegistry(limits: ReaderLimits, clock: HubClock, fanO
       for (const resolve of onEmpty.splice(0)) resolve();
     },
     whenEmpty: () => (readers.size === 0 ? Promise.resolve() : new Promise((resolve) => onEmpty.push(resolve))),
-    wrote: (reader) => wheel.touch(reader),
+    counts,
+    wrote(reader) {
+      counts.writes += 1;
+      wheel.touch(reader);
+    },
+    skipped(events) {
+      if (events <= 0) return;
+      counts.skips += 1;
+      counts.skippedEvents += events;
+    },
     stalled(reader) {
       if (readers.has(reader) && !stalledSince.has(reader)) stalledSince.set(reader, clock.now());
     },

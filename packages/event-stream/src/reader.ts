@@ -10,6 +10,8 @@ export interface ReaderWatch {
   stalled(reader: Reader): void;
   /** It takes bytes again. */
   recovered(reader: Reader): void;
+  /** It fell behind, and so many events were left out for it. */
+  skipped(events: number): void;
 }
 
 /** One open stream: a sink, a cursor into its channel's feed, and whether it lags. Nothing is queued per reader. */
@@ -47,6 +49,8 @@ export class Reader {
         this.#hasLagged = false;
         break;
       }
+      // Never for a reader that keeps up, so that counting costs it nothing.
+      if (this.#hasLagged) this.#watch.skipped(batch.upTo - this.#cursor - batch.events);
       this.#cursor = batch.upTo;
       this.#write(batch.frame);
     }

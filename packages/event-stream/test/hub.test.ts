@@ -115,6 +115,8 @@ describe('limits', () => {
     expect(slow.state).toBe('destroyed');
     expect(fast.state).toBe('open');
     expect(hub.readers).toBe(1);
+    // Two greetings, and the event to each.
+    expect(hub.counts).toEqual({ writes: 4, skips: 0, skippedEvents: 0, closedStalled: 1 });
   });
 
   it('gives a reader that drained in time a new limit', async () => {
@@ -256,6 +258,8 @@ describe('a reader that never reads', () => {
     const sequences = slow.ids().map((id) => Number(id.slice(2)));
     expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
     expect(sequences.length).toBeLessThan(total - 20);
+    expect(hub.counts.skippedEvents).toBe(total - sequences.length);
+    expect(hub.counts.skips).toBeGreaterThan(0);
     const keeps = Array.from({ length: Math.floor(total / 10) }, (_, index) => (index + 1) * 10);
     expect(sequences).toEqual(expect.arrayContaining(keeps));
   });

@@ -2,6 +2,7 @@ import {
   type Clock,
   type JobId,
   type Job as JobSnapshot,
+  type JobState,
   type Narration,
   newJobId,
   type PartialChoice,
@@ -15,10 +16,9 @@ import { Job, type JobRequest } from './job.ts';
 import { withListener } from './narration.ts';
 
 const DEFAULT_HISTORY_LIMIT = 1_000;
-/** Jobs that have not ended; each holds memory, and a place in a queue. */
-const DEFAULT_MAX_OPEN = 10_000;
+const DEFAULT_MAX_OPEN = 1_000;
 /** What a client waits that finds no room for its job. */
-const FULL_RETRY_AFTER_MS = 10_000;
+const FULL_RETRY_AFTER_MS = 5_000;
 /** Narration lines kept for late readers; an overnight download at a heartbeat each 10 s says about 3,000. */
 const NARRATION_LIMIT = 4_000;
 /** What ended jobs have said, their results above all, that is kept in memory for late readers. */
@@ -35,6 +35,8 @@ export interface JobRegistryDeps {
   readonly onChange?: (job: Job) => void;
   /** Told of every job that is forgotten. */
   readonly onForget?: (id: JobId) => void;
+  /** Runs the work of a job for the registry, in whatever context its lines in the log shall name. */
+  readonly within?: (job: Job, work: () => Promise<void>) => Promise<void>;
 }
 
 export interface JobRegistryOptions {
@@ -55,7 +57,10 @@ export class JobRegistry {
   readonly #historyLimit: number;
   readonly #maxOpen: number;
   readonly #keptBytes: number;
+  /** Places that are taken for jobs which do not exist yet. */
+  #held = 0;
   readonly #jobs = new Map<JobId, Job>();
+  readonly #endedByState = { completed: 0, failed: 0, cancelled: 0 };
   #closing = false;
 
   constructor(deps: JobRegistryDeps, options: JobRegistryOptions = {}) {
@@ -66,27 +71,31 @@ export class JobRegistry {
   }
 
   /**
-   * A new job, `queued`. `isAdmitted`: there was room for it when it was asked for, and it has begun elsewhere since.
+   * A new job, `queued`.
    * @throws RbeeError STATUS_CONFLICT when a job has that id already, RATE_LIMITED while too many have not ended,
    * HIVE_UNAVAILABLE while the daemon stops
    */
-  create(request: JobRequest, id: JobId = newJobId(), options: { readonly isAdmitted?: true } = {}): Job {
+  create(request: JobRequest, id: JobId = newJobId()): Job {
     if (this.#closing) throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again shortly' });
-    if (options.isAdmitted !== true) this.assertRoom();
     if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
+    this.#assertRoom();
     const job = this.#add(request, id);
     this.#deps.onChange?.(job);
     return job;
   }
 
-  /** @throws RbeeError RATE_LIMITED while so many jobs have not ended that no other may begin */
-  assertRoom(): void {
-    const open = [...this.#jobs.values()].filter((job) => !job.ended).length;
-    if (open < this.#maxOpen) return;
-    throw new RbeeError('RATE_LIMITED', `${open} jobs have not ended, and this daemon takes no more`, {
-      hint: 'wait until some have ended, or cancel them: "job list" shows them',
-      retryAfterMs: FULL_RETRY_AFTER_MS,
-    });
+  /**
+   * Keeps a place for a job that is made later, when others have agreed to it. The answer gives the place back, once.
+   * @throws RbeeError RATE_LIMITED
+   */
+  hold(): () => void {
+    this.#assertRoom();
+    this.#held += 1;
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#held -= 1;
+      isHeld = false;
+    };
   }
 
   /** Takes up a job of an earlier life: an ended one as it was, any other `queued`, for the caller to run. */
@@ -101,10 +110,11 @@ export class JobRegistry {
    * cancelled when it throws after a cancel, failed when it throws otherwise. A daemon that stops ends no job.
    */
   run(job: Job, work: (job: Job) => Promise<void>): void {
+    const { within = (_, start) => start() } = this.#deps;
     job.start();
     void withListener(job, async () => {
       try {
-        await work(job);
+        await within(job, () => work(job));
         job.end({ state: 'completed' });
       } catch (error) {
         this.#endBadly(job, error);
@@ -131,6 +141,18 @@ export class JobRegistry {
     return [...this.#jobs.values()].reverse().map((job) => job.snapshot());
   }
 
+  /** How many of the jobs that are remembered are in each state. */
+  byState(): Record<JobState, number> {
+    const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+    for (const { state } of this.#jobs.values()) counts[state] += 1;
+    return counts;
+  }
+
+  /** How many jobs have ended since the start, also those that are forgotten. */
+  get endedByState(): Readonly<Record<'completed' | 'failed' | 'cancelled', number>> {
+    return this.#endedByState;
+  }
+
   /**
    * Cancels a job and waits until its work is over. After the end it changes nothing.
    * @throws RbeeError JOB_NOT_FOUND
@@ -150,17 +172,33 @@ export class JobRegistry {
     await Promise.all(running.map((job) => job.settled));
   }
 
+  #assertRoom(): void {
+    let open = this.#held;
+    for (const job of this.#jobs.values()) if (!job.ended) open += 1;
+    if (open < this.#maxOpen) return;
+    throw new RbeeError('RATE_LIMITED', `${this.#maxOpen} jobs have not ended yet`, {
+      hint: 'wait until some have ended, or cancel some; the operator sets it with --max-open-jobs',
+      retryAfterMs: FULL_RETRY_AFTER_MS,
+    });
+  }
+
   #add(request: JobRequest, id: JobId): Job {
-    const { hub, clock, actor, onChange } = this.#deps;
+    const { hub, clock, actor } = this.#deps;
     const channel = hub.channel({
       mode: 'log',
       historyLimit: NARRATION_LIMIT,
       gapEvent: (missed) => this.#gap(id, missed),
     });
-    const job = new Job({ id, request, actor, clock, channel, onChange: (changed) => onChange?.(changed) });
+    const job = new Job({ id, request, actor, clock, channel, onChange: (changed) => this.#changed(changed) });
     this.#jobs.set(id, job);
     this.#forgetOldest();
     return job;
+  }
+
+  #changed(job: Job): void {
+    const { state } = job;
+    if (state === 'completed' || state === 'failed' || state === 'cancelled') this.#endedByState[state] += 1;
+    this.#deps.onChange?.(job);
   }
 
   #gap(id: JobId, missed: number) {

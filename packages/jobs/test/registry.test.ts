@@ -13,21 +13,6 @@ async function finished(registry: JobRegistry, work: (job: Job) => Promise<void>
   return job;
 }
 
-describe('jobs that have not ended', () => {
-  it('are bounded in number: another one is refused until one has ended, and says when to come again', async () => {
-    const { registry } = createRegistry({ maxOpen: 2 });
-    const over = Promise.withResolvers<void>();
-    const [first] = [registry.create(REQUEST), registry.create(REQUEST)];
-    registry.run(first, () => over.promise);
-    expect(() => registry.create(REQUEST)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }));
-    expect(registry.list()).toHaveLength(2);
-    expect(() => registry.assertRoom()).toThrow('take');
-    over.resolve();
-    await first.settled;
-    expect(registry.create(REQUEST).state).toBe('queued');
-  });
-});
-
 describe('what ended jobs have said', () => {
   const KEPT_BYTES = 100_000;
   const result = { action: 'model_plan', payload: { text: 'x'.repeat(30_000) } };
@@ -86,6 +71,24 @@ function only(jobs: readonly Job[], index: number): Job {
   if (!job) throw new Error(`there is no job ${index}`);
   return job;
 }
+
+describe('a registry', () => {
+  it('counts its jobs by state, and those that ended also when they are forgotten', async () => {
+    const { registry } = createRegistry({ historyLimit: 1 });
+    registry.create(REQUEST);
+    for (const error of [null, null, new RbeeError('MODEL_NOT_FOUND', 'no such model')]) {
+      await finished(registry, async () => {
+        if (error) throw error;
+      });
+    }
+    const cancelled = registry.create(REQUEST);
+    registry.run(cancelled, () => new Promise((_, reject) => cancelled.signal.addEventListener('abort', reject)));
+    await registry.cancel(cancelled.id, 'keep');
+    registry.create(REQUEST);
+    expect(registry.byState()).toEqual({ queued: 2, running: 0, completed: 0, failed: 0, cancelled: 1 });
+    expect(registry.endedByState).toEqual({ completed: 2, failed: 1, cancelled: 1 });
+  });
+});
 
 describe('a job', () => {
   it('ends with [DONE] when its work returns', async () => {
@@ -229,5 +232,40 @@ describe('a later life', () => {
     await finished(registry, async () => {});
     registry.create(REQUEST);
     expect(forgotten).toEqual([first.id]);
+  });
+});
+
+describe('too many jobs', () => {
+  const RATE_LIMITED = expect.objectContaining({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) });
+
+  it('that have not ended are refused, and taken again when one has', async () => {
+    const { registry } = createRegistry({ maxOpen: 2 });
+    const first = registry.create(REQUEST);
+    registry.create(REQUEST);
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+    registry.run(first, async () => {});
+    await first.settled;
+    registry.create(REQUEST);
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+  });
+
+  it('count those that hold a place, once each', () => {
+    const { registry } = createRegistry({ maxOpen: 1 });
+    const giveBack = registry.hold();
+    expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
+    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+    giveBack();
+    giveBack();
+    registry.create(REQUEST);
+    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+  });
+
+  it('of an earlier life are taken up all the same', () => {
+    const { registry } = createRegistry();
+    const kept = [registry.create(REQUEST), registry.create(REQUEST)].map((job) => job.snapshot());
+    const { registry: next } = createRegistry({ maxOpen: 1 });
+    for (const snapshot of kept) next.restore(snapshot);
+    expect(next.list()).toHaveLength(2);
+    expect(() => next.create(REQUEST)).toThrow(RATE_LIMITED);
   });
 });

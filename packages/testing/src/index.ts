@@ -1,3 +1,4 @@
+export { type Answered, answerLater, answerOf, costlyRuns, hostileText } from './fuzz.ts';
 export type { TokenOwner } from './hub/access.ts';
 export { type GeneratedFile, generateBytes } from './hub/content.ts';
 export type { Fault, FaultAction, FaultHandle, FaultMatch } from './hub/fault.ts';

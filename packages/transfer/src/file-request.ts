@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@rbee/contract';
 import type { Dispatcher } from 'undici';
 import type { ConnectionBudget } from './connection-budget.ts';
 import type { Limiter } from './limiter.ts';
@@ -53,6 +54,8 @@ export interface TransferState {
 export interface TransferNotice {
   readonly code: 'RETRY' | 'STALL' | 'RESUME' | 'RESTART' | 'THROTTLE';
   readonly message: string;
+  /** The code of the error that it is about. */
+  readonly reason?: ErrorCode;
   /** The attempt to come. */
   readonly attempt?: number;
   readonly maxAttempts?: number;

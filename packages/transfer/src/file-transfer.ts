@@ -92,7 +92,8 @@ export class FileTransfer {
         return;
       } catch (error) {
         if (signal.aborted || !this.#address.renewAfter(error)) throw error;
-        this.#tell({ code: 'RETRY', message: `the address of ${this.#request.name} is refused: asks for a new one` });
+        const message = `the address of ${this.#request.name} is refused: asks for a new one`;
+        this.#tell({ code: 'RETRY', message, ...(error instanceof RbeeError ? { reason: error.code } : {}) });
       }
     }
   }
@@ -194,7 +195,7 @@ export class FileTransfer {
   #tellRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
     const code = needsRestart(error) ? 'RESTART' : isThrottle(error) ? 'THROTTLE' : 'RETRY';
     const message = `${error.message}; ${code === 'RESTART' ? 'starts again' : 'tries again'}`;
-    this.#tell({ code, message, attempt, maxAttempts, nextRetryAtMs });
+    this.#tell({ code, message, reason: error.code, attempt, maxAttempts, nextRetryAtMs });
   }
 
   #tellRestart(why: string): void {

@@ -261,7 +261,12 @@ export class RangeDownload {
     else if (connection.bytes === 0) this.#limit(left);
     const code = error instanceof RbeeError && error.details?.['status'] === 429 ? 'THROTTLE' : 'RETRY';
     const message = error instanceof Error ? error.message : String(error);
-    this.#host.tell({ code, message: `${message}; goes on over ${left} connection${left === 1 ? '' : 's'}` });
+    const reason = error instanceof RbeeError ? { reason: error.code } : {};
+    this.#host.tell({
+      code,
+      message: `${message}; goes on over ${left} connection${left === 1 ? '' : 's'}`,
+      ...reason,
+    });
   }
 
   #tick(): void {

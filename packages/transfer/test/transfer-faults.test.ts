@@ -30,7 +30,14 @@ test('a connection that is cut at 40 % is continued by Range with If-Range, and 
   expect(resumedAt).toBeGreaterThan(1_000_000);
   expect(resumedAt).toBeLessThanOrEqual(1_200_000);
   expect(notices).toEqual([
-    { code: 'RETRY', message: expect.stringMatching(/cut/), attempt: 2, maxAttempts: 6, nextRetryAtMs: 1_001 },
+    {
+      code: 'RETRY',
+      message: expect.stringMatching(/cut/),
+      reason: 'DOWNLOAD_FAILED',
+      attempt: 2,
+      maxAttempts: 6,
+      nextRetryAtMs: 1_001,
+    },
     { code: 'RESUME', message: expect.stringMatching(/^model\.bin continues at 1\.\d MB of 3\.0 MB$/) },
   ]);
 });

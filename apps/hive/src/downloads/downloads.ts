@@ -11,6 +11,7 @@ import {
   parseModelRef,
   printModelRef,
   RbeeError,
+  showModelRef,
 } from '@rbee/contract';
 import { type DownloadState, type DownloadTracker, isEnded } from '@rbee/download-tracker';
 import type { Channel, StreamHub } from '@rbee/event-stream';
@@ -78,7 +79,7 @@ export class Downloads {
     const { priority, maxBandwidth, retryOf } = request;
     const download = this.#open(id, request);
     download.join(job);
-    const modelRef = printModelRef(request.ref);
+    const modelRef = showModelRef(request.ref);
     tracker.start({ downloadId: id, jobId: job.id, hiveId, modelRef, priority, maxBandwidth, retryOf });
     this.#begin(download, request);
     return download;

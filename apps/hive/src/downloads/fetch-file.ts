@@ -9,10 +9,12 @@ import type { Store } from '../store/store.ts';
 import type { BlobFlights, BlobWatcher } from './blob-flights.ts';
 import { partialChoiceOf } from './download.ts';
 import { narratePresent, presentState } from './tally.ts';
+import type { TransferCounts } from './transfer-counts.ts';
 
 export interface FetchFileDeps {
   readonly store: Store;
   readonly flights: BlobFlights;
+  readonly counts: TransferCounts;
   readonly dispatcher: Dispatcher;
   /** Whose memory the dispatcher's sockets read into. */
   readonly pool: ReadPool;
@@ -38,12 +40,15 @@ export function createFetchFile(deps: FetchFileDeps): FetchFile {
   return (request) => {
     const { place, file, signal, watcher } = request;
     const path = deps.store.layout.blob(place, file.blobName);
-    return deps.flights.board(path, watcher, signal, (all) => fetchBlob(deps, request, all));
+    const fetch = (watched: BlobWatcher) => fetchBlob(deps, request, watched);
+    // What lies on this machine already is brought in without a transfer.
+    const counted = file.local === undefined ? (all: BlobWatcher) => deps.counts.watch(all, fetch) : fetch;
+    return deps.flights.board(path, watcher, signal, counted);
   };
 }
 
 async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
-  const { store, ...transport } = deps;
+  const { store, flights: _, counts: __, ...transport } = deps;
   const { place, file, signal, limiter } = request;
   const finalPath = store.layout.blob(place, file.blobName);
   if (!file.isUnversioned && (await store.hasBlob(place, file.blobName, file.size))) {

@@ -5,9 +5,9 @@ import {
   formatSpeed,
   HEARTBEAT_ACTION,
   type ModelRef,
-  printModelRef,
   RbeeError,
   shortNameOf,
+  showModelRef,
   toRbeeError,
 } from '@rbee/contract';
 import type { DownloadTracker } from '@rbee/download-tracker';
@@ -22,6 +22,7 @@ import type { DownloadRequest } from './downloads.ts';
 import type { FetchFile } from './fetch-file.ts';
 import type { Slots } from './slots.ts';
 import { createTally } from './tally.ts';
+import type { TransferCounts } from './transfer-counts.ts';
 
 export interface RunDeps {
   readonly clock: Clock;
@@ -30,6 +31,7 @@ export interface RunDeps {
   readonly slots: Slots;
   readonly room: DiskRoom;
   readonly flights: BlobFlights;
+  readonly counts: Pick<TransferCounts, 'retried'>;
   readonly sources: Sources;
   readonly fetchFile: FetchFile;
   readonly retry: RetryRule;
@@ -97,7 +99,7 @@ async function fetchNewest(
 
 async function lookUp(deps: RunDeps, download: Download, { ref }: DownloadRequest, signal: AbortSignal) {
   deps.tracker.update(download.id, { status: 'starting' });
-  narrate('download_resolve', `🔎 Looking up ${printModelRef(ref)}`);
+  narrate('download_resolve', `🔎 Looking up ${showModelRef(ref)}`);
   const model = await resolve(deps, download, ref, signal);
   if (model.fromStore !== undefined)
     narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);
@@ -190,6 +192,7 @@ function resolve(deps: RunDeps, download: Download, ref: ModelRef, signal: Abort
     signal,
     rule: deps.retry,
     onRetry: ({ error, attempt, maxAttempts, nextRetryAtMs }) => {
+      deps.counts.retried(error.code);
       const message = `${error.message}; trying again`;
       deps.tracker.notice(download.id, { code: 'RETRY', message, attempt, maxAttempts, nextRetryAtMs });
       narrate('download_retry', `🔁 ${message} (attempt ${attempt} of ${maxAttempts})`, 'warn');

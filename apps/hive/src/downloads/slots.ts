@@ -17,6 +17,11 @@ export class Slots {
     return this.#count;
   }
 
+  /** How many wait for a place. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Changes how many places there are. Whoever has one keeps it, also where there are fewer now. */
   resize(count: number): void {
     this.#count = count;

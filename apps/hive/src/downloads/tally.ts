@@ -1,4 +1,4 @@
-import { type DownloadId, formatBytes } from '@rbee/contract';
+import { type DownloadId, formatBytes, type RunningFile } from '@rbee/contract';
 import type { DownloadTracker, LiveStatus } from '@rbee/download-tracker';
 import { narrate } from '@rbee/jobs';
 import type { TransferState } from '@rbee/transfer';
@@ -41,11 +41,14 @@ export function createTally(tracker: DownloadTracker, id: DownloadId, files: rea
     return bytes;
   };
 
-  const onState = (state: TransferState, size: number | null) => {
+  const under = (file: SourceFile, part: Pick<RunningFile, 'bytes' | 'total' | 'status'>) =>
+    files.length === 1 ? {} : { files: [{ name: file.path, ...part }] };
+
+  const onState = (state: TransferState, file: SourceFile) => {
     // A transfer that was somebody else's may have thrown away what it had before this one took over.
     bytesWasted += Math.max(0, state.wasted - current.wasted, current.bytes - state.bytes);
     current = state;
-    const bytes = bytesOf(state, size);
+    const bytes = bytesOf(state, file.size);
     tracker.update(id, {
       status: state.phase satisfies LiveStatus,
       bytes,
@@ -56,14 +59,16 @@ export function createTally(tracker: DownloadTracker, id: DownloadId, files: rea
       bytesWasted,
       attempt: state.attempt,
       connections: state.connections,
+      ...under(file, { bytes: state.bytes, total: state.total ?? file.size, status: state.phase }),
     });
   };
   return {
     total,
     begin(file) {
-      tracker.update(id, { file: file.path, attempt: 1 });
+      const part = under(file, { bytes: 0, total: file.size, status: 'starting' });
+      tracker.update(id, { file: file.path, attempt: 1, ...part });
       return {
-        onState: (state) => onState(state, file.size),
+        onState: (state) => onState(state, file),
         onNotice(notice) {
           tracker.notice(id, notice);
           narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${file.path}: ${notice.message}`, 'warn');

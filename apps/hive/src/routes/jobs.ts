@@ -4,9 +4,9 @@ import {
   type JobId,
   type ModelRef,
   type Operation,
-  printModelRef,
   RbeeError,
   type Scheme,
+  showModelRef,
 } from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
@@ -47,7 +47,7 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       const ref = allowed(wantedRef(body), deps.allowedSources());
       const { priority = 0, max_bandwidth: maxBandwidth = null } = body;
       const sha256 = body.sha256?.toLowerCase() ?? null;
-      const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: printModelRef(ref) });
+      const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: showModelRef(ref) });
       if (known && deps.downloads.sha256Wanted(known) === sha256) return toAccepted(known);
       const request = { ref, sha256, priority, maxBandwidth, retryOf: null };
       return startDownload(deps, request, body.job_id);

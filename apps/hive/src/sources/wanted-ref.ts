@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ModelRef, type Operation, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
+import {
+  lacksSecret,
+  type ModelRef,
+  type Operation,
+  parseModelRef,
+  printModelRef,
+  RbeeError,
+  showModelRef,
+} from '@rbee/contract';
 
 type DownloadFields = Pick<
   Extract<Operation, { operation: 'model_download' }>,
@@ -12,6 +20,18 @@ type DownloadFields = Pick<
  * @throws RbeeError MODEL_REF_INVALID, REQUEST_INVALID
  */
 export function wantedRef(body: DownloadFields): ModelRef {
+  const ref = merged(body);
+  if (lacksSecret(ref)) {
+    throw new RbeeError('MODEL_REF_INVALID', 'the URL is a shown one: its secret part is not in it', {
+      hint: 'ask with the whole URL, as it was given out',
+    });
+  }
+  // What is kept is the shown text, which may be longer.
+  parseModelRef(showModelRef(ref));
+  return ref;
+}
+
+function merged(body: DownloadFields): ModelRef {
   const ref = parseModelRef(body.model);
   const globs = [...(body.include ?? []), ...(body.exclude ?? [])];
   if (globs.length > 0 && ref.scheme !== 'hf') {

@@ -1,4 +1,4 @@
-import { printModelRef, RbeeError, type UrlRef } from '@rbee/contract';
+import { lacksSecret, RbeeError, showModelRef, type UrlRef } from '@rbee/contract';
 import { errorOfStatus, type Location } from '@rbee/transfer';
 import { type Answer, type Asking, askFollowing, discard } from './ask.ts';
 import { fileNameOf } from './content-disposition.ts';
@@ -18,6 +18,7 @@ const REFUSES_HEAD: ReadonlySet<number> = new Set([400, 403, 405, 501]);
 export function createWebSource(deps: Asking): Source<UrlRef> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
+      if (lacksSecret(ref)) throw secretIsGone();
       const asked = new URL(ref.url);
       const found = await look(deps, asked, signal);
       const name = nameOf(found, asked);
@@ -155,6 +156,13 @@ async function lookAgain(
 }
 
 function pinned(ref: UrlRef, sha256: string | null): string {
-  const text = printModelRef({ ...ref, sha256: ref.sha256 ?? sha256 });
-  return text.length <= MAX_REF_CHARACTERS ? text : printModelRef(ref);
+  const text = showModelRef({ ...ref, sha256: ref.sha256 ?? sha256 });
+  return text.length <= MAX_REF_CHARACTERS ? text : showModelRef(ref);
+}
+
+// What a signed URL holds is kept nowhere, so a download of one that a restart has cut cannot go on by itself.
+function secretIsGone(): RbeeError {
+  return new RbeeError('MODEL_REF_INVALID', 'the URL is here without its secret part, which is not kept', {
+    hint: 'ask for the model again with the whole URL: what is on disk is used',
+  });
 }

@@ -45,6 +45,8 @@ export interface Layout {
   catalogFolder(): string;
   catalogFile(id: ModelId): string;
   lockFile(): string;
+  /** A file to try the disk with. It stands where scanners of the cache do not look, and is gone when that is done. */
+  trialFile(name: 'data' | 'link'): string;
 }
 
 /** The schemes whose places lie beside the models folder. */
@@ -91,6 +93,7 @@ export function createLayout(modelsDir: string): Layout {
     catalogFolder,
     catalogFile: (id) => join(catalogFolder(), `${modelIdSchema.parse(id)}.json`),
     lockFile: () => join(modelsDir, '.locks', 'rbee-hive.lock'),
+    trialFile: (name) => join(modelsDir, '.locks', `rbee-trial-${name}.incomplete`),
   };
 
   function isPlaceFolder(place: string, name: string): boolean {

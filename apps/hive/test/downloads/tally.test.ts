@@ -56,6 +56,22 @@ describe('the tally of a download', () => {
     });
   });
 
+  it('tells of the file under way where there are several: its own bytes, its size and how far it is', () => {
+    const { tracker, id, files, tally } = tallied(100, null);
+    const [first, second] = files;
+    if (!first || !second) throw new Error('two files');
+    const watcher = tally.begin(first);
+    expect(tracker.get(id).files).toEqual([{ name: 'file-0', bytes: 0, total: 100, status: 'starting' }]);
+    watcher.onState(state(40));
+    expect(tracker.get(id).files).toEqual([{ name: 'file-0', bytes: 40, total: 100, status: 'downloading' }]);
+    watcher.onState(state(100, { phase: 'verifying' }));
+    tally.done();
+    tally.begin(second).onState(state(7, { total: null }));
+    expect(tracker.get(id).files).toEqual([{ name: 'file-1', bytes: 7, total: null, status: 'downloading' }]);
+    tracker.update(id, { status: 'paused' });
+    expect(tracker.get(id)).not.toHaveProperty('files');
+  });
+
   it('takes the total of one file from its transfer, where the source did not know it', () => {
     const { tracker, id, files, tally } = tallied(null);
     const [file] = files;

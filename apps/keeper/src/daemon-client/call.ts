@@ -3,7 +3,7 @@ import { type AskedDaemon, exchange, unexpected } from './exchange.ts';
 import { refusalOf } from './refusal.ts';
 
 export interface CallerOptions extends AskedDaemon {
-  readonly newRequestId: () => string;
+  readonly requestId: string;
 }
 
 export interface CallOptions {
@@ -22,7 +22,7 @@ export type Caller = <R extends AnsweringRoute>(route: R, options: CallOptions) 
 
 export function createCaller(options: CallerOptions): Caller {
   return async (route, { params, ...call }) => {
-    const requestId = options.newRequestId();
+    const { requestId } = options;
     const asked = { ...call, method: route.method, path: pathOf(route, params), requestId };
     const { status, body } = await exchange(options, asked);
     if (status < 200 || status > 299) throw refusalOf({ ...options, status, body, requestId });

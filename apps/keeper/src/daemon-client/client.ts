@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import {
   type CancelledJob,
   type Download,
   type DownloadStatus,
+  type FleetDoctor,
   type HiveInfo,
   hiveRoutes,
   type Job,
@@ -18,6 +18,7 @@ import { type CallOptions, createCaller } from './call.ts';
 import { type AskedDaemon, type DaemonAddress, exchange } from './exchange.ts';
 import { createListClient, type ListClient } from './lists.ts';
 import { refusalOf } from './refusal.ts';
+import { newRequestId } from './request-id.ts';
 
 /** What it takes to open a stream of the queen. */
 export interface StreamTarget {
@@ -36,6 +37,12 @@ interface ClearQuery {
  * queen answered) or a `KeeperError` (`QUEEN_UNREACHABLE`, `ANSWER_UNEXPECTED`), or with the signal's reason.
  */
 export interface QueenClient extends ListClient {
+  /** Whether it sends a token. */
+  readonly hasToken: boolean;
+  /** Whether she is there, which needs no token; and the time by her clock, where she tells it. */
+  greet(signal: AbortSignal): Promise<{ readonly date: string | null }>;
+  /** What the hives, or one of them, find on their way to the hub and of their disks. Takes up to 25 s. */
+  doctor(hive: string | undefined, signal: AbortSignal): Promise<FleetDoctor>;
   download(id: string, signal: AbortSignal): Promise<Download>;
   /** Answers when its bytes have stopped. */
   pauseDownload(id: string, signal: AbortSignal): Promise<Download>;
@@ -53,16 +60,32 @@ export interface QueenClient extends ListClient {
   fleetStream(): StreamTarget;
 }
 
-export function createQueenClient(address: DaemonAddress, newRequestId: () => string = randomUUID): QueenClient {
+/** @param requestId of the command that the calls are made for: it is in the log of every daemon on the way */
+export function createQueenClient(address: DaemonAddress, requestId = newRequestId()): QueenClient {
   const at: AskedDaemon = { ...address, daemon: 'queen' };
-  const call = createCaller({ ...at, newRequestId });
+  const call = createCaller({ ...at, requestId });
   const withId = (id: string, signal: AbortSignal): CallOptions => ({ params: { id }, signal });
   const streamAt = (path: string): StreamTarget => ({
     url: `${address.url}${path}`,
-    headers: address.token === null ? {} : { authorization: `Bearer ${address.token}` },
+    headers: {
+      'x-request-id': requestId,
+      ...(address.token === null ? {} : { authorization: `Bearer ${address.token}` }),
+    },
   });
   return {
-    ...createListClient(address, newRequestId),
+    ...createListClient(address, requestId),
+    hasToken: address.token !== null,
+    async greet(signal) {
+      const { status, body, date } = await exchange(at, {
+        method: 'GET',
+        path: pathOf(queenRoutes.health),
+        requestId,
+        signal,
+      });
+      if (status !== 200) throw refusalOf({ ...at, status, body, requestId });
+      return { date };
+    },
+    doctor: (hive, signal) => call(queenRoutes.doctor, { query: hive === undefined ? {} : { hive_id: hive }, signal }),
     download: (id, signal) => call(queenRoutes.getDownload, withId(id, signal)),
     pauseDownload: (id, signal) => call(queenRoutes.pauseDownload, withId(id, signal)),
     resumeDownload: (id, signal) => call(queenRoutes.resumeDownload, withId(id, signal)),
@@ -75,7 +98,6 @@ export function createQueenClient(address: DaemonAddress, newRequestId: () => st
     startJob: (operation, signal) => call(queenRoutes.createJob, { body: operation, signal }),
     cancelJob: (id, partial, signal) => call(queenRoutes.cancelJob, { ...withId(id, signal), query: { partial } }),
     async limitHive(hive, maxBandwidth, signal) {
-      const requestId = newRequestId();
       const asked = { method: 'PATCH', path: `/v1/hives/${encodeURIComponent(hive)}`, requestId, signal } as const;
       const { status, body } = await exchange(at, { ...asked, body: { max_bandwidth: maxBandwidth } });
       if (status < 200 || status > 299) throw refusalOf({ ...at, status, body, requestId });
@@ -87,5 +109,5 @@ export function createQueenClient(address: DaemonAddress, newRequestId: () => st
 
 /** What a hive says of itself. The keeper asks only the hive that it runs itself. */
 export function hiveInfo(address: DaemonAddress, signal: AbortSignal): Promise<HiveInfo> {
-  return createCaller({ ...address, newRequestId: randomUUID, daemon: 'hive' })(hiveRoutes.info, { signal });
+  return createCaller({ ...address, requestId: newRequestId(), daemon: 'hive' })(hiveRoutes.info, { signal });
 }

@@ -19,6 +19,8 @@ export interface FleetOptions {
   readonly hiveEnv: Readonly<Record<string, string>>;
   /** A folder for the queen's state that lives as long as the fleet; none: its usual folder. */
   readonly temporaryState: boolean;
+  /** Whether the hive's history is in that folder too, so that it takes nothing up that an earlier one left under way. */
+  readonly isBystander?: boolean;
   /** What a client of the two must send. */
   readonly token: string | null;
   onTrouble?(daemon: 'queen' | 'hive', message: string): void;
@@ -71,7 +73,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       ...(stateDir === null ? {} : { RBEE_QUEEN_STATE_DIR: stateDir }),
       ...options.queenEnv,
     });
-    const hive = await start('hive', { ...options.hiveEnv, RBEE_HIVE_QUEEN_URL: queen.url });
+    const hive = await start('hive', {
+      ...options.hiveEnv,
+      ...(options.isBystander && stateDir !== null ? { RBEE_HIVE_STATE_DIR: join(stateDir, 'hive') } : {}),
+      RBEE_HIVE_QUEEN_URL: queen.url,
+    });
     const failed = Promise.race([queen.failed, hive.failed]);
     const info = await registered(options, { queenUrl: queen.url, hiveUrl: hive.url, failed });
     return { queenUrl: queen.url, hiveUrl: hive.url, ...info, failed, stop };

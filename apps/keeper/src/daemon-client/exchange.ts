@@ -34,6 +34,8 @@ export interface Exchange {
   readonly status: number;
   /** The JSON of the answer; undefined where it is none. */
   readonly body: unknown;
+  /** When it was answered, by the daemon's clock: the `Date` header. */
+  readonly date: string | null;
 }
 
 /** @throws KeeperError QUEEN_UNREACHABLE or ANSWER_UNEXPECTED; the signal's reason on abort */
@@ -41,7 +43,8 @@ export async function exchange(at: AskedDaemon, asked: ExchangeRequest): Promise
   const deadline = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
   try {
     const response = await send(at, asked, AbortSignal.any([asked.signal, deadline]));
-    return { status: response.statusCode ?? 0, body: parseJson(await readText(response, at)) };
+    const { statusCode, headers } = response;
+    return { status: statusCode ?? 0, body: parseJson(await readText(response, at)), date: headers.date ?? null };
   } catch (error) {
     asked.signal.throwIfAborted();
     if (error instanceof KeeperError) throw error;

@@ -2,6 +2,7 @@ import type { Download, DownloadStatus, Hive, Job, QueenInfo } from '@rbee/contr
 import type { ListedModel, ListedPartial, ListedProblem, ModelListing } from '../answers.ts';
 import { type DaemonAddress, exchange, unexpected } from './exchange.ts';
 import { refusalOf } from './refusal.ts';
+import { newRequestId } from './request-id.ts';
 import { hasShape, listIn, type Shape } from './shape.ts';
 
 /** Pages of a list that are read at most. */
@@ -89,11 +90,11 @@ export interface ListClient {
   models(signal: AbortSignal): Promise<ModelListing>;
 }
 
-export function createListClient(address: DaemonAddress, newRequestId: () => string = quickId): ListClient {
+/** @param requestId of the command that the calls are made for: it is in the log of every daemon on the way */
+export function createListClient(address: DaemonAddress, requestId = newRequestId()): ListClient {
   const at = { ...address, daemon: 'queen' as const };
 
   async function ask(path: string, signal: AbortSignal, query: Readonly<Record<string, string>> = {}) {
-    const requestId = newRequestId();
     const { status, body } = await exchange(at, { method: 'GET', path, query, requestId, signal });
     if (status < 200 || status > 299) throw refusalOf({ ...at, status, body, requestId });
     return body;
@@ -150,9 +151,4 @@ export function createListClient(address: DaemonAddress, newRequestId: () => str
       };
     },
   };
-}
-
-/** An id that is found again in logs; nothing depends on it, and Node's cryptography takes its time to load. */
-function quickId(): string {
-  return `list-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 }

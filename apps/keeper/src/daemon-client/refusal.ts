@@ -12,8 +12,10 @@ export interface RefusalOptions {
 
 /** The error that an answer other than success stands for: the daemon's own, with where it comes from. */
 export function refusalOf({ daemon, url, status, body, requestId }: RefusalOptions): Error {
-  const where = { [`${daemon}_url`]: url, ...(requestId === undefined ? {} : { request_id: requestId }) };
   const error = errorIn(body);
+  // What the daemon logged it under, which is its own id where it did not take ours.
+  const loggedAs = error?.requestId ?? requestId;
+  const where = { [`${daemon}_url`]: url, ...(loggedAs === undefined ? {} : { request_id: loggedAs }) };
   const tokenHint = status === 401 ? 'give its token with --token or RBEE_API_TOKEN' : undefined;
   if (error !== null) {
     const hint = error.hint ?? tokenHint;
@@ -36,18 +38,20 @@ interface DaemonError {
   readonly message: string;
   readonly hint?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+  readonly requestId?: string;
 }
 
 /** The contract's envelope of errors, read by hand: the schemas take longer to load than a list takes to be fetched. */
 function errorIn(body: unknown): DaemonError | null {
   if (!isRecord(body) || !isRecord(body.error)) return null;
-  const { code, message, hint, details } = body.error;
+  const { code, message, hint, details, request_id: requestId } = body.error;
   if (typeof code !== 'string' || !isErrorCode(code) || typeof message !== 'string') return null;
   return {
     code,
     message,
     ...(typeof hint === 'string' ? { hint } : {}),
     ...(isRecord(details) ? { details } : {}),
+    ...(typeof requestId === 'string' ? { requestId } : {}),
   };
 }
 

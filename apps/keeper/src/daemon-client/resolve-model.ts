@@ -1,4 +1,12 @@
-import { type HfRef, type ModelRef, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
+import {
+  type HfRef,
+  type ModelRef,
+  parseModelRef,
+  printModelRef,
+  RbeeError,
+  showModelRef,
+  withoutSecret,
+} from '@rbee/contract';
 import type { ListedModel } from '../answers.ts';
 import { ambiguous, looksLikeId, resolveId } from './resolve-id.ts';
 
@@ -17,7 +25,7 @@ export async function resolveModel(text: string, list: () => Promise<readonly Li
   const ids = [...new Set(matches.map((model) => model.model_id))];
   const [first, ...others] = ids;
   if (first === undefined) {
-    throw new RbeeError('MODEL_NOT_FOUND', `no hive has the model ${text}`, {
+    throw new RbeeError('MODEL_NOT_FOUND', `no hive has the model ${showModelRef(wanted)}`, {
       hint: '"rbee-keeper model list" shows the models and their ids',
     });
   }
@@ -30,7 +38,9 @@ function isMeant(wanted: ModelRef, listedText: string): boolean {
   if (listed === null) return false;
   if (wanted.scheme === 'hf') return listed.scheme === 'hf' && isSameRepo(wanted, listed);
   if (wanted.scheme === 'https' || wanted.scheme === 'http') {
-    return 'url' in listed && listed.url === wanted.url && (wanted.sha256 ?? listed.sha256) === listed.sha256;
+    return (
+      'url' in listed && listed.url === withoutSecret(wanted).url && (wanted.sha256 ?? listed.sha256) === listed.sha256
+    );
   }
   return printModelRef(wanted) === printModelRef(listed);
 }

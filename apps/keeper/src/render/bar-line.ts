@@ -33,8 +33,8 @@ export interface BarLineOptions {
   readonly connectionLost?: boolean;
 }
 
-/** What one line shows: a download, or the sum of several. */
-export type BarSubject = Omit<DownloadView, 'id' | 'hive'>;
+/** What one line shows: a download, the sum of several, or a file of one. */
+export type BarSubject = Omit<DownloadView, 'id' | 'hive' | 'files'>;
 
 /**
  * One line of at most `width` columns: name, bar, percent, bytes, and then either speed and time left or, where

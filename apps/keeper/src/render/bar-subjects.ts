@@ -1,17 +1,19 @@
 import type { BarSubject } from './bar-line.ts';
 import { type DownloadView, type DownloadViews, isEnded } from './download-view.ts';
+import { fileSubjects } from './file-subjects.ts';
 
 /**
- * What `count` lines show: every download and their total where there is room for all; otherwise those that run, as
- * many as fit, one line for the rest, and the total.
+ * What `count` lines show: every download and their total where there is room for all, and in what room is left then
+ * the files under way, each below its download; otherwise those that run, as many as fit, one line for the rest, and the
+ * total.
  */
 export function barSubjects(views: DownloadViews, count: number): BarSubject[] {
   const { all } = views;
   const named = all.map((view) => ({ ...view, name: withFiles(view, views.nameOf(view)) }));
   if (count <= 0 || all.length === 0) return [];
-  if (all.length === 1) return named;
+  if (all.length === 1) return withFileLines(named, count - 1);
   const total = sumOf(`total (${all.length})`, all);
-  if (all.length + 1 <= count) return [...named, total];
+  if (all.length + 1 <= count) return [...withFileLines(named, count - all.length - 1), total];
   if (count < 3) return [total];
   const running = named.filter((view) => !isEnded(view));
   const ended = named.filter(isEnded);
@@ -19,6 +21,23 @@ export function barSubjects(views: DownloadViews, count: number): BarSubject[] {
   const shown = byInterest.slice(0, count - 2);
   const rest = byInterest.slice(count - 2);
   return [...shown, sumOf(`${rest.length} more`, rest), total];
+}
+
+/** Lines that would show everything: for each download and its files under way, and for the total of several. */
+export function linesWanted({ all }: DownloadViews): number {
+  const files = all.reduce((sum, view) => sum + view.files.length, 0);
+  return all.length + files + (all.length === 1 ? 0 : 1);
+}
+
+/** The first downloads take what room for files there is. */
+function withFileLines(views: readonly DownloadView[], room: number): BarSubject[] {
+  let left = room;
+  return views.flatMap((view) => {
+    const lines = fileSubjects(view, left);
+    left -= lines.length;
+    // Its files say what else a wide line would tell of them.
+    return lines.length === 0 ? [view] : [{ ...view, file: null }, ...lines];
+  });
 }
 
 function withFiles({ filesDone, filesTotal }: DownloadView, name: string): string {

@@ -1,7 +1,7 @@
 import type { WatchEvent } from '../watch-event.ts';
 import { barLine } from './bar-line.ts';
 import { type BarScreen, columnsOf, createBarScreen, type Terminal } from './bar-screen.ts';
-import { barSubjects } from './bar-subjects.ts';
+import { barSubjects, linesWanted } from './bar-subjects.ts';
 import { createDownloadViews, nameOfId } from './download-view.ts';
 import { createTold, endText, receiptText } from './end-text.ts';
 import { failureText } from './failure-text.ts';
@@ -24,7 +24,7 @@ export interface BarsOptions {
 }
 
 /**
- * For people at a terminal: one bar for each download and a total, redrawn at most 10 times a second. Results and
+ * For people at a terminal: one bar for each download, one for each file of it that is under way, and a total, redrawn at most 10 times a second. Results and
  * errors are held back until the bars are done, since stdout may be the same terminal.
  */
 export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: BarsOptions): Renderer {
@@ -76,7 +76,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
     }
     if (views.all.length > 0 && !closed) {
       screen ??= createBarScreen(terminal, lines);
-      screen.grow(Math.min(neededLines(views.all.length), Math.max(1, (terminal.rows || DEFAULT_ROWS) - SPARE_ROWS)));
+      screen.grow(Math.min(linesWanted(views), Math.max(1, (terminal.rows || DEFAULT_ROWS) - SPARE_ROWS)));
     }
   }
 
@@ -104,6 +104,3 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
     },
   };
 }
-
-/** A line for each download, and one for the total where there are several. */
-const neededLines = (downloads: number): number => (downloads === 1 ? 1 : downloads + 1);

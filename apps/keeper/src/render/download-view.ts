@@ -1,4 +1,11 @@
-import { type DownloadStatus, type Notice, parseModelRef, RbeeError, shortNameOf } from '@rbee/contract';
+import {
+  type DownloadStatus,
+  type Notice,
+  parseModelRef,
+  RbeeError,
+  type RunningFile,
+  shortNameOf,
+} from '@rbee/contract';
 import type { WatchEvent } from '../watch-event.ts';
 import { printable } from './text.ts';
 
@@ -19,6 +26,8 @@ export interface DownloadView {
   filesTotal: number;
   /** The file that is being fetched. */
   file: string | null;
+  /** Those under way, where it has several. */
+  files: readonly RunningFile[];
   /** Bytes per second that it may take; null where there is no limit, or none is known. */
   limit: number | null;
   /** When its bytes last moved, in milliseconds since the Unix epoch. */
@@ -132,6 +141,7 @@ function newView(id: string, name: string, hive: string | null, movedAt: number)
     filesDone: 0,
     filesTotal: 0,
     file: null,
+    files: [],
     limit: null,
     movedAt,
     attempt: 1,
@@ -157,6 +167,7 @@ function applyDownloadEvent(view: DownloadView, event: OfDownload): void {
       view.filesDone = data.files_done;
       view.filesTotal = data.files_total;
       view.file = data.file === null ? null : printable(data.file);
+      view.files = (data.files ?? []).map((file) => ({ ...file, name: printable(file.name) }));
       view.attempt = data.attempt;
       return;
     }
@@ -165,6 +176,7 @@ function applyDownloadEvent(view: DownloadView, event: OfDownload): void {
       return;
     case 'complete':
       end(view, 'complete', event.data);
+      view.filesDone = view.filesTotal;
       return;
     case 'error':
       end(view, 'failed', event.data);
@@ -180,6 +192,7 @@ function end(view: DownloadView, status: DownloadStatus, data: { bytes: number; 
   view.total = data.total;
   view.speed = 0;
   view.eta = null;
+  view.files = [];
   view.notice = null;
 }
 

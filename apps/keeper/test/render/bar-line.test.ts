@@ -148,7 +148,7 @@ describe('a bar line', () => {
 });
 
 describe('the sum of several', () => {
-  const view = (changes: Partial<BarSubject>) => ({ ...subject(changes), id: 'dl-1', hive: null });
+  const view = (changes: Partial<BarSubject>) => ({ ...subject(changes), id: 'dl-1', hive: null, files: [] });
 
   it('adds bytes, totals and speeds and tells the time for what is left', () => {
     const sum = sumOf('total (2)', [

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type CancelledJob, type Hive, newJobId, RbeeError } from '@rbee/contract';
+import { type CancelledJob, type FleetDoctor, type Hive, newJobId, RbeeError } from '@rbee/contract';
 import { type Channel, createStreamHub } from '@rbee/event-stream';
 import { createWatch, type Watch } from '@rbee/testing';
 import type { ModelListing } from '../../src/answers.ts';
@@ -21,6 +21,8 @@ export interface FakeQueen {
   readonly hives: Hive[];
   /** What the stores hold. */
   readonly stores: Mutable<ModelListing>;
+  /** What the hives find when they look at themselves. */
+  doctor: FleetDoctor;
   /** The stream of all downloads. */
   readonly fleet: Channel;
   /** Ids of downloads that are no longer in the history. */
@@ -83,6 +85,7 @@ export async function startFakeQueen(options: { readonly token?: string } = {}):
     },
     hives: [hiveNamed('gpu-1')],
     stores: { models: [], partials: [], problems: [] },
+    doctor: { hives: [{ hive_id: 'gpu-1', online: true, checks: [] }] },
     fleet,
     cleared: new Set(),
     onJob: () => {},

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { queenRoutes, RbeeError, toErrorBody } from '@rbee/contract';
+import { type FleetDoctor, queenRoutes, RbeeError, toErrorBody } from '@rbee/contract';
 import { type Channel, createResponseSink, SSE_HEADERS } from '@rbee/event-stream';
 import { answerDownloads } from './fake-download-routes.ts';
 import { downloadRef, type FakeJob, type Request } from './fake-job.ts';
@@ -19,6 +19,7 @@ export function answer(queen: FakeQueen, request: Request, response: ServerRespo
     reply(response, 200, queenRoutes.listHives.success.body.parse({ hives: queen.hives }));
   } else if (path === '/v1/models') reply(response, 200, queen.stores);
   else if (method === 'PATCH') limitHive(queen, request, response);
+  else if (path === '/v1/doctor') reply(response, 200, queenRoutes.doctor.success.body.parse(examined(queen, request)));
   else if (path === '/v1/info') reply(response, 200, queenRoutes.info.success.body.parse(infoOf(queen)));
   else throw new RbeeError('ROUTE_NOT_FOUND', `there is no route ${path}`);
 }
@@ -36,6 +37,12 @@ export function reply(response: ServerResponse, status: number, body: unknown): 
 
 export function refuse(response: ServerResponse, error: RbeeError): void {
   reply(response, error.httpStatus, toErrorBody(error, 'request-1'));
+}
+
+function examined({ doctor }: FakeQueen, { query }: Request): FleetDoctor {
+  const hives = doctor.hives.filter(({ hive_id }) => query.hive_id === undefined || query.hive_id === hive_id);
+  if (hives.length === 0) throw new RbeeError('HIVE_NOT_FOUND', `there is no hive ${query.hive_id}`);
+  return { hives };
 }
 
 const infoOf = ({ hives }: FakeQueen) => ({

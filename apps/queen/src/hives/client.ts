@@ -7,6 +7,8 @@ import {
   downloadListSchema,
   downloadSchema,
   fromErrorBody,
+  type HiveDoctor,
+  hiveDoctorSchema,
   hiveInfoSchema,
   hiveRoutes,
   hiveSettingsSchema,
@@ -29,7 +31,7 @@ import {
   type RunTimeSettingsPatch,
   removedSchema,
 } from '@rbee/contract';
-import { connectionProblem } from '@rbee/daemon';
+import { connectionProblem, requestIdHeader } from '@rbee/daemon';
 import { type Dispatcher, request } from 'undici';
 import type { z } from 'zod';
 
@@ -42,6 +44,8 @@ const SETTINGS_TIMEOUT_MS = 2_000;
 const REMOVE_TIMEOUT_MS = 60_000;
 /** The largest answer that is read; a list of models is the longest there is. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** A hive examines itself for 20 s at most. */
+const DOCTOR_TIMEOUT_MS = 25_000;
 
 /** Where a hive is. */
 export interface HiveAddress {
@@ -80,6 +84,8 @@ export interface HiveClient {
   listModels(hive: HiveAddress, timeoutMs?: number): Promise<ModelList>;
   getModel(hive: HiveAddress, id: ModelId): Promise<ModelDetail>;
   removeModel(hive: HiveAddress, id: ModelId): Promise<ModelRemoved>;
+  /** What the hive finds when it tests the way to its hub and its disk. */
+  doctor(hive: HiveAddress): Promise<HiveDoctor>;
   /** The id of the hive that answers at a URL; null where none does in time. */
   identify(hiveUrl: string, timeoutMs: number): Promise<string | null>;
   /** What every request to a hive carries. */
@@ -116,6 +122,7 @@ export function createHiveClient(deps: HiveClientDeps): HiveClient {
     getModel: (hive, id) => call(hive, hiveRoutes.getModel, modelDetailSchema, { params: { id } }),
     removeModel: (hive, id) =>
       call(hive, hiveRoutes.removeModel, modelRemovedSchema, { params: { id }, timeoutMs: REMOVE_TIMEOUT_MS }),
+    doctor: (hive) => call(hive, hiveRoutes.doctor, hiveDoctorSchema, { timeoutMs: DOCTOR_TIMEOUT_MS }),
     async identify(hive_url, timeoutMs) {
       try {
         const info = await call({ hive_id: hive_url, hive_url }, hiveRoutes.info, hiveInfoSchema, { timeoutMs });
@@ -148,7 +155,11 @@ async function send<T>(
     request(url, {
       method: route.method,
       dispatcher: deps.dispatcher,
-      headers: { ...deps.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        ...deps.headers,
+        ...requestIdHeader(),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       // For connecting too, and for a body that comes drop by drop: the timeouts of headers and body count neither.
       signal: deps.deadline(timeoutMs),

@@ -1,4 +1,5 @@
 import type { Clock } from '@rbee/contract';
+import { requestIdHeader } from '@rbee/daemon';
 import { type ConnectionChange, FollowError, type FollowedEvent, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
 
@@ -75,7 +76,8 @@ async function followTurn(
       url: address + path,
       events,
       dispatcher,
-      headers,
+      // The stream of what a request began has the request's id in the log of the hive too.
+      headers: { ...headers, ...requestIdHeader() },
       signal: AbortSignal.any([signal, turn.signal]),
       isTerminal,
       ...(maxEventChars === undefined ? {} : { maxEventChars }),

@@ -6,6 +6,7 @@ import {
   RbeeError,
   type RunTimeSettings,
 } from '@rbee/contract';
+import { withoutLogFields } from '@rbee/daemon';
 import type { Dispatcher } from 'undici';
 import { type BeatsDeps, followBeats } from './beats.ts';
 import { createEntry, type Entry, showEntry } from './entry.ts';
@@ -158,8 +159,12 @@ export class Roster {
   #listen(entry: Entry): void {
     entry.controller.abort();
     entry.controller = new AbortController();
-    void followBeats(this.#deps, entry, entry.controller.signal, (heartbeat, isFirst) =>
-      this.#heard(entry, heartbeat, isFirst),
+    // The request by which a hive registers ends long before this, and what comes of it is not its work.
+    withoutLogFields(
+      () =>
+        void followBeats(this.#deps, entry, entry.controller.signal, (heartbeat, isFirst) =>
+          this.#heard(entry, heartbeat, isFirst),
+        ),
     );
   }
 

@@ -16,15 +16,23 @@ export async function chooseFor(deps: ChooseDeps, body: QueenOperation): Promise
     case 'model_plan':
       return placeModel(deps, parseModelRef(body.model));
     case 'model_get':
-      return { hives: [(await holdersOf(deps, body.id))[0].hive], why: 'it holds the model' };
+      return { hives: [(await holdersOf(deps, body.id))[0].hive], reason: 'holds_model', why: 'it holds the model' };
     case 'model_delete':
-      return { hives: [await onlyHolderOf(deps, body.id)], why: 'it alone holds the model' };
+      return {
+        hives: [await onlyHolderOf(deps, body.id)],
+        reason: 'holds_model',
+        why: 'it alone holds the model',
+      };
     case 'model_verify':
       if (body.id === undefined) break;
-      return { hives: (await holdersOf(deps, body.id)).map(({ hive }) => hive), why: 'it holds the model' };
+      return {
+        hives: (await holdersOf(deps, body.id)).map(({ hive }) => hive),
+        reason: 'holds_model',
+        why: 'it holds the model',
+      };
     case 'model_list':
     case 'model_prune':
       break;
   }
-  return { hives: allOnline(deps.fleet), why: 'all hives have models' };
+  return { hives: allOnline(deps.fleet), reason: 'every', why: 'all hives have models' };
 }

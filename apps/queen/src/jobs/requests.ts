@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { type JobAccepted, type JobId, type QueenOperation, RbeeError } from '@rbee/contract';
 
 /** Requests that are remembered, so that one sent twice starts one job; as many as the registry remembers jobs. */
 const LIMIT = 1_000;
 
-/** The text that two requests share when they are the same. */
+/** What two requests share when they are the same: a digest, since it is kept and a request may hold a signed URL. */
 export function requestText(body: QueenOperation): string {
-  return JSON.stringify(Object.entries(body).sort());
+  return createHash('sha256')
+    .update(JSON.stringify(Object.entries(body).sort()))
+    .digest('hex');
 }
 
 /** What was asked for under an id, and its answer: known before the first hive has been asked. */

@@ -10,9 +10,9 @@ import {
   newJobId,
   type PartialChoice,
   parseModelRef,
-  printModelRef,
   type QueenOperation,
   RbeeError,
+  showModelRef,
   toRbeeError,
 } from '@rbee/contract';
 import { CancelRequest, type Job, type JobRegistry, narrate } from '@rbee/jobs';
@@ -57,21 +57,25 @@ export class RoutedJobs {
     const request = requestText(body);
     return this.#requests.answer(id, request, () => {
       if (this.#deps.registry.find(id)) throw takenId(id);
-      this.#assertRoom(body.operation);
       return this.#start(body, id, request);
     });
   }
 
-  /** Before a hive is asked: what it has begun cannot be refused any more. @throws RbeeError RATE_LIMITED */
-  #assertRoom(operation: string): void {
-    this.#deps.registry.assertRoom();
-    if (operation === 'model_download') this.#deps.relay.assertRoom();
+  async #start(body: QueenOperation, id: JobId, request: string): Promise<JobAccepted> {
+    // Before a hive is asked: what it has begun cannot be refused any more.
+    if (body.operation === 'model_download') this.#deps.relay.assertRoom();
+    const giveBack = this.#deps.registry.hold();
+    try {
+      return await this.#handToHives(body, id, request, giveBack);
+    } finally {
+      giveBack();
+    }
   }
 
-  async #start(body: QueenOperation, id: JobId, request: string): Promise<JobAccepted> {
+  async #handToHives(body: QueenOperation, id: JobId, request: string, giveBack: () => void): Promise<JobAccepted> {
     const { hive_id, ...asked } = body;
     const operation = { ...asked, job_id: id };
-    const model = 'model' in operation ? printModelRef(parseModelRef(operation.model)) : null;
+    const model = 'model' in operation ? showModelRef(parseModelRef(operation.model)) : null;
     const choice = await this.#deps.choose(body);
     const answers = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
     const refusals = answers.flatMap(({ leg }) => leg.refusal ?? []);
@@ -79,6 +83,7 @@ export class RoutedJobs {
 
     const many = hive_id === '*' || (Array.isArray(hive_id) && hive_id.length > 1);
     const asJob = { operation: operation.operation, model };
+    giveBack();
     return toAccepted(this.#create(id, asJob, { request, many, why: choice.why }, answers), many);
   }
 
@@ -87,11 +92,17 @@ export class RoutedJobs {
    * @throws RbeeError of the hive
    */
   async retry(hive: Hive, download: Download): Promise<JobAccepted> {
-    this.#assertRoom('model_download');
-    const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
-    const asJob = { operation: 'model_download', model: download.model_ref };
-    const route = { request: '', many: false, why: 'it has what was fetched before' };
-    return toAccepted(this.#create(accepted.job_id, asJob, route, [acceptedBy(hive.hive_id, accepted)]), false);
+    this.#deps.relay.assertRoom();
+    const giveBack = this.#deps.registry.hold();
+    try {
+      const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
+      const asJob = { operation: 'model_download', model: download.model_ref };
+      const route = { request: '', many: false, why: 'it has what was fetched before' };
+      giveBack();
+      return toAccepted(this.#create(accepted.job_id, asJob, route, [acceptedBy(hive.hive_id, accepted)]), false);
+    } finally {
+      giveBack();
+    }
   }
 
   /**
@@ -153,7 +164,7 @@ export class RoutedJobs {
     answers: readonly Answered[],
   ): Job {
     const { registry, state } = this.#deps;
-    const job = registry.create(asJob, id, { isAdmitted: true });
+    const job = registry.create(asJob, id);
     const legs = answers.map(({ leg }) => leg);
     this.#legs.set(job, legs);
     state.keepRoute(id, { ...kept, legs: legs.map(({ hiveId, refusal }) => ({ hive_id: hiveId, refusal })) });

@@ -41,6 +41,11 @@ export class Undelivered {
     this.#forgetOldest();
   }
 
+  /** Cancels that wait for their hive. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
   has(jobId: JobId, hiveId: string): boolean {
     return this.#pending.has(keyOf({ job_id: jobId, hive_id: hiveId }));
   }

@@ -1,8 +1,14 @@
 import { type Hive, RbeeError } from '@rbee/contract';
 
+/** Every reason for a choice of hives. */
+export const CHOICE_REASONS = ['named', 'every', 'under_way', 'holds_model', 'holds_partial', 'least_busy'] as const;
+export type ChoiceReason = (typeof CHOICE_REASONS)[number];
+
 /** Hives, and in a few words why these. */
 export interface Choice {
   readonly hives: readonly Hive[];
+  /** For whoever counts. */
+  readonly reason: ChoiceReason;
   readonly why: string;
 }
 
@@ -20,12 +26,12 @@ export interface Fleet {
  * @throws RbeeError HIVE_NOT_FOUND for a name nobody has, HIVE_UNAVAILABLE where one of them is offline
  */
 export function namedHives(fleet: Fleet, wish: HiveWish): Choice {
-  if (wish === '*') return { hives: allOnline(fleet), why: 'every hive was asked for' };
+  if (wish === '*') return { hives: allOnline(fleet), reason: 'every', why: 'every hive was asked for' };
   const names = new Set(typeof wish === 'string' ? [wish] : wish);
   const hives = [...names].map((name) => fleet.get(name));
   const away = hives.filter((hive) => !hive.online).map((hive) => hive.hive_id);
   if (away.length > 0) throw unavailable(`offline: ${away.join(', ')}`);
-  return { hives, why: 'it was asked for by name' };
+  return { hives, reason: 'named', why: 'it was asked for by name' };
 }
 
 /**

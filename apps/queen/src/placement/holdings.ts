@@ -1,4 +1,4 @@
-import { type ModelList, type ModelRef, parseModelRef, printModelRef, shortNameOf } from '@rbee/contract';
+import { type ModelList, type ModelRef, parseModelRef, shortNameOf, showModelRef, withoutSecret } from '@rbee/contract';
 
 /** What a hive has that a request for a model may use. */
 export interface Holdings {
@@ -12,7 +12,7 @@ export type Nearness = 'under way' | 'model' | 'partial' | null;
 
 /** What a hive has of a model, as far as it can be told without asking the source. */
 export function nearnessOf(ref: ModelRef, { underWay, store }: Holdings): Nearness {
-  if (underWay.includes(printModelRef(ref))) return 'under way';
+  if (underWay.includes(showModelRef(ref))) return 'under way';
   const held = store.models.flatMap(({ model_ref }) => readable(model_ref)).filter((model) => isOf(ref, model));
   if (held.length > 0 && hasFiles(ref, held)) return 'model';
   // Part of a set of files, or of one file.
@@ -28,8 +28,8 @@ function isOf(ref: ModelRef, model: ModelRef): boolean {
       ref.repo === model.repo && isRevision && (ref.files.length === 0 || overlaps(ref, model)) && isQuant(ref, model)
     );
   }
-  if ('url' in ref && 'url' in model) return ref.url === model.url;
-  return printModelRef(ref) === printModelRef(model);
+  if ('url' in ref && 'url' in model) return withoutSecret(ref).url === model.url;
+  return showModelRef(ref) === showModelRef(model);
 }
 
 type HfRef = Extract<ModelRef, { scheme: 'hf' }>;
@@ -59,7 +59,7 @@ function isPartialOf(ref: ModelRef, origin: string | null, path: string): boolea
     case 'http':
       return origin === new URL(ref.url).host && path.includes(shortNameOf(ref));
     case 'ollama':
-      return printModelRef(ref).includes(origin) && path.includes(ref.name);
+      return showModelRef(ref).includes(origin) && path.includes(ref.name);
     case 'file':
       return false;
   }

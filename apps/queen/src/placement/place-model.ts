@@ -1,5 +1,5 @@
 import { formatBytes, type Hive, type ModelRef, RbeeError } from '@rbee/contract';
-import { allOnline, type Choice, type Fleet } from './choose-hive.ts';
+import { allOnline, type Choice, type ChoiceReason, type Fleet } from './choose-hive.ts';
 import { type Holdings, type Nearness, nearnessOf } from './holdings.ts';
 
 /** What a hive keeps free on its disk whatever it fetches: with less it fetches nothing. */
@@ -36,7 +36,8 @@ export async function placeModel(deps: PlacementDeps, ref: ModelRef): Promise<Ch
   const { hive, nearness } = others.reduce((a, b) => (compare(a, b) <= 0 ? a : b), best);
   const left = candidates.length - fitting.length;
   const besides = left === 0 ? '' : `; ${left} without room ${left === 1 ? 'was' : 'were'} left out`;
-  return { hives: [hive], why: reasonOf(nearness) + besides };
+  const { reason, why } = reasonOf(nearness);
+  return { hives: [hive], reason, why: why + besides };
 }
 
 async function candidateOf(deps: PlacementDeps, ref: ModelRef, hive: Hive): Promise<Candidate> {
@@ -57,16 +58,16 @@ function compare(a: Candidate, b: Candidate): number {
   return ORDER.indexOf(a.nearness) - ORDER.indexOf(b.nearness) || a.active - b.active;
 }
 
-function reasonOf(nearness: Nearness): string {
+function reasonOf(nearness: Nearness): { reason: ChoiceReason; why: string } {
   switch (nearness) {
     case 'under way':
-      return 'it is fetching the model already';
+      return { reason: 'under_way', why: 'it is fetching the model already' };
     case 'model':
-      return 'it holds the model already';
+      return { reason: 'holds_model', why: 'it holds the model already' };
     case 'partial':
-      return 'it holds a part of the model';
+      return { reason: 'holds_partial', why: 'it holds a part of the model' };
     case null:
-      return 'it has the fewest active downloads';
+      return { reason: 'least_busy', why: 'it has the fewest active downloads' };
   }
 }
 

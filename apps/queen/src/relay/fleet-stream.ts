@@ -1,4 +1,4 @@
-import type { Channel, Sink, StreamHub } from '@rbee/event-stream';
+import type { Channel, Sink, StreamCounts, StreamHub } from '@rbee/event-stream';
 import { type EventKind, FleetFeed, type Step } from './fleet-feed.ts';
 
 /** Readers served in one turn of the event loop. */
@@ -13,6 +13,7 @@ export class FleetStream {
   readonly channel: Channel;
   readonly #feed = new FleetFeed();
   readonly #readers = new Set<FleetReader>();
+  readonly #counts = { skips: 0, skippedEvents: 0 };
   #isPassing = false;
 
   constructor(hub: StreamHub) {
@@ -30,6 +31,11 @@ export class FleetStream {
     };
   }
 
+  /** Readers that had fallen behind and were skipped to the newest, and the events that they were not given. */
+  get counts(): Pick<StreamCounts, 'skips' | 'skippedEvents'> {
+    return this.#counts;
+  }
+
   publish(key: string, event: { readonly event: string; readonly data: string }, kind: EventKind): void {
     this.#feed.add(key, event, kind);
     if (this.#readers.size > 0) this.#pass();
@@ -41,7 +47,10 @@ export class FleetStream {
   }
 
   #attach(base: Channel, sink: Sink): 'attached' | 'no_content' | 'refused' {
-    const reader = new FleetReader(sink, this.#feed);
+    const reader = new FleetReader(sink, this.#feed, (events) => {
+      this.#counts.skips += 1;
+      this.#counts.skippedEvents += events;
+    });
     const answer = base.attach(reader.forHub, null);
     if (answer !== 'attached') return answer;
     this.#readers.add(reader);
@@ -82,6 +91,7 @@ class FleetReader {
   readonly forHub: Sink;
   readonly #sink: Sink;
   readonly #feed: FleetFeed;
+  readonly #onSkip: (events: number) => void;
   readonly #onClose: (() => void)[] = [];
   #onHubDrain = () => {};
   #cursor = 0;
@@ -91,9 +101,10 @@ class FleetReader {
   #hasLagged = false;
   #isClosed = false;
 
-  constructor(sink: Sink, feed: FleetFeed) {
+  constructor(sink: Sink, feed: FleetFeed, onSkip: (events: number) => void) {
     this.#sink = sink;
     this.#feed = feed;
+    this.#onSkip = onSkip;
     this.forHub = {
       write: (frame) => this.#write(frame),
       end: () => {
@@ -126,19 +137,31 @@ class FleetReader {
   deliver(): void {
     while (!this.#isBlocked && !this.#isClosed && this.#cursor < this.#feed.lastSequence) {
       const isGreeting = this.#cursor < this.#cameAt;
+      const from = this.#cursor;
+      let given = 0;
       for (const { frame, upTo } of this.#next(isGreeting)) {
         this.#cursor = upTo;
-        if (!this.#write(frame) || this.#isClosed) return;
+        given += 1;
+        if (this.#write(frame) && !this.#isClosed) continue;
+        if (!isGreeting) this.#skipped(upTo - from - given);
+        return;
       }
       // What was skipped is skipped: the newest of everything has been written.
-      this.#cursor = isGreeting ? this.#cameAt : this.#feed.lastSequence;
-      if (!isGreeting) this.#hasLagged = false;
+      const upTo = isGreeting ? this.#cameAt : this.#feed.lastSequence;
+      this.#cursor = upTo;
+      if (isGreeting) continue;
+      this.#skipped(upTo - from - given);
+      this.#hasLagged = false;
     }
   }
 
   #next(isGreeting: boolean): Iterable<Step> {
     if (isGreeting) return this.#feed.snapshot(this.#cursor, this.#cameAt);
     return this.#feed.after(this.#cursor, this.#hasLagged);
+  }
+
+  #skipped(events: number): void {
+    if (events > 0) this.#onSkip(events);
   }
 
   #write(frame: Parameters<Sink['write']>[0]): boolean {

@@ -49,6 +49,7 @@ export class Relay {
   readonly #maxFollowed: number;
   #followed = 0;
   readonly #controller = new AbortController();
+  #eventsIn = 0;
 
   constructor(deps: RelayDeps) {
     this.#deps = deps;
@@ -97,6 +98,16 @@ export class Relay {
     return this.#active.get(hiveId) ?? 0;
   }
 
+  /** Downloads that are followed at their hives now. */
+  get upstreams(): number {
+    return [...this.#active.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Events that came from hives since the start. */
+  get eventsIn(): number {
+    return this.#eventsIn;
+  }
+
   /** Says something to the readers of a download that has not ended. */
   notice(id: DownloadId, code: NoticeCode, message: string): void {
     const upstream = this.#upstreams.get(id);
@@ -118,7 +129,10 @@ export class Relay {
         events: DOWNLOAD_EVENT_NAMES,
         signal: this.#controller.signal,
         isTerminal: ({ event }) => isTerminalEvent(event),
-        onEvent: ({ event, data }) => this.#pass(upstream, event, data),
+        onEvent: ({ event, data }) => {
+          this.#eventsIn += 1;
+          this.#pass(upstream, event, data);
+        },
         onConnection: ({ state }) => {
           if (state === 'lost' && !lost) {
             lost = true;

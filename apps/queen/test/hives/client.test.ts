@@ -63,6 +63,7 @@ const REQUESTS: Readonly<Record<Exclude<keyof HiveClient, 'headers'>, () => Prom
   getModel: () => client.getModel(hive, modelId),
   removeModel: () => client.removeModel(hive, modelId),
   identify: () => client.identify(hive.hive_url, 1_000),
+  doctor: () => client.doctor(hive),
 };
 
 describe('a request to a hive', () => {

@@ -1,5 +1,6 @@
 import { type Hive, modelIdOf, parseModelRef } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
+import { CHOICE_REASONS } from '../../src/placement/choose-hive.ts';
 import type { Holdings } from '../../src/placement/holdings.ts';
 import { placeModel } from '../../src/placement/place-model.ts';
 import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
@@ -31,6 +32,7 @@ async function place(
 ) {
   const holdings = async ({ hive_id }: Hive) => has[hive_id] ?? holding();
   const choice = await placeModel({ fleet: fleetOf(...hives), holdings, activeAt }, parseModelRef(ref));
+  expect(CHOICE_REASONS).toContain(choice.reason);
   return { names: choice.hives.map(({ hive_id }) => hive_id), why: choice.why };
 }
 

@@ -78,6 +78,7 @@ describe('the stream of the fleet', () => {
     expect(slow.lines).toEqual(['progress a1']);
     slow.goOn();
     expect(slow.lines.slice(1)).toEqual(['notice half', 'progress a100', 'complete b']);
+    expect(stream.counts).toEqual({ skips: 1, skippedEvents: 202 - 4 });
     progress(a, 101);
     await watch.waitFor(() => slow.lines.length === 5, 'what is new');
     expect([slow.lines.at(-1), slow.overdue]).toEqual(['progress a101', 0]);

@@ -129,6 +129,7 @@ function codesOf(route: Route): ErrorCode[] {
     ...(route.missing === undefined ? [] : [route.missing]),
     ...(route.body === undefined ? [] : (['PAYLOAD_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED'] as const)),
     ...(route.stream ? (['TOO_MANY_STREAMS', 'HIVE_UNAVAILABLE'] as const) : []),
+    ...(route.startsJob ? (['RATE_LIMITED'] as const) : []),
     ...(route.errors ?? []),
     'INTERNAL',
   ];

@@ -1,0 +1,132 @@
+import { once } from 'node:events';
+import { isIP, type Socket } from 'node:net';
+import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { RbeeError } from '@rbee/contract';
+import { errorOfConnection } from '@rbee/transfer';
+import { openTunnel } from './ask-proxy.ts';
+import { type HubRoute, hostOf, portOf } from './route.ts';
+import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
+
+const MS_PER_DAY = 86_400_000;
+/** A certificate that ends within this time has not been renewed as most are. */
+const SOON_DAYS = 7;
+const MAX_CHAIN = 10;
+const MAX_NAME_CHARS = 80;
+const OPEN = 200;
+
+const CA_HINT =
+  'where a proxy or a mirror of your own signs it, put its authority into a PEM file and start the hive with NODE_EXTRA_CA_CERTS=FILE';
+const CLOCK_HINT =
+  'check the clock of this machine; where it is right, the certificate has to be renewed at the other end';
+
+/** What a TLS handshake showed. */
+export interface SeenCertificate {
+  /** OpenSSL's or Node's code for what is wrong with the chain; null where it is trusted. */
+  readonly problem: string | null;
+  /** Who signed the last certificate that was sent. */
+  readonly issuer: string;
+  readonly validUntilMs: number;
+  readonly protocol: string;
+}
+
+/** Shakes hands with the hub over the way that requests take, and looks at its certificates. Nothing is sent. */
+export async function checkTls(route: HubRoute, nowMs: number, signal: AbortSignal): Promise<Verdict> {
+  const { hub } = route;
+  if (hub.protocol !== 'https:') return skipped(`${hub.host} is asked over plain http: there is no certificate`);
+  try {
+    return judgeTls(hub.host, await shakeHands(route, signal), nowMs);
+  } catch (error) {
+    signal.throwIfAborted();
+    const known = errorOfConnection(error, hub.host);
+    if (!(known instanceof RbeeError)) throw error;
+    return failed(known.message, known.hint);
+  }
+}
+
+export function judgeTls(host: string, seen: SeenCertificate, nowMs: number): Verdict {
+  const { problem, issuer, validUntilMs, protocol } = seen;
+  const until = Number.isNaN(validUntilMs) ? 'a time that is not understood' : day(validUntilMs);
+  switch (problem) {
+    case null: {
+      const days = Math.floor((validUntilMs - nowMs) / MS_PER_DAY);
+      if (days < SOON_DAYS)
+        return warning(`the certificate of ${host} ends on ${until}`, 'it has to be renewed at the other end');
+      return ok(`${protocol}, signed by ${issuer}, valid until ${until}`);
+    }
+    case 'CERT_HAS_EXPIRED':
+      return failed(`the certificate of ${host} has ended on ${until} by the clock of this machine`, CLOCK_HINT);
+    case 'CERT_NOT_YET_VALID':
+      return failed(`the certificate of ${host} is not valid yet by the clock of this machine`, CLOCK_HINT);
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return failed(
+        `the certificate of ${host} is for another name`,
+        'check the name in HF_ENDPOINT, and what stands in the way',
+      );
+    default:
+      return failed(
+        `the certificate of ${host} is signed by ${issuer}, which this machine does not trust (${problem})`,
+        CA_HINT,
+      );
+  }
+}
+
+async function shakeHands(route: HubRoute, signal: AbortSignal): Promise<SeenCertificate> {
+  const { hub, proxy } = route;
+  const host = hostOf(hub);
+  const way = proxy === null ? null : await throughProxy(proxy, hub, signal);
+  const socket = connect({
+    host,
+    port: portOf(hub),
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(way === null ? {} : { socket: way }),
+    // What is wrong shall be told and not only that something is. The connection carries nothing and is closed at once.
+    rejectUnauthorized: false,
+  });
+  try {
+    await once(socket, 'secureConnect', { signal });
+    return seenOn(socket);
+  } finally {
+    socket.on('error', () => {});
+    socket.destroy();
+    way?.destroy();
+  }
+}
+
+async function throughProxy(proxy: URL, hub: URL, signal: AbortSignal): Promise<Socket> {
+  const { status, socket } = await openTunnel(proxy, hub, signal);
+  if (status === OPEN) return socket;
+  socket.destroy();
+  throw new RbeeError('SOURCE_UNAVAILABLE', `the proxy ${proxy.host} does not lead to ${hub.host} (status ${status})`);
+}
+
+function seenOn(socket: TLSSocket): SeenCertificate {
+  const chain = chainOf(socket.getPeerCertificate(true));
+  const [own] = chain;
+  const { O, CN } = chain.at(-1)?.issuer ?? {};
+  const problem: unknown = socket.authorizationError;
+  return {
+    problem: socket.authorized ? null : String(problem ?? 'unknown'),
+    issuer: nameOf(O ?? CN),
+    validUntilMs: Date.parse(own?.valid_to ?? ''),
+    protocol: socket.getProtocol() ?? 'TLS',
+  };
+}
+
+/** From the hub's own to the last that is known. The root names itself as its issuer. */
+function chainOf(own: DetailedPeerCertificate): DetailedPeerCertificate[] {
+  const chain = [own];
+  for (let at: DetailedPeerCertificate | undefined = own; chain.length < MAX_CHAIN; ) {
+    at = at.issuerCertificate;
+    if (at === undefined || chain.includes(at)) break;
+    chain.push(at);
+  }
+  return chain;
+}
+
+function nameOf(part: string | string[] | undefined): string {
+  const text = (Array.isArray(part) ? part[0] : part) ?? '';
+  const clean = text.replaceAll(/[^\p{L}\p{N}\p{P}\p{Zs}]/gu, ' ').trim();
+  return clean === '' ? 'nobody who is named' : clean.slice(0, MAX_NAME_CHARS);
+}
+
+const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

@@ -1,0 +1,23 @@
+import { type CheckStatus, RbeeError } from '@rbee/contract';
+
+/** What a check found, for people, and what to do. Never a token, a signed URL or a proxy's password. */
+export interface Verdict {
+  readonly status: CheckStatus;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export const ok = (message: string): Verdict => ({ status: 'ok', message });
+export const skipped = (message: string, hint?: string): Verdict => verdict('skipped', message, hint);
+export const warning = (message: string, hint: string): Verdict => verdict('warning', message, hint);
+export const failed = (message: string, hint?: string): Verdict => verdict('failed', message, hint);
+
+/** The verdict that an error of a source or of the disk stands for. Any other error is a bug, and is thrown on. */
+export function failureOf(error: unknown): Verdict {
+  if (!(error instanceof RbeeError)) throw error;
+  return failed(error.message, error.hint);
+}
+
+function verdict(status: CheckStatus, message: string, hint: string | undefined): Verdict {
+  return { status, message, ...(hint === undefined ? {} : { hint }) };
+}

@@ -1,0 +1,154 @@
+import { downloadStatusSchema, ERROR_CODES } from '@rbee/contract';
+import {
+  createMetrics,
+  type MeasuredJobs,
+  type MeasuredStreams,
+  type Metrics,
+  measureJobs,
+  measureStreams,
+  type Sample,
+  samplesBy,
+} from '@rbee/daemon';
+import { type DownloadTracker, isEnded } from '@rbee/download-tracker';
+import type { Limiter } from '@rbee/transfer';
+import type { Slots } from './downloads/slots.ts';
+import type { TransferCounts } from './downloads/transfer-counts.ts';
+import { VERSION } from './version.ts';
+
+export interface HiveMetricsDeps {
+  readonly tracker: Pick<DownloadTracker, 'list' | 'onKeep'>;
+  readonly registry: MeasuredJobs;
+  readonly hub: MeasuredStreams;
+  readonly counts: TransferCounts;
+  readonly slots: Slots;
+  readonly limiter: Limiter;
+  /** Of the disk of the store. */
+  readonly freeBytes: () => Promise<number>;
+}
+
+/** What a download is likely to fail with, and what a request to a source is made again after. */
+const FAILURE_CODES = Object.entries(ERROR_CODES)
+  .filter(([code, { http }]) => http === 502 || http === 507 || code === 'INTERNAL' || code === 'MODEL_NOT_FOUND')
+  .map(([code]) => code);
+const RETRIED_CODES = Object.entries(ERROR_CODES)
+  .filter(([, { retried }]) => retried !== 'no')
+  .map(([code]) => code);
+
+/** What a hive measures of itself. */
+export function createHiveMetrics(deps: HiveMetricsDeps): Metrics {
+  const metrics = createMetrics({ version: VERSION });
+  measureDownloads(metrics, deps.tracker);
+  measureTransfers(metrics, deps.counts);
+  measureRoom(metrics, deps);
+  measureJobs(metrics, deps.registry);
+  measureStreams(metrics, deps.hub);
+  return metrics;
+}
+
+function measureDownloads(metrics: Metrics, tracker: HiveMetricsDeps['tracker']): void {
+  metrics.gauge({
+    name: 'rbee_downloads',
+    help: 'Downloads that are remembered, by status',
+    labels: ['status'],
+    read: () => {
+      const counts = new Map<string, number>();
+      for (const { status } of tracker.list()) counts.set(status, (counts.get(status) ?? 0) + 1);
+      return samplesBy('status', downloadStatusSchema.options, counts);
+    },
+  });
+  metrics.counter({
+    name: 'rbee_downloads_ended_total',
+    help: 'Downloads that ended, by how, and for a failure by the code of its error',
+    labels: ['outcome', 'code'],
+    read: countEnds(tracker),
+  });
+  metrics.gauge({
+    name: 'rbee_download_speed_bytes_per_second',
+    help: 'Speed of all downloads together, as their watchers see it',
+    read: () => tracker.list().reduce((sum, { speed_bps }) => sum + speed_bps, 0),
+  });
+}
+
+function countEnds(tracker: HiveMetricsDeps['tracker']): () => Sample[] {
+  const ended = new Map<string, number>();
+  const failed = new Map<string, number>();
+  tracker.onKeep(({ status, error }) => {
+    if (!isEnded(status)) return;
+    const [counts, name] = status === 'failed' ? [failed, error?.code ?? 'INTERNAL'] : [ended, status];
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  });
+  const codeOf = (sample: Sample): Sample => ({ ...sample, labels: { outcome: 'failed', ...sample.labels } });
+  const noCode = (sample: Sample): Sample => ({ ...sample, labels: { ...sample.labels, code: 'none' } });
+  return () => [
+    ...samplesBy('outcome', ['complete', 'cancelled'], ended).map(noCode),
+    ...samplesBy('code', FAILURE_CODES, failed).map(codeOf),
+  ];
+}
+
+function measureTransfers(metrics: Metrics, counts: TransferCounts): void {
+  metrics.counter({
+    name: 'rbee_download_received_bytes_total',
+    help: 'Bytes of models that came over the network',
+    read: () => counts.bytes.received,
+  });
+  metrics.counter({
+    name: 'rbee_download_reused_bytes_total',
+    help: 'Bytes of models that were on disk when their transfer began',
+    read: () => counts.bytes.reused,
+  });
+  metrics.counter({
+    name: 'rbee_download_wasted_bytes_total',
+    help: 'Bytes that were on disk and had to be thrown away',
+    read: () => counts.bytes.wasted,
+  });
+  metrics.gauge({
+    name: 'rbee_download_connections',
+    help: 'Connections to sources that bring bytes',
+    read: () => counts.connections,
+  });
+  metrics.counter({
+    name: 'rbee_download_retries_total',
+    help: 'Requests to sources that failed and were made again, by the code of the error',
+    labels: ['reason'],
+    read: () => samplesBy('reason', RETRIED_CODES, counts.retries),
+  });
+  metrics.counter({
+    name: 'rbee_download_stalls_total',
+    help: 'Connections that were given up since no byte came, or far fewer than over the others',
+    read: () => counts.stalls,
+  });
+  metrics.counter({
+    name: 'rbee_download_throttles_total',
+    help: 'Times that a source said it is asked too often',
+    read: () => counts.throttles,
+  });
+  metrics.counter({
+    name: 'rbee_download_verify_failures_total',
+    help: 'Files whose content was not what its digest says',
+    read: () => counts.verifyFailures,
+  });
+}
+
+function measureRoom(metrics: Metrics, { slots, limiter, freeBytes }: HiveMetricsDeps): void {
+  metrics.gauge({
+    name: 'rbee_queue_length',
+    help: 'Downloads that wait for a place',
+    read: () => slots.waiting,
+  });
+  metrics.gauge({
+    name: 'rbee_download_slots',
+    help: 'Downloads that may run at once',
+    read: () => slots.count,
+  });
+  metrics.gauge({
+    name: 'rbee_bandwidth_limit_bytes_per_second',
+    help: 'Limit of all downloads together; +Inf is none',
+    read: () => limiter.bytesPerSecond ?? Number.POSITIVE_INFINITY,
+  });
+  metrics.gauge({
+    name: 'rbee_store_free_bytes',
+    help: 'Free bytes on the disk of the store; missing where they cannot be told',
+    // A disk that has gone must not hide all else that is measured.
+    read: () => freeBytes().catch(() => []),
+  });
+}

@@ -1,0 +1,342 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { HIVE_CHECKS, hiveDoctorSchema } from '@rbee/contract';
+import { findCommand, freePort, makeCertificate, startHub, type TempDir, type TestHub, tempDir } from '@rbee/testing';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SAMPLE } from '../../src/doctor/sample.ts';
+import { type DoctorOptions, openDoctor, startProxy, type TestDoctor, type TestProxy, TOKEN } from './support.ts';
+
+const run = promisify(execFile);
+const SAMPLE_FILE = { [SAMPLE.path]: { size: 6_000_000, seed: 5 } };
+
+let hub: TestHub;
+let folder: TempDir;
+const doctors: TestDoctor[] = [];
+beforeEach(async () => {
+  for (const name of ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
+    vi.stubEnv(name, undefined);
+  }
+  hub = await startHub({ tokens: { [TOKEN]: { user: 'somebody', repos: [] } } });
+  hub.addRepo({ id: SAMPLE.repo, files: SAMPLE_FILE });
+  folder = await tempDir();
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const doctor of doctors.splice(0)) await doctor.close();
+  await hub.close();
+  await folder.remove();
+});
+
+async function open(options: Partial<DoctorOptions> = {}): Promise<TestDoctor> {
+  const doctor = await openDoctor({ endpoint: hub.url, ...options });
+  doctors.push(doctor);
+  return doctor;
+}
+
+const found = async (options: Partial<DoctorOptions> = {}) => (await open(options)).found();
+
+describe('a hive that examines itself', () => {
+  it('finds nothing wrong with a hub that is there, and reads no more than a few megabytes of it', async () => {
+    const doctor = await open({ token: TOKEN });
+    const checks = await doctor.found();
+    expect(Object.keys(checks)).toEqual([...HIVE_CHECKS]);
+    expect(checks).toMatchObject({
+      dns: { status: 'skipped', message: '127.0.0.1 is an address: there is no name to look up' },
+      proxy: { status: 'ok', message: 'no proxy is set: the hive connects directly' },
+      tls: { status: 'skipped' },
+      clock: { status: 'ok' },
+      token: { status: 'ok', message: expect.stringMatching(/ knows the token: it belongs to somebody$/) },
+      hub: { status: 'ok' },
+      range: { status: 'ok', message: expect.stringContaining(new URL(hub.cdnUrl).host) },
+      speed: { message: expect.stringMatching(/B\/s over one connection \(4\.0 MB from /) },
+      disk_speed: { message: expect.stringMatching(/^writes .*B\/s \(16\.8 MB, synced\)$/) },
+      store: { status: 'ok', message: expect.stringContaining('can be written and has 0 models') },
+    });
+    const [read] = hub.requests.filter(({ server }) => server === 'cdn');
+    expect(read?.range).toBe('bytes=1000000-4999999');
+  });
+
+  it('leaves nothing behind in the store', async () => {
+    const doctor = await open();
+    await doctor.found();
+    const { modelsDir } = doctor.store.layout;
+    expect(await readdir(modelsDir, { recursive: true })).toEqual(['.locks']);
+    expect(await doctor.store.list()).toEqual({ models: [], partials: [], problems: [] });
+  });
+
+  it('answers two who ask at once with one run, and the next with another', async () => {
+    const doctor = await open();
+    const [first, second] = await Promise.all([doctor.examine(), doctor.examine()]);
+    expect(second).toBe(first);
+    const asked = () => hub.requests.filter(({ url }) => url.includes('whoami')).length;
+    expect(asked()).toBe(1);
+    await doctor.examine();
+    expect(asked()).toBe(2);
+  });
+
+  it('answers what the contract says', async () => {
+    const report = await (await open()).examine();
+    expect(hiveDoctorSchema.parse(report)).toEqual(report);
+  });
+
+  it('gives up at once where the hive stops', async () => {
+    hub.fault({ kind: 'no_headers', server: 'hub', path: 'whoami' });
+    const doctor = await open();
+    const report = doctor.examine();
+    await hub.waitFor(() => hub.requests.length === 1, 'the question');
+    doctor.stop();
+    await expect(report).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
+  });
+
+  it('does not ask a hub that HF_HUB_OFFLINE forbids', async () => {
+    const checks = await found({ isOffline: true });
+    for (const name of HIVE_CHECKS.slice(0, 8)) expect(checks[name]?.status).toBe('skipped');
+    expect(checks['store']?.status).toBe('ok');
+    expect(hub.requests).toEqual([]);
+  });
+});
+
+describe('what a hive finds on the way to its hub', () => {
+  it('a name that cannot be looked up', async () => {
+    expect(await found({ endpoint: 'https://hub.invalid' })).toMatchObject({
+      dns: {
+        status: 'failed',
+        message: expect.stringContaining('hub.invalid'),
+        hint: expect.stringContaining('resolv'),
+      },
+      tls: { status: 'skipped', message: expect.stringContaining('see dns') },
+      clock: { status: 'skipped' },
+      token: { status: 'skipped' },
+      hub: { status: 'failed', hint: 'see dns' },
+      range: { status: 'skipped' },
+      speed: { status: 'skipped' },
+    });
+  });
+
+  it('a hub that does not listen', async () => {
+    expect(await found({ endpoint: `http://127.0.0.1:${await freePort()}` })).toMatchObject({
+      hub: {
+        status: 'failed',
+        message: expect.stringContaining('ECONNREFUSED'),
+        hint: expect.stringContaining('network'),
+      },
+      range: { status: 'skipped', message: expect.stringContaining('was not reached') },
+    });
+  });
+
+  it('a token that the hub does not know, and a way that is fine all the same', async () => {
+    expect(await found({ token: `${TOKEN}-old` })).toMatchObject({
+      token: { status: 'failed', hint: expect.stringContaining(`${hub.url}/settings/tokens`) },
+      hub: { status: 'ok' },
+      range: { status: 'ok' },
+    });
+  });
+
+  it('that there is no token, which is no fault', async () => {
+    expect((await found())['token']).toMatchObject({ status: 'skipped', hint: expect.stringContaining('HF_TOKEN') });
+  });
+
+  it('a hub that sends whole files where a part is asked for, of which it reads no more either', async () => {
+    hub.fault({ kind: 'ignore_range', server: 'cdn' });
+    hub.throttle(8_000_000);
+    expect((await found())['range']).toMatchObject({
+      status: 'warning',
+      message: expect.stringContaining('sends the whole file'),
+      hint: expect.stringContaining('Range'),
+    });
+    await hub.waitFor(() => hub.requests.some(({ server, aborted }) => server === 'cdn' && aborted), 'the body cut');
+  });
+
+  it('a part of a file that is not the one asked for', async () => {
+    hub.fault({ kind: 'wrong_content_range', server: 'cdn' });
+    expect((await found())['range']?.status).toBe('failed');
+  });
+
+  it('a CDN that refuses', async () => {
+    hub.fault({ kind: 'status', server: 'cdn', status: 503 });
+    expect(await found()).toMatchObject({
+      hub: { status: 'ok' },
+      range: { status: 'failed', message: expect.stringContaining('503') },
+      speed: { status: 'skipped' },
+    });
+  });
+
+  it.each([
+    [-3 * 3_600_000, 'failed', /^the clock is 3h ?0?m?.* ahead of that of /],
+    [2 * 86_400_000, 'failed', /behind/],
+    [-5 * 60_000, 'warning', /ahead/],
+  ])('a clock that is %i ms off', async (offMs, status, message) => {
+    const date = new Date(Date.now() + offMs).toUTCString();
+    hub.fault({ kind: 'status', server: 'hub', path: 'whoami', status: 200, headers: { date }, body: '{}' });
+    expect((await found())['clock']).toMatchObject({
+      status,
+      message: expect.stringMatching(message),
+      hint: expect.stringContaining('NTP'),
+    });
+  });
+
+  it('a hub that is not available', async () => {
+    hub.fault({ kind: 'status', server: 'hub', path: 'whoami', status: 503 });
+    expect((await found())['hub']).toMatchObject({ status: 'failed', message: expect.stringContaining('503') });
+  });
+
+  it('something that is no hub, and a mirror that knows files and no users', async () => {
+    hub.fault({ kind: 'status', server: 'hub', path: 'whoami', status: 404, times: 2 });
+    expect((await found())['hub']).toMatchObject({
+      status: 'ok',
+      message: expect.stringContaining('as a mirror does'),
+    });
+    hub.fault({ kind: 'status', server: 'hub', path: SAMPLE.repo, status: 404 });
+    expect(await found()).toMatchObject({
+      hub: { status: 'warning', hint: 'check HF_ENDPOINT' },
+      range: { status: 'skipped', message: expect.stringContaining(SAMPLE.repo) },
+    });
+  });
+});
+
+describe('what a hive finds of its proxy', () => {
+  let proxy: TestProxy;
+  afterEach(() => proxy.close());
+
+  it('one that wants a password, or another', async () => {
+    proxy = await startProxy(407);
+    vi.stubEnv('HTTPS_PROXY', proxy.url);
+    expect(await found({ endpoint: 'https://hub.example' })).toMatchObject({
+      proxy: {
+        status: 'failed',
+        message: expect.stringContaining('407'),
+        hint: expect.stringContaining('user:password'),
+      },
+      tls: { status: 'skipped', message: expect.stringContaining('see proxy') },
+      hub: { status: 'failed', hint: 'see proxy' },
+    });
+  });
+
+  it('one that refuses to lead there', async () => {
+    proxy = await startProxy(403);
+    vi.stubEnv('HTTPS_PROXY', proxy.url);
+    const checks = await found({ endpoint: 'https://hub.example' });
+    expect(checks['proxy']).toMatchObject({
+      status: 'failed',
+      message: expect.stringMatching(/does not lead to hub\.example \(status 403\)$/),
+    });
+    expect(proxy.asked).toContain('hub.example:443');
+  });
+
+  it('one that does not listen', async () => {
+    proxy = await startProxy(200);
+    vi.stubEnv('HTTPS_PROXY', `http://127.0.0.1:${await freePort()}`);
+    expect((await found({ endpoint: 'https://hub.example' }))['proxy']).toMatchObject({
+      status: 'failed',
+      message: expect.stringMatching(/^the proxy 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)$/),
+      hint: expect.stringContaining('HTTPS_PROXY'),
+    });
+  });
+
+  it.each(['https://hub.example', 'http://hub.example'])(
+    'that it says nothing, of %s, also while the hive stops',
+    async (endpoint) => {
+      proxy = await startProxy(200);
+      const silent = createTcpServer(() => reached.resolve()).listen(0, '127.0.0.1');
+      const reached = Promise.withResolvers<void>();
+      await once(silent, 'listening');
+      const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      vi.stubEnv('HTTPS_PROXY', url);
+      vi.stubEnv('HTTP_PROXY', url);
+      const doctor = await open({ endpoint });
+      const report = doctor.examine();
+      await reached.promise;
+      doctor.stop();
+      await expect(report).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
+      silent.close();
+    },
+  );
+
+  it('that NO_PROXY excepts the hub from it', async () => {
+    proxy = await startProxy(403);
+    vi.stubEnv('HTTP_PROXY', proxy.url);
+    vi.stubEnv('NO_PROXY', '127.0.0.1');
+    expect(await found()).toMatchObject({
+      proxy: { status: 'ok', message: expect.stringContaining('NO_PROXY excepts') },
+      hub: { status: 'ok' },
+    });
+  });
+});
+
+describe.skipIf(findCommand('openssl') === null)('what a hive finds of the certificates', () => {
+  it.each(['directly', 'over a proxy'])('a chain that it does not trust, %s', async (way) => {
+    const { certificateFile, keyFile } = await makeCertificate(folder.path);
+    const server = createServer({ cert: readFileSync(certificateFile), key: readFileSync(keyFile) }, (_, response) =>
+      response.end(),
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const proxy = await startProxy(200);
+    try {
+      if (way !== 'directly') vi.stubEnv('HTTPS_PROXY', proxy.url);
+      const checks = await found({ endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}` });
+      expect(checks).toMatchObject({
+        tls: {
+          status: 'failed',
+          message: expect.stringMatching(
+            /signed by 127\.0\.0\.1, which this machine does not trust \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/,
+          ),
+          hint: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+        },
+        hub: { status: 'failed', hint: 'see tls' },
+      });
+      expect(proxy.asked.length > 0).toBe(way !== 'directly');
+    } finally {
+      server.close();
+      server.closeAllConnections();
+      await proxy.close();
+    }
+  });
+
+  it('that the other end does not speak TLS', async () => {
+    const checks = await found({ endpoint: hub.url.replace('http:', 'https:') });
+    expect(checks['tls']).toMatchObject({ status: 'failed', message: expect.stringContaining('no secure connection') });
+  });
+});
+
+// Only root can mount a disk of its own.
+describe.skipIf(process.getuid?.() !== 0)('what a hive finds of its disk', () => {
+  let mount: string;
+  beforeEach(async () => {
+    mount = join(folder.path, 'small');
+    await mkdir(mount);
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', mount]);
+  });
+  afterEach(() => run('umount', ['--lazy', mount]));
+
+  it('that it is full', async () => {
+    const doctor = await open({ modelsDir: mount });
+    await writeFile(join(mount, 'much'), Buffer.alloc(9 * 1024 * 1024)).catch(() => {});
+    expect(await doctor.found()).toMatchObject({
+      disk_space: {
+        status: 'failed',
+        message: expect.stringContaining('0 B are free'),
+        hint: expect.stringContaining('model prune'),
+      },
+      store: { status: 'failed', message: expect.stringContaining('is full') },
+      disk_speed: { status: 'skipped' },
+      hub: { status: 'ok' },
+    });
+    expect((await readdir(mount)).sort()).toEqual(['.locks', 'much']);
+  });
+
+  it('that the store cannot be written', async () => {
+    const doctor = await open({ modelsDir: mount });
+    await run('mount', ['-o', 'remount,ro', mount]);
+    expect(await doctor.found()).toMatchObject({
+      store: { status: 'failed', message: expect.stringContaining('EROFS'), hint: expect.stringContaining('mount') },
+      disk_speed: { status: 'skipped', message: expect.stringContaining('see store') },
+    });
+  });
+});

@@ -1,0 +1,227 @@
+import { answerLater, answerOf, costlyRuns, hostileText } from '@rbee/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { fileNameOf } from '../../src/sources/content-disposition.ts';
+import { headerOf } from '../../src/sources/hub-error.ts';
+import { readCommit, readTree } from '../../src/sources/hub-tree.ts';
+import { assertBlobName, placeName, safeFileName } from '../../src/sources/names.ts';
+import { selectFiles } from '../../src/sources/select-files.ts';
+import { globMatcher } from '../../src/sources/selection/glob.ts';
+import { wantedRef } from '../../src/sources/wanted-ref.ts';
+import { createLayout } from '../../src/store/layout.ts';
+
+const COMMIT = '0123456789abcdef0123456789abcdef01234567';
+const PATHS = [
+  'a.gguf',
+  '/',
+  '..',
+  'weights',
+  '-00001-of-00002',
+  '.safetensors',
+  'Q4_K_M',
+  '.',
+  '\\',
+  '\0',
+  ' ',
+  'é',
+  '\u202e',
+  'CON',
+  '.incomplete',
+  '.index.json',
+] as const;
+
+describe('names that a stranger gives', () => {
+  it('become a file name that stays in its folder, and is no other name of the store, or nothing', () => {
+    const said = hostileText([...PATHS, '%2e%2e%2f', '~', '$(x)', '`', '\r\n', ':', '*', '|', '﹒', '․', 'ﬁ']);
+    fc.assert(
+      fc.property(said, (text) => {
+        const read = answerOf(() => safeFileName(text));
+        if ('code' in read) return void expect(read.code).toBe('DOWNLOAD_FAILED');
+        if (read.value === null) return;
+        expect(read.value).not.toMatch(/[/\\\0-\x1f\x7f]|^\.|\.(?:incomplete|lock)$/i);
+        expect(Buffer.byteLength(read.value)).toBeLessThanOrEqual(255);
+        expect(placeName(text, text)).toMatch(/^[A-Za-z0-9][A-Za-z0-9.-]*--[0-9a-f]{12}$/);
+      }),
+    );
+  });
+
+  it('in a Content-Disposition are read, or are nothing', () => {
+    const words = [
+      'attachment',
+      ';',
+      'filename',
+      'filename*',
+      '=',
+      '"',
+      "UTF-8''",
+      "iso-8859-1'en'",
+      '%C3%A9',
+      '%',
+      '\\',
+      ' ',
+      'a.gguf',
+      ',',
+      '\xff',
+      '%00',
+      '../',
+    ] as const;
+    fc.assert(
+      fc.property(hostileText(words), (header) => {
+        const name = fileNameOf(header);
+        if (name !== null) answerOf(() => safeFileName(name));
+      }),
+    );
+  });
+
+  it('of a blob, a place and a path lead nowhere but below the store', () => {
+    const layout = createLayout('/store/models');
+    const text = hostileText([...PATHS, 'hf:', 'https:', 'org', '--', '~']);
+    fc.assert(
+      fc.property(text, text, text, (place, name, path) => {
+        for (const make of [
+          () => layout.blob(place, assertBlobName(name)),
+          () => layout.ref(place, path),
+          () => layout.snapshotFile(place, COMMIT, path),
+          () => layout.partial(place, name),
+        ]) {
+          const read = answerOf(make);
+          if ('code' in read) expect(read.code).toBe('DOWNLOAD_FAILED');
+          else expect(read.value).toMatch(/^\/store\/(?:models|rbee)\/[^\0]+$/);
+        }
+        answerOf(() => layout.placeOfFolder('hf', name));
+      }),
+    );
+  });
+});
+
+describe('globs', () => {
+  const words = ['*', '?', '[', ']', '!', '-', 'a', 'b', '/', '.gguf', '**', '{', '}', '\\', 'é', '😀'] as const;
+
+  it('of any text say yes or no, soon, whatever the path', () => {
+    fc.assert(
+      fc.property(hostileText(words), hostileText(['a', 'b', '/', '.gguf', 'é', '😀', '-']), (glob, path) => {
+        expect(typeof globMatcher(glob)(path)).toBe('boolean');
+        expect(globMatcher('*')(path)).toBe(true);
+      }),
+    );
+  });
+
+  it('of a ref choose files of the tree only, each once', () => {
+    const path = hostileText(PATHS).filter((text) => text !== '');
+    const tree = fc.array(fc.record({ path, size: fc.nat() }), { maxLength: 12 });
+    const globs = fc.array(hostileText(words), { maxLength: 3 });
+    const wish = fc.record({
+      files: fc.array(path, { maxLength: 2 }),
+      include: globs,
+      exclude: globs,
+      quant: fc.constantFrom(null, 'Q4_K_M'),
+    });
+    fc.assert(
+      fc.property(tree, wish, (files, wanted) => {
+        const read = answerOf(() => selectFiles(files, wanted));
+        if ('code' in read) return void expect(read.code).toBe('MODEL_NOT_FOUND');
+        expect(read.value.length).toBeGreaterThan(0);
+        if (wanted.files.length === 0) expect(new Set(read.value).size).toBe(read.value.length);
+        for (const chosen of read.value) expect(files.map((file) => file.path)).toContain(chosen);
+      }),
+      costlyRuns(2),
+    );
+  });
+
+  it('in the fields of a request become a ref that can be read again, or are refused', () => {
+    const list = fc.option(fc.array(hostileText(words), { maxLength: 2 }), { nil: undefined });
+    const model = hostileText([
+      'hf:org/repo',
+      '@main',
+      '::include=*',
+      'https://h/p',
+      '?sig=1',
+      '::sha256=',
+      '0'.repeat(64),
+      'ollama:tiny',
+    ]);
+    const sha256 = fc.constantFrom(undefined, '0'.repeat(64), 'A'.repeat(64));
+    fc.assert(
+      fc.property(model, list, list, sha256, (text, include, exclude, digest) => {
+        const read = answerOf(() => wantedRef({ model: text, include, exclude, sha256: digest }));
+        if ('code' in read) expect(['MODEL_REF_INVALID', 'REQUEST_INVALID']).toContain(read.code);
+      }),
+    );
+  });
+});
+
+describe('answers of a hub', () => {
+  const endpoint = 'https://hub.example';
+  const link = hostileText([
+    '<',
+    '>',
+    '; rel="next"',
+    '; rel=next',
+    ',',
+    endpoint,
+    '/api/next',
+    '//evil.example',
+    'http:',
+    '?cursor=1',
+    ' ',
+    '%',
+    '"',
+  ]);
+  const entry = fc.record(
+    {
+      type: fc.constantFrom('file', 'directory', 'x'),
+      path: hostileText(PATHS),
+      oid: fc.constantFrom(COMMIT, 'x', 7),
+      size: fc.oneof(fc.nat(), fc.constantFrom(-1, 1.5, 1e300, '7', null)),
+      lfs: fc.option(
+        fc.record({ oid: fc.constantFrom('0'.repeat(64), 'y'), size: fc.oneof(fc.nat(), fc.constant(-1)) }),
+        { nil: undefined },
+      ),
+    },
+    { requiredKeys: ['type', 'path'] },
+  );
+  const body = fc.oneof(
+    { arbitrary: fc.array(entry, { maxLength: 4 }), weight: 4 },
+    fc.jsonValue(),
+    fc.constant(undefined),
+  );
+
+  it('are files of the repo with names that stay in the store, or one error; they have an end', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(body, fc.option(link, { nil: undefined })), { minLength: 1, maxLength: 4 }),
+        async (pages) => {
+          let asked = 0;
+          const ask = async (url: URL) => {
+            expect(url.origin).toBe(endpoint);
+            const [page, next] = pages[asked % pages.length] ?? [[], undefined];
+            asked += 1;
+            return { headers: next === undefined ? {} : { link: next }, body: page };
+          };
+          const read = await answerLater(() => readTree(ask, endpoint, 'org/repo', COMMIT));
+          expect(asked).toBeLessThanOrEqual(1_000);
+          if ('code' in read) return void expect(['SOURCE_UNAVAILABLE', 'DOWNLOAD_FAILED']).toContain(read.code);
+          for (const { path, size } of read.value) {
+            expect(path.split('/')).not.toContain('..');
+            expect(Number.isSafeInteger(size) && size >= 0).toBe(true);
+          }
+        },
+      ),
+      costlyRuns(2),
+    );
+  });
+
+  it('name a commit, or are refused', async () => {
+    const named = fc.oneof(fc.record({ sha: fc.oneof(fc.constant(COMMIT), fc.anything()) }), fc.jsonValue());
+    await fc.assert(
+      fc.asyncProperty(named, hostileText(PATHS), async (answer, revision) => {
+        const read = await answerLater(() =>
+          readCommit(async () => ({ headers: {}, body: answer }), endpoint, 'o/r', revision.toWellFormed()),
+        );
+        if ('code' in read) expect(read.code).toBe('SOURCE_UNAVAILABLE');
+        else expect(read.value).toMatch(/^[0-9a-f]{40}$/);
+        expect(headerOf({ a: ['x', 'y'] }, 'a')).toBeNull();
+      }),
+    );
+  });
+});

@@ -1,0 +1,72 @@
+import type { CheckStatus, DoctorCheck } from '@rbee/contract';
+import type { FleetReport } from '../answers.ts';
+import { countOf } from './list-text.ts';
+import type { Colour, Paint } from './style.ts';
+import { pad, printable, textWidth, wrap } from './text.ts';
+
+const MARKS: Readonly<Record<CheckStatus, readonly [mark: string, colour: Colour]>> = {
+  ok: ['✓', 'green'],
+  warning: ['!', 'yellow'],
+  failed: ['✗', 'red'],
+  skipped: ['-', 'dim'],
+};
+const INDENT = '  ';
+/** A terminal narrower than this breaks the lines itself. */
+const MIN_TEXT = 20;
+
+export interface DoctorTextOptions {
+  /** Columns of the terminal; null where there is none. */
+  readonly width: number | null;
+  readonly paint: Paint;
+}
+
+/** A line for each check, below whoever made it: a mark, its name, what was found; below that what to do. */
+export function doctorText({ keeper, hives }: FleetReport, options: DoctorTextOptions): string {
+  const groups = [
+    { title: 'keeper', checks: keeper.checks },
+    ...hives.map(({ hive_id, checks, error }) => ({
+      title: `hive ${printable(hive_id)}`,
+      checks: checks ?? [asCheck(error)],
+    })),
+  ];
+  const all = groups.flatMap(({ checks }) => checks);
+  const nameWidth = Math.max(...all.map(({ check }) => textWidth(printable(check))));
+  const texts = groups.map(({ title, checks }) => {
+    return [title, ...checks.flatMap((check) => linesOf(check, nameWidth, options))].join('\n');
+  });
+  return `${[...texts, summaryOf(all)].join('\n\n')}\n`;
+}
+
+function asCheck(error: FleetReport['hives'][number]['error']): DoctorCheck {
+  const { message = 'the hive says nothing', hint } = error ?? {};
+  return { check: 'hive', status: 'failed', message, ...(hint === undefined ? {} : { hint }), duration_secs: 0 };
+}
+
+function linesOf(
+  { check, status, message, hint }: DoctorCheck,
+  nameWidth: number,
+  options: DoctorTextOptions,
+): string[] {
+  const { width, paint } = options;
+  const [mark, colour] = MARKS[status];
+  const head = `${INDENT}${paint(colour, mark)} ${pad(printable(check), nameWidth)}${INDENT}`;
+  const margin = ' '.repeat(textWidth(head));
+  const room = width === null ? null : Math.max(MIN_TEXT, width - margin.length - 1);
+  const broken = (text: string, less: number) => (room === null ? [text] : wrap(text, room - less));
+  const [first = '', ...rest] = broken(printable(message), 0);
+  const advice = hint === undefined ? [] : broken(printable(hint), 2);
+  return [
+    head + first,
+    ...rest.map((line) => margin + line),
+    ...advice.map((line, index) => `${margin}${index === 0 ? '→ ' : '  '}${line}`),
+  ];
+}
+
+function summaryOf(checks: readonly DoctorCheck[]): string {
+  const count = (wanted: CheckStatus) => checks.filter(({ status }) => status === wanted).length;
+  const [failed, warnings] = [count('failed'), count('warning')];
+  if (failed + warnings === 0) return 'nothing is wrong';
+  return [failed > 0 ? `${failed} failed` : '', warnings > 0 ? countOf(warnings, 'warning') : '']
+    .filter((part) => part !== '')
+    .join(', ');
+}

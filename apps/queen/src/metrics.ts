@@ -1,0 +1,94 @@
+import {
+  createMetrics,
+  type MeasuredJobs,
+  type MeasuredStreams,
+  type Metrics,
+  measureJobs,
+  measureStreams,
+  samplesBy,
+} from '@rbee/daemon';
+import type { Roster } from './hives/roster.ts';
+import type { Undelivered } from './jobs/undelivered.ts';
+import type { FleetLimits } from './limits/fleet-limits.ts';
+import { CHOICE_REASONS } from './placement/choose-hive.ts';
+import type { FleetStream } from './relay/fleet-stream.ts';
+import type { Relay } from './relay/relay.ts';
+import { VERSION } from './version.ts';
+
+export interface QueenMetricsDeps {
+  readonly roster: Pick<Roster, 'list'>;
+  readonly relay: Pick<Relay, 'upstreams' | 'eventsIn'>;
+  readonly undelivered: Pick<Undelivered, 'size'>;
+  /** How often hives were chosen, by the reason. */
+  readonly placements: ReadonlyMap<string, number>;
+  readonly limits: Pick<FleetLimits, 'budget'>;
+  readonly registry: MeasuredJobs;
+  readonly hub: MeasuredStreams;
+  /** Streams of many subjects, whose readers the hub knows and whose skips it does not. */
+  readonly fleetStreams: readonly Pick<FleetStream, 'counts'>[];
+}
+
+/** What a queen measures of herself. */
+export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
+  const metrics = createMetrics({ version: VERSION });
+  measureFleet(metrics, deps);
+  measureRelay(metrics, deps);
+  measureJobs(metrics, deps.registry);
+  measureStreams(metrics, {
+    get readers() {
+      return deps.hub.readers;
+    },
+    get counts() {
+      return sumOf(deps);
+    },
+  });
+  return metrics;
+}
+
+function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMetricsDeps): void {
+  metrics.gauge({
+    name: 'rbee_hives',
+    help: 'Hives that the queen knows, by whether their heartbeats come',
+    labels: ['state'],
+    read: () => {
+      const hives = roster.list();
+      const online = hives.filter((hive) => hive.online).length;
+      return samplesBy('state', [], { online, offline: hives.length - online });
+    },
+  });
+  metrics.counter({
+    name: 'rbee_placements_total',
+    help: 'Operations for which hives were chosen, by the reason of the choice',
+    labels: ['reason'],
+    read: () => samplesBy('reason', CHOICE_REASONS, placements),
+  });
+  metrics.gauge({
+    name: 'rbee_bandwidth_budget_bytes_per_second',
+    help: 'Limit of all hives together; +Inf is none',
+    read: () => limits.budget ?? Number.POSITIVE_INFINITY,
+  });
+}
+
+function measureRelay(metrics: Metrics, { relay, undelivered }: QueenMetricsDeps): void {
+  metrics.gauge({
+    name: 'rbee_relay_upstreams',
+    help: 'Downloads that are followed at their hives',
+    read: () => relay.upstreams,
+  });
+  metrics.counter({
+    name: 'rbee_relay_events_total',
+    help: 'Events of downloads that came from hives; rbee_stream_writes_total is what went on to readers',
+    read: () => relay.eventsIn,
+  });
+  metrics.gauge({
+    name: 'rbee_undelivered_cancels',
+    help: 'Cancels that wait for their hive to come back',
+    read: () => undelivered.size,
+  });
+}
+
+function sumOf({ hub, fleetStreams }: QueenMetricsDeps) {
+  const sum = (key: 'skips' | 'skippedEvents') =>
+    fleetStreams.reduce((total, { counts }) => total + counts[key], hub.counts[key]);
+  return { ...hub.counts, skips: sum('skips'), skippedEvents: sum('skippedEvents') };
+}

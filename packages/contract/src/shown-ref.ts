@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { type ModelRef, printModelRef } from './model-ref.ts';
+
+/** As many characters as the shortest token has that a daemon takes. */
+const MIN_SECRET_CHARACTERS = 16;
+const DIGITS = 12;
+
+/** Names of parameters that say that the value is for its owner alone, on whatever cloud. */
+const SECRET_NAME = /sig|token|key|secret|pass|pwd|auth|cred|polic|session|jwt|hmac|^sas$|^code$|^ticket$/i;
+/** Names whose values are long in all innocence. */
+const HARMLESS_NAME = /^(?:download|file|file_?name|path|name|model|rev|revision|version|format|raw)$/i;
+const HIDDEN = new RegExp(`^hidden-[0-9a-f]{${DIGITS}}$`);
+
+/**
+ * A ref as logs, streams, lists and disks may hold it. Values in the query of a URL that sign it or open it are replaced by
+ * `hidden-` and 12 digits of their digest, which keep two URLs apart that differ in nothing else; any other ref stays as it
+ * is. The answer can be read by `parseModelRef`, but nothing can be fetched with it: see `lacksSecret`.
+ */
+export function withoutSecret<R extends ModelRef>(ref: R): R {
+  if (ref.scheme !== 'https' && ref.scheme !== 'http') return ref;
+  const start = ref.url.indexOf('?');
+  if (start < 0) return ref;
+  const query = ref.url
+    .slice(start + 1)
+    .split('&')
+    .map(hideValue)
+    .join('&');
+  return { ...ref, url: `${ref.url.slice(0, start)}?${query}` };
+}
+
+/** The canonical text of a ref without what is secret in it. */
+export function showModelRef(ref: ModelRef): string {
+  return printModelRef(withoutSecret(ref));
+}
+
+/** Whether a ref has been shown before it was read: a part without which its URL opens nothing is not in it. */
+export function lacksSecret(ref: ModelRef): boolean {
+  if (ref.scheme !== 'https' && ref.scheme !== 'http') return false;
+  return [...new URL(ref.url).searchParams].some(([name, value]) => HIDDEN.test(value) || HIDDEN.test(name));
+}
+
+function hideValue(parameter: string): string {
+  const equals = parameter.indexOf('=');
+  const name = parameter.slice(0, Math.max(0, equals));
+  // Without "=" the whole parameter may be the secret.
+  const value = parameter.slice(equals + 1);
+  return isSecret(decoded(name), value) ? `${equals < 0 ? '' : `${name}=`}${hidden(value)}` : parameter;
+}
+
+function isSecret(name: string, value: string): boolean {
+  if (value === '' || HIDDEN.test(value)) return false;
+  if (SECRET_NAME.test(name)) return true;
+  return value.length >= MIN_SECRET_CHARACTERS && !HARMLESS_NAME.test(name);
+}
+
+function hidden(value: string): string {
+  return `hidden-${createHash('sha256').update(value).digest('hex').slice(0, DIGITS)}`;
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // What is no encoding of anything is the name as it stands.
+    return name;
+  }
+}

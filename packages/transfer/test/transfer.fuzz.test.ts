@@ -1,0 +1,181 @@
+import { answerOf, hostileText } from '@rbee/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { errorOfStatus, parseRetryAfter } from '../src/http-fault.ts';
+import { parseJournal, printJournal, publicUrlOf } from '../src/journal.ts';
+import { nextHop } from '../src/redirect.ts';
+import { checkHead, strongValidator } from '../src/response-head.ts';
+
+const RANGE = [
+  'bytes ',
+  '0',
+  '5',
+  '-',
+  '/',
+  '*',
+  '10',
+  '9'.repeat(15),
+  '9'.repeat(20),
+  ' ',
+  ',',
+  '"v1"',
+  'W/',
+  'bytes 5-9/10',
+] as const;
+const value = fc.option(hostileText(RANGE), { nil: undefined });
+
+describe('the head of an answer', () => {
+  it('is taken only for bytes that were asked for, else refused with a code', () => {
+    const headers = fc.record({
+      'content-range': fc.oneof(
+        value,
+        fc.tuple(fc.nat(12), fc.nat(12), fc.nat(12)).map(([a, b, c]) => `bytes ${a}-${b}/${c}`),
+      ),
+      'content-length': fc.oneof(value, fc.nat(12).map(String)),
+      'content-encoding': fc.constantFrom(undefined, 'identity', 'gzip'),
+      'content-type': fc.constantFrom(undefined, 'text/html', 'application/octet-stream'),
+      'transfer-encoding': fc.constantFrom(undefined, 'chunked'),
+      etag: fc.oneof(value, fc.constant('"v1"')),
+      'retry-after': value,
+    });
+    const asked = fc.record({
+      start: fc.nat(10),
+      length: fc.option(fc.integer({ min: 1, max: 10 }), { nil: null }),
+      size: fc.option(fc.integer({ min: 1, max: 12 }), { nil: null }),
+      validator: fc.constantFrom(null, '"v1"'),
+      isVerified: fc.boolean(),
+    });
+    const status = fc.oneof(fc.constantFrom(200, 206, 416), fc.integer({ min: 100, max: 599 }));
+    fc.assert(
+      fc.property(asked, status, headers, ({ length, ...rest }, code, given) => {
+        const end = length === null ? null : rest.start + length;
+        const request = { url: 'https://h/f', headers: {}, name: 'f', end, ...rest };
+        const read = answerOf(() => checkHead(request, code, given));
+        if ('code' in read) return;
+        const head = read.value;
+        expect([0, request.start]).toContain(head.start);
+        if (head.end !== null) expect(head.end).toBeGreaterThanOrEqual(head.start);
+        if (head.end !== null && head.total !== null) expect(head.end).toBeLessThanOrEqual(head.total);
+        if (code === 206) expect(head.end).toBeLessThanOrEqual(end ?? Number.POSITIVE_INFINITY);
+        expect(strongValidator(head.validator)).toBe(head.validator);
+      }),
+    );
+  });
+
+  it('of a refusal is one error with a wait that can be waited', () => {
+    const words = hostileText([
+      '1',
+      '120',
+      '-',
+      '.',
+      'Wed, ',
+      '21 Oct 2015 ',
+      '07:28:00',
+      ' GMT',
+      '9'.repeat(12),
+      'e9',
+      ' ',
+      '+',
+    ]);
+    fc.assert(
+      fc.property(words, fc.integer({ min: 300, max: 599 }), (text, status) => {
+        const waitMs = parseRetryAfter(text, 1_000);
+        if (waitMs !== null) expect(Number.isFinite(waitMs) && waitMs >= 0).toBe(true);
+        const { retryAfterMs } = errorOfStatus(status, { 'retry-after': text });
+        expect(retryAfterMs === undefined || Number.isFinite(retryAfterMs)).toBe(true);
+      }),
+    );
+  });
+
+  it('of a redirect leads to https, or from http to http, or is refused without a word of where', () => {
+    const location = hostileText([
+      'http://',
+      'https://',
+      'file:///',
+      '//',
+      'host',
+      '/',
+      '..',
+      '?token=hush',
+      '#',
+      ':80',
+      'user:hush@',
+      '[::1]',
+      '\\',
+      ' ',
+      '%00',
+      'javascript:',
+      'data:,',
+    ]);
+    fc.assert(
+      fc.property(location, fc.constantFrom('http://from.example/a', 'https://from.example/a'), (text, from) => {
+        try {
+          const to = nextHop(new URL(from), { location: text });
+          expect(to.protocol === 'https:' || (to.protocol === 'http:' && from.startsWith('http:'))).toBe(true);
+        } catch (error) {
+          const { code, message } = error as { code?: string; message: string };
+          expect(['SOURCE_NOT_ALLOWED', 'DOWNLOAD_FAILED']).toContain(code);
+          expect(message).not.toContain('hush');
+        }
+      }),
+    );
+  });
+});
+
+describe('a journal', () => {
+  const journal = printJournal({
+    boot: null,
+    url: 'https://h/f',
+    validator: '"v"',
+    size: 100,
+    sha256: null,
+    gitSha1: null,
+    ranges: [
+      [0, 10],
+      [20, 30],
+    ],
+  });
+
+  it('of any text is damaged, or one that is printed the same', () => {
+    const words = hostileText([
+      '{',
+      '}',
+      '"version":',
+      '2',
+      '"ranges":[[0,10]]',
+      ',',
+      '"check":"0000000000000000"',
+      '"url":"https://h/f"',
+      'null',
+      '[',
+      ']',
+      '1e999',
+      journal,
+    ]);
+    const changed = fc
+      .tuple(fc.nat(journal.length), fc.nat(journal.length), fc.string({ maxLength: 4 }))
+      .map(([from, length, text]) => journal.slice(0, from) + text + journal.slice(from + length));
+    fc.assert(
+      fc.property(fc.oneof(words, changed, fc.json()), (text) => {
+        const read = parseJournal(text);
+        if (read === null) return;
+        expect(parseJournal(printJournal(read))).toEqual(read);
+        let last = -1;
+        for (const [start, end] of read.ranges) {
+          expect(start).toBeGreaterThan(last);
+          expect(end).toBeGreaterThan(start);
+          last = end;
+        }
+      }),
+    );
+  });
+
+  it('holds no user, query or fragment of its URL', () => {
+    fc.assert(
+      fc.property(fc.webUrl({ withQueryParameters: true, withFragments: true }), (url) => {
+        const { search, hash, username } = new URL(publicUrlOf(url));
+        expect([search, hash, username]).toEqual(['', '', '']);
+      }),
+    );
+  });
+});

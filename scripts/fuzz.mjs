@@ -1,0 +1,20 @@
+// Runs the properties of every parser that reads from outside (`*.fuzz.test.ts`) with many cases: 100,000 of each, or
+// RBEE_FUZZ_RUNS. The seed is a new one each time and is printed; RBEE_FUZZ_SEED repeats a run. Words choose files.
+import { spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+
+const SEEDS = 2 ** 31 - 1;
+const runs = process.env.RBEE_FUZZ_RUNS ?? '100000';
+const seed = process.env.RBEE_FUZZ_SEED ?? String(randomInt(SEEDS));
+const root = fileURLToPath(new URL('..', import.meta.url));
+const words = process.argv.slice(2);
+const files = words.length === 0 ? ['.fuzz.test.ts'] : words.map((word) => `${word}.fuzz.test.ts`);
+
+console.log(`${runs} cases of each property; RBEE_FUZZ_SEED=${seed} npm run fuzz repeats them`);
+const { status } = spawnSync('vitest', ['run', '--config', 'vitest.workspace.ts', '--project', 'unit', ...files], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, RBEE_FUZZ_RUNS: runs, RBEE_FUZZ_SEED: seed },
+});
+process.exitCode = status ?? 1;
