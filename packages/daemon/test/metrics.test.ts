@@ -16,7 +16,14 @@ async function serve(apiToken: string | null = null) {
   const sink = new Writable({ write: (chunk, _, done) => done(void lines.push(JSON.parse(String(chunk)))) });
   const logger = createLogger({ name: 'test', level: 'debug' }, sink);
   const hub = createStreamHub();
-  const app = await createServer({ logger, hub, access: { apiToken }, title: 'test', version: '1.2.3' });
+  const app = await createServer({
+    logger,
+    hub,
+    access: { apiToken },
+    title: 'test',
+    version: '1.2.3',
+    routes: hiveRoutes,
+  });
   const metrics = createMetrics({ version: '1.2.3' });
   metrics.serve(app, hiveRoutes.metrics);
   addRoute(app, hiveRoutes.health, () => ({ status: 'ok' as const }));
