@@ -25,7 +25,7 @@ import { FleetLimits } from './limits/fleet-limits.ts';
 import { createQueenMetrics } from './metrics.ts';
 import { Discovery } from './relay/discovery.ts';
 import { FleetStream } from './relay/fleet-stream.ts';
-import { askHoldings } from './relay/holdings.ts';
+import { createHoldings } from './relay/holdings.ts';
 import { Relay } from './relay/relay.ts';
 import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
@@ -125,7 +125,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   const placement = {
     fleet: roster,
     client,
-    holdings: (hive: Hive) => askHoldings(client, hive),
+    holdings: createHoldings(client),
     activeAt: (hiveId: string) => relay.activeAt(hiveId),
   };
   const routed = new RoutedJobs({

@@ -42,7 +42,7 @@ export class Discovery {
 
 /** The downloads of a hive that have not ended. */
 export async function activeDownloads(
-  client: HiveClient,
+  client: Pick<HiveClient, 'listDownloads'>,
   hive: Hive,
   timeoutMs?: number,
 ): Promise<readonly Download[]> {
