@@ -21,7 +21,7 @@ const itWithPromtool = promtool === null && process.env['CI'] !== 'true' ? it.sk
 
 let fleet: Fleet;
 beforeAll(async () => {
-  const env = { RBEE_LOG_LEVEL: 'debug' };
+  const env = { RBEE_LOG_LEVEL: 'debug', RBEE_HIVE_JOB_RATE: '10000', RBEE_QUEEN_JOB_RATE: '10000' };
   fleet = await startFleet({ hiveEnv: env, queenEnv: env });
   fleet.hub.addRepo({ id: 'org/model', files: { 'model.gguf': bytes } });
   const keeper = await fleet.keeper(['model', 'download', MODEL]);
