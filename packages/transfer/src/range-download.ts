@@ -3,8 +3,10 @@ import { Connection } from './connection.ts';
 import { fetchPart } from './fetch-part.ts';
 import type { Location, TransferNotice, TransferOptions } from './file-request.ts';
 import { Growth } from './growth.ts';
+import type { Limiter } from './limiter.ts';
 import type { PartialFile } from './partial-file.ts';
 import { type Part, RangePlan } from './plan-ranges.ts';
+import type { RangeOptions } from './range-sink.ts';
 import { type RangeHead, strongValidator } from './response-head.ts';
 import { dropSlowest, fastest, longestRest } from './slow-connections.ts';
 
@@ -47,6 +49,9 @@ export class RangeDownload {
   readonly #ended = Promise.withResolvers<void>();
   readonly #now = () => performance.now();
   #plan: RangePlan;
+  readonly #limiter: RangeOptions['limiter'];
+  /** Reads that wait until the limit lets more bytes come. */
+  #limited = 0;
   /** Connections that still write or ask, also those that are no longer counted. */
   #open = 0;
   #received = 0;
@@ -64,6 +69,7 @@ export class RangeDownload {
     this.#partial = partial;
     this.#plan = new RangePlan(partial.spans, partial.size);
     this.#growth = new Growth(host.limits.maxConnections);
+    this.#limiter = options.limiter && this.#watched(options.limiter);
   }
 
   /** Resolves when nothing is missing; rejects with the error of the last connection that was left, or with what ends all. */
@@ -208,10 +214,28 @@ export class RangeDownload {
   }
 
   #rangeOptions(signal: AbortSignal) {
-    const { dispatcher, headersTimeoutMs, stallTimeoutMs, limiter } = this.#options;
+    const { dispatcher, headersTimeoutMs, stallTimeoutMs } = this.#options;
     const onStall = () => this.#host.tell({ code: 'STALL', message: `${this.#host.name}: no byte came for too long` });
-    const limit = limiter === undefined ? {} : { limiter };
+    const limit = this.#limiter === undefined ? {} : { limiter: this.#limiter };
     return { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit };
+  }
+
+  #watched(limiter: Limiter): RangeOptions['limiter'] {
+    const passed = () => {
+      this.#limited -= 1;
+    };
+    return {
+      get isLimited() {
+        return limiter.isLimited;
+      },
+      pass: (bytes, signal) => {
+        const passing = limiter.pass(bytes, signal);
+        if (passing === undefined) return undefined;
+        this.#limited += 1;
+        passing.then(passed, passed);
+        return passing;
+      },
+    };
   }
 
   async #begin(location: Location, part: Part, head: RangeHead): Promise<Part> {
@@ -281,7 +305,8 @@ export class RangeDownload {
     }
     if (!this.#mayGrow) return;
     if (this.#plan.unclaimedBytes >= minGrowthBytes) {
-      const isSettled = [...this.#connections].every(({ bytes }) => bytes > 0);
+      // Where a limit holds it back, more connections bring nothing but what each gets before it waits.
+      const isSettled = this.#limited === 0 && [...this.#connections].every(({ bytes }) => bytes > 0);
       const { size } = this.#connections;
       const { active: busyMs } = performance.eventLoopUtilization();
       this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, busyMs, connections: size, isSettled });

@@ -15,7 +15,7 @@ export interface RangeOptions {
   /** Between two bytes of the body. Time in which the sink holds the flow does not count. */
   readonly stallTimeoutMs: number;
   /** Body bytes pass it as they come. Time in which it holds the flow does not count either. */
-  readonly limiter?: Limiter;
+  readonly limiter?: Pick<Limiter, 'isLimited' | 'pass'>;
   /** Told when no byte came for that long; the request then ends with DOWNLOAD_TIMEOUT. */
   readonly onStall?: () => void;
 }

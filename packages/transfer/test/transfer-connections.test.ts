@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createConnectionBudget, transferFile } from '../src/index.ts';
+import { createConnectionBudget, createLimiter, transferFile } from '../src/index.ts';
 import { type Answer, refuse, reset, type ServeOptions, serve } from './fault-server.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
@@ -57,6 +57,14 @@ test.each([1, 4])('a small file stays on one connection of %i', async (most) => 
   } finally {
     await small.close();
   }
+});
+
+test('a limit that holds the bytes back is no reason for more connections', async () => {
+  fixture.server.fallback(good({ bytesPerSecond: 400 * MiB }));
+  const limiter = createLimiter(30 * MiB);
+  await transferFile(fixture.request(), fixture.options({ maxConnections: 4, limiter }));
+  await expectRightFile();
+  expect(mostConnections()).toBe(1);
 });
 
 test('without a digest and a validator only one connection is used', async () => {
