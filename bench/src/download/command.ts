@@ -72,7 +72,7 @@ async function runScenarios(options: DownloadOptions, folder: string, io: BenchI
 async function runScenario(
   scenario: Scenario,
   file: OriginFile,
-  { peers, rounds, connections }: DownloadOptions,
+  { peers, rounds, connections, fullMemory }: DownloadOptions,
   folder: string,
   { signal, tell, path }: BenchIo,
 ): Promise<ScenarioResult> {
@@ -89,7 +89,7 @@ async function runScenario(
   );
   try {
     const samples = await runRounds({
-      ...{ clients, rounds, connections, origin, file, folder, path, signal },
+      ...{ clients, rounds, connections, fullMemory, origin, file, folder, path, signal },
       onRun: (round, client, { mbPerSecond, cpuSecondsPerGib }) => {
         const when = round === 0 ? 'discarded' : `round ${round}/${rounds}`;
         tell(

@@ -21,6 +21,8 @@ export interface DownloadOptions extends PublishOptions {
   readonly sizeBytes: number;
   readonly rounds: number;
   readonly connections: number;
+  /** Whether each run begins with no free memory. */
+  readonly fullMemory: boolean;
   /** Where a folder for the run is made. */
   readonly folder: string;
 }
@@ -31,6 +33,8 @@ export const downloadUsage = `usage: npm run bench -- download [options]
   --size SIZE         of the file, such as 256MiB (2GiB)
   --rounds N          measured ones (5); one more is run before them and discarded
   --connections N     that the transfer engine may open (16)
+  --full-memory       fills the memory with what may be dropped before each run: for virtual machines whose host
+                      takes free memory back within moments
   --folder FOLDER     where to download to: choose the disk that is to be measured (the system's temporary folder)
   --json FILE         writes every run's figures
   --save              writes bench/results/download.md
@@ -53,6 +57,7 @@ function read(args: readonly string[]): DownloadOptions {
     size: { type: 'string', default: '2GiB' },
     rounds: { type: 'string', default: '5' },
     connections: { type: 'string', default: '16' },
+    'full-memory': { type: 'boolean', default: false },
     folder: { type: 'string', default: tmpdir() },
   });
   return {
@@ -61,6 +66,7 @@ function read(args: readonly string[]): DownloadOptions {
     sizeBytes: size(values.size),
     rounds: count(values.rounds, maxRounds, '--rounds'),
     connections: count(values.connections, maxConnections, '--connections'),
+    fullMemory: values['full-memory'],
     folder: resolve(values.folder),
     ...publishOptions(values),
   };

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { digestOf } from '../origin/content.ts';
@@ -13,6 +14,8 @@ export interface RoundsOptions {
   readonly clients: readonly ClientName[];
   readonly rounds: number;
   readonly connections: number;
+  /** Whether each run begins with no free memory: see `settle`. */
+  readonly fullMemory: boolean;
   readonly origin: Origin;
   readonly file: OriginFile;
   /** Of the runs' own. */
@@ -33,6 +36,7 @@ const msPerSecond = 1_000;
  */
 export async function runRounds(options: RoundsOptions): Promise<Samples> {
   const samples: Partial<Record<ClientName, Sample[]>> = {};
+  if (options.fullMemory) await makeBallast(ballastOf(options));
   for (let round = 0; round <= options.rounds; round += 1) {
     for (const client of options.clients) {
       const sample = await runOnce(client, options);
@@ -43,6 +47,7 @@ export async function runRounds(options: RoundsOptions): Promise<Samples> {
     }
   }
   await rm(outputFolder(options), { recursive: true, force: true });
+  await rm(ballastOf(options), { force: true });
   return samples;
 }
 
@@ -52,7 +57,7 @@ async function runOnce(name: ClientName, options: RoundsOptions): Promise<Sample
   const folder = outputFolder(options);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  await settle(file.path, folder);
+  await settle(file.path, folder, options.fullMemory ? ballastOf(options) : null);
   const { sizeBytes, sha256 } = file;
   const job: Job = { url, hubUrl, folder, sizeBytes, sha256, caFile, connections };
   const { steps, output } = clients[name].plan(job);
@@ -74,11 +79,21 @@ async function runOnce(name: ClientName, options: RoundsOptions): Promise<Sample
 
 /**
  * Each run finds a disk that is done with the last one, and warm memory: a virtual machine gets its pages from the host when
- * they are first touched, which costs more than all else. Twice the file's size is more than any client needs.
+ * they are first touched, which costs more than all else. Twice the file's size is more than any client needs. Where the
+ * host takes free pages back within moments, memory is filled with what may be dropped, so that no client meets a free page.
  */
-async function settle(original: string, folder: string): Promise<void> {
-  const script = 'sync; cat "$1" > "$2/1.warm"; cat "$1" > "$2/2.warm"; rm "$2/1.warm" "$2/2.warm"';
-  await promisify(execFile)('/bin/sh', ['-c', script, 'sh', original, folder]);
+async function settle(original: string, folder: string, ballast: string | null): Promise<void> {
+  const warm = 'cat "$1" > "$2/1.warm"; cat "$1" > "$2/2.warm"; rm "$2/1.warm" "$2/2.warm"';
+  const fill = 'cat "$3" > /dev/null; cat "$1" > /dev/null';
+  const script = `sync; ${ballast === null ? warm : fill}`;
+  await promisify(execFile)('/bin/sh', ['-c', script, 'sh', original, folder, ballast ?? '']);
+}
+
+/** Reads as large as the memory, and takes no room on the disk. */
+async function makeBallast(path: string): Promise<void> {
+  await writeFile(path, '');
+  await truncate(path, totalmem());
 }
 
 const outputFolder = ({ folder }: RoundsOptions): string => join(folder, 'output');
+const ballastOf = ({ folder }: RoundsOptions): string => join(folder, 'ballast');

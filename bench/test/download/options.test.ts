@@ -10,6 +10,7 @@ describe('parseDownloadOptions', () => {
       sizeBytes: 2 * 1024 ** 3,
       rounds: 5,
       connections: 16,
+      fullMemory: false,
       jsonFile: null,
       isSaved: false,
       isGate: false,

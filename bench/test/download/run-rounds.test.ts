@@ -41,6 +41,7 @@ function options(change: Partial<RoundsOptions> = {}): RoundsOptions {
   };
   return {
     clients: ['curl-openssl', 'curl'],
+    fullMemory: false,
     rounds: 2,
     connections: 1,
     origin: { url: `${hubUrl}/model.bin`, hubUrl, caFile: null, cpuSeconds, stop: async () => {} },
