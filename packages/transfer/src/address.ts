@@ -8,6 +8,8 @@ const REFUSAL_CODES: readonly ErrorCode[] = ['MODEL_ACCESS_DENIED', 'MODEL_NOT_F
 export class Address {
   readonly #locate: FileRequest['locate'];
   #location: Promise<Location> | null = null;
+  /** What `current` has answered last. */
+  #known: Location | null = null;
   #isRenewed = false;
 
   constructor(locate: FileRequest['locate']) {
@@ -19,9 +21,14 @@ export class Address {
     if (this.#location !== null) return this.#location;
     const asked = this.#locate(signal);
     this.#location = asked;
-    asked.catch(() => {
-      if (this.#location === asked) this.#location = null;
-    });
+    asked.then(
+      (location) => {
+        if (this.#location === asked) this.#known = location;
+      },
+      () => {
+        if (this.#location === asked) this.#location = null;
+      },
+    );
     return asked;
   }
 
@@ -30,9 +37,15 @@ export class Address {
     this.#isRenewed = false;
   }
 
-  /** Whether the error is a refusal for which a new address is worth asking for; if so, `current` will ask. */
-  renewAfter(error: unknown): boolean {
-    if (this.#isRenewed || !(error instanceof RbeeError) || !REFUSAL_CODES.includes(error.code)) return false;
+  /**
+   * Whether the error is a refusal for which a new address is worth asking for; if so, `current` will ask, or has asked
+   * meanwhile for another connection. `used` is what was refused.
+   */
+  renewAfter(error: unknown, used: Location | null): boolean {
+    if (!(error instanceof RbeeError) || !REFUSAL_CODES.includes(error.code)) return false;
+    const isRenewedByOther = used !== null && used !== this.#known;
+    if (isRenewedByOther) return true;
+    if (this.#isRenewed) return false;
     this.#isRenewed = true;
     this.#location = null;
     return true;

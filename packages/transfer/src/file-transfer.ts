@@ -87,11 +87,13 @@ export class FileTransfer {
       const location = await this.#address.current(signal);
       signal.throwIfAborted();
       await this.#distrustOtherSource(location);
+      const download = this.#rangeDownload(attempt);
       try {
-        await this.#fetch(attempt);
+        await download.run();
+        this.#meter.update({ total: this.#partial.size });
         return;
       } catch (error) {
-        if (signal.aborted || !this.#address.renewAfter(error)) throw error;
+        if (signal.aborted || !this.#address.renewAfter(error, download.failedAt)) throw error;
         const message = `the address of ${this.#request.name} is refused: asks for a new one`;
         this.#tell({ code: 'RETRY', message, ...(error instanceof RbeeError ? { reason: error.code } : {}) });
       }
@@ -111,7 +113,7 @@ export class FileTransfer {
     await this.#throwAway();
   }
 
-  async #fetch(attempt: Attempt): Promise<void> {
+  #rangeDownload(attempt: Attempt): RangeDownload {
     const { signal } = this.#options;
     const host: DownloadHost = {
       name: this.#request.name,
@@ -121,13 +123,12 @@ export class FileTransfer {
       isTrusted: (location) => this.#isTrusted(location),
       accept: () => this.#address.accept(),
       begin: (location, asked, head) => this.#begin(location, asked, head),
-      renewAfter: (error) => this.#address.renewAfter(error),
+      renewAfter: (error, used) => this.#address.renewAfter(error, used),
       onWritten: () => this.#advance(attempt),
       onConnections: (connections) => this.#meter.update({ connections }),
       tell: (notice) => this.#tell(notice),
     };
-    await new RangeDownload(host, this.#options, this.#partial).run();
-    this.#meter.update({ total: this.#partial.size });
+    return new RangeDownload(host, this.#options, this.#partial);
   }
 
   async #begin(location: Location, asked: number, head: RangeHead): Promise<void> {

@@ -32,7 +32,7 @@ export interface DownloadHost {
   /** The first one. Throws away what is there where the file came from its front instead. */
   begin(location: Location, asked: number, head: RangeHead): Promise<void>;
   /** A connection was refused; whether a new address is worth a try. */
-  renewAfter(error: unknown): boolean;
+  renewAfter(error: unknown, used: Location | null): boolean;
   onWritten(): void;
   onConnections(connections: number): void;
   tell(notice: TransferNotice): void;
@@ -62,6 +62,7 @@ export class RangeDownload {
   /** Of a part that was fetched to its end. */
   #usualSpeed: number | null = null;
   #failure: { readonly error: unknown } | null = null;
+  #failedAt: Location | null = null;
 
   constructor(host: DownloadHost, options: TransferOptions, partial: PartialFile) {
     this.#host = host;
@@ -70,6 +71,11 @@ export class RangeDownload {
     this.#plan = new RangePlan(partial.spans, partial.size);
     this.#growth = new Growth(host.limits.maxConnections);
     this.#limiter = options.limiter && this.#watched(options.limiter);
+  }
+
+  /** What the connection had asked whose error `run` has rejected with; null where none had. */
+  get failedAt(): Location | null {
+    return this.#failedAt;
   }
 
   /** Resolves when nothing is missing; rejects with the error of the last connection that was left, or with what ends all. */
@@ -164,7 +170,7 @@ export class RangeDownload {
       located = await this.#locate();
     } catch (error) {
       this.#plan.giveBack(part, part.position);
-      return this.#lose(connection, error);
+      return this.#lose(connection, error, null);
     }
     const { written, head, error } = await fetchPart({
       request: this.#requestFor(located, part, requestEnd),
@@ -185,7 +191,7 @@ export class RangeDownload {
     // A body without a length has told its end by ending.
     if (head !== null && part.end === Number.POSITIVE_INFINITY) this.#endAt(written ?? asked.position);
     this.#plan.giveBack(part, written ?? part.position);
-    if (error !== null) this.#lose(connection, error);
+    if (error !== null) this.#lose(connection, error, located);
     else this.#usualSpeed = connection.speed ?? this.#usualSpeed;
   }
 
@@ -271,15 +277,16 @@ export class RangeDownload {
   }
 
   /** A connection has failed. Where others go on they fetch its rest, and the file has not failed. */
-  #lose(connection: Connection, error: unknown): void {
+  #lose(connection: Connection, error: unknown, used: Location | null): void {
     const isLast = this.#connections.size === 1 && this.#connections.has(connection);
     const isOver = this.#options.signal.aborted || this.#failure !== null;
     if (isOver || (!connection.isDropped && (isLast || endsAll(error)))) {
+      this.#failedAt ??= used;
       this.#fail(error);
       return;
     }
     this.#retire(connection);
-    if (connection.isDropped || this.#host.renewAfter(error)) return;
+    if (connection.isDropped || this.#host.renewAfter(error, used)) return;
     const left = this.#connections.size;
     if (error instanceof RangeIgnoredError || isBeyondEnd(error)) this.#limit(1);
     else if (connection.bytes === 0) this.#limit(left);

@@ -1,19 +1,23 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import type { TcpNetConnectOpts } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ERROR_CODES, type ErrorCode, RbeeError } from '@rbee/contract';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { expect } from 'vitest';
 import {
   createLimiter,
+  createReadPool,
   type FileRequest,
+  type ReadPool,
   type TransferNotice,
   type TransferOptions,
   type TransferResult,
   type TransferState,
   transferFile,
 } from '../src/index.ts';
+import { paced } from './paced.ts';
 
 const MiB = 2 ** 20;
 /** Large enough that a transfer tries several connections while it is held to the pace below. */
@@ -65,16 +69,27 @@ export interface Place {
   close(): Promise<void>;
 }
 
-/** A folder and an agent for transfers of one file. */
-export async function createPlace(dispatcher: Dispatcher = new Agent({ allowH2: false })): Promise<Place> {
+/** How the sockets of a test's agent are opened, and whether HTTP/2 is spoken where it is offered. */
+export interface ConnectOptions extends Pick<TcpNetConnectOpts, 'lookup' | 'autoSelectFamily'> {
+  readonly ca?: Buffer;
+  readonly allowH2?: boolean;
+}
+
+/** A folder and an agent, whose sockets read into a pool as a hive's do, for transfers of one file. */
+export async function createPlace({ allowH2 = false, ...connect }: ConnectOptions = {}): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'rbee-transfer-'));
   const paths = { partialPath: join(folder, 'blob.incomplete'), finalPath: join(folder, 'blob') };
+  const pool = createReadPool();
+  const agent = new Agent({
+    allowH2,
+    connect: buildConnector({ ...connect, allowH2, ...pool.reads } as buildConnector.BuildOptions),
+  });
   return {
     folder,
     ...paths,
-    run: (one) => expectGoodEnding(one, paths, dispatcher),
+    run: (one) => expectGoodEnding(one, paths, agent, pool),
     close: async () => {
-      await dispatcher.destroy();
+      await agent.destroy();
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -84,27 +99,32 @@ export async function createPlace(dispatcher: Dispatcher = new Agent({ allowH2: 
  * What holds for every transfer, whatever the server does: it ends; with the right file or with a code of the contract; and
  * at no moment do other bytes stand under the final name.
  */
-async function expectGoodEnding(one: Try, paths: Pick<Place, 'partialPath' | 'finalPath'>, dispatcher: Dispatcher) {
+async function expectGoodEnding(
+  one: Try,
+  paths: Pick<Place, 'partialPath' | 'finalPath'>,
+  dispatcher: Dispatcher,
+  pool: ReadPool,
+) {
   const finalPath = one.request?.finalPath ?? paths.finalPath;
   const notices: TransferNotice[] = [];
   const states: TransferState[] = [];
   const abort = new AbortController();
   const hang = AbortSignal.timeout(hangsAfterMs);
-  const limiter = createLimiter(one.ways === 'several' || one.abortAtBytes !== undefined ? manyBytesPerSecond : null);
+  const signal = AbortSignal.any([abort.signal, hang]);
+  const pace = createLimiter(one.ways === 'several' || one.abortAtBytes !== undefined ? manyBytesPerSecond : null);
   const lookForFile = () => expect(existsSync(finalPath), 'a final name before the end').toBe(false);
   const onState = (state: TransferState) => {
     lookForFile();
     if (state.bytes > state.reused && !states.some(({ bytes, reused }) => bytes > reused)) one.onFirstByte?.();
     states.push(state);
     if (state.bytes >= (one.abortAtBytes ?? Number.POSITIVE_INFINITY)) abort.abort(new Error('aborted by the test'));
-    if (one.holdUntilNotices === undefined && one.abortAtBytes === undefined && state.connections > 1)
-      limiter.set(null);
+    if (one.holdUntilNotices === undefined && one.abortAtBytes === undefined && state.connections > 1) pace.set(null);
   };
   const onNotice = (notice: TransferNotice) => {
     lookForFile();
     notices.push(notice);
     one.onNotice?.(notice);
-    if (notices.length === one.holdUntilNotices) limiter.set(null);
+    if (notices.length === one.holdUntilNotices) pace.set(null);
   };
   const request: FileRequest = {
     locate: async () => ({ url: one.url }),
@@ -118,12 +138,12 @@ async function expectGoodEnding(one: Try, paths: Pick<Place, 'partialPath' | 'fi
   lookForFile();
   const outcome = await settled(
     transferFile(request, {
-      signal: AbortSignal.any([abort.signal, hang]),
-      dispatcher,
+      signal,
+      dispatcher: paced(dispatcher, pace, signal),
+      pool,
       headersTimeoutMs: generousTimeoutMs,
       stallTimeoutMs: generousTimeoutMs,
       retry: quickRetry,
-      limiter,
       maxConnections: one.ways === 'one' ? 1 : 4,
       onState,
       onNotice,

@@ -12,9 +12,9 @@ import {
   type TempDir,
   tempDir,
 } from '@rbee/testing';
-import { Agent, request } from 'undici';
+import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPlace, type Ending, manySize, type Place, type Try, type Ways } from './ending.ts';
+import { type ConnectOptions, createPlace, type Ending, manySize, type Place, type Try, type Ways } from './ending.ts';
 import { sha256Of } from './fixture.ts';
 
 /*
@@ -57,7 +57,7 @@ interface Cell {
   readonly check: (stage: Stage) => Promise<void>;
   /** Of one connection; default 3 MiB. */
   readonly content?: Buffer;
-  readonly dispatcher?: () => Agent;
+  readonly connect?: () => ConnectOptions;
   /** The cell has a server of its own, which works on so many requests at once. */
   readonly requestsAtOnce?: number;
 }
@@ -346,7 +346,7 @@ const cells: readonly Cell[] = [
       fault: `has a certificate that the agent trusts, and HTTP/2 that it ${allowH2 ? 'takes' : 'declines'}`,
       on: names,
       ways: both,
-      dispatcher: () => new Agent({ allowH2, connect: { ca } }),
+      connect: () => ({ allowH2, ca }),
       check: async (stage) => {
         const url = stage.url('files').replace(stage.server.url, stage.server.tlsUrl);
         const ending = await stage.run({ url });
@@ -398,7 +398,7 @@ async function play(server: FileServer, cell: Cell, ways: Ways, file: string): P
   const path = join(server.root, file);
   writeFileSync(path, content);
   utimesSync(path, oldTime, oldTime);
-  const place = await createPlace(cell.dispatcher?.());
+  const place = await createPlace(cell.connect?.());
   const url = (behaviour: string) => `${server.url}/${behaviour}/${file}`;
   const known = { size: content.length, sha256: sha256Of(content) };
   try {
