@@ -88,6 +88,8 @@ export class FleetLimits {
     this.#asking.add(hive.hive_id);
     try {
       const settings = await this.#deps.getSettings(hive);
+      // It may have been forgotten while it was asked.
+      if (!this.#deps.hives().some(({ hive_id }) => hive_id === hive.hive_id)) return;
       const remembered = this.#of(hive.hive_id);
       // A limit that the queen gave is not the hive's own; any other was set at the hive, or by its start.
       if (!remembered.given.includes(settings.max_bandwidth))

@@ -256,4 +256,14 @@ describe('a hive that is forgotten', () => {
     }
     expect(kept.size).toBe(0);
   });
+
+  it('leaves nothing behind either where it was being asked for its limits', async () => {
+    addHive('a', 5_000);
+    const limits = limitsWith(null);
+    const asking = limits.arrived(hiveNamed('a'));
+    hives = [];
+    limits.forget('a');
+    await asking;
+    expect([...kept.keys()]).toEqual([]);
+  });
 });
