@@ -12,9 +12,10 @@ const SIZE = 64 * 1024 * 1024;
 const MODEL = 'hf:org/big::file=big.gguf';
 
 let fleet: Fleet;
+let commit: string;
 beforeEach(async () => {
   fleet = await startFleet();
-  fleet.hub.addRepo({ id: 'org/big', files: { 'big.gguf': { size: SIZE, seed: 7 } } });
+  ({ commit } = fleet.hub.addRepo({ id: 'org/big', files: { 'big.gguf': { size: SIZE, seed: 7 } } }));
   fleet.hub.throttle(4 * 1024 * 1024);
 });
 afterEach(() => fleet.close());
@@ -79,6 +80,20 @@ describe('DELETE /v1/jobs/:id on the queen while bytes flow', () => {
     const receipt = await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}?partial=discard`);
     expect(receipt.body['downloads']).toMatchObject([{ state: 'stopped', partial: 'discarded' }]);
     expect(await filesOfStore()).toEqual([]);
+  });
+
+  it('with ?partial=discard leaves what another download fetches, which goes on from there', async () => {
+    const { job_id, download_id } = await flowing(fleet.queen.url);
+    // The same file, asked for in another way: a download of its own, which watches the transfer of the first.
+    const other = await startDownload(fleet.queen.url, MODEL.replace('::', `@${commit}::`));
+    const events = await readStream(`${fleet.queen.url}/v1/downloads/${other.download_id}/stream`);
+    expect(other.download_id).not.toBe(download_id);
+    await events.waitFor(() => events.events.some((event) => Number(jsonOf(event)['bytes']) > 0), 'bytes of the other');
+    await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}?partial=discard`);
+    fleet.hub.throttle(null);
+    expect((await events.toEnd()).at(-1)?.event).toBe('complete');
+    const { body } = await api('GET', `${fleet.queen.url}/v1/downloads/${other.download_id}`);
+    expect(body).toMatchObject({ bytes: SIZE, bytes_wasted: 0 });
   });
 
   it('keeps what the next download goes on from', async () => {

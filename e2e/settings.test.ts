@@ -2,8 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openTerminal, type Program, startProgram, type TempDir, tempDir } from '@rbee/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { api } from './support/api.ts';
+import { api, startDownload } from './support/api.ts';
 import { BIN, type Daemon, startDaemon } from './support/fleet.ts';
+import { readStream } from './support/sse.ts';
 
 // Goal: an operator sees which settings count and changes limits without a restart. Method: real daemons as processes,
 // a real file, real signals. Failure shows as a setting that is not in force, a limit that was lost, or a secret in the
@@ -124,6 +125,24 @@ describe('SIGHUP', () => {
     const refusedFile = await hangUp(hive.program);
     expect(refusedFile['problems']).toHaveLength(2);
     expect(await settingsOf(hive, '/v2/settings')).toEqual({ max_bandwidth: 20_000_000, max_concurrent_downloads: 7 });
+    expect(await hive.program.stop()).toBe(0);
+  });
+
+  it('switches a source off for what is tried again too', async () => {
+    const file = join(folder.path, 'sources.toml');
+    await writeFile(file, 'allowed_sources = ["http"]\n');
+    const args = ['--config', file, '--models-dir', join(folder.path, 'sources')];
+    const hive = await startDaemon('hive', args, { ...env, RBEE_HIVE_STATE_DIR: join(folder.path, 'sources-state') });
+    const { download_id } = await startDownload(hive.url, 'http://127.0.0.1/private.gguf');
+    const events = await (await readStream(`${hive.url}/v2/downloads/${download_id}/stream`)).toEnd();
+    expect(events.at(-1)?.event).toBe('error');
+    await writeFile(file, 'allowed_sources = ["hf"]\n');
+    expect(await hangUp(hive.program)).toMatchObject({ changed: { allowed_sources: 'hf' } });
+    const refused = await api('POST', `${hive.url}/v2/downloads/${download_id}/retry`);
+    expect(refused).toMatchObject({
+      status: 403,
+      body: { error: { code: 'SOURCE_NOT_ALLOWED', message: 'this hive does not fetch http: refs' } },
+    });
     expect(await hive.program.stop()).toBe(0);
   });
 

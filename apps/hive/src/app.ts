@@ -184,14 +184,20 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
   metrics.serve(app, hiveRoutes.metrics);
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
-  addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources: () => inForce.allowedSources });
+  const allowedSources = () => inForce.allowedSources;
+  addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources });
   const stopping = new AbortController();
   addModelRoutes(app, { registry, models, hiveId, signal: stopping.signal });
   const hubAccess = { ...asking, endpoint: settings.hfEndpoint, token: settings.hfToken };
   const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
   addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal: stopping.signal, onBug }));
   const jobDeps = { registry, downloads, hiveId };
-  addDownloadRoutes(app, { hub, downloads, startDownload: (request) => startDownload(jobDeps, request) });
+  addDownloadRoutes(app, {
+    hub,
+    downloads,
+    startDownload: (request) => startDownload(jobDeps, request),
+    allowedSources,
+  });
 
   const apply = (changed: Partial<HiveSettings>) => {
     Object.assign(inForce, changed);

@@ -1,4 +1,12 @@
-import { EXIT_CODES, type ModelDetail, type ModelPlan, modelIdOf, RbeeError } from '@rbee/contract';
+import {
+  EXIT_CODES,
+  type ModelDetail,
+  type ModelPlan,
+  modelIdOf,
+  parseModelRef,
+  RbeeError,
+  showModelRef,
+} from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ListedModel } from '../src/answers.ts';
 import type { FakeJob } from './support/fake-job.ts';
@@ -153,6 +161,17 @@ describe('model get', () => {
     expect(stderr).toContain('"org/repo" stands for 2 models');
     expect(stderr).toContain(modelIdOf(other));
     expect((await keeper('model', 'get', 'org/repo::include=*.gguf')).code).toBe(EXIT_CODES.failed);
+  });
+
+  it('repeats nothing secret of a URL that stands for several models', async () => {
+    const url = 'https://host.example/model.gguf?X-Signature=for-nobody-else';
+    const shown = showModelRef(parseModelRef(url));
+    const refs = ['a', 'b'].map((digit) => `${shown}::sha256=${digit.repeat(64)}`);
+    queen.stores.models = refs.map((ref) => listed(ref, 'gpu-1'));
+    const { code, stderr } = await keeper('model', 'get', url);
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(stderr).toContain(`"${shown}" stands for 2 models`);
+    expect(stderr).not.toContain('for-nobody-else');
   });
 });
 

@@ -18,10 +18,12 @@ interface Flight {
  */
 export class BlobFlights {
   readonly #flights = new Map<string, Flight>();
+  /** How many need each blob: there are some also in the moment between one transfer and who takes it over. */
+  readonly #boarders = new Map<string, number>();
 
-  /** Whether somebody fetches the blob now. */
+  /** Whether somebody fetches the blob now, or waits until somebody else has. */
   has(path: string): boolean {
-    return this.#flights.has(path);
+    return this.#boarders.has(path);
   }
 
   /**
@@ -34,10 +36,17 @@ export class BlobFlights {
     signal: AbortSignal,
     fetch: (watcher: BlobWatcher) => Promise<T>,
   ): Promise<T> {
-    for (let flight = this.#flights.get(path); flight !== undefined; flight = this.#flights.get(path)) {
-      await watchFlight(flight, watcher, signal);
+    this.#boarders.set(path, (this.#boarders.get(path) ?? 0) + 1);
+    try {
+      for (let flight = this.#flights.get(path); flight !== undefined; flight = this.#flights.get(path)) {
+        await watchFlight(flight, watcher, signal);
+      }
+      return await this.#lead(path, watcher, fetch);
+    } finally {
+      const others = (this.#boarders.get(path) ?? 1) - 1;
+      if (others > 0) this.#boarders.set(path, others);
+      else this.#boarders.delete(path);
     }
-    return this.#lead(path, watcher, fetch);
   }
 
   async #lead<T>(path: string, watcher: BlobWatcher, fetch: (watcher: BlobWatcher) => Promise<T>): Promise<T> {

@@ -1,13 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
-import { discardPartial, type Limiter, type ReadPool, type RetryRule, transferFile } from '@rbee/transfer';
+import { type Limiter, type ReadPool, type RetryRule, transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
 import { copyLocal } from '../sources/copy-local.ts';
 import type { LocalOriginal, SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import type { BlobFlights, BlobWatcher } from './blob-flights.ts';
-import { partialChoiceOf } from './download.ts';
 import { narratePresent, presentState } from './tally.ts';
 import type { TransferCounts } from './transfer-counts.ts';
 
@@ -60,17 +59,12 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
   const { sha256, gitSha1, size, path: name, local } = file;
   const partialPath = store.layout.partial(place, file.blobName);
   const locate = (locateSignal: AbortSignal) => file.locate(locateSignal);
-  try {
-    if (local !== undefined) return await fetchLocal(local, { partialPath, finalPath, sha256, name }, signal, watcher);
-    const done = await transferFile(
-      { locate, partialPath, finalPath, size, sha256, gitSha1, name },
-      { ...transport, signal, limiter, ...watcher },
-    );
-    return done.sha256;
-  } catch (error) {
-    if (signal.aborted && partialChoiceOf(signal.reason) === 'discard') await discardPartial(partialPath);
-    throw error;
-  }
+  if (local !== undefined) return fetchLocal(local, { partialPath, finalPath, sha256, name }, signal, watcher);
+  const done = await transferFile(
+    { locate, partialPath, finalPath, size, sha256, gitSha1, name },
+    { ...transport, signal, limiter, ...watcher },
+  );
+  return done.sha256;
 }
 
 function fetchLocal(

@@ -1,13 +1,4 @@
-import {
-  hiveRoutes,
-  type JobAccepted,
-  type JobId,
-  type ModelRef,
-  type Operation,
-  RbeeError,
-  type Scheme,
-  showModelRef,
-} from '@rbee/contract';
+import { hiveRoutes, type JobAccepted, type JobId, type Operation, type Scheme, showModelRef } from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
 import type { Job, JobRegistry } from '@rbee/jobs';
@@ -15,6 +6,7 @@ import type { Downloads } from '../downloads/downloads.ts';
 import { startDownload, toAccepted } from '../downloads/start-job.ts';
 import type { Models } from '../models/models.ts';
 import { startOperation } from '../models/start-operation.ts';
+import { allowedRef } from '../sources/allowed-ref.ts';
 import { wantedRef } from '../sources/wanted-ref.ts';
 
 export interface JobRoutesDeps {
@@ -44,7 +36,7 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
 function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
   switch (body.operation) {
     case 'model_download': {
-      const ref = allowed(wantedRef(body), deps.allowedSources());
+      const ref = allowedRef(wantedRef(body), deps.allowedSources());
       const { priority = 0, max_bandwidth: maxBandwidth = null } = body;
       const sha256 = body.sha256?.toLowerCase() ?? null;
       const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: showModelRef(ref) });
@@ -53,19 +45,12 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       return startDownload(deps, request, body.job_id);
     }
     case 'model_plan': {
-      const ref = allowed(wantedRef(body), deps.allowedSources());
+      const ref = allowedRef(wantedRef(body), deps.allowedSources());
       return startOperation(deps, { operation: body.operation, ref }, body.job_id);
     }
     default:
       return startOperation(deps, body, body.job_id);
   }
-}
-
-function allowed(ref: ModelRef, sources: ReadonlySet<Scheme>): ModelRef {
-  if (sources.has(ref.scheme)) return ref;
-  throw new RbeeError('SOURCE_NOT_ALLOWED', `this hive does not fetch ${ref.scheme}: refs`, {
-    hint: `it fetches ${[...sources].join(', ')}; its operator sets RBEE_HIVE_ALLOWED_SOURCES`,
-  });
 }
 
 /** The job of that id, when the same request came before: a queen that lost an answer asks again. */

@@ -44,6 +44,21 @@ describe('a blob that two downloads need', () => {
     expect(await joining).toBe('taken over');
   });
 
+  it('is needed by the second also in the moment when the first has stopped, and by nobody after that', async () => {
+    const flights = new BlobFlights();
+    const { promise, reject } = Promise.withResolvers<string>();
+    const needed: boolean[] = [];
+    const note = () => void needed.push(flights.has('blob'));
+    const leading = flights
+      .board('blob', createWatcher().watcher, never, () => promise.finally(() => queueMicrotask(note)))
+      .catch(note);
+    const joining = flights.board('blob', createWatcher().watcher, never, async () => 'taken over');
+    reject(new Error('cancelled'));
+    await leading;
+    await joining;
+    expect([...needed, flights.has('blob')]).toEqual([true, true, false]);
+  });
+
   it('is waited for by at most one of the many that take over', async () => {
     const flights = new BlobFlights();
     const { promise, reject } = Promise.withResolvers<string>();

@@ -29,7 +29,7 @@ export async function resolveModel(text: string, list: () => Promise<readonly Li
       hint: '"rbee-keeper model list" shows the models and their ids',
     });
   }
-  if (others.length > 0) throw ambiguous('model', text, ids);
+  if (others.length > 0) throw ambiguous('model', 'url' in wanted ? showModelRef(wanted) : text, ids);
   return first;
 }
 

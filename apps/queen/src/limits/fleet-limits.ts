@@ -46,6 +46,8 @@ export class FleetLimits {
   #budget: number | null;
   #cancelTimer: (() => void) | null = null;
   #round: Promise<void> = Promise.resolve();
+  /** A round that has not begun, and so will see what changes until then; null where there is none. */
+  #nextRound: Promise<void> | null = null;
   #isClosed = false;
 
   constructor(deps: FleetLimitsDeps) {
@@ -86,6 +88,8 @@ export class FleetLimits {
     this.#asking.add(hive.hive_id);
     try {
       const settings = await this.#deps.getSettings(hive);
+      // It may have been forgotten while it was asked.
+      if (!this.#deps.hives().some(({ hive_id }) => hive_id === hive.hive_id)) return;
       const remembered = this.#of(hive.hive_id);
       // A limit that the queen gave is not the hive's own; any other was set at the hive, or by its start.
       if (!remembered.given.includes(settings.max_bandwidth))
@@ -122,8 +126,14 @@ export class FleetLimits {
     await this.#round;
   }
 
+  /** One round at a time. Those who ask during it share the next, or beats would queue up behind a hive that is slow. */
   #divideNow(): Promise<void> {
-    this.#round = this.#round.then(() => this.#divide());
+    if (this.#nextRound !== null) return this.#nextRound;
+    this.#nextRound = this.#round.then(() => {
+      this.#nextRound = null;
+      return this.#divide();
+    });
+    this.#round = this.#nextRound;
     return this.#round;
   }
 

@@ -100,7 +100,7 @@ export class Relay {
 
   /** Downloads that are followed at their hives now. */
   get upstreams(): number {
-    return [...this.#active.values()].reduce((sum, count) => sum + count, 0);
+    return this.#followed;
   }
 
   /** Events that came from hives since the start. */

@@ -17,6 +17,8 @@ let kept: Map<string, KeptLimits>;
 /** The most that the hives that download had together whenever one of them was given more. */
 let most: number;
 let unreachable: Set<string>;
+/** Told of each hive that is given limits; its answer waits for this. */
+let onGive: (hiveId: string) => Promise<void> | undefined;
 
 beforeEach(() => {
   clock = createManualClock();
@@ -25,6 +27,7 @@ beforeEach(() => {
   kept = new Map();
   most = 0;
   unreachable = new Set();
+  onGive = () => undefined;
 });
 
 function addHive(id: string, max_bandwidth: number | null = null): void {
@@ -38,6 +41,7 @@ function limitsWith(budget: number | null): FleetLimits {
     hives: () => hives,
     getSettings: async ({ hive_id }) => settingsOf(hive_id),
     patchSettings: async ({ hive_id }, { max_bandwidth, max_concurrent_downloads }) => {
+      await onGive(hive_id);
       const before = settingsOf(hive_id);
       const after = {
         max_bandwidth: max_bandwidth === undefined ? before.max_bandwidth : max_bandwidth,
@@ -153,6 +157,35 @@ describe('the budget of the fleet', () => {
     expect([limitOf('a'), limitOf('b')]).toEqual([15_000_000, 85_000_000]);
   });
 
+  it('is divided once more for all that comes while a hive keeps its answer back, however much that is', async () => {
+    addHive('a');
+    const limits = limitsWith(100);
+    await arriveAll(limits);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    const begun = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<void>();
+    const told: string[] = [];
+    onGive = (id) => {
+      told.push(id);
+      begun.resolve();
+      return late.promise;
+    };
+    const rounds = [limits.setBudget(50)];
+    await begun.promise;
+    unreachable.add('a');
+    for (let count = 0; count < 100; count += 1) {
+      rounds.push(limits.setBudget(51 + count));
+      limits.beat(change('a', {}));
+      clock.advance(100);
+    }
+    late.resolve();
+    await Promise.all(rounds);
+    expect(told).toEqual(['a', 'a']);
+    unreachable.clear();
+    await beat(limits, 'a', {});
+    expect(limitOf('a')).toBe(150);
+  });
+
   it('never tells a hive 0, which would be no limit at all', async () => {
     for (const id of ['a', 'b', 'c']) addHive(id);
     const limits = limitsWith(1);
@@ -222,5 +255,15 @@ describe('a hive that is forgotten', () => {
       limits.forget(`hive-${count}`);
     }
     expect(kept.size).toBe(0);
+  });
+
+  it('leaves nothing behind either where it was being asked for its limits', async () => {
+    addHive('a', 5_000);
+    const limits = limitsWith(null);
+    const asking = limits.arrived(hiveNamed('a'));
+    hives = [];
+    limits.forget('a');
+    await asking;
+    expect([...kept.keys()]).toEqual([]);
   });
 });
