@@ -13,7 +13,7 @@ import {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
-import { logRequests } from './answered.ts';
+import { logRequests, watchRequests } from './answered.ts';
 import { clientOf } from './client-address.ts';
 import { answerClientErrors } from './client-error.ts';
 import { answerFrameworkError, installErrorReplies } from './error-reply.ts';
@@ -99,6 +99,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   takeJsonOnly(app);
   answerClientErrors(app.server, deps.logger);
   installErrorReplies(app);
+  watchRequests(app);
   logRequests(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
