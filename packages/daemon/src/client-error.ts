@@ -40,6 +40,12 @@ export function answerClientErrors(server: Server, log: FastifyBaseLogger): void
     if (error.code === 'ECONNRESET' || hasBegun || !socket.writable) return void socket.destroy();
     end(socket, ANSWERS[error.code ?? ''] ?? NOT_HTTP);
   });
+  // By default it goes the way of the others, but there is no TLS yet over which an answer could ever be sent.
+  server.removeAllListeners('tlsClientError');
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    log.debug({ code: error.code }, 'a client did not come to an end with the TLS handshake');
+    socket.destroy();
+  });
   server.on('connect', (_request, socket) => end(socket, NO_TUNNEL));
   // Nothing is expected of this server but an answer, which it gives.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
