@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { hiveIdSchema } from '@rbee/contract';
 import {
+  absolutePath,
   bandwidth,
   duration,
   type Environment,
@@ -170,12 +171,6 @@ function parseHiveId(value: string): string {
   const parsed = hiveIdSchema.safeParse(value);
   if (!parsed.success) throw new Error(`"${value}" is not ${parsed.error.issues[0]?.message ?? 'a name'}`);
   return parsed.data;
-}
-
-function absolutePath(value: string): string {
-  const expanded = value.startsWith('~/') ? join(homedir(), value.slice(2)) : value;
-  if (!isAbsolute(expanded)) throw new Error(`"${value}" is not an absolute path`);
-  return resolve(expanded);
 }
 
 // The order in which huggingface_hub looks (its environment variables page).

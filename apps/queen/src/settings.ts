@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { hiveIdSchema } from '@rbee/contract';
 import {
+  absolutePath,
   bandwidth,
   integer,
   jobSettings,
@@ -84,12 +85,6 @@ export const queenSettings = {
 };
 
 export type QueenSettings = SettingsOf<typeof queenSettings>;
-
-function absolutePath(value: string): string {
-  const expanded = value.startsWith('~/') ? join(homedir(), value.slice(2)) : value;
-  if (!isAbsolute(expanded)) throw new Error(`"${value}" is not an absolute path`);
-  return resolve(expanded);
-}
 
 function parseHives(text: string): readonly FixedHive[] {
   const hives = text.split(',').map((part): FixedHive => {

@@ -8,6 +8,10 @@ declare module 'fastify' {
     /** Asked again and again by programs. */
     routine?: true;
   }
+  interface FastifyInstance {
+    /** Whom to tell of each request that is over; see {@link onAnswered}. */
+    answeredListeners: ((answered: Answered) => void)[];
+  }
 }
 
 /** A request that is over. */
@@ -18,16 +22,28 @@ export interface Answered {
   readonly durationMs: number;
 }
 
-/** Calls back when a request is over: answered, or given up by its client. A stream is over when it has closed. */
-export function onAnswered(app: FastifyInstance, listener: (answered: Answered) => void): void {
+/**
+ * Has every request watched from its first moment. To be called before anything else that looks at requests: what a hook
+ * refuses, the hooks behind it never see.
+ */
+export function watchRequests(app: FastifyInstance): void {
+  app.decorate('answeredListeners', []);
   app.addHook('onRequest', async (request, reply) => {
     const begunAtMs = performance.now();
     reply.raw.once('close', () => {
       const status = reply.raw.headersSent ? reply.raw.statusCode : null;
+      const answered = { request, status, durationMs: performance.now() - begunAtMs };
       // A stream may be closed by the event of a job: the request's line must not name that.
-      withoutLogFields(() => listener({ request, status, durationMs: performance.now() - begunAtMs }));
+      withoutLogFields(() => {
+        for (const listener of app.answeredListeners) listener(answered);
+      });
     });
   });
+}
+
+/** Calls back when a request is over: answered, or given up by its client. A stream is over when it has closed. */
+export function onAnswered(app: FastifyInstance, listener: (answered: Answered) => void): void {
+  app.answeredListeners.push(listener);
 }
 
 /**

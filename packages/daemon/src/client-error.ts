@@ -32,15 +32,25 @@ export function answerClientErrors(server: Server, log: FastifyBaseLogger): void
   // An answer that has begun must not get another one in its middle.
   const answering = new WeakMap<Duplex, ServerResponse>();
   server.prependListener('request', (request, response) => answering.set(request.socket, response));
+  const refuse = (socket: Duplex, answer: SocketAnswer) => {
+    const hasBegun = answering.get(socket)?.headersSent ?? false;
+    if (hasBegun || !socket.writable) socket.destroy();
+    else end(socket, answer);
+  };
   // The framework's own answer has no envelope, and logs the bytes of the request, its token among them.
   server.removeAllListeners('clientError');
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     log.debug({ code: error.code }, 'a client sent what is not a request');
-    const hasBegun = answering.get(socket)?.headersSent ?? false;
-    if (error.code === 'ECONNRESET' || hasBegun || !socket.writable) return void socket.destroy();
-    end(socket, ANSWERS[error.code ?? ''] ?? NOT_HTTP);
+    if (error.code === 'ECONNRESET') return void socket.destroy();
+    refuse(socket, ANSWERS[error.code ?? ''] ?? NOT_HTTP);
   });
-  server.on('connect', (_request, socket) => end(socket, NO_TUNNEL));
+  // By default it goes the way of the others, but there is no TLS yet over which an answer could ever be sent.
+  server.removeAllListeners('tlsClientError');
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    log.debug({ code: error.code }, 'a client did not come to an end with the TLS handshake');
+    socket.destroy();
+  });
+  server.on('connect', (_request, socket) => refuse(socket, NO_TUNNEL));
   // Nothing is expected of this server but an answer, which it gives.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }

@@ -10,6 +10,7 @@ export { pageOf } from './page.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
 export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './serve.ts';
 export {
+  absolutePath,
   bandwidth,
   duration,
   type Environment,

@@ -7,6 +7,8 @@ export interface ReloadDeps<Table extends SettingsTable> {
   readonly prefix: string;
   /** Reads the settings anew. Throws SettingsError. */
   readonly read: () => SettingsOf<Table>;
+  /** What is wrong with settings together, some of which wait for a restart. */
+  readonly check: (values: SettingsOf<Table>) => readonly string[];
   /** Applies those that can change while the daemon runs. */
   readonly apply: (changed: Partial<SettingsOf<Table>>) => void | Promise<void>;
   readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
@@ -24,6 +26,9 @@ export function createReload<Table extends SettingsTable>(
   return async () => {
     try {
       const { live, needsRestart, next } = compare(deps, configured, deps.read());
+      // What was read is right by itself, but the daemon goes on with some of the old beside some of the new.
+      const problems = deps.check(next);
+      if (problems.length > 0) throw new SettingsError(problems);
       await deps.apply(live);
       configured = next;
       const changed = shown(deps, live);

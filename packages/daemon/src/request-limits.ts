@@ -7,6 +7,8 @@ export const MAX_HEADER_BYTES = 16 * 1024;
 
 /** How slowly a request may come. */
 export interface RequestTimeouts {
+  /** To the end of the handshake of TLS. */
+  readonly handshakeMs: number;
   /** From the first byte of a connection to the end of the headers. */
   readonly headersMs: number;
   /** To the end of the body. */
@@ -15,7 +17,12 @@ export interface RequestTimeouts {
   readonly checkMs: number;
 }
 
-export const REQUEST_TIMEOUTS: RequestTimeouts = { headersMs: 15_000, requestMs: 30_000, checkMs: 5_000 };
+export const REQUEST_TIMEOUTS: RequestTimeouts = {
+  handshakeMs: 10_000,
+  headersMs: 15_000,
+  requestMs: 30_000,
+  checkMs: 5_000,
+};
 
 /**
  * What the server is made with, be it plain or TLS. A client that sends its request too slowly is let go, so that it

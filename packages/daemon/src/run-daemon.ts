@@ -84,7 +84,8 @@ function live<Table extends SettingsTable>({ definition, process, running, manag
     if (invocation.kind !== 'run') throw new Error('a daemon that runs was not asked for something else');
     return invocation.settings;
   };
-  const reload = createReload({ table, prefix, read, apply: running.apply, log: running.logger }, started);
+  const { apply, logger: log } = running;
+  const reload = createReload({ table, prefix, read, check: bindProblems, apply, log }, started);
   let reloads = Promise.resolve();
   obeySignals({
     // The manager is told while the drain goes on, and both are over before the process ends.
@@ -105,9 +106,14 @@ function readInvocation<Table extends SettingsTable>(
   { table, prefix }: DaemonDefinition<Table>,
   process: NodeJS.Process,
 ): Invocation<Table> {
-  return readSettings(table, { argv: process.argv.slice(2), env: process.env, prefix }, (values) => {
-    const { host, apiToken = null, ...tls } = values as Partial<Common>;
-    const bind = host === undefined ? null : bindProblem(host, apiToken);
-    return [...(bind === null ? [] : [bind]), ...tlsProblems(tls)];
-  });
+  return readSettings(table, { argv: process.argv.slice(2), env: process.env, prefix }, (values) => [
+    ...bindProblems(values),
+    ...tlsProblems(values as Partial<Common>),
+  ]);
+}
+
+function bindProblems(values: object): readonly string[] {
+  const { host, apiToken = null } = values as Partial<Common>;
+  const problem = host === undefined ? null : bindProblem(host, apiToken);
+  return problem === null ? [] : [problem];
 }

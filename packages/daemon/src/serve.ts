@@ -13,9 +13,10 @@ import {
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
-import { logRequests } from './answered.ts';
+import { logRequests, watchRequests } from './answered.ts';
 import { clientOf } from './client-address.ts';
 import { answerClientErrors } from './client-error.ts';
+import { keepConnections } from './connections.ts';
 import { answerFrameworkError, installErrorReplies } from './error-reply.ts';
 import { DEFAULT_JOB_RATE, limitJobRate } from './job-rate.ts';
 import { takeJsonOnly } from './json-body.ts';
@@ -31,8 +32,6 @@ import {
 } from './request-limits.ts';
 import type { TlsIdentity } from './tls.ts';
 
-/** A client that does not come to an end with its TLS handshake is let go after this. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** What a daemon that stops waits for requests that are under way; then it hangs up on whoever is slower. */
 const CLOSE_GRACE_MS = 3_000;
 /** What a client waits that finds no room for its stream. */
@@ -80,7 +79,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     // The type knows servers with TLS and without apart, which are used alike.
     ...((tls === null
       ? { http: connections }
-      : { https: { ...connections, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } }) as object),
+      : { https: { ...connections, ...tls, handshakeTimeout: timeouts.handshakeMs } }) as object),
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: BODY_LIMIT_BYTES,
@@ -98,7 +97,9 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   takeJsonOnly(app);
   answerClientErrors(app.server, deps.logger);
+  const hangUp = keepConnections(app.server);
   installErrorReplies(app);
+  watchRequests(app);
   logRequests(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -121,7 +122,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
   app.addHook('preClose', async () => {
-    const grace = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+    const grace = setTimeout(hangUp, CLOSE_GRACE_MS);
     app.server.once('close', () => clearTimeout(grace));
   });
   await app.register(fastifySSE, { heartbeatInterval: 0 });

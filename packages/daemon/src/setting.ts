@@ -1,5 +1,6 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
 import { parseBandwidth, parseDuration, RbeeError, toSeconds } from '@rbee/contract';
-import { TomlError } from 'smol-toml';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -152,10 +153,15 @@ export function url<F extends string | null>(described: Described & { fallback: 
   return setting<string | F>({ defaultText: fallback ?? 'none', ...rest, parse, fallback: () => fallback });
 }
 
+/** Reads the path of a file or folder; `~/` is the home folder. */
+export function absolutePath(value: string): string {
+  const expanded = value.startsWith('~/') ? join(homedir(), value.slice(2)) : value;
+  if (!isAbsolute(expanded)) throw new Error(`"${value}" is not an absolute path`);
+  return resolve(expanded);
+}
+
 /** What a parser's error says, for the list of problems. */
 export function problemOf(error: unknown): string {
   if (error instanceof RbeeError) return `${error.message}; ${error.hint ?? ''}`;
-  // Its other lines show the place in the file, and with it what may be a secret.
-  if (error instanceof TomlError) return `${error.message.split('\n', 1)[0]} (line ${error.line})`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,9 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { type Setting, setting } from './setting.ts';
+import { absolutePath, type Setting, setting } from './setting.ts';
 
 /** What a daemon shows who it is with, in PEM. */
 export interface TlsIdentity {
@@ -55,12 +53,7 @@ export function readTls({ tlsCert, tlsKey }: TlsFiles): TlsIdentity | null {
 }
 
 function file(env: string, doc: string): Setting<string | null> {
-  const parse = (value: string): string | null => {
-    const expanded = value.startsWith('~/') ? join(homedir(), value.slice(2)) : value;
-    if (!isAbsolute(expanded)) throw new Error(`"${value}" is not an absolute path`);
-    return resolve(expanded);
-  };
-  return setting({ env, doc, defaultText: 'none', parse, fallback: () => null });
+  return setting<string | null>({ env, doc, defaultText: 'none', parse: absolutePath, fallback: () => null });
 }
 
 function readOr(problems: string[], flag: string, path: string): Buffer | null {

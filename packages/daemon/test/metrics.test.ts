@@ -87,6 +87,15 @@ describe('GET /metrics', () => {
     expect(seriesOf(await metrics.text())).toEqual(before);
   });
 
+  it('counts what is refused before it reaches its route', async () => {
+    const { url, metrics } = await serve(TOKEN);
+    await (await fetch(`${url}/v2/downloads/${newDownloadId()}`)).text();
+    await (await fetch(`${url}/health`, { headers: { origin: 'https://evil.example' } })).text();
+    const counted = (route: string) => `rbee_http_requests_total{method="GET",route="${route}",status="4xx"} 1`;
+    await expect.poll(() => metrics.text()).toContain(counted('/v2/downloads/:id'));
+    await expect.poll(() => metrics.text()).toContain(counted('/health'));
+  });
+
   it('counts a stream when it has closed, and does not time it', async () => {
     const { url, metrics, hub } = await serve();
     const leave = new AbortController();

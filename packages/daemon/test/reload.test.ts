@@ -11,10 +11,10 @@ const table = {
 type Values = SettingsOf<typeof table>;
 const START: Values = { host: 'here', limit: 1, sources: new Set(['a'] as const), token: null };
 
-function setUp() {
+function setUp(start = START) {
   const applied: Partial<Values>[] = [];
   const logged: { level: string; fields: object; message: string }[] = [];
-  const state = { now: START as Values | SettingsError };
+  const state = { now: start as Values | SettingsError };
   const log = (level: string) => (fields: object, message: string) => void logged.push({ level, fields, message });
   const reload = createReload(
     {
@@ -24,10 +24,11 @@ function setUp() {
         if (state.now instanceof SettingsError) throw state.now;
         return state.now;
       },
+      check: ({ host, token }) => (host === 'everywhere' && token === null ? ['everywhere needs a token'] : []),
       apply: (changed) => void applied.push(changed),
       log: { info: log('info'), error: log('error') },
     },
-    START,
+    start,
   );
   return { applied, logged, state, reload };
 }
@@ -68,5 +69,13 @@ describe('a reload', () => {
     await reload();
     expect(applied).toEqual([]);
     expect(logged).toMatchObject([{ level: 'error', fields: { problems: ['one', 'two'] } }]);
+  });
+
+  it('takes no token away that the address needs on which the daemon still listens', async () => {
+    const { applied, logged, state, reload } = setUp({ ...START, host: 'everywhere', token: 'abcdef' });
+    state.now = { ...START, limit: 7 };
+    await reload();
+    expect(applied).toEqual([]);
+    expect(logged).toMatchObject([{ level: 'error', fields: { problems: ['everywhere needs a token'] } }]);
   });
 });

@@ -22,6 +22,7 @@ import {
   tlsProblems,
   tlsSettings,
 } from '../src/index.ts';
+import { REQUEST_TIMEOUTS } from '../src/request-limits.ts';
 
 const isMissing = findCommand('openssl') === null && process.env['CI'] !== 'true';
 const TOKEN = 'a-token-of-sixteen-characters';
@@ -137,11 +138,12 @@ async function ask(url: string, agent: Agent, headers: Record<string, string> = 
   return { statusCode: answer.statusCode, headers: answer.headers, text: read() };
 }
 
-async function serve(apiToken: string | null = null) {
+async function serve(apiToken: string | null = null, timeouts = REQUEST_TIMEOUTS) {
   const hub = createStreamHub();
   const logger = createLogger({ name: 'test', level: 'silent' });
   const tls = readTls({ tlsCert: own.certificateFile, tlsKey: own.keyFile });
-  const app = await createServer({ logger, hub, access: { apiToken }, tls, title: 'test', version: '1.2.3' });
+  const access = { apiToken };
+  const app = await createServer({ logger, hub, access, tls, title: 'test', version: '1.2.3', timeouts });
   addRoute(app, hiveRoutes.health, () => ({ status: 'ok' as const }));
   const channel = hub.channel({ mode: 'state', epoch: 'e' });
   addStream(app, hub, hiveRoutes.heartbeats, () => channel);
@@ -186,6 +188,24 @@ describe.skipIf(isMissing)('a daemon with a certificate', () => {
       expect(Buffer.concat(received).toString('latin1')).not.toMatch(/HTTP|ok/);
     }
     expect((await get('/health')).statusCode).toBe(200);
+  });
+
+  it('is not held up when it closes by who never comes to an end with the handshake', async () => {
+    const { app, port } = await serve();
+    const connected = once(app.server, 'connection');
+    const silent = connect(port, '127.0.0.1');
+    silent.on('error', () => {});
+    const closed = once(silent, 'close');
+    await connected;
+    await app.close();
+    await closed;
+  }, 30_000);
+
+  it('lets go of who never comes to an end with the handshake', async () => {
+    const { port } = await serve(null, { ...REQUEST_TIMEOUTS, handshakeMs: 100 });
+    const silent = connect(port, '127.0.0.1');
+    silent.on('error', () => {});
+    await once(silent, 'close');
   });
 
   it('speaks no TLS older than 1.2', async () => {

@@ -31,7 +31,7 @@ export interface JobRegistryDeps {
   readonly actor: string;
   /** Told of every error that is a bug, so that it reaches the log. */
   readonly onBug: (error: unknown, jobId: JobId) => void;
-  /** Told of every change of a job that should outlive the process. */
+  /** Told of every change of a job that should outlive the process. Where it throws, a new job is refused; any other goes on. */
   readonly onChange?: (job: Job) => void;
   /** Told of every job that is forgotten. */
   readonly onForget?: (id: JobId) => void;
@@ -80,7 +80,13 @@ export class JobRegistry {
     if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
     this.#assertRoom();
     const job = this.#add(request, id);
-    this.#deps.onChange?.(job);
+    try {
+      this.#deps.onChange?.(job);
+    } catch (error) {
+      // It would be open for ever, since nobody has it who could run it.
+      this.#jobs.delete(id);
+      throw error;
+    }
     return job;
   }
 
@@ -198,7 +204,12 @@ export class JobRegistry {
   #changed(job: Job): void {
     const { state } = job;
     if (state === 'completed' || state === 'failed' || state === 'cancelled') this.#endedByState[state] += 1;
-    this.#deps.onChange?.(job);
+    try {
+      this.#deps.onChange?.(job);
+    } catch (error) {
+      // A full disk, for instance: what goes on is worth more than that it is remembered.
+      this.#deps.onBug(error, job.id);
+    }
   }
 
   #gap(id: JobId, missed: number) {

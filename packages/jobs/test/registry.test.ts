@@ -269,3 +269,32 @@ describe('too many jobs', () => {
     expect(() => next.create(REQUEST)).toThrow(RATE_LIMITED);
   });
 });
+
+describe('jobs that cannot be remembered, as on a full disk', () => {
+  const full = new Error('database or disk is full');
+
+  it('go on to their end all the same', async () => {
+    let isFull = false;
+    const onChange = () => {
+      if (isFull) throw full;
+    };
+    const { registry, bugs } = createRegistry({}, { onChange });
+    const job = registry.create(REQUEST);
+    isFull = true;
+    registry.run(job, async () => void narrate('work', 'working'));
+    await job.settled;
+    expect(await linesOf(job)).toEqual(['working', '[DONE]']);
+    expect(job.state).toBe('completed');
+    expect(bugs).toEqual([full, full]);
+  });
+
+  it('are refused while they are new, and hold no place', () => {
+    const onChange = () => {
+      throw full;
+    };
+    const { registry } = createRegistry({ maxOpen: 1 }, { onChange });
+    expect(() => registry.create(REQUEST)).toThrow(full);
+    expect(() => registry.create(REQUEST)).toThrow(full);
+    expect(registry.list()).toEqual([]);
+  });
+});

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { errorBodySchema } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
 import { answersIn, sendRaw, serveDaemon } from '../support.ts';
@@ -122,10 +124,21 @@ describe('bytes that are no request of the API', () => {
     expect(({} as { limit?: string }).limit).toBeUndefined();
   });
 
-  it('do not get an answer into the middle of a stream', async () => {
+  it.each([
+    ['noise', Buffer.alloc(64, 0xff)],
+    ['a tunnel', 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n'],
+  ])('do not get an answer into the middle of a stream: %s', async (_, bytes) => {
     const { port } = await serveDaemon();
-    const open = 'GET /v1/heartbeats/stream HTTP/1.1\r\nHost: localhost\r\n\r\n';
-    const text = await sendRaw(port, [open, Buffer.alloc(64, 0xff)]);
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    let text = '';
+    socket.on('data', (chunk) => {
+      if (text === '') socket.write(bytes);
+      text += chunk.toString('latin1');
+    });
+    socket.write('GET /v1/heartbeats/stream HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(socket, 'close');
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
     expect(text.match(/HTTP\/1\.1/g) ?? []).toHaveLength(1);
   });
 

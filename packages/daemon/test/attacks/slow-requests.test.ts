@@ -5,7 +5,7 @@ import { answersIn, sendRaw, serveDaemon } from '../support.ts';
 // Goal: a client that sends as slowly as it can does not keep its connection. Method: it stops in the middle, and the test
 // waits for the server to end it; the times are those of the server, made short.
 
-const TIMEOUTS = { headersMs: 150, requestMs: 300, checkMs: 50 };
+const TIMEOUTS = { handshakeMs: 150, headersMs: 150, requestMs: 300, checkMs: 50 };
 
 describe('slowloris: a request that does not come to its end', () => {
   it.each([
