@@ -8,7 +8,7 @@ const REFUSAL_CODES: readonly ErrorCode[] = ['MODEL_ACCESS_DENIED', 'MODEL_NOT_F
 export class Address {
   readonly #locate: FileRequest['locate'];
   #location: Promise<Location> | null = null;
-  /** What `current` has answered last. */
+  /** What `current` has answered last; null once that has been refused. */
   #known: Location | null = null;
   #isRenewed = false;
 
@@ -48,6 +48,7 @@ export class Address {
     if (this.#isRenewed) return false;
     this.#isRenewed = true;
     this.#location = null;
+    this.#known = null;
     return true;
   }
 
