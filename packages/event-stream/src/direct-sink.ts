@@ -1,6 +1,4 @@
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Sink } from './sink.ts';
+import { ChunkSink } from './chunk-sink.ts';
 
 /**
  * A response with chunked HTTP/1.1: ready-made chunks go to the socket itself, where `response.write` would make three writes of each.
@@ -13,29 +11,18 @@ import type { Sink } from './sink.ts';
  *
  * What comes while something waits takes the public way, `socket.write`. A socket of TLS has no such lower half: see `QueuedSink`.
  */
-export class DirectSink implements Sink {
-  readonly #response: ServerResponse;
-  readonly #socket: Socket;
-  #onDrain: (() => void) | null = null;
+export class DirectSink extends ChunkSink {
   /** A write of our own is on its way to the kernel. */
   #isWriting = false;
   /** The socket's queue is full. */
   #isQueueFull = false;
   /** The last answer was false, so that somebody waits for the drain. */
   #isBlocked = false;
-  #isOver = false;
-
-  constructor(response: ServerResponse, socket: Socket) {
-    this.#response = response;
-    this.#socket = socket;
-    this.#isOver = response.writableEnded;
-    socket.setNoDelay(true);
-  }
 
   write({ chunked }: { readonly chunked: Buffer }): boolean {
-    const socket = this.#socket;
+    const socket = this.socket;
     // Not writable is also what the client has half closed.
-    if (this.#isOver || !socket.writable) return false;
+    if (this.isOver || !socket.writable) return false;
     if (this.#isWriting || socket.writableLength > 0) return this.#queue(chunked);
     this.#isWriting = true;
     // The callback comes before `_write` returns when the kernel takes all of it, which is nearly always.
@@ -44,36 +31,17 @@ export class DirectSink implements Sink {
     return !this.#isBlocked;
   }
 
-  end(): void {
-    if (!this.#isOver && !this.#response.destroyed) this.#response.end();
-    this.#isOver = true;
-  }
-
-  destroy(): void {
-    this.#isOver = true;
-    this.#response.destroy();
-  }
-
-  onDrain(listener: () => void): void {
-    this.#onDrain = listener;
-  }
-
-  onClose(listener: () => void): void {
-    if (this.#response.closed || this.#response.destroyed) listener();
-    else this.#response.once('close', listener);
-  }
-
   readonly #written = (error?: Error | null): void => {
     this.#isWriting = false;
-    if (error) this.#socket.destroy(error);
+    if (error) this.socket.destroy(error);
     else this.#drained();
   };
 
   /** Behind what waits already: an earlier chunk, or the head of the response where the kernel had no room for it. */
   #queue(chunk: Buffer): boolean {
-    if (!this.#socket.write(chunk) && !this.#isQueueFull) {
+    if (!this.socket.write(chunk) && !this.#isQueueFull) {
       this.#isQueueFull = true;
-      this.#socket.once('drain', () => {
+      this.socket.once('drain', () => {
         this.#isQueueFull = false;
         this.#drained();
       });
@@ -85,6 +53,6 @@ export class DirectSink implements Sink {
   #drained(): void {
     if (!this.#isBlocked || this.#isWriting || this.#isQueueFull) return;
     this.#isBlocked = false;
-    this.#onDrain?.();
+    this.tellDrained();
   }
 }
