@@ -80,12 +80,15 @@ describe('the metrics of a hive and a queen', () => {
     expect(readingOf(hive, 'rbee_jobs_ended_total{state="completed"}')).toBe(1);
     expect(readingOf(hive, 'rbee_store_free_bytes')).toBeGreaterThan(0);
     expect(readingOf(hive, 'rbee_download_connections')).toBe(0);
+    await expect
+      .poll(async () => readingOf(await metricsOf(fleet.queen.url), 'rbee_relay_upstreams'), { timeout: 30_000 })
+      .toBe(0);
     const queen = await metricsOf(fleet.queen.url);
     expect(readingOf(queen, 'rbee_hives{state="online"}')).toBe(1);
     expect(readingOf(queen, 'rbee_placements_total{reason="least_busy"}')).toBe(1);
-    expect(readingOf(queen, 'rbee_relay_events_total')).toBeGreaterThan(2);
-    expect(readingOf(queen, 'rbee_relay_upstreams')).toBe(0);
-    expect(readingOf(queen, 'rbee_stream_writes_total')).toBeGreaterThan(2);
+    // A stream that is opened after the end has one event and takes one write; there is that of the job, and of the download.
+    expect(readingOf(queen, 'rbee_relay_events_total')).toBeGreaterThan(0);
+    expect(readingOf(queen, 'rbee_stream_writes_total')).toBeGreaterThan(1);
   });
 
   itWithPromtool('are as Prometheus wants them', async () => {
