@@ -6,7 +6,7 @@ import { follow } from '../src/follow.ts';
 import { encodeFrame } from '../src/frame.ts';
 import { createStreamHub } from '../src/hub.ts';
 import { createResponseSink, SSE_HEADERS } from '../src/response-sink.ts';
-import { parseEvents } from './support/parse-events.ts';
+import { expectWholeBehindBacklog } from './support/backlog.ts';
 import { openRawClient } from './support/raw-client.ts';
 import {
   type Handler,
@@ -85,28 +85,7 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
     expect(answers).toEqual([true]);
   });
 
-  it('ends behind all that waits, with every byte in its place', async () => {
-    const event = (sequence: number) => encodeFrame({ id: `e.${sequence}`, data: `${sequence}`.padEnd(60_000, 'x') });
-    let written = 0;
-    const server = await serve((_request, response) => {
-      response.writeHead(200, SSE_HEADERS);
-      const sink = createResponseSink(response);
-      do written += 1;
-      while (sink.write(event(written)));
-      sink.end();
-      expect(sink.write(event(0))).toBe(false);
-    });
-    const client = await rawClient(server);
-    client.socket.pause();
-    client.request();
-    await waitFor(() => written > 0, 'the request');
-    client.socket.resume();
-    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
-    const { events, rest } = parseEvents(client.responses()[0]?.body ?? '');
-    expect(events.map(({ id }) => id)).toEqual(Array.from({ length: written }, (_, index) => `e.${index + 1}`));
-    expect(events.every(({ data }) => data.length === 60_000)).toBe(true);
-    expect(rest).toBe('');
-  });
+  it('ends behind all that waits, with every byte in its place', () => expectWholeBehindBacklog(serve, rawClient));
 
   it('keeps little for a slow reader, skips it to the newest state, and goes on once it reads', async () => {
     const { hub, channel } = stateChannel();

@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { get, Agent as HttpAgent } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { makeCertificate, tempDir } from '@rbee/testing';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../src/frame.ts';
 import { createStreamHub } from '../src/hub.ts';
 import { createResponseSink, SSE_HEADERS } from '../src/response-sink.ts';
+import { expectWholeBehindBacklog, largeFrame } from './support/backlog.ts';
 import { parseEvents } from './support/parse-events.ts';
 import { openRawClient } from './support/raw-client.ts';
 import { type Handler, type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
@@ -29,19 +28,6 @@ async function rawClient(server: StreamServer) {
   cleanups.push(() => client.socket.destroy());
   return client;
 }
-
-async function serveEncrypted(handler: Handler): Promise<StreamServer & { readonly cert: Buffer }> {
-  const folder = await tempDir();
-  cleanups.push(() => folder.remove());
-  const { keyFile, certificateFile } = await makeCertificate(folder.path);
-  const [key, cert] = await Promise.all([readFile(keyFile), readFile(certificateFile)]);
-  const server = await startServer(handler, { key, cert });
-  cleanups.push(server.close);
-  return { ...server, cert };
-}
-
-/** More than a few of them do not fit into the kernel. */
-const large = (sequence: number) => encodeFrame({ id: `e.${sequence}`, data: `${sequence}`.padEnd(60_000, 'x') });
 
 function stateChannel() {
   const hub = createStreamHub();
@@ -164,27 +150,8 @@ describe('a response sink on HTTP/1.1', () => {
     expect(answers).toEqual([true]);
   });
 
-  it('ends after a write that the kernel has not taken whole, with every byte in its place', async () => {
-    let written = 0;
-    const server = await serve((_request, response) => {
-      response.writeHead(200, SSE_HEADERS);
-      const sink = createResponseSink(response);
-      do written += 1;
-      while (sink.write(large(written)));
-      sink.end();
-      expect(sink.write(large(0))).toBe(false);
-    });
-    const client = await rawClient(server);
-    client.socket.pause();
-    client.request();
-    await waitFor(() => written > 0, 'the request');
-    client.socket.resume();
-    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
-    const { events, rest } = parseEvents(client.responses()[0]?.body ?? '');
-    expect(events.map(({ id }) => id)).toEqual(Array.from({ length: written }, (_, index) => `e.${index + 1}`));
-    expect(events.every(({ data }) => data.length === 60_000)).toBe(true);
-    expect(rest).toBe('');
-  });
+  it('ends after a write that the kernel has not taken whole, with every byte in its place', () =>
+    expectWholeBehindBacklog(serve, rawClient));
 
   it('stops writing when the client leaves, also when it only closes its half', async () => {
     const { hub, channel } = stateChannel();
@@ -291,10 +258,10 @@ describe('what a response sink hands to a socket', () => {
         sink.end();
       });
       do written += 1;
-      while (sink.write(large(written)));
+      while (sink.write(largeFrame(written)));
       for (let more = 0; more < late; more += 1) {
         written += 1;
-        expect(sink.write(large(written))).toBe(false);
+        expect(sink.write(largeFrame(written))).toBe(false);
       }
     });
     const client = await rawClient(server);
@@ -344,56 +311,6 @@ describe('what a response sink hands to a socket', () => {
     await waitFor(() => hub.readers === 0, 'the reader gone');
     channel.publish({ data: 'y' }, 'terminal');
     await turns(2);
-  });
-});
-
-describe('a response sink on a connection that is encrypted', () => {
-  it('takes one write at a time to a slow reader, and ends with every byte in its place', async () => {
-    // A second write to a TLS socket, beside one on its way, would end the process.
-    let written = 0;
-    const server = await serveEncrypted((_request, response) => {
-      response.writeHead(200, SSE_HEADERS);
-      const sink = createResponseSink(response);
-      for (written = 1; written < 200; written += 1) sink.write(large(written));
-      sink.end();
-    });
-    const client = await openRawClient(server.port, server.cert);
-    cleanups.push(() => client.socket.destroy());
-    client.socket.pause();
-    client.request();
-    await waitFor(() => written === 200, 'the request');
-    client.socket.resume();
-    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
-    expect(client.ids()).toEqual(Array.from({ length: 199 }, (_, index) => `e.${index + 1}`));
-  });
-
-  it('skips a slow reader to the newest state, and serves the next request on the same connection', async () => {
-    const { hub, channel } = stateChannel();
-    let isBlocked = false;
-    const server = await serveEncrypted(
-      serveChannel(channel, (hasRoom) => {
-        isBlocked ||= !hasRoom;
-      }),
-    );
-    const client = await openRawClient(server.port, server.cert);
-    cleanups.push(() => client.socket.destroy());
-    client.request();
-    await client.waitForText('retry');
-    client.socket.pause();
-    let count = 0;
-    await waitFor(() => {
-      count += 1;
-      channel.publish({ data: `${count}`.padEnd(60_000, 'x') }, 'state');
-      return isBlocked && count > 300;
-    }, 'a backlog');
-    channel.publish({ data: 'the end' }, 'terminal');
-    client.socket.resume();
-    await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
-    expect(client.ids().at(-1)).toBe(`e.${count + 1}`);
-    expect(client.ids().length).toBeLessThan(count);
-    client.request();
-    await waitFor(() => client.responses()[1]?.isComplete === true, 'the stream again');
-    expect(hub.readers).toBe(0);
   });
 });
 
