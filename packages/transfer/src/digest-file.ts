@@ -1,3 +1,4 @@
+import { beforeAbort } from './before-abort.ts';
 import { createDigester, type Digests } from './digest.ts';
 
 export interface DigestFileOptions {
@@ -16,13 +17,9 @@ export interface DigestFileOptions {
 export async function digestFile(path: string, { isGit, size, signal }: DigestFileOptions): Promise<Digests> {
   signal.throwIfAborted();
   const digester = createDigester({ path, size, isGit });
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
   try {
-    return await Promise.race([digester.finish(size), aborted]);
+    return await beforeAbort(signal, () => digester.finish(size));
   } finally {
-    signal.removeEventListener('abort', abort);
     await digester.close();
   }
 }

@@ -1,3 +1,4 @@
+export { beforeAbort } from './before-abort.ts';
 export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
 export { type DigestFileOptions, digestFile } from './digest-file.ts';
 export { discardPartial } from './discard-partial.ts';

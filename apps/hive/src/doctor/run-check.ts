@@ -1,4 +1,5 @@
 import { type Clock, type DoctorCheck, type HiveCheck, RbeeError, toSeconds } from '@rbee/contract';
+import { beforeAbort } from '@rbee/transfer';
 import { failed, type Verdict } from './verdict.ts';
 
 export interface CheckOptions {
@@ -44,17 +45,4 @@ export async function runCheck(
     }
   }
   return { check, ...found, duration_secs: toSeconds(clock.now() - startedAtMs) };
-}
-
-/** The work's answer, or the signal's reason: not everything that takes long can be told to stop. */
-async function beforeAbort<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

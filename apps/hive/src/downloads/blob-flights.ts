@@ -1,4 +1,4 @@
-import type { TransferNotice, TransferState } from '@rbee/transfer';
+import { beforeAbort, type TransferNotice, type TransferState } from '@rbee/transfer';
 
 /** Who is told how a blob's transfer goes. */
 export interface BlobWatcher {
@@ -74,13 +74,9 @@ async function watchFlight(flight: Flight, watcher: BlobWatcher, signal: AbortSi
   signal.throwIfAborted();
   flight.watchers.add(watcher);
   if (flight.last) watcher.onState(flight.last);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
   try {
-    await Promise.race([flight.over, aborted]);
+    await beforeAbort(signal, () => flight.over);
   } finally {
-    signal.removeEventListener('abort', abort);
     flight.watchers.delete(watcher);
   }
 }

@@ -1,6 +1,6 @@
 import type { DownloadId, PartialChoice } from '@rbee/contract';
 import { CancelRequest, type Job, type Line, type Listener } from '@rbee/jobs';
-import type { Limiter } from '@rbee/transfer';
+import { beforeAbort, type Limiter } from '@rbee/transfer';
 
 /** Why a run stopped: somebody paused the download. It is not over. */
 class PauseRequest extends Error {
@@ -91,15 +91,7 @@ export class Download implements Listener {
 
   /** Resolves when the download is not paused; rejects with the signal's reason when nobody wants it any more. */
   async untilResumed(): Promise<void> {
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const abort = () => reject(this.signal.reason);
-    this.signal.throwIfAborted();
-    this.signal.addEventListener('abort', abort, { once: true });
-    try {
-      await Promise.race([this.#resumed?.promise, aborted]);
-    } finally {
-      this.signal.removeEventListener('abort', abort);
-    }
+    await beforeAbort(this.signal, async () => this.#resumed?.promise);
   }
 
   hear(line: Line): void {

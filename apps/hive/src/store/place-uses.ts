@@ -1,4 +1,5 @@
 import { RbeeError } from '@rbee/contract';
+import { beforeAbort } from '@rbee/transfer';
 
 type Release = () => void;
 
@@ -20,7 +21,7 @@ export class PlaceUses {
   async share(place: string, signal: AbortSignal): Promise<Release> {
     signal.throwIfAborted();
     for (let removal = this.#removal(place); removal !== null; removal = this.#removal(place)) {
-      await orAborted(removal, signal);
+      await beforeAbort(signal, async () => removal);
     }
     const use = this.#use(place);
     use.sharers += 1;
@@ -68,17 +69,5 @@ export class PlaceUses {
       const use = this.#uses.get(place);
       if (use?.sharers === 0 && use.removal === null) this.#uses.delete(place);
     };
-  }
-}
-
-/** A removal of many files takes a while, and who waits for it may be cancelled meanwhile. */
-async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }
