@@ -42,7 +42,7 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   burst: {
     name: 'burst',
     title: '1 stream, 1,000 readers, one event in flight',
-    events: { kind: 'burst', count: 60 },
+    events: { kind: 'burst', count: 200 },
     streams: 1,
     readers: 1_000,
     peers: ['node-http', 'fastify-sse', 'nchan'],

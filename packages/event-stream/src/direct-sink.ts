@@ -1,58 +1,61 @@
+import { writeSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { ChunkSink } from './chunk-sink.ts';
 
 /**
  * A response with chunked HTTP/1.1: ready-made chunks go to the socket itself, where `response.write` would make three writes of each.
  *
- * With nothing waiting there they go to the lower half of its stream, `_write`, which hands them to the kernel: the upper
- * half, a queue with its own books, costs as much as all the rest of a delivery that is not the kernel's. Node keeps `_write` for the
- * stream itself, so it is used only where the upper half has nothing to lose by it: nothing is queued there that could be overtaken, and
- * what is queued behind a write on its way goes to the kernel after it, since libuv keeps the order. It also tells more: `write` answers
- * false when the kernel has not taken all, and for no other reason.
+ * With nothing waiting there they go to its descriptor, which never blocks: the socket's stream makes an object for each write and keeps
+ * books of it, which costs as much as all the rest of a delivery that is not the kernel's. Nothing can be overtaken, since what the
+ * kernel does not take at once goes into the socket's queue, and everything after it does too until that is empty. The socket itself
+ * does not see these bytes, neither in `bytesWritten` nor as activity, so it must have no idle timeout.
  *
- * What comes while something waits takes the public way, `socket.write`. A socket of TLS has no such lower half: see `QueuedSink`.
+ * A socket of TLS encrypts first and has no such descriptor: see `QueuedSink`.
  */
 export class DirectSink extends ChunkSink {
-  /** A write of our own is on its way to the kernel. */
-  #isWriting = false;
-  /** The socket's queue is full. */
-  #isQueueFull = false;
-  /** The last answer was false, so that somebody waits for the drain. */
-  #isBlocked = false;
+  readonly #descriptor: number;
+  /** Writes of ours in the socket's queue. */
+  #queued = 0;
+
+  constructor(response: ServerResponse, socket: Socket, descriptor: number) {
+    super(response, socket);
+    this.#descriptor = descriptor;
+  }
 
   write({ chunked }: { readonly chunked: Buffer }): boolean {
-    const socket = this.socket;
-    // Not writable is also what the client has half closed.
+    const { socket } = this;
+    // Not writable is also what the client has half closed. A socket that is closed is not writable from before its descriptor is free
+    // for another one.
     if (this.isOver || !socket.writable) return false;
-    if (this.#isWriting || socket.writableLength > 0) return this.#queue(chunked);
-    this.#isWriting = true;
-    // The callback comes before `_write` returns when the kernel takes all of it, which is nearly always.
-    socket._write(chunked, 'buffer' as BufferEncoding, this.#written);
-    this.#isBlocked = this.#isWriting;
-    return !this.#isBlocked;
+    if (socket.writableLength > 0) return this.#queue(chunked);
+    const written = this.#toKernel(chunked);
+    if (written === chunked.length) return true;
+    return written === null ? false : this.#queue(chunked.subarray(written));
   }
 
-  readonly #written = (error?: Error | null): void => {
-    this.#isWriting = false;
-    if (error) this.socket.destroy(error);
-    else this.#drained();
-  };
+  /** How many bytes it took; null when the connection is broken. */
+  #toKernel(chunk: Buffer): number | null {
+    try {
+      return writeSync(this.#descriptor, chunk);
+    } catch (error) {
+      if (isFull(error)) return 0;
+      this.socket.destroy(error as Error);
+      return null;
+    }
+  }
 
   /** Behind what waits already: an earlier chunk, or the head of the response where the kernel had no room for it. */
-  #queue(chunk: Buffer): boolean {
-    if (!this.socket.write(chunk) && !this.#isQueueFull) {
-      this.#isQueueFull = true;
-      this.socket.once('drain', () => {
-        this.#isQueueFull = false;
-        this.#drained();
-      });
-    }
-    this.#isBlocked = this.#isQueueFull || this.#isWriting;
-    return !this.#isBlocked;
+  #queue(chunk: Buffer): false {
+    this.#queued += 1;
+    this.socket.write(chunk, this.#dequeued);
+    return false;
   }
 
-  #drained(): void {
-    if (!this.#isBlocked || this.#isWriting || this.#isQueueFull) return;
-    this.#isBlocked = false;
-    this.tellDrained();
-  }
+  readonly #dequeued = (error?: Error | null): void => {
+    this.#queued -= 1;
+    if (!error && this.#queued === 0) this.tellDrained();
+  };
 }
+
+const isFull = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EAGAIN';

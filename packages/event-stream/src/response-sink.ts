@@ -21,7 +21,8 @@ export function createResponseSink(response: ServerResponse): Sink {
   // There is no socket while an earlier, pipelined request is being answered, and HTTP/1.0 and HTTP/2 have no chunks.
   const socket = response.chunkedEncoding === true ? response.socket : null;
   if (!(socket instanceof Socket)) return createPlainSink(response);
-  return isEncrypted(socket) ? new QueuedSink(response, socket) : new DirectSink(response, socket);
+  const descriptor = isEncrypted(socket) ? null : descriptorOf(socket);
+  return descriptor === null ? new QueuedSink(response, socket) : new DirectSink(response, socket, descriptor);
 }
 
 function createPlainSink(response: ServerResponse): Sink {
@@ -45,6 +46,13 @@ function createPlainSink(response: ServerResponse): Sink {
 }
 
 const isOpen = (response: ServerResponse): boolean => !response.destroyed && !response.writableEnded;
+
+/** The socket's descriptor, which Node has no public name for; null where there is none, as on Windows. */
+function descriptorOf(socket: Socket): number | null {
+  const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly fd?: unknown } | null };
+  const descriptor = handle?.fd;
+  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : null;
+}
 
 // By its mark, since the class would load all of TLS for those who never use it.
 const isEncrypted = (socket: Socket): boolean => 'encrypted' in socket && socket.encrypted === true;

@@ -1,6 +1,8 @@
+import fs from 'node:fs';
 import { get, Agent as HttpAgent } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import { syncBuiltinESMExports } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../src/frame.ts';
@@ -123,11 +125,12 @@ describe('a response sink on HTTP/1.1', () => {
     const clients = await Promise.all(Array.from({ length: 200 }, () => rawClient(server)));
     for (const client of clients) client.request();
     await waitFor(() => hub.readers === 200, 'all readers');
-    const writes = new Map(server.sockets.map((socket) => [socket, listenToWrites(socket)]));
+    const writes = listenToWrites();
     for (let count = 1; count <= 3; count += 1) {
       channel.publish({ event: 'progress', data: `{"bytes":${count}}` }, 'state');
       await waitFor(() => clients.every((client) => client.ids().length === count), 'the event at all readers');
     }
+    expect(writes.size).toBe(200);
     const [first = [], ...others] = [...writes.values()];
     expect(first).toHaveLength(3);
     for (const other of others) {
@@ -233,17 +236,46 @@ describe('a response sink on HTTP/1.1', () => {
 });
 
 describe('what a response sink hands to a socket', () => {
-  it('is counted by the socket, byte for byte, as if it had gone through its queue', async () => {
-    const { channel } = stateChannel();
-    const server = await serve(serveChannel(channel));
+  it('goes to the kernel at once, and nothing waits in the queue', async () => {
+    const queued: unknown[] = [];
+    const server = await serve((_request, response) => {
+      response.writeHead(200, SSE_HEADERS);
+      const sink = createResponseSink(response);
+      for (let sequence = 1; sequence <= 3; sequence += 1) {
+        queued.push(sink.write(encodeFrame({ id: `e.${sequence}`, data: 'x' })), response.socket?.writableLength);
+      }
+    });
     const client = await rawClient(server);
     client.request();
-    await client.waitForText('retry');
-    channel.publish({ data: 'x'.repeat(1_000) }, 'state');
-    await client.waitForText('xxx');
-    const [socket] = server.sockets;
-    expect(socket?.bytesWritten).toBe(client.bytes.length);
-    expect(socket?.writableLength).toBe(0);
+    await waitFor(() => client.ids().length === 3, 'the events');
+    expect(queued).toEqual([true, 0, true, 0, true, 0]);
+  });
+
+  it('never reaches another connection that was given the descriptor of a closed one', async () => {
+    const sinks: ReturnType<typeof createResponseSink>[] = [];
+    const server = await serve((_request, response) => {
+      response.writeHead(200, SSE_HEADERS);
+      sinks.push(createResponseSink(response));
+    });
+    const descriptorOf = (socket: unknown) => (socket as { _handle?: { fd: number } } | undefined)?._handle?.fd;
+    const left = await rawClient(server);
+    left.request();
+    await waitFor(() => sinks.length === 1, 'the first stream');
+    const descriptor = descriptorOf(server.sockets[0]);
+    server.sockets[0]?.destroy();
+    await waitFor(() => left.isClosed, 'the first connection closed');
+    // The system gives out the lowest number that is free: to a client of this process too, but soon to a server's connection.
+    let next = left;
+    for (let count = 2; descriptorOf(server.sockets.at(-1)) !== descriptor; count += 1) {
+      expect(count).toBeLessThan(20);
+      next = await rawClient(server);
+      next.request();
+      await waitFor(() => sinks.length === count, 'another stream');
+    }
+    expect(sinks[0]?.write(encodeFrame({ id: 'e.1', data: 'of the first' }))).toBe(false);
+    expect(sinks.at(-1)?.write(encodeFrame({ id: 'e.2', data: 'of the last' }))).toBe(true);
+    await next.waitForText('of the last');
+    expect(next.ids()).toEqual(['e.2']);
   });
 
   it('loses nothing of what is written while the kernel has no room, and tells once that there is room again', async () => {
@@ -418,14 +450,20 @@ describe('clients of a response sink', () => {
   });
 });
 
-/** The chunks that a socket is given from here on. */
-function listenToWrites(socket: Socket): unknown[] {
-  const chunks: unknown[] = [];
-  const write = socket._write.bind(socket);
-  socket._write = (chunk, encoding, done) => {
-    chunks.push(chunk);
-    write(chunk, encoding, done);
+/** The chunks that each descriptor is given from here on. They are written as before. */
+function listenToWrites(): ReadonlyMap<number, unknown[]> {
+  const chunks = new Map<number, unknown[]>();
+  const { writeSync } = fs;
+  const listening = (descriptor: number, chunk: Buffer): number => {
+    chunks.set(descriptor, [...(chunks.get(descriptor) ?? []), chunk]);
+    return writeSync(descriptor, chunk);
   };
+  fs.writeSync = listening as typeof writeSync;
+  syncBuiltinESMExports();
+  cleanups.push(() => {
+    fs.writeSync = writeSync;
+    syncBuiltinESMExports();
+  });
   return chunks;
 }
 
