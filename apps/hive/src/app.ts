@@ -112,7 +112,6 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     dispatcher,
     pool,
     retry,
-    maxConnections,
     headersTimeoutMs,
     stallTimeoutMs,
   });
@@ -128,6 +127,7 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     counts,
     sources,
     fetchFile,
+    maxConnections,
     retry,
     heartbeatIntervalMs,
     onBug,

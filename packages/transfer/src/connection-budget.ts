@@ -4,6 +4,8 @@
  */
 export interface ConnectionBudget {
   readonly limit: number;
+  /** How many of them the last long file found worth having: where the next one begins. */
+  usual: number;
   /** Somebody waits for a first connection: whoever has several should give one back. */
   readonly isWanted: boolean;
   /** Waits for a connection. Rejects with the signal's reason on abort. */
@@ -17,6 +19,7 @@ export function createConnectionBudget(limit: number): ConnectionBudget {
   const waiting = new Set<() => void>();
   return {
     limit,
+    usual: 1,
     get isWanted() {
       return waiting.size > 0;
     },

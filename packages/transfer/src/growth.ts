@@ -36,12 +36,12 @@ export interface GrowthSample {
 }
 
 /**
- * How many connections are worth having: starts with one, tries twice as many, and keeps them if the whole got faster.
+ * How many connections are worth having: starts with one where nothing is known, tries twice as many, and keeps them if the whole got faster.
  * Knows nothing of connections: it is told what is seen and asked what is wanted.
  */
 export class Growth {
   #max: number;
-  #wanted = 1;
+  #wanted: number;
   /** Where the running measurement began. */
   #from: Omit<GrowthSample, 'isSettled'> | null = null;
   #trial: { readonly before: number; readonly speed: number; readonly windows: number } | null = null;
@@ -50,12 +50,19 @@ export class Growth {
   #restMs = firstRestMs;
   #restUntilMs = 0;
 
-  constructor(max: number) {
+  /** `first`: what a file from the same source found worth having. */
+  constructor(max: number, first = 1) {
     this.#max = max;
+    this.#wanted = first;
   }
 
   get wanted(): number {
     return Math.min(this.#wanted, this.#max);
+  }
+
+  /** How many have shown that they help: what is only being tried does not count. */
+  get proven(): number {
+    return Math.min(this.#trial?.before ?? this.#wanted, this.#max);
   }
 
   /** No more than this many are to be had, from now on. */

@@ -44,6 +44,7 @@ export class RangeDownload {
   readonly #options: TransferOptions;
   readonly #partial: PartialFile;
   readonly #growth: Growth;
+  readonly #isLong: boolean;
   readonly #connections = new Set<Connection>();
   readonly #stop = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
@@ -69,8 +70,10 @@ export class RangeDownload {
     this.#options = options;
     this.#partial = partial;
     this.#plan = new RangePlan(partial.spans, partial.size);
-    this.#growth = new Growth(host.limits.maxConnections);
-    this.#limiter = options.limiter && this.#watched(options.limiter);
+    const { connections: budget, limiter } = options;
+    this.#isLong = (partial.size ?? 0) >= minGrowthBytes;
+    this.#growth = new Growth(host.limits.maxConnections, this.#isLong ? budget?.usual : 1);
+    this.#limiter = limiter && this.#watched(limiter);
   }
 
   /** What the connection had asked whose error `run` has rejected with; null where none had. */
@@ -91,6 +94,7 @@ export class RangeDownload {
       budget?.giveBack();
     }
     if (this.#failure !== null) throw this.#failure.error;
+    if (budget !== undefined && this.#isLong) budget.usual = this.#growth.proven;
   }
 
   #launch(): void {

@@ -93,3 +93,20 @@ test('a moment at which not all connections run is not measured', () => {
   }
   expect(growth.wanted).toBe(1);
 });
+
+test('a file begins with what helped the one before, and no more than there may be', () => {
+  expect(new Growth(16, 8).wanted).toBe(8);
+  expect(new Growth(4, 8).wanted).toBe(4);
+  const { seen } = run(new Growth(16, 8), () => 100_000, 500);
+  expect(seen[0]).toBe(8);
+});
+
+test('what has helped is told to the next file, and what is only being tried is not', () => {
+  const growth = new Growth(16);
+  expect(growth.proven).toBe(1);
+  const trying = run(growth, () => 100_000, 250);
+  expect(growth.wanted).toBe(2);
+  expect(growth.proven).toBe(1);
+  run(growth, (n) => n * 100_000, 150, { ...start, ...trying });
+  expect(growth.proven).toBe(2);
+});

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
-import { type Limiter, type ReadPool, type RetryRule, transferFile } from '@rbee/transfer';
+import { type ConnectionBudget, type Limiter, type ReadPool, type RetryRule, transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
 import { copyLocal } from '../sources/copy-local.ts';
 import type { LocalOriginal, SourceFile } from '../sources/source.ts';
@@ -18,7 +18,6 @@ export interface FetchFileDeps {
   /** Whose memory the dispatcher's sockets read into. */
   readonly pool: ReadPool;
   readonly retry: RetryRule;
-  readonly maxConnections: number;
   readonly headersTimeoutMs: number;
   readonly stallTimeoutMs: number;
 }
@@ -29,6 +28,8 @@ export interface FetchFileRequest {
   /** Aborts when the download is cancelled or paused. */
   readonly signal: AbortSignal;
   readonly limiter: Limiter;
+  /** Shared by all files of the download. */
+  readonly connections: ConnectionBudget;
   readonly watcher: BlobWatcher;
 }
 
@@ -48,7 +49,7 @@ export function createFetchFile(deps: FetchFileDeps): FetchFile {
 
 async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
   const { store, flights: _, counts: __, ...transport } = deps;
-  const { place, file, signal, limiter } = request;
+  const { place, file, signal, limiter, connections } = request;
   const finalPath = store.layout.blob(place, file.blobName);
   if (!file.isUnversioned && (await store.hasBlob(place, file.blobName, file.size))) {
     const { size } = await stat(finalPath);
@@ -62,7 +63,7 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
   if (local !== undefined) return fetchLocal(local, { partialPath, finalPath, sha256, name }, signal, watcher);
   const done = await transferFile(
     { locate, partialPath, finalPath, size, sha256, gitSha1, name },
-    { ...transport, signal, limiter, ...watcher },
+    { ...transport, signal, limiter, connections, maxConnections: connections.limit, ...watcher },
   );
   return done.sha256;
 }

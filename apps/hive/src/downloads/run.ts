@@ -12,13 +12,13 @@ import {
 } from '@rbee/contract';
 import type { DownloadTracker } from '@rbee/download-tracker';
 import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
-import { type DiskRoom, discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
+import { createConnectionBudget, type DiskRoom, discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
 import { type ResolvedModel, type Sources, sourceOf } from '../sources/source.ts';
-import type { NewModel } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
 import type { BlobFlights } from './blob-flights.ts';
 import { type Download, isPause, partialChoiceOf } from './download.ts';
 import type { DownloadRequest } from './downloads.ts';
+import { fetchAll } from './fetch-all.ts';
 import type { FetchFile } from './fetch-file.ts';
 import type { Slots } from './slots.ts';
 import { createTally } from './tally.ts';
@@ -34,6 +34,8 @@ export interface RunDeps {
   readonly counts: Pick<TransferCounts, 'retried'>;
   readonly sources: Sources;
   readonly fetchFile: FetchFile;
+  /** For one download, over all its files. */
+  readonly maxConnections: number;
   readonly retry: RetryRule;
   readonly heartbeatIntervalMs: number;
   /** Told of every error that is a bug, so that it reaches the log. */
@@ -132,28 +134,29 @@ async function fetchFiles(
   files: ResolvedModel['files'],
   signal: AbortSignal,
 ): Promise<void> {
-  const giveBackRoom = await claimRoom(deps, download, model, files);
+  const present = await deps.store.presentBytes(model.place, files);
+  const giveBackRoom = await claimRoom(deps, download, model.place, files, present);
   try {
-    await fetchAndPublish(deps, download, model, files, signal);
+    await fetchAndPublish(deps, download, model, files, present, signal);
   } finally {
     giveBackRoom();
   }
 }
 
 /** Before the first byte, for all files together; what is there already needs none. */
-async function claimRoom(
+function claimRoom(
   { room, store, tracker }: RunDeps,
   { id }: Download,
-  model: ResolvedModel,
+  place: string,
   files: ResolvedModel['files'],
+  present: readonly number[],
 ): Promise<() => void> {
-  const present = await store.presentBytes(model.place, files);
   // A file of this machine may be linked: it asks for room itself where it has to be copied.
   const missing = files.map(({ size, local }, index) => (local ? 0 : Math.max(0, (size ?? 0) - (present[index] ?? 0))));
   const rest = missing.reduce((sum, bytes) => sum + bytes, 0);
   const fetched = () => tracker.get(id).bytes - tracker.get(id).bytes_reused;
   const before = fetched();
-  return room.claim(store.layout.blobsFolder(model.place), () => Math.max(0, rest - Math.max(0, fetched() - before)));
+  return room.claim(store.layout.blobsFolder(place), () => Math.max(0, rest - Math.max(0, fetched() - before)));
 }
 
 async function fetchAndPublish(
@@ -161,25 +164,27 @@ async function fetchAndPublish(
   download: Download,
   model: ResolvedModel,
   files: ResolvedModel['files'],
+  present: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
-  const { tracker, store } = deps;
-  const tally = createTally(tracker, download.id, files);
-  narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
-  const stored: NewModel['files'][number][] = [];
-  for (const file of files) {
-    const sha256 = await deps.fetchFile({
-      place: model.place,
-      file,
-      signal,
-      limiter: download.limiter,
-      watcher: tally.begin(file),
-    });
-    stored.push({ path: file.path, blobName: file.blobName, sha256 });
-    tally.done();
-  }
+  const { tracker, store, maxConnections } = deps;
   const { place, revision, commit } = model;
-  const sha256 = stored.length === 1 ? (stored[0]?.sha256 ?? null) : null;
+  const tally = createTally(tracker, download.id, files, present);
+  narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
+  const connections = createConnectionBudget(maxConnections);
+  const digests = await fetchAll(files, {
+    maxConnections,
+    signal,
+    async fetch(file, index, fileSignal) {
+      const watcher = tally.begin(index);
+      const { limiter } = download;
+      const sha256 = await deps.fetchFile({ place, file, signal: fileSignal, limiter, connections, watcher });
+      watcher.done();
+      return sha256;
+    },
+  });
+  const stored = files.map(({ path, blobName }, index) => ({ path, blobName, sha256: digests[index] ?? null }));
+  const sha256 = digests.length === 1 ? (digests[0] ?? null) : null;
   const first = await store.publish({ place, revision, commit, modelRef: model.pinnedRef(sha256), files: stored });
   const path = files.length === 1 ? first : store.layout.snapshotFolder(place, commit);
   tracker.complete(download.id, { path, sha256 });

@@ -5,81 +5,92 @@ import type { TransferState } from '@rbee/transfer';
 import type { SourceFile } from '../sources/source.ts';
 import type { BlobWatcher } from './blob-flights.ts';
 
-const NOTHING: Pick<TransferState, 'bytes' | 'reused' | 'wasted'> = { bytes: 0, reused: 0, wasted: 0 };
+type Counted = Pick<TransferState, 'bytes' | 'reused' | 'wasted'>;
 
-/** Adds up what the transfers of a download's files say, one file after the other, into the download's own numbers. */
+/** Adds up what the transfers of a download's files say, several at a time, into the download's own numbers. */
 export interface Tally {
   /** Bytes of all files; null while one is unknown. */
   readonly total: number | null;
-  /** The watcher for the next file. */
-  begin(file: SourceFile): BlobWatcher;
-  /** The file is there in full. */
-  done(): void;
+  /** Work on a file begins; one that is not there yet is under way until it is done. */
+  begin(index: number): FileTally;
 }
 
-export function createTally(tracker: DownloadTracker, id: DownloadId, files: readonly SourceFile[]): Tally {
-  const sizes = files.map((file) => file.size);
-  const total = sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0);
+export interface FileTally extends BlobWatcher {
+  /** The file is there in full. */
+  readonly done: () => void;
+}
+
+/** `present`: for each file the bytes that are on disk already and count. Until a file is looked at they are what is known of it. */
+export function createTally(
+  tracker: DownloadTracker,
+  id: DownloadId,
+  files: readonly SourceFile[],
+  present: readonly number[],
+): Tally {
+  const total = sumOrNull(files.map((file) => file.size));
   const earlier = tracker.get(id);
-  /** What an earlier run of this download had on disk, until this one has come to where that ended. */
-  let kept = earlier.bytes;
-  let bytesWasted = earlier.bytes_wasted;
-  let before = { bytes: 0, reused: 0 };
-  let current = NOTHING;
+  const counted: Counted[] = files.map((_, index) => {
+    const bytes = present[index] ?? 0;
+    return { bytes, reused: bytes, wasted: 0 };
+  });
+  const running = new Map<number, TransferState>();
+  let bytes = present.reduce((sum, each) => sum + each, 0);
+  let reused = bytes;
+  // What an earlier run of this download had on disk and is not there any more has gone since.
+  let wasted = earlier.bytes_wasted + Math.max(0, earlier.bytes - bytes);
   let filesDone = 0;
-  tracker.update(id, { total, filesTotal: files.length, filesDone });
+  tell({ total, filesTotal: files.length });
 
-  /** Bytes never fall because a run starts from the front again: only what is really gone is counted as wasted. */
-  const bytesOf = (state: TransferState, size: number | null): number => {
-    const bytes = before.bytes + state.bytes;
-    if (bytes >= kept) kept = 0;
-    if (kept === 0) return bytes;
-    const isWhereItEnded = size === null || before.bytes + size >= kept;
-    if (state.phase === 'starting' || !isWhereItEnded) return kept;
-    bytesWasted += kept - bytes;
-    kept = 0;
-    return bytes;
-  };
-
-  const under = (file: SourceFile, part: Pick<RunningFile, 'bytes' | 'total' | 'status'>) =>
-    files.length === 1 ? {} : { files: [{ name: file.path, ...part }] };
-
-  const onState = (state: TransferState, file: SourceFile) => {
-    // A transfer that was somebody else's may have thrown away what it had before this one took over.
-    bytesWasted += Math.max(0, state.wasted - current.wasted, current.bytes - state.bytes);
-    current = state;
-    const bytes = bytesOf(state, file.size);
+  function tell(more: { total?: number | null; filesTotal?: number } = {}): void {
+    const states = [...running.values()];
+    const [first] = running.keys();
     tracker.update(id, {
-      status: state.phase satisfies LiveStatus,
+      ...more,
+      ...(first === undefined ? {} : { status: statusOf(states), file: files[first]?.path ?? null }),
       bytes,
-      // With one file its own total is the download's, also where only the first answer tells it.
-      ...(files.length === 1 ? { total: state.total } : {}),
       // What an earlier run fetched is not what was there before the download.
-      bytesReused: earlier.bytes > 0 ? earlier.bytes_reused : before.reused + state.reused,
-      bytesWasted,
-      attempt: state.attempt,
-      connections: state.connections,
-      ...under(file, { bytes: state.bytes, total: state.total ?? file.size, status: state.phase }),
+      bytesReused: earlier.bytes > 0 ? earlier.bytes_reused : reused,
+      bytesWasted: wasted,
+      attempt: Math.max(1, ...states.map(({ attempt }) => attempt)),
+      connections: states.reduce((sum, { connections }) => sum + connections, 0),
+      files: [...running].map(([index, state]) => runningFile(files[index], state)),
+      filesDone,
     });
-  };
+  }
+
+  function count(index: number, state: TransferState): void {
+    const last = counted[index] ?? state;
+    // A transfer that was somebody else's may have thrown away what it had before this one took over.
+    wasted += Math.max(0, state.wasted - last.wasted, last.bytes - state.bytes);
+    bytes += state.bytes - last.bytes;
+    reused += state.reused - last.reused;
+    counted[index] = state;
+  }
+
   return {
     total,
-    begin(file) {
-      const part = under(file, { bytes: 0, total: file.size, status: 'starting' });
-      tracker.update(id, { file: file.path, attempt: 1, ...part });
+    begin(index) {
+      const name = files[index]?.path ?? '';
+      const { bytes: there = 0 } = counted[index] ?? {};
+      running.set(index, { ...presentState(there), phase: 'starting', total: files[index]?.size ?? null });
+      tell();
       return {
-        onState: (state) => onState(state, file),
+        onState(state) {
+          count(index, state);
+          running.set(index, state);
+          // With one file its own total is the download's, also where only the first answer tells it.
+          tell(files.length === 1 ? { total: state.total } : {});
+        },
         onNotice(notice) {
           tracker.notice(id, notice);
-          narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${file.path}: ${notice.message}`, 'warn');
+          narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${name}: ${notice.message}`, 'warn');
+        },
+        done() {
+          running.delete(index);
+          filesDone += 1;
+          tell();
         },
       };
-    },
-    done() {
-      filesDone += 1;
-      before = { bytes: before.bytes + current.bytes, reused: before.reused + current.reused };
-      current = NOTHING;
-      tracker.update(id, { filesDone, connections: 0 });
     },
   };
 }
@@ -92,4 +103,20 @@ export function presentState(size: number): TransferState {
 /** What is said of a file that need not be fetched. */
 export function narratePresent(file: SourceFile, size: number): void {
   narrate('file_present', `📦 ${file.path} is there already (${formatBytes(size)})`);
+}
+
+/** A download does what most tells of it: bytes come as long as those of one file do. */
+function statusOf(states: readonly TransferState[]): LiveStatus {
+  const phases = states.map(({ phase }) => phase);
+  if (phases.includes('downloading')) return 'downloading';
+  return phases.includes('verifying') ? 'verifying' : 'starting';
+}
+
+function runningFile(file: SourceFile | undefined, state: TransferState): RunningFile {
+  const { bytes, phase: status } = state;
+  return { name: file?.path ?? '', bytes, total: state.total ?? file?.size ?? null, status };
+}
+
+function sumOrNull(sizes: readonly (number | null)[]): number | null {
+  return sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0);
 }
