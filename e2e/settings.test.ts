@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openTerminal, type Program, startProgram, type TempDir, tempDir } from '@rbee/testing';
+import { openTerminal, startProgram, type TempDir, tempDir } from '@rbee/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api, startDownload } from './support/api.ts';
 import { BIN, type Daemon, startDaemon } from './support/fleet.ts';
+import { hangUp } from './support/hang-up.ts';
 import { readStream } from './support/sse.ts';
 
 // Goal: an operator sees which settings count and changes limits without a restart. Method: real daemons as processes,
@@ -26,15 +27,6 @@ async function printed(kind: 'hive' | 'queen', args: readonly string[], more: Re
     env: { ...env, ...more },
   });
   return { ...(await program.exited), stdout: program.stdout(), stderr: program.stderr() };
-}
-
-/** Sends SIGHUP and waits for the line that says what came of it. */
-async function hangUp(program: Program): Promise<Readonly<Record<string, unknown>>> {
-  const before = program.lines.length;
-  process.kill(program.pid, 'SIGHUP');
-  const isAnswer = () => program.lines.slice(before).some(({ json }) => /reloaded/.test(String(json?.['msg'])));
-  await program.waitFor(isAnswer, 'the answer to SIGHUP');
-  return program.lines.slice(before).find(({ json }) => /reloaded/.test(String(json?.['msg'])))?.json ?? {};
 }
 
 const settingsOf = async ({ url }: Daemon, path: string) => (await api('GET', `${url}${path}`)).body;

@@ -8,6 +8,7 @@ import {
   openStateDb,
   type Running,
   readTls,
+  serveTls,
   settingsInForce,
   withLogFields,
 } from '@rbee/daemon';
@@ -235,7 +236,7 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
       closing.push(announce({ queenUrl, token, dispatcher: queenDispatcher, clock, log: logger }, ready));
     }
     logSecrets(logger, settings);
-    return { url, logger, apply, close };
+    return { url, logger, tls: serveTls(app, tls), apply, close };
   } catch (error) {
     await close();
     throw error;

@@ -9,6 +9,7 @@ import {
   openStateDb,
   type Running,
   readTls,
+  serveTls,
   settingsInForce,
   withLogFields,
 } from '@rbee/daemon';
@@ -212,7 +213,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     const url = await app.listen({ host: settings.host, port: settings.port });
     if (settings.apiToken !== null)
       logger.info({ apiToken: fingerprint(settings.apiToken) }, 'clients must send a token');
-    return { url, logger, apply, close };
+    return { url, logger, tls: serveTls(app, tls), apply, close };
   } catch (error) {
     await close();
     throw error;

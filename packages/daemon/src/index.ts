@@ -9,6 +9,7 @@ export { createMetrics } from './metrics.ts';
 export { pageOf } from './page.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
 export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './serve.ts';
+export { type ServedTls, serveTls } from './served-tls.ts';
 export {
   absolutePath,
   bandwidth,

@@ -3,6 +3,7 @@ import { helpText } from './help.ts';
 import type { Logger } from './logger.ts';
 import { printConfig } from './print-config.ts';
 import { createReload } from './reload.ts';
+import { readRenewal, type ServedTls } from './served-tls.ts';
 import { createServiceManager, type ServiceManager } from './service-manager.ts';
 import { type Invocation, readSettings, SettingsError } from './settings.ts';
 import type { SettingsOf, SettingsTable } from './settings-names.ts';
@@ -17,6 +18,8 @@ const EXIT_CANNOT_START = 1;
 export interface Running<Table extends SettingsTable> {
   readonly url: string;
   readonly logger: Logger;
+  /** null = plain HTTP. */
+  readonly tls: ServedTls | null;
   /** Applies settings that can change while it runs: those that the table calls live. */
   readonly apply: (changed: Partial<SettingsOf<Table>>) => void | Promise<void>;
   /** Ends everything the daemon opened. */
@@ -84,8 +87,9 @@ function live<Table extends SettingsTable>({ definition, process, running, manag
     if (invocation.kind !== 'run') throw new Error('a daemon that runs was not asked for something else');
     return invocation.settings;
   };
-  const { apply, logger: log } = running;
-  const reload = createReload({ table, prefix, read, check: bindProblems, apply, log }, started);
+  const { apply, logger: log, tls } = running;
+  const readFiles = (values: object) => (tls === null ? null : readRenewal(tls, values as Common));
+  const reload = createReload({ table, prefix, read, check: bindProblems, readFiles, apply, log }, started);
   let reloads = Promise.resolve();
   obeySignals({
     // The manager is told while the drain goes on, and both are over before the process ends.

@@ -18,6 +18,8 @@ export interface Setting<T> {
   readonly isSwitch: boolean;
   /** Can change while the daemon runs: SIGHUP applies it. */
   readonly live: boolean;
+  /** Whether a live one differs in a way that waits for a restart all the same. */
+  readonly needsRestart: (before: T, after: T) => boolean;
   readonly parse: (text: string) => T;
   readonly fallback: (env: Environment) => T;
   /** The value as `/v1/info` answers it. */
@@ -44,10 +46,12 @@ export function setting<T>(
     show?: (value: T) => ShownValue;
     write?: (value: T) => ShownValue;
     secret?: boolean;
+    needsRestart?: (before: T, after: T) => boolean;
   },
 ): Setting<T> {
   const { show = (value: T) => value as ShownValue } = described;
-  return { defaultText: '', secret: false, isSwitch: false, live: false, write: show, ...described, show };
+  const defaults = { defaultText: '', secret: false, isSwitch: false, live: false, needsRestart: () => false };
+  return { ...defaults, write: show, ...described, show };
 }
 
 export function text(described: Described & { fallback: string; pattern?: RegExp }): Setting<string> {

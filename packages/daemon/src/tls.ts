@@ -34,17 +34,32 @@ export function tlsProblems({ tlsCert, tlsKey }: Partial<TlsFiles>): readonly st
     if (tlsCert === tlsKey) return [];
     return [`TLS needs a certificate and its key, and ${tlsCert === null ? '--tls-cert' : '--tls-key'} is not set`];
   }
+  return checkTls(tlsCert, tlsKey).problems;
+}
+
+/** A pair as it was read, once: null where it cannot be used, and then there are problems that name the files. */
+export interface CheckedTls {
+  readonly identity: TlsIdentity | null;
+  readonly problems: readonly string[];
+}
+
+/** Reads both files and looks whether they can be used together. Files may change: only what was read here is known to be right. */
+export function checkTls(tlsCert: string, tlsKey: string): CheckedTls {
   const problems: string[] = [];
   const cert = readOr(problems, '--tls-cert', tlsCert);
   const key = readOr(problems, '--tls-key', tlsKey);
   if (cert !== null && !isCertificate(cert)) problems.push(`--tls-cert: ${tlsCert} has no certificate in PEM`);
+  else if (cert !== null && !isChain(cert)) {
+    problems.push(`--tls-cert: ${tlsCert} goes on after its certificate with what is none in PEM`);
+  }
   if (key !== null && !isKey(key)) {
     problems.push(`--tls-key: ${tlsKey} has no private key in PEM that can be read without a passphrase`);
   }
   if (problems.length === 0 && cert !== null && key !== null && !isPair({ cert, key })) {
     problems.push(`--tls-key: the key of ${tlsKey} is not that of the certificate in ${tlsCert}`);
   }
-  return problems;
+  const identity = problems.length === 0 && cert !== null && key !== null ? { cert, key } : null;
+  return { identity, problems };
 }
 
 /** Reads them; null where a daemon is to speak plain HTTP. @throws Error as the file system says */
@@ -53,7 +68,16 @@ export function readTls({ tlsCert, tlsKey }: TlsFiles): TlsIdentity | null {
 }
 
 function file(env: string, doc: string): Setting<string | null> {
-  return setting<string | null>({ env, doc, defaultText: 'none', parse: absolutePath, fallback: () => null });
+  return setting<string | null>({
+    env,
+    doc,
+    defaultText: 'none',
+    live: true,
+    // A server speaks TLS or does not, from its first connection on.
+    needsRestart: (before, after) => (before === null) !== (after === null),
+    parse: absolutePath,
+    fallback: () => null,
+  });
 }
 
 function readOr(problems: string[], flag: string, path: string): Buffer | null {
@@ -67,6 +91,7 @@ function readOr(problems: string[], flag: string, path: string): Buffer | null {
 
 const isCertificate = (cert: Buffer): boolean =>
   cert.includes('-----BEGIN') && succeeds(() => new X509Certificate(cert));
+const isChain = (cert: Buffer): boolean => succeeds(() => createSecureContext({ cert }));
 const isKey = (key: Buffer): boolean => succeeds(() => createSecureContext({ key }));
 const isPair = (identity: TlsIdentity): boolean => succeeds(() => createSecureContext(identity));
 

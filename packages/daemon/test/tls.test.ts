@@ -106,6 +106,15 @@ describe('the settings of TLS', () => {
     expect(problemsOf(['--tls-cert', chain, '--tls-key', keyFile])).toEqual([]);
   });
 
+  it.skipIf(isMissing)('are no certificate whose chain was cut in its middle', async () => {
+    const { certificateFile, keyFile } = own;
+    const whole = await readFile(certificateFile, 'utf8');
+    const cut = await write('cut.pem', whole + whole.slice(0, whole.length / 2));
+    expect(problemsOf(['--tls-cert', cut, '--tls-key', keyFile])).toEqual([
+      expect.stringMatching(/^--tls-cert: .*cut\.pem goes on after its certificate/),
+    ]);
+  });
+
   it.skipIf(isMissing)('are a key without a passphrase', async () => {
     const locked = join(folder.path, 'locked-key.pem');
     const openssl = findCommand('openssl') ?? '';
