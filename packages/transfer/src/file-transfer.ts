@@ -1,11 +1,12 @@
 import { formatBytes, RbeeError } from '@rbee/contract';
 import { Address } from './address.ts';
 import { createDigester, type Digester, type Digests } from './digest.ts';
+import type { DownloadHost } from './download-host.ts';
 import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './file-request.ts';
 import { publicUrlOf } from './journal.ts';
 import { Meter } from './meter.ts';
 import type { PartialFile } from './partial-file.ts';
-import { type DownloadHost, RangeDownload } from './range-download.ts';
+import { RangeDownload } from './range-download.ts';
 import type { RangeHead } from './response-head.ts';
 import { type Attempt, type Retry, withRetry } from './retry.ts';
 

@@ -10,26 +10,32 @@ const maxDrops = 16;
 /** A rest that takes less than this is not worth a further connection. */
 const minRestMs = 1_000;
 
-/**
- * Drops one connection that is far below the median of the others; null where none is.
- * @param usual what counts where there are no others: the speed of an earlier part
- */
-export function dropSlowest(
-  connections: ReadonlySet<Connection>,
-  usual: number | null,
-  drops: number,
-): Connection | null {
-  if (drops >= maxDrops) return null;
-  for (const connection of connections) {
-    const speed = connection.windowSpeed(windowMs);
-    if (speed === null) continue;
-    const others = [...connections].filter((other) => other !== connection).map((other) => other.speed);
-    const median = medianOf(others.filter((other) => other !== null)) ?? usual;
-    if (median === null || speed >= median * slowShare) continue;
-    connection.drop();
-    return connection;
+/** Gives up connections that are far below the others. */
+export class SlowConnections {
+  #drops = 0;
+  /** What counts where there are no others: the speed of a part that was fetched to its end. */
+  #usual: number | null = null;
+
+  /** It has fetched a part to its end. */
+  learn(connection: Connection): void {
+    this.#usual = connection.speed ?? this.#usual;
   }
-  return null;
+
+  /** Drops one that is far below the median of the others; null where none is. */
+  drop(connections: ReadonlySet<Connection>): Connection | null {
+    if (this.#drops >= maxDrops) return null;
+    for (const connection of connections) {
+      const speed = connection.windowSpeed(windowMs);
+      if (speed === null) continue;
+      const others = [...connections].filter((other) => other !== connection).map((other) => other.speed);
+      const median = medianOf(others.filter((other) => other !== null)) ?? this.#usual;
+      if (median === null || speed >= median * slowShare) continue;
+      this.#drops += 1;
+      connection.drop();
+      return connection;
+    }
+    return null;
+  }
 }
 
 /** The part that will be the last to end, where it pays to split it; null where none is. */
