@@ -46,6 +46,8 @@ export async function fetchPart(fetch: PartFetch): Promise<PartOutcome> {
 
 class PartBody {
   readonly #fetch: PartFetch;
+  /** `begin` may throw away what is on disk: it has to have ended before anybody goes on with the file, also where its request has failed. */
+  #started: Promise<void> = Promise.resolve();
   #part: Part | null = null;
   #flow: RangeFlow | null = null;
   #writer: RangeWriter | null = null;
@@ -58,15 +60,9 @@ class PartBody {
     return this.#writer?.written ?? null;
   }
 
-  async start(head: RangeHead, flow: RangeFlow): Promise<void> {
-    const part = await this.#fetch.begin(head);
-    this.#part = part;
-    this.#flow = flow;
-    this.#writer = this.#fetch.partial.openWriter(part.position, {
-      onWritten: () => this.#fetch.onWritten(),
-      onReady: () => flow.resume(),
-      onError: (error) => flow.abort(error),
-    });
+  start(head: RangeHead, flow: RangeFlow): Promise<void> {
+    this.#started = this.#begin(head, flow);
+    return this.#started;
   }
 
   write(chunk: Buffer): boolean {
@@ -89,7 +85,19 @@ class PartBody {
   }
 
   async flush(): Promise<number | null> {
+    await this.#started;
     await this.#writer?.flush();
     return this.written;
+  }
+
+  async #begin(head: RangeHead, flow: RangeFlow): Promise<void> {
+    const part = await this.#fetch.begin(head);
+    this.#part = part;
+    this.#flow = flow;
+    this.#writer = this.#fetch.partial.openWriter(part.position, {
+      onWritten: () => this.#fetch.onWritten(),
+      onReady: () => flow.resume(),
+      onError: (error) => flow.abort(error),
+    });
   }
 }

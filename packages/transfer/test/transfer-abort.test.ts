@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { transferFile } from '../src/index.ts';
+import { type TransferNotice, transferFile } from '../src/index.ts';
 import { journalPathOf, parseJournal } from '../src/journal.ts';
 import { refuse, serve, stall } from './fault-server.ts';
 import { createFixture, type Fixture } from './fixture.ts';
@@ -85,6 +85,20 @@ test('while it verifies leaves no file under the final name', async () => {
   abort.abort(reason);
   await expect(done).rejects.toBe(reason);
   expect(await fixture.names()).toEqual(['blob.incomplete', 'blob.journal.incomplete']);
+});
+
+test('while what is on disk is thrown away ends when that is done, so that nothing changes under the next transfer', async () => {
+  const { server, file, abort } = fixture;
+  server.script(serve(file, { bytes: 5_000_000 }), refuse(400));
+  await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
+  expect(await fixture.names()).toEqual(['blob.incomplete', 'blob.journal.incomplete']);
+
+  server.script(serve(file, { ignoreRange: true, bytes: 1_000_000, after: stall }));
+  const onNotice = ({ code }: TransferNotice) => {
+    if (code === 'RESTART') abort.abort(reason);
+  };
+  await expect(transferFile(fixture.request(), fixture.options({ onNotice }))).rejects.toBe(reason);
+  expect(await fixture.names()).toEqual([]);
 });
 
 test('before the start does nothing at all', async () => {
