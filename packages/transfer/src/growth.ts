@@ -96,6 +96,11 @@ export class Growth {
 
   #decide(speed: number, nowMs: number, connections: number, isAtLimit: boolean): void {
     const trial = this.#trial;
+    // Others have what is wanted: nothing can be tried, and no trial has failed.
+    if (connections <= (trial?.before ?? this.wanted - 1)) {
+      if (connections === trial?.before) this.#trial = { ...trial, speed };
+      return;
+    }
     let step = speed < connections * slowEach ? LARGE_STEP : STEP;
     if (trial !== null) {
       const gain = speed / trial.speed;

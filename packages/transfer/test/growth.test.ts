@@ -3,13 +3,13 @@ import { Growth } from '../src/growth.ts';
 
 const start = { nowMs: 0, bytes: 0, busyMs: 0, busyShare: 0.2 };
 
-/** Lets a link run for a time; `speedOf` gives what so many connections bring, in bytes per millisecond. */
-function run(growth: Growth, speedOf: (connections: number) => number, forMs: number, from = start) {
+/** Lets a link run for a time over no more than `most` connections; `speedOf` gives what so many bring, in bytes per millisecond. */
+function run(growth: Growth, speedOf: (connections: number) => number, forMs: number, from = start, most = 99) {
   const { busyShare } = from;
   let { nowMs, bytes, busyMs } = from;
   const seen: number[] = [];
   for (const end = nowMs + forMs; nowMs < end; nowMs += 50) {
-    const connections = growth.wanted;
+    const connections = Math.min(growth.wanted, most);
     if (seen.at(-1) !== connections) seen.push(connections);
     growth.observe({ nowMs, bytes, busyMs, connections, isSettled: true });
     bytes += speedOf(connections) * 50;
@@ -109,4 +109,25 @@ test('what has helped is told to the next file, and what is only being tried is 
   expect(growth.proven).toBe(1);
   run(growth, (n) => n * 100_000, 150, { ...start, ...trying });
   expect(growth.proven).toBe(2);
+});
+
+test.each([
+  ['from one', 1, 4],
+  ['from what an earlier file found worth having', 8, 8],
+])('connections that others have count as neither tried nor useless: %s', (_what, first, wanted) => {
+  const growth = new Growth(16, first);
+  const alone = run(growth, (n) => n * 20_000, 5_000, start, 1);
+  expect(growth.wanted).toBe(wanted);
+  expect(growth.proven).toBe(first);
+  // As soon as they are to be had, without a rest as after a trial that has failed.
+  const { seen } = run(growth, (n) => n * 20_000, 600, alone);
+  expect(seen).toEqual(first === 1 ? [4, 16] : [8, 16]);
+});
+
+test('what a trial brings is measured against the speed before it, however long it had to wait', () => {
+  const growth = new Growth(16);
+  const slow = run(growth, () => 10_000, 2_000, start, 1);
+  const fast = run(growth, () => 100_000, 1_000, slow, 1);
+  run(growth, () => 100_000, 500, fast);
+  expect(growth.wanted).toBe(1);
 });
