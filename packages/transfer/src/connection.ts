@@ -42,8 +42,13 @@ export class Connection {
     const elapsedMs = this.#now() - this.#window.fromMs;
     if (elapsedMs < windowMs) return null;
     const speed = (this.bytes - this.#window.bytes) / elapsedMs;
-    this.#window = { fromMs: this.#now(), bytes: this.bytes };
+    this.renewWindow();
     return speed;
+  }
+
+  /** The window begins again: what has come in it says nothing of the connection. */
+  renewWindow(): void {
+    this.#window = { fromMs: this.#now(), bytes: this.bytes };
   }
 
   /** Ends the request: others fetch the rest of its part. */

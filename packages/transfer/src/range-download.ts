@@ -187,7 +187,7 @@ export class RangeDownload {
 
   #tick(): void {
     if (this.#failure !== null || this.#connections.size === 0) return;
-    const dropped = this.#slow.drop(this.#connections.all);
+    const dropped = this.#slow.drop(this.#connections.all, this.#isHeldBack);
     if (dropped !== null) this.#tellStall('a connection far slower than the others is given up');
     if (this.#parts.mayBeShared) this.#grow();
   }
@@ -202,9 +202,13 @@ export class RangeDownload {
   #measure(): void {
     const { all, size } = this.#connections;
     // Where a limit holds it back, more connections bring nothing but what each gets before it waits.
-    const isSettled = this.#limiter?.isHolding !== true && [...all].every(({ bytes }) => bytes > 0);
+    const isSettled = !this.#isHeldBack && [...all].every(({ bytes }) => bytes > 0);
     const { active: busyMs } = performance.eventLoopUtilization();
     this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, busyMs, connections: size, isSettled });
+  }
+
+  get #isHeldBack(): boolean {
+    return this.#limiter?.isHolding === true;
   }
 
   #tellStall(what: string): void {

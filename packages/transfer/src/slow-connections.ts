@@ -21,8 +21,12 @@ export class SlowConnections {
     this.#usual = connection.speed ?? this.#usual;
   }
 
-  /** Drops one that is far below the median of the others; null where none is. */
-  drop(connections: ReadonlySet<Connection>): Connection | null {
+  /**
+   * Drops one that is far below the median of the others; null where none is.
+   * @param isHeldBack by a limit: all are slow then, most of all beside what they did before it was set
+   */
+  drop(connections: ReadonlySet<Connection>, isHeldBack: boolean): Connection | null {
+    if (isHeldBack) for (const connection of connections) connection.renewWindow();
     if (this.#drops >= maxDrops) return null;
     for (const connection of connections) {
       const speed = connection.windowSpeed(windowMs);
