@@ -78,6 +78,7 @@ export {
   type QueenRunTimeSettings,
   queenSettingsSchema,
 } from './fleet.ts';
+export { globMatcher } from './glob.ts';
 export {
   type Hive,
   type HiveHeartbeat,
@@ -163,4 +164,5 @@ export { assertRepoPath } from './safe-path.ts';
 export { lacksSecret, showModelRef, withoutSecret } from './shown-ref.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration } from './units.ts';
+export { type WantedModel, wantedModel } from './wanted-model.ts';
 export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './wire.ts';

@@ -10,6 +10,8 @@ export const modelSchema = z.object({
   model_ref: z.string(),
   bytes: bytesSchema,
   files: z.int().positive(),
+  /** Of the one file, lower case hex; null where there are several, or nobody has told. Left out by older hives. */
+  sha256: z.string().nullable().optional(),
   /** The file where there is one, else the folder that holds all of them. */
   path: z.string(),
   modified_at: timestampSchema,
@@ -19,7 +21,7 @@ export type Model = z.infer<typeof modelSchema>;
 /** What has been fetched of a file that is not complete. */
 export const partialFileSchema = z.object({
   path: z.string(),
-  /** The repo or host it comes from, as a ref names it; null where nothing on disk tells. */
+  /** `hf:org/repo`, or the origin of the URL that its bytes came from; null where nothing on disk tells. */
   origin: z.string().nullable(),
   bytes: bytesSchema,
   total: bytesSchema.nullable(),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   assertRepoPath,
   fromErrorBody,
+  globMatcher,
   operationSchema,
   parseBandwidth,
   parseDuration,
@@ -13,6 +14,7 @@ import {
   queenOperationSchema,
   shortNameOf,
   showModelRef,
+  wantedModel,
   withoutSecret,
 } from '../src/index.ts';
 
@@ -156,6 +158,40 @@ describe('other texts from outside', () => {
           const read = schema.safeParse(value);
           if (read.success) expect(schema.parse(read.data)).toEqual(read.data);
         }
+      }),
+    );
+  });
+});
+
+describe('globs', () => {
+  const words = ['*', '?', '[', ']', '!', '-', 'a', 'b', '/', '.gguf', '**', '{', '}', '\\', 'é', '😀'] as const;
+
+  it('of any text say yes or no, soon, whatever the path', () => {
+    fc.assert(
+      fc.property(hostileText(words), hostileText(['a', 'b', '/', '.gguf', 'é', '😀', '-']), (glob, path) => {
+        expect(typeof globMatcher(glob)(path)).toBe('boolean');
+        expect(globMatcher('*')(path)).toBe(true);
+      }),
+    );
+  });
+
+  it('in the fields of a request become a ref that can be read again, or are refused', () => {
+    const list = fc.option(fc.array(hostileText(words), { maxLength: 2 }), { nil: undefined });
+    const model = hostileText([
+      'hf:org/repo',
+      '@main',
+      '::include=*',
+      'https://h/p',
+      '?sig=1',
+      '::sha256=',
+      '0'.repeat(64),
+      'ollama:tiny',
+    ]);
+    const sha256 = fc.constantFrom(undefined, '0'.repeat(64), 'A'.repeat(64));
+    fc.assert(
+      fc.property(model, list, list, sha256, (text, include, exclude, digest) => {
+        const read = answerOf(() => wantedModel({ model: text, include, exclude, sha256: digest }));
+        if ('code' in read) expect(['MODEL_REF_INVALID', 'REQUEST_INVALID']).toContain(read.code);
       }),
     );
   });

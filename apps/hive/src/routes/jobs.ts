@@ -1,4 +1,12 @@
-import { hiveRoutes, type JobAccepted, type JobId, type Operation, type Scheme, showModelRef } from '@rbee/contract';
+import {
+  hiveRoutes,
+  type JobAccepted,
+  type JobId,
+  type Operation,
+  type Scheme,
+  showModelRef,
+  wantedModel,
+} from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
 import type { Job, JobRegistry } from '@rbee/jobs';
@@ -7,7 +15,6 @@ import { startDownload, toAccepted } from '../downloads/start-job.ts';
 import type { Models } from '../models/models.ts';
 import { startOperation } from '../models/start-operation.ts';
 import { allowedRef } from '../sources/allowed-ref.ts';
-import { wantedRef } from '../sources/wanted-ref.ts';
 
 export interface JobRoutesDeps {
   readonly hub: StreamHub;
@@ -36,16 +43,16 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
 function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
   switch (body.operation) {
     case 'model_download': {
-      const ref = allowedRef(wantedRef(body), deps.allowedSources());
+      const { ref, sha256 } = wantedModel(body);
+      allowedRef(ref, deps.allowedSources());
       const { priority = 0, max_bandwidth: maxBandwidth = null } = body;
-      const sha256 = body.sha256?.toLowerCase() ?? null;
       const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: showModelRef(ref) });
       if (known && deps.downloads.sha256Wanted(known) === sha256) return toAccepted(known);
       const request = { ref, sha256, priority, maxBandwidth, retryOf: null };
       return startDownload(deps, request, body.job_id);
     }
     case 'model_plan': {
-      const ref = allowedRef(wantedRef(body), deps.allowedSources());
+      const ref = allowedRef(wantedModel(body).ref, deps.allowedSources());
       return startOperation(deps, { operation: body.operation, ref }, body.job_id);
     }
     default:

@@ -1,6 +1,5 @@
-import { formatBytes, type HfRef, RbeeError } from '@rbee/contract';
+import { formatBytes, globMatcher, type HfRef, RbeeError } from '@rbee/contract';
 import { ggufModels, ggufOfQuant, preferredGguf } from './selection/gguf.ts';
-import { globMatcher } from './selection/glob.ts';
 import { listed, shortened } from './selection/listed.ts';
 import { safetensorsModel } from './selection/safetensors.ts';
 

@@ -69,6 +69,7 @@ export function toModel(layout: Layout, model: StoredModel): Model {
     model_ref: modelRef,
     bytes: bytesOf(files),
     files: files.length,
+    sha256: files.length === 1 ? (first?.sha256 ?? null) : null,
     path:
       first !== undefined && files.length === 1
         ? layout.snapshotFile(place, commit, first.path)

@@ -6,8 +6,6 @@ import { headerOf } from '../../src/sources/hub-error.ts';
 import { readCommit, readTree } from '../../src/sources/hub-tree.ts';
 import { assertBlobName, placeName, safeFileName } from '../../src/sources/names.ts';
 import { selectFiles } from '../../src/sources/select-files.ts';
-import { globMatcher } from '../../src/sources/selection/glob.ts';
-import { wantedRef } from '../../src/sources/wanted-ref.ts';
 import { createLayout } from '../../src/store/layout.ts';
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';
@@ -97,15 +95,6 @@ describe('names that a stranger gives', () => {
 describe('globs', () => {
   const words = ['*', '?', '[', ']', '!', '-', 'a', 'b', '/', '.gguf', '**', '{', '}', '\\', 'é', '😀'] as const;
 
-  it('of any text say yes or no, soon, whatever the path', () => {
-    fc.assert(
-      fc.property(hostileText(words), hostileText(['a', 'b', '/', '.gguf', 'é', '😀', '-']), (glob, path) => {
-        expect(typeof globMatcher(glob)(path)).toBe('boolean');
-        expect(globMatcher('*')(path)).toBe(true);
-      }),
-    );
-  });
-
   it('of a ref choose files of the tree only, each once', () => {
     const path = hostileText(PATHS).filter((text) => text !== '');
     const tree = fc.array(fc.record({ path, size: fc.nat() }), { maxLength: 12 });
@@ -125,27 +114,6 @@ describe('globs', () => {
         for (const chosen of read.value) expect(files.map((file) => file.path)).toContain(chosen);
       }),
       costlyRuns(2),
-    );
-  });
-
-  it('in the fields of a request become a ref that can be read again, or are refused', () => {
-    const list = fc.option(fc.array(hostileText(words), { maxLength: 2 }), { nil: undefined });
-    const model = hostileText([
-      'hf:org/repo',
-      '@main',
-      '::include=*',
-      'https://h/p',
-      '?sig=1',
-      '::sha256=',
-      '0'.repeat(64),
-      'ollama:tiny',
-    ]);
-    const sha256 = fc.constantFrom(undefined, '0'.repeat(64), 'A'.repeat(64));
-    fc.assert(
-      fc.property(model, list, list, sha256, (text, include, exclude, digest) => {
-        const read = answerOf(() => wantedRef({ model: text, include, exclude, sha256: digest }));
-        if ('code' in read) expect(['MODEL_REF_INVALID', 'REQUEST_INVALID']).toContain(read.code);
-      }),
     );
   });
 });

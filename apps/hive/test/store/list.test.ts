@@ -35,10 +35,16 @@ describe('what was downloaded', () => {
       model_ref: ref,
       bytes: 5,
       files: 1,
+      sha256: sha256Of('first'),
       path: test.layout.snapshotFile(PLACE, COMMIT, 'a.gguf'),
       modified_at: expect.any(String),
     });
-    expect(several).toMatchObject({ bytes: 8, files: 2, path: test.layout.snapshotFolder(PLACE, COMMIT) });
+    expect(several).toMatchObject({
+      bytes: 8,
+      files: 2,
+      sha256: null,
+      path: test.layout.snapshotFolder(PLACE, COMMIT),
+    });
     expect([partials, problems]).toEqual([[], []]);
   });
 

@@ -1,4 +1,4 @@
-import { parseModelRef, type QueenOperation } from '@rbee/contract';
+import { type QueenOperation, wantedModel } from '@rbee/contract';
 import { type HoldersDeps, holdersOf, onlyHolderOf } from '../models/holders.ts';
 import { allOnline, type Choice, namedHives } from '../placement/choose-hive.ts';
 import { type PlacementDeps, placeModel } from '../placement/place-model.ts';
@@ -14,7 +14,7 @@ export async function chooseFor(deps: ChooseDeps, body: QueenOperation): Promise
   switch (body.operation) {
     case 'model_download':
     case 'model_plan':
-      return placeModel(deps, parseModelRef(body.model));
+      return placeModel(deps, wantedModel(body));
     case 'model_get':
       return { hives: [(await holdersOf(deps, body.id))[0].hive], reason: 'holds_model', why: 'it holds the model' };
     case 'model_delete':

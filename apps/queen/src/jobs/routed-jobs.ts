@@ -9,11 +9,11 @@ import {
   type Job as JobSnapshot,
   newJobId,
   type PartialChoice,
-  parseModelRef,
   type QueenOperation,
   RbeeError,
   showModelRef,
   toRbeeError,
+  wantedModel,
 } from '@rbee/contract';
 import { CancelRequest, type Job, type JobRegistry, narrate } from '@rbee/jobs';
 import type { HiveClient } from '../hives/client.ts';
@@ -75,7 +75,7 @@ export class RoutedJobs {
   async #handToHives(body: QueenOperation, id: JobId, request: string, giveBack: () => void): Promise<JobAccepted> {
     const { hive_id, ...asked } = body;
     const operation = { ...asked, job_id: id };
-    const model = 'model' in operation ? showModelRef(parseModelRef(operation.model)) : null;
+    const model = 'model' in operation ? showModelRef(wantedModel(operation).ref) : null;
     const choice = await this.#deps.choose(body);
     const answers = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
     const refusals = answers.flatMap(({ leg }) => leg.refusal ?? []);

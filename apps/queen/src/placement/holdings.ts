@@ -1,4 +1,15 @@
-import { type ModelList, type ModelRef, parseModelRef, shortNameOf, showModelRef, withoutSecret } from '@rbee/contract';
+import {
+  type HfRef,
+  type Model,
+  type ModelList,
+  type ModelRef,
+  type PartialFile,
+  parseModelRef,
+  showModelRef,
+  type WantedModel,
+  withoutSecret,
+} from '@rbee/contract';
+import { isSameSelection, saysNothing, takes } from './selection.ts';
 
 /** What a hive has that a request for a model may use. */
 export interface Holdings {
@@ -7,62 +18,75 @@ export interface Holdings {
   readonly store: Pick<ModelList, 'models' | 'partials'>;
 }
 
-/** How near a hive is to having a model; null where nothing is known to be there. */
-export type Nearness = 'under way' | 'model' | 'partial' | null;
+/**
+ * How near a hive is to having a model; null where nothing is known to be there. A 'likely model' is files that the
+ * request takes, where only its source could tell whether it takes others too.
+ */
+export type Nearness = 'under way' | 'model' | 'likely model' | 'partial' | null;
 
 /** What a hive has of a model, as far as it can be told without asking the source. */
-export function nearnessOf(ref: ModelRef, { underWay, store }: Holdings): Nearness {
-  if (underWay.includes(showModelRef(ref))) return 'under way';
-  const held = store.models.flatMap(({ model_ref }) => readable(model_ref)).filter((model) => isOf(ref, model));
-  if (held.length > 0 && hasFiles(ref, held)) return 'model';
-  // Part of a set of files, or of one file.
-  if (held.length > 0 || store.partials.some(({ origin, path }) => isPartialOf(ref, origin, path))) return 'partial';
-  return null;
+export function nearnessOf(wanted: WantedModel, { underWay, store }: Holdings): Nearness {
+  if (underWay.includes(showModelRef(wanted.ref))) return 'under way';
+  const digest = digestOf(wanted);
+  const held = store.models.filter((model) => !differs(digest, model)).flatMap(({ model_ref }) => readable(model_ref));
+  const nearness = wanted.ref.scheme === 'hf' ? ofRepo(wanted.ref, held) : ofOther(wanted.ref, held);
+  if (nearness !== null) return nearness;
+  const others = underWay.flatMap(readable);
+  return store.partials.some((partial) => isPartialOf(wanted.ref, digest, partial, others)) ? 'partial' : null;
 }
 
-/** Whether a model of a store may be what the ref stands for, or a part of it. */
-function isOf(ref: ModelRef, model: ModelRef): boolean {
-  if (ref.scheme === 'hf' && model.scheme === 'hf') {
-    const isRevision = !isCommit(ref.revision) || ref.revision === model.revision;
-    return (
-      ref.repo === model.repo && isRevision && (ref.files.length === 0 || overlaps(ref, model)) && isQuant(ref, model)
-    );
+function ofRepo(ref: HfRef, held: readonly ModelRef[]): Nearness {
+  const models = held.filter((model) => isOfRevision(ref, model));
+  if (models.some((model) => isSameSelection(ref, model))) return 'model';
+  if (ref.files.length > 0) {
+    const there = ref.files.filter((file) => models.some((model) => !saysNothing(model) && takes(model, file)));
+    if (there.length === ref.files.length) return 'model';
+    if (there.length > 0) return 'partial';
+    return models.some(saysNothing) ? 'partial' : null;
   }
-  if ('url' in ref && 'url' in model) return withoutSecret(ref).url === model.url;
-  return showModelRef(ref) === showModelRef(model);
+  if (models.some(({ files }) => files.some((file) => takes(ref, file)))) return 'likely model';
+  // Which files those are is not known: some may be the same, unless both name a quantisation.
+  return models.some((model) => model.files.length === 0 && (ref.quant === null || model.quant === null))
+    ? 'partial'
+    : null;
 }
 
-type HfRef = Extract<ModelRef, { scheme: 'hf' }>;
-
-function overlaps(ref: HfRef, model: HfRef): boolean {
-  return model.files.some((file) => ref.files.includes(file));
+function isOfRevision(ref: HfRef, model: ModelRef): model is HfRef {
+  if (model.scheme !== 'hf' || model.repo !== ref.repo) return false;
+  return !isCommit(ref.revision) || ref.revision === model.revision;
 }
 
-function isQuant({ quant }: HfRef, { files }: HfRef): boolean {
-  return quant === null || files.some((file) => file.toUpperCase().includes(quant));
+function ofOther(ref: ModelRef, held: readonly ModelRef[]): Nearness {
+  const isIt = (model: ModelRef) =>
+    'url' in ref ? 'url' in model && withoutSecret(ref).url === model.url : showModelRef(ref) === showModelRef(model);
+  return held.some(isIt) ? 'model' : null;
 }
 
-/** Every file that the ref names is there. One that names none is taken for whole: only its source could tell. */
-function hasFiles(ref: ModelRef, held: readonly ModelRef[]): boolean {
-  if (ref.scheme !== 'hf') return true;
-  const there = new Set(held.flatMap((model) => (model.scheme === 'hf' ? model.files : [])));
-  return ref.files.every((file) => there.has(file));
+/** The digest of the one file that is wanted, where the request names it. */
+function digestOf({ ref, sha256 }: WantedModel): string | null {
+  return 'url' in ref ? ref.sha256 : sha256;
 }
 
-// A partial of a hub's repo has the name of its digest, so its repo is all that is known of it.
-function isPartialOf(ref: ModelRef, origin: string | null, path: string): boolean {
-  if (origin === null) return false;
-  switch (ref.scheme) {
-    case 'hf':
-      return origin === ref.repo;
-    case 'https':
-    case 'http':
-      return origin === new URL(ref.url).host && path.includes(shortNameOf(ref));
-    case 'ollama':
-      return showModelRef(ref).includes(origin) && path.includes(ref.name);
-    case 'file':
-      return false;
-  }
+/** Whether a model is known to be another one than that of the digest. */
+function differs(digest: string | null, { sha256 }: Model): boolean {
+  return digest !== null && typeof sha256 === 'string' && sha256 !== digest;
+}
+
+/**
+ * Of a partial of a hub its repo is known, and its digest where that is what its blob is called. One of another source is
+ * known by its digest alone. Where other files of the repo are being fetched, the partial is taken for one of those.
+ */
+function isPartialOf(
+  ref: ModelRef,
+  digest: string | null,
+  { origin, path }: PartialFile,
+  underWay: readonly ModelRef[],
+): boolean {
+  const itsDigest = /(?:^|[/\\])([0-9a-f]{64})\.[^/\\]*$/.exec(path)?.[1] ?? null;
+  if (ref.scheme !== 'hf') return digest !== null && itsDigest === digest && !origin?.startsWith('hf:');
+  if (origin !== `hf:${ref.repo}`) return false;
+  if (digest !== null && itsDigest !== null) return itsDigest === digest;
+  return !underWay.some((other) => other.scheme === 'hf' && other.repo === ref.repo);
 }
 
 function isCommit(revision: string): boolean {

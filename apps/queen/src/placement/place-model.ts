@@ -1,4 +1,4 @@
-import { formatBytes, type Hive, type ModelRef, RbeeError } from '@rbee/contract';
+import { formatBytes, type Hive, RbeeError, type WantedModel } from '@rbee/contract';
 import { allOnline, type Choice, type ChoiceReason, type Fleet } from './choose-hive.ts';
 import { type Holdings, type Nearness, nearnessOf } from './holdings.ts';
 
@@ -21,15 +21,15 @@ interface Candidate {
   readonly active: number;
 }
 
-const ORDER: readonly Nearness[] = ['under way', 'model', 'partial', null];
+const ORDER: readonly Nearness[] = ['under way', 'model', 'likely model', 'partial', null];
 
 /**
  * The hive that is best for a model: one that is fetching it already, one that holds it or a part of it, else the one with
  * the fewest active downloads among those with room.
  * @throws RbeeError HIVE_UNAVAILABLE where none is online, DISK_FULL where none has room
  */
-export async function placeModel(deps: PlacementDeps, ref: ModelRef): Promise<Choice> {
-  const candidates = await Promise.all(allOnline(deps.fleet).map((hive) => candidateOf(deps, ref, hive)));
+export async function placeModel(deps: PlacementDeps, wanted: WantedModel): Promise<Choice> {
+  const candidates = await Promise.all(allOnline(deps.fleet).map((hive) => candidateOf(deps, wanted, hive)));
   const fitting = candidates.filter(fits);
   const [best, ...others] = fitting;
   if (!best) throw full(candidates);
@@ -40,18 +40,19 @@ export async function placeModel(deps: PlacementDeps, ref: ModelRef): Promise<Ch
   return { hives: [hive], reason, why: why + besides };
 }
 
-async function candidateOf(deps: PlacementDeps, ref: ModelRef, hive: Hive): Promise<Candidate> {
+async function candidateOf(deps: PlacementDeps, wanted: WantedModel, hive: Hive): Promise<Candidate> {
   return {
     hive,
-    freeBytes: ref.scheme === 'hf' ? hive.free_bytes : (hive.other_free_bytes ?? hive.free_bytes),
-    nearness: nearnessOf(ref, await deps.holdings(hive)),
+    freeBytes: wanted.ref.scheme === 'hf' ? hive.free_bytes : (hive.other_free_bytes ?? hive.free_bytes),
+    nearness: nearnessOf(wanted, await deps.holdings(hive)),
     active: Math.max(hive.active_downloads, deps.activeAt(hive.hive_id)),
   };
 }
 
 /** A model that is there, or has its place already, needs no more room. */
 function fits({ freeBytes, nearness }: Candidate): boolean {
-  return nearness === 'under way' || nearness === 'model' || freeBytes === null || freeBytes >= LEAST_FREE_BYTES;
+  const needsRoom = nearness === 'partial' || nearness === null;
+  return !needsRoom || freeBytes === null || freeBytes >= LEAST_FREE_BYTES;
 }
 
 function compare(a: Candidate, b: Candidate): number {
@@ -63,6 +64,7 @@ function reasonOf(nearness: Nearness): { reason: ChoiceReason; why: string } {
     case 'under way':
       return { reason: 'under_way', why: 'it is fetching the model already' };
     case 'model':
+    case 'likely model':
       return { reason: 'holds_model', why: 'it holds the model already' };
     case 'partial':
       return { reason: 'holds_partial', why: 'it holds a part of the model' };

@@ -1,4 +1,4 @@
-import { type Hive, modelIdOf, parseModelRef } from '@rbee/contract';
+import { type Hive, modelIdOf, wantedModel } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
 import { CHOICE_REASONS } from '../../src/placement/choose-hive.ts';
 import type { Holdings } from '../../src/placement/holdings.ts';
@@ -7,31 +7,47 @@ import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
 
 const REF = 'hf:org/repo::file=x.Q4_K_M.gguf';
 const COMMIT = 'c'.repeat(40);
+const URL_REF = 'https://example.com/x.gguf';
 const GIB = 2 ** 30;
 const at = '2026-01-01T00:00:00.000Z';
 
-const model = (model_ref: string) => ({
+const SHA256 = 'ab'.repeat(32);
+
+const model = (model_ref: string, sha256: string | null = null) => ({
   model_id: modelIdOf(model_ref),
   model_ref,
   bytes: 1,
   files: 1,
+  sha256,
   path: '/x',
   modified_at: at,
 });
-const partial = (origin: string | null) => ({ path: '/p', origin, bytes: 1, total: null, modified_at: at });
+const partial = (origin: string | null, blob = 'p') => ({
+  path: `/blobs/${blob}.rbee.incomplete`,
+  origin,
+  bytes: 1,
+  total: null,
+  modified_at: at,
+});
 const holding = (more: { underWay?: string[]; models?: string[]; partialsOf?: string[] } = {}): Holdings => ({
   underWay: more.underWay ?? [],
-  store: { models: (more.models ?? []).map(model), partials: (more.partialsOf ?? []).map(partial) },
+  store: {
+    models: (more.models ?? []).map((ref) => model(ref)),
+    partials: (more.partialsOf ?? []).map((of) => partial(of)),
+  },
 });
 
 async function place(
   hives: Hive[],
   has: Readonly<Record<string, Holdings>> = {},
-  ref = REF,
+  asked: string | Parameters<typeof wantedModel>[0] = REF,
   activeAt: (hiveId: string) => number = () => 0,
 ) {
   const holdings = async ({ hive_id }: Hive) => has[hive_id] ?? holding();
-  const choice = await placeModel({ fleet: fleetOf(...hives), holdings, activeAt }, parseModelRef(ref));
+  const choice = await placeModel(
+    { fleet: fleetOf(...hives), holdings, activeAt },
+    wantedModel(typeof asked === 'string' ? { model: asked } : asked),
+  );
   expect(CHOICE_REASONS).toContain(choice.reason);
   return { names: choice.hives.map(({ hive_id }) => hive_id), why: choice.why };
 }
@@ -52,14 +68,18 @@ describe('a model without a wish for a hive', () => {
   it.each([
     ['is fetching it', holding({ underWay: [REF] }), 'it is fetching the model already'],
     ['holds it', holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] }), 'it holds the model already'],
-    ['holds a partial of its repo', holding({ partialsOf: ['org/repo'] }), 'it holds a part of the model'],
+    ['holds a partial of its repo', holding({ partialsOf: ['hf:org/repo'] }), 'it holds a part of the model'],
   ])('goes to a hive that %s, however busy', async (_, held, why) => {
     expect(await place([idle, busy], { busy: held })).toEqual({ names: ['busy'], why });
   });
 
   it.each([
     ['another file', holding({ models: [`hf:org/repo@${COMMIT}::file=y.gguf`] })],
-    ['another repo', holding({ models: [`hf:org/other@${COMMIT}::file=x.Q4_K_M.gguf`], partialsOf: ['org/other'] })],
+    ['another repo', holding({ models: [`hf:org/other@${COMMIT}::file=x.Q4_K_M.gguf`], partialsOf: ['hf:org/other'] })],
+    [
+      'a partial that another download of the repo explains',
+      holding({ underWay: ['hf:org/repo::file=y.gguf'], partialsOf: ['hf:org/repo'] }),
+    ],
     ['a ref that this version cannot read', holding({ models: ['zip:what'] })],
     ['nothing that it tells in time', holding()],
   ])('is not drawn to a hive that has %s', async (_, held) => {
@@ -76,6 +96,81 @@ describe('a model without a wish for a hive', () => {
     expect(await whyOf('hf:org/repo::file=x.Q4_K_M.gguf::file=config.json')).toMatch(/part/);
   });
 
+  it.each<[string, Parameters<typeof wantedModel>[0], string]>([
+    ['is fetching the selection', { model: 'org/repo', include: ['*.json'] }, 'it is fetching the model already'],
+    ['is fetching the URL', { model: URL_REF, sha256: SHA256.toUpperCase() }, 'it is fetching the model already'],
+    ['holds the selection', { model: 'org/repo', exclude: ['c'], include: ['b', 'a'] }, 'it holds the model already'],
+    ['holds the one file of it', { model: 'org/repo', include: ['*Q4_K_M*'] }, 'it holds the model already'],
+    ['holds a set that has the file', { model: 'org/repo::file=a' }, 'it holds the model already'],
+    ['holds a set that has one of the files', { model: 'org/repo::file=a::file=z' }, 'it holds a part of the model'],
+    ['holds a set that may share files', { model: 'org/repo', include: ['z*'] }, 'it holds a part of the model'],
+    ['holds those shards', { model: 'org/shards:Q8_0' }, 'it holds the model already'],
+  ])('goes to a hive that %s, which %j in fields of the request says', async (_, asked, why) => {
+    const underWay = ['hf:org/repo::include=*.json', `${URL_REF}::sha256=${SHA256}`];
+    const held = holding({
+      underWay,
+      models: [
+        `hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`,
+        `hf:org/repo@${COMMIT}::include=a::include=b::exclude=c`,
+        `hf:org/shards@${COMMIT}:Q8_0`,
+      ],
+    });
+    expect(await place([idle, busy], { busy: held }, asked)).toEqual({ names: ['busy'], why });
+  });
+
+  it.each<[string, Parameters<typeof wantedModel>[0]]>([
+    ['files that the globs do not take', { model: 'org/repo', include: ['*Q8_0*'] }],
+    ['files that the globs leave', { model: 'org/repo', exclude: ['x.*'] }],
+    ['a selection that leaves the file', { model: 'org/sets::file=c.json' }],
+    ['shards of another quantisation', { model: 'org/shards:Q4_0' }],
+  ])('is not drawn to a hive that has %s', async (_, asked) => {
+    const models = [
+      `hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`,
+      `hf:org/sets@${COMMIT}::include=*.json::exclude=c*`,
+      `hf:org/shards@${COMMIT}:Q8_0`,
+    ];
+    // With no room left it would be left out, were it not for what it seems to hold.
+    const full = hiveNamed('full', { free_bytes: 1 });
+    const { names } = await place([full, busy], { full: holding({ models }) }, asked);
+    expect(names).toEqual(['busy']);
+  });
+
+  it('prefers the hive that holds the selection to one that holds files of it', async () => {
+    const has = {
+      idle: holding({ models: [`hf:org/repo@${COMMIT}::file=a.json`] }),
+      busy: holding({ models: [`hf:org/repo@${COMMIT}::include=*.json`] }),
+    };
+    expect((await place([idle, busy], has, { model: 'org/repo', include: ['*.json'] })).names).toEqual(['busy']);
+  });
+
+  it('knows a model, and a partial, by its digest where both are told', async () => {
+    const store = (...models: ReturnType<typeof model>[]): Holdings => ({
+      underWay: [],
+      store: { models, partials: [] },
+    });
+    const pinned = `hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`;
+    const whyOf = async (busyHas: Holdings, asked: Parameters<typeof wantedModel>[0]) =>
+      (await place([idle, busy], { busy: busyHas }, asked)).why;
+    const wanted = { model: REF, sha256: SHA256.toUpperCase() };
+    expect(await whyOf(store(model(pinned, SHA256)), wanted)).toMatch(/holds the model/);
+    expect(await whyOf(store(model(pinned, null)), wanted)).toMatch(/holds the model/);
+    expect(await whyOf(store(model(pinned, '0'.repeat(64))), wanted)).toMatch(/fewest/);
+
+    const held = store(model(`${URL_REF}::sha256=${SHA256}`, SHA256));
+    expect(await whyOf(held, { model: URL_REF })).toMatch(/holds the model/);
+    expect(await whyOf(held, { model: URL_REF, sha256: SHA256 })).toMatch(/holds the model/);
+    expect(await whyOf(held, { model: URL_REF, sha256: '0'.repeat(64) })).toMatch(/fewest/);
+
+    const part = (origin: string): Holdings => ({
+      underWay: [],
+      store: { models: [], partials: [partial(origin, SHA256)] },
+    });
+    expect(await whyOf(part('hf:org/repo'), wanted)).toMatch(/part/);
+    expect(await whyOf(part('hf:org/repo'), { ...wanted, sha256: '0'.repeat(64) })).toMatch(/fewest/);
+    expect(await whyOf(part('https://cdn.example'), { model: URL_REF, sha256: SHA256 })).toMatch(/part/);
+    expect(await whyOf(part('https://cdn.example'), { model: URL_REF })).toMatch(/fewest/);
+  });
+
   it('does not go to a hive without room, unless the model is there already', async () => {
     const full = hiveNamed('full', { free_bytes: GIB - 1 });
     const roomy = hiveNamed('roomy', { free_bytes: GIB, active_downloads: 9 });
@@ -83,7 +178,7 @@ describe('a model without a wish for a hive', () => {
       names: ['roomy'],
       why: 'it has the fewest active downloads; 1 without room was left out',
     });
-    expect((await place([full, roomy], { full: holding({ partialsOf: ['org/repo'] }) })).names).toEqual(['roomy']);
+    expect((await place([full, roomy], { full: holding({ partialsOf: ['hf:org/repo'] }) })).names).toEqual(['roomy']);
     const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] });
     expect((await place([full, roomy], { full: held })).names).toEqual(['full']);
   });

@@ -1,25 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  lacksSecret,
-  type ModelRef,
-  type Operation,
-  parseModelRef,
-  printModelRef,
-  RbeeError,
-  showModelRef,
-} from '@rbee/contract';
+import { RbeeError } from './error.ts';
+import type { Operation } from './job.ts';
+import { type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
+import { lacksSecret, showModelRef } from './shown-ref.ts';
 
 type DownloadFields = Pick<
   Extract<Operation, { operation: 'model_download' }>,
   'model' | 'sha256' | 'include' | 'exclude'
 >;
 
+/** What a request asks for, however it says it. */
+export interface WantedModel {
+  readonly ref: ModelRef;
+  /** What the one file must hash to, lower case, where the ref has no place for it; null for a URL, whose ref has. */
+  readonly sha256: string | null;
+}
+
 /**
  * The ref of a request, with what the request's other fields say of it: globs become part of a hub's ref, and a sha256
- * part of a URL. So the same thing asked for in two ways is one ref, which joins, is kept and is shown as such.
+ * part of a URL. So the same thing asked for in two ways is one ref, which joins, is placed, is kept and is shown as such.
  * @throws RbeeError MODEL_REF_INVALID, REQUEST_INVALID
  */
-export function wantedRef(body: DownloadFields): ModelRef {
+export function wantedModel(body: DownloadFields): WantedModel {
   const ref = merged(body);
   if (lacksSecret(ref)) {
     throw new RbeeError('MODEL_REF_INVALID', 'the URL is a shown one: its secret part is not in it', {
@@ -28,7 +30,7 @@ export function wantedRef(body: DownloadFields): ModelRef {
   }
   // What is kept is the shown text, which may be longer.
   parseModelRef(showModelRef(ref));
-  return ref;
+  return { ref, sha256: 'sha256' in ref ? null : (body.sha256?.toLowerCase() ?? null) };
 }
 
 function merged(body: DownloadFields): ModelRef {

@@ -1,6 +1,5 @@
-import { printModelRef } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
-import { wantedRef } from '../../src/sources/wanted-ref.ts';
+import { printModelRef, wantedModel } from '../src/index.ts';
 
 const HEX = 'ab'.repeat(32);
 
@@ -14,7 +13,7 @@ describe('what a request asks for', () => {
     // A digest says nothing of which files of a repo are meant.
     [{ model: 'org/model', sha256: HEX }, 'hf:org/model'],
     [{ model: 'ollama:tiny', sha256: HEX, include: [] }, 'ollama:tiny'],
-  ])('%j is %s', (body, ref) => expect(printModelRef(wantedRef(body))).toBe(ref));
+  ])('%j is %s', (body, ref) => expect(printModelRef(wantedModel(body).ref)).toBe(ref));
 
   it.each([
     [{ model: 'https://a.example/x', include: ['*'] }, 'REQUEST_INVALID'],
@@ -28,6 +27,15 @@ describe('what a request asks for', () => {
     [{ model: 'org/model', include: ['a\nb'] }, 'MODEL_REF_INVALID'],
     [{ model: 'org/model', include: ['x'.repeat(300), 'y'.repeat(300)] }, 'MODEL_REF_INVALID'],
   ])('%j is refused as %s', (body, code) => {
-    expect(() => wantedRef(body)).toThrow(expect.objectContaining({ code }));
+    expect(() => wantedModel(body)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('has its digest once: in the ref where that has a place for it, else beside it', () => {
+    expect(wantedModel({ model: 'https://a.example/x', sha256: HEX })).toMatchObject({
+      ref: { sha256: HEX },
+      sha256: null,
+    });
+    expect(wantedModel({ model: 'org/model::file=x', sha256: HEX.toUpperCase() }).sha256).toBe(HEX);
+    expect(wantedModel({ model: 'org/model::file=x' }).sha256).toBe(null);
   });
 });
