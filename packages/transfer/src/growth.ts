@@ -33,6 +33,8 @@ export interface GrowthSample {
   /** Connections that run, and whether all of them have brought something. */
   readonly connections: number;
   readonly isSettled: boolean;
+  /** Enough is left for more connections to be tried. Without it only what is being tried is judged. */
+  readonly mayTry: boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export class Growth {
   #max: number;
   #wanted: number;
   /** Where the running measurement began. */
-  #from: Omit<GrowthSample, 'isSettled'> | null = null;
+  #from: Omit<GrowthSample, 'isSettled' | 'mayTry'> | null = null;
   #trial: { readonly before: number; readonly speed: number; readonly windows: number } | null = null;
   #isWarm = false;
   #peak = 0;
@@ -73,7 +75,7 @@ export class Growth {
     this.#from = null;
   }
 
-  observe({ isSettled, ...seen }: GrowthSample): void {
+  observe({ isSettled, mayTry, ...seen }: GrowthSample): void {
     const from = this.#from;
     const { nowMs, connections } = seen;
     // A measurement counts only if the same number of connections ran all the time.
@@ -91,10 +93,10 @@ export class Growth {
     this.#peak = Math.max(speed, this.#peak * peakDecay);
     const isBusy = (seen.busyMs - from.busyMs) / elapsedMs >= busyShare;
     const isAtLimit = this.#peak >= (isBusy ? fastBusy : fastAll);
-    this.#decide(speed, nowMs, connections, isAtLimit);
+    this.#decide(speed, nowMs, connections, mayTry && !isAtLimit);
   }
 
-  #decide(speed: number, nowMs: number, connections: number, isAtLimit: boolean): void {
+  #decide(speed: number, nowMs: number, connections: number, mayTry: boolean): void {
     const trial = this.#trial;
     // Others have what is wanted: nothing can be tried, and no trial has failed.
     if (connections <= (trial?.before ?? this.wanted - 1)) {
@@ -120,7 +122,7 @@ export class Growth {
       this.#restMs = firstRestMs;
       if (gain >= fullGain) step = LARGE_STEP;
     }
-    if (speed === 0 || isAtLimit || nowMs < this.#restUntilMs || connections >= this.#max) return;
+    if (speed === 0 || !mayTry || nowMs < this.#restUntilMs || connections >= this.#max) return;
     this.#trial = { before: connections, speed, windows: 0 };
     this.#wanted = Math.min(this.#max, connections * step);
   }

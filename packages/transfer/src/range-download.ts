@@ -193,7 +193,7 @@ export class RangeDownload {
   }
 
   #grow(): void {
-    if (this.#parts.unclaimedBytes >= minGrowthBytes) this.#measure();
+    this.#measure();
     while (this.#connections.size < this.#growth.wanted && this.#parts.hasMore(this.#connections.all)) {
       if (!this.#launch()) return;
     }
@@ -204,7 +204,8 @@ export class RangeDownload {
     // Where a limit holds it back, more connections bring nothing but what each gets before it waits.
     const isSettled = !this.#isHeldBack && [...all].every(({ bytes }) => bytes > 0);
     const { active: busyMs } = performance.eventLoopUtilization();
-    this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, busyMs, connections: size, isSettled });
+    const mayTry = this.#parts.unclaimedBytes >= minGrowthBytes;
+    this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, busyMs, connections: size, isSettled, mayTry });
   }
 
   get #isHeldBack(): boolean {

@@ -11,7 +11,7 @@ function run(growth: Growth, speedOf: (connections: number) => number, forMs: nu
   for (const end = nowMs + forMs; nowMs < end; nowMs += 50) {
     const connections = Math.min(growth.wanted, most);
     if (seen.at(-1) !== connections) seen.push(connections);
-    growth.observe({ nowMs, bytes, busyMs, connections, isSettled: true });
+    growth.observe({ nowMs, bytes, busyMs, connections, isSettled: true, mayTry: true });
     bytes += speedOf(connections) * 50;
     busyMs += busyShare * 50;
   }
@@ -89,7 +89,7 @@ test('a server that refuses more is asked for no more', () => {
 test('a moment at which not all connections run is not measured', () => {
   const growth = new Growth(16);
   for (let nowMs = 0; nowMs < 10_000; nowMs += 50) {
-    growth.observe({ nowMs, bytes: nowMs * 10, busyMs: 0, connections: 1, isSettled: false });
+    growth.observe({ nowMs, bytes: nowMs * 10, busyMs: 0, connections: 1, isSettled: false, mayTry: true });
   }
   expect(growth.wanted).toBe(1);
 });
@@ -130,4 +130,14 @@ test('what a trial brings is measured against the speed before it, however long 
   const fast = run(growth, () => 100_000, 1_000, slow, 1);
   run(growth, () => 100_000, 500, fast);
   expect(growth.wanted).toBe(1);
+});
+
+test('with little left nothing is tried any more, and what was being tried is still judged', () => {
+  const growth = new Growth(16);
+  const tail = (connections: number, nowMs: number, bytes: number) =>
+    growth.observe({ nowMs, bytes, busyMs: 0, connections, isSettled: true, mayTry: nowMs < 200 });
+  for (const nowMs of [0, 50, 150]) tail(1, nowMs, nowMs * 20_000);
+  expect(growth).toMatchObject({ wanted: 4, proven: 1 });
+  for (const nowMs of [200, 300, 400, 500]) tail(4, nowMs, nowMs * 80_000);
+  expect(growth).toMatchObject({ wanted: 4, proven: 4 });
 });

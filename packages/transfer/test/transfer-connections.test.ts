@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createConnectionBudget, createLimiter, transferFile } from '../src/index.ts';
-import { type Answer, refuse, reset, type ServeOptions, serve } from './fault-server.ts';
+import { type Answer, refuse, reset, type ServeOptions, serve, stall } from './fault-server.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 
 /*
@@ -233,6 +233,32 @@ test('an abort closes all sockets at once and keeps what came, wherever it lies'
   await expectRightFile();
   expect(result.reused).toBeGreaterThanOrEqual(kept);
   expect(fixture.server.bytesSent - sentBefore).toBeLessThan(size - result.reused + 4 * MiB);
+});
+
+test('the next long file of a download begins with as many connections as have helped the last', async () => {
+  const connections = createConnectionBudget(4);
+  // Slow enough for what is tried to be judged before the file ends.
+  fixture.server.fallback(good({ bytesPerSecond: 5 * MiB }));
+  await transferFile(fixture.request(), fixture.options({ maxConnections: 4, connections }));
+  const { usual } = connections;
+  expect(usual).toBeGreaterThan(1);
+  const next = await createFixture(size);
+  try {
+    // No byte comes, so that there is no speed to be judged: what is open is open from the start.
+    next.server.fallback(serve(next.file, { bytes: 0, after: stall }));
+    const enough = new AbortController();
+    const signal = enough.signal;
+    const onState = (state: { connections: number }) => {
+      if (state.connections === usual) enough.abort(new Error('seen'));
+    };
+    const options = next.options({ maxConnections: 4, connections, signal, onState });
+    await expect(transferFile(next.request(), options)).rejects.toThrow('seen');
+    expect(connections.usual).toBe(usual);
+    for (let each = 0; each < 4; each += 1) expect(connections.tryTake()).toBe(true);
+    expect(connections.tryTake()).toBe(false);
+  } finally {
+    await next.close();
+  }
 });
 
 test('transfers under one budget have no more connections than it, and each gets one', async () => {
