@@ -11,6 +11,8 @@ export class Connection {
   /** Of the running request. */
   bytes = 0;
   isDropped = false;
+  /** An earlier request has brought something. */
+  hasServed = false;
   #requestedAtMs: number;
   #window: { readonly fromMs: number; readonly bytes: number };
 
@@ -26,6 +28,7 @@ export class Connection {
 
   request(part: Part): void {
     this.part = part;
+    this.hasServed ||= this.bytes > 0;
     this.bytes = 0;
     this.#requestedAtMs = this.#now();
     this.#window = { fromMs: this.#requestedAtMs, bytes: 0 };

@@ -1,4 +1,5 @@
 import { RbeeError } from '@rbee/contract';
+import type { Connection } from './connection.ts';
 import type { TransferNotice } from './file-request.ts';
 
 /** All of a file came where others fetch it in parts. */
@@ -15,18 +16,17 @@ export function endsAll(error: unknown): boolean {
 
 /**
  * How many connections the server will take, judged by one that it did not serve while `left` others go on; null where the
- * error says nothing of that.
+ * error says nothing of that: servers also close a connection that they have served before, when its next request is on its way.
  */
-export function limitAfter(error: unknown, bytes: number, left: number): number | null {
+export function limitAfter(error: unknown, { bytes, hasServed }: Connection, left: number): number | null {
   if (error instanceof RangeIgnoredError || isBeyondEnd(error)) return 1;
-  return bytes === 0 ? left : null;
+  return bytes === 0 && (!hasServed || statusOf(error) !== undefined) ? left : null;
 }
 
 export function noticeOfLoss(error: unknown, left: number): TransferNotice {
-  const isThrottle = error instanceof RbeeError && error.details?.['status'] === 429;
   const what = error instanceof Error ? error.message : String(error);
   return {
-    code: isThrottle ? 'THROTTLE' : 'RETRY',
+    code: statusOf(error) === 429 ? 'THROTTLE' : 'RETRY',
     message: `${what}; goes on over ${left} connection${left === 1 ? '' : 's'}`,
     ...(error instanceof RbeeError ? { reason: error.code } : {}),
   };
@@ -34,5 +34,9 @@ export function noticeOfLoss(error: unknown, left: number): TransferNotice {
 
 /** What one connection is told to lie behind the end while others fetch it says more of the server than of the file. */
 function isBeyondEnd(error: unknown): boolean {
-  return error instanceof RbeeError && error.details?.['status'] === 416;
+  return statusOf(error) === 416;
+}
+
+function statusOf(error: unknown): unknown {
+  return error instanceof RbeeError ? error.details?.['status'] : undefined;
 }

@@ -180,7 +180,7 @@ export class RangeDownload {
     this.#connections.retire(connection);
     if (connection.isDropped || this.#host.renewAfter(error, used)) return;
     const left = this.#connections.size;
-    const limit = limitAfter(error, connection.bytes, left);
+    const limit = limitAfter(error, connection, left);
     if (limit !== null) this.#limit(limit);
     this.#host.tell(noticeOfLoss(error, left));
   }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createConnectionBudget, createLimiter, transferFile } from '../src/index.ts';
 import { type Answer, refuse, reset, type ServeOptions, serve, stall } from './fault-server.ts';
@@ -112,6 +113,31 @@ describe('a server that takes two connections only', () => {
     expect(new Set(codes())).toEqual(new Set([code]));
     expect(codes().length).toBeLessThan(8);
   });
+});
+
+test('a server that closes connections which it has served does not take fewer for that', async () => {
+  const served = new WeakSet<Socket>();
+  let open = 0;
+  let closed = 0;
+  fixture.server.fallback((request, response) => {
+    // Never the last one, whose end is that of the attempt.
+    if (served.has(request.socket) && open > 1 && closed < 6) {
+      closed += 1;
+      reset(response);
+      return;
+    }
+    served.add(request.socket);
+    open += 1;
+    response.once('close', () => {
+      open -= 1;
+    });
+    good({ bytesPerSecond: 6 * MiB })(request, response);
+  });
+  await run();
+  await expectRightFile();
+  // Two of four would be left after the second one.
+  expect(closed).toBeGreaterThan(3);
+  expectNoFailedAttempt();
 });
 
 test('a connection far slower than the others is given up, and its rest fetched by them', async () => {
