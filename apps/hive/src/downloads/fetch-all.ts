@@ -1,3 +1,4 @@
+import type { ConnectionBudget } from '@rbee/transfer';
 import type { SourceFile } from '../sources/source.ts';
 
 /** Up to this a second connection brings nothing, and most of a file's time is the wait for its first byte. */
@@ -7,11 +8,18 @@ type Entry = [index: number, file: SourceFile];
 
 export interface FetchAllOptions {
   /** Over all files of the download. */
-  readonly maxConnections: number;
+  readonly connections: ConnectionBudget;
   readonly signal: AbortSignal;
-  /** Brings one file, and answers with its sha256. */
-  readonly fetch: (file: SourceFile, index: number, signal: AbortSignal) => Promise<string>;
+  /** Brings one file, and answers with its sha256. `connections` null: over one connection, which the file has already. */
+  readonly fetch: FetchOne;
 }
+
+export type FetchOne = (
+  file: SourceFile,
+  index: number,
+  connections: ConnectionBudget | null,
+  signal: AbortSignal,
+) => Promise<string>;
 
 /**
  * Brings all files of a download: long ones one after the other, since each takes as many connections as help it, and beside them
@@ -19,23 +27,26 @@ export interface FetchAllOptions {
  * work on all, and is thrown when all have stopped.
  */
 export async function fetchAll(files: readonly SourceFile[], options: FetchAllOptions): Promise<string[]> {
+  const { connections } = options;
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const fetched: string[] = [];
-  const work = async (queue: Entry[]): Promise<void> => {
+  const work = async (queue: Entry[], budget: ConnectionBudget | null): Promise<void> => {
     for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
       signal.throwIfAborted();
       const [index, file] = entry;
-      fetched[index] = await options.fetch(file, index, signal);
+      fetched[index] = await options.fetch(file, index, budget, signal);
     }
   };
+  // Who fetches small files keeps a connection for all of them, or a long one would have it until the end of some part.
+  const workOnSmall = (queue: Entry[]) => work(queue, null).finally(() => connections.giveBack());
   const entries: Entry[] = [...files.entries()];
   const small = entries.filter(([, file]) => isSmall(file));
   const long = entries.filter(([, file]) => !isSmall(file));
-  const places = Math.min(small.length, Math.max(1, options.maxConnections - 1));
-  const queues = [long, ...Array.from({ length: places }, () => small)];
-  const ends = queues.map((queue) => work(queue).catch((error: unknown) => stop.abort(error)));
-  await Promise.all(ends);
+  const forLong = long.length > 0 && connections.limit > 1 ? 1 : 0;
+  const places = Array.from({ length: Math.min(small.length, connections.limit - forLong) }, () => small);
+  const works = [...places.filter(() => connections.tryTake()).map(workOnSmall), work(long, connections)];
+  await Promise.all(works.map((each) => each.catch((error: unknown) => stop.abort(error))));
   signal.throwIfAborted();
   return fetched;
 }

@@ -28,8 +28,8 @@ export interface FetchFileRequest {
   /** Aborts when the download is cancelled or paused. */
   readonly signal: AbortSignal;
   readonly limiter: Limiter;
-  /** Shared by all files of the download. */
-  readonly connections: ConnectionBudget;
+  /** Shared by the files of the download; null: one connection for this file alone. */
+  readonly connections: ConnectionBudget | null;
   readonly watcher: BlobWatcher;
 }
 
@@ -61,9 +61,10 @@ async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher
   const partialPath = store.layout.partial(place, file.blobName);
   const locate = (locateSignal: AbortSignal) => file.locate(locateSignal);
   if (local !== undefined) return fetchLocal(local, { partialPath, finalPath, sha256, name }, signal, watcher);
+  const several = connections === null ? {} : { connections, maxConnections: connections.limit };
   const done = await transferFile(
     { locate, partialPath, finalPath, size, sha256, gitSha1, name },
-    { ...transport, signal, limiter, connections, maxConnections: connections.limit, ...watcher },
+    { ...transport, ...several, signal, limiter, ...watcher },
   );
   return done.sha256;
 }

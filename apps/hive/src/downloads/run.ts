@@ -171,11 +171,10 @@ async function fetchAndPublish(
   const { place, revision, commit } = model;
   const tally = createTally(tracker, download.id, files, present);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
-  const connections = createConnectionBudget(maxConnections);
   const digests = await fetchAll(files, {
-    maxConnections,
+    connections: createConnectionBudget(maxConnections),
     signal,
-    async fetch(file, index, fileSignal) {
+    async fetch(file, index, connections, fileSignal) {
       const watcher = tally.begin(index);
       const { limiter } = download;
       const sha256 = await deps.fetchFile({ place, file, signal: fileSignal, limiter, connections, watcher });
