@@ -6,6 +6,8 @@ import { cliBench } from './src/cli/command.ts';
 import { cliUsage } from './src/cli/options.ts';
 import { downloadBench } from './src/download/command.ts';
 import { downloadUsage } from './src/download/options.ts';
+import { filesBench } from './src/files/command.ts';
+import { filesUsage } from './src/files/options.ts';
 import { loadBench } from './src/load/command.ts';
 import { loadUsage } from './src/load/options.ts';
 import { relayBench } from './src/relay/command.ts';
@@ -20,6 +22,7 @@ interface Bench {
 
 const benches: Readonly<Record<string, Bench>> = {
   download: { usage: downloadUsage, run: downloadBench },
+  files: { usage: filesUsage, run: filesBench },
   relay: { usage: relayUsage, run: relayBench },
   store: { usage: storeUsage, run: storeBench },
   cli: { usage: cliUsage, run: cliBench },

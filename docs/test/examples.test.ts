@@ -5,6 +5,7 @@ import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
 import { parseCliOptions } from '../../bench/src/cli/options.ts';
 import { parseDownloadOptions } from '../../bench/src/download/options.ts';
+import { parseFilesOptions } from '../../bench/src/files/options.ts';
 import { parseLoadOptions } from '../../bench/src/load/options.ts';
 import { parseRelayOptions } from '../../bench/src/relay/options.ts';
 import { parseStoreOptions } from '../../bench/src/store/options.ts';
@@ -114,6 +115,7 @@ describe('the examples of the pages', () => {
     const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
     const parsers = new Map<string, (options: string[]) => unknown>([
       ['download', parseDownloadOptions],
+      ['files', parseFilesOptions],
       ['relay', parseRelayOptions],
       ['store', parseStoreOptions],
       ['load', parseLoadOptions],

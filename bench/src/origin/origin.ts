@@ -1,9 +1,9 @@
-import { fileURLToPath } from 'node:url';
 import { makeCertificate } from '@rbee/testing';
 import { type NginxPlace, startNginxProcess } from '../process/nginx-process.ts';
 import { cpuSecondsOfTree } from '../process/proc.ts';
-import { type Service, startService } from '../process/service.ts';
+import type { Service } from '../process/service.ts';
 import type { Line } from '../proxy/delayed-pipe.ts';
+import { startLine } from '../proxy/line-service.ts';
 import { filePath, nginxConfig, type OriginFile } from './nginx-config.ts';
 
 export interface OriginOptions {
@@ -38,8 +38,9 @@ export async function startOrigin(options: OriginOptions, signal: AbortSignal): 
     await Promise.all(services.map((service) => service.stop()));
   };
   try {
-    const port = line === null ? nginx.port : await startLine(nginx.port, line, services);
-    const hubUrl = `${certificate === null ? 'http' : 'https'}://127.0.0.1:${port}`;
+    const far = line === null ? null : await startLine(nginx.port, line);
+    if (far !== null) services.push(far);
+    const hubUrl = `${certificate === null ? 'http' : 'https'}://127.0.0.1:${far?.port ?? nginx.port}`;
     return {
       url: `${hubUrl}${filePath}`,
       hubUrl,
@@ -51,14 +52,4 @@ export async function startOrigin(options: OriginOptions, signal: AbortSignal): 
     await stop();
     throw error;
   }
-}
-
-async function startLine(targetPort: number, line: Line, services: Pick<Service, 'pid' | 'stop'>[]): Promise<number> {
-  const program = fileURLToPath(new URL('../proxy/proxy-main.ts', import.meta.url));
-  const proxy = await startService(process.execPath, [
-    program,
-    ...[targetPort, line.delayMs, line.bytesPerSecond].map(String),
-  ]);
-  services.push(proxy);
-  return Number(await proxy.firstLine);
 }

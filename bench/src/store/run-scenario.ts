@@ -2,7 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startHub, type TestHub } from '@rbee/testing';
-import { type BenchHive, startBenchHive } from './hive.ts';
+import { type BenchHive, startBenchHive } from '../process/bench-hive.ts';
 import type { StoreOptions } from './options.ts';
 import type { StoreSample, StoreScenarioName, StoreScenarioResult } from './scenarios.ts';
 

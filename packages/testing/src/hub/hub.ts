@@ -23,6 +23,11 @@ export interface HubOptions {
   readonly smallFiles?: 'direct' | 'resolve_cache';
   /** Port of the hub's origin; default a free one. */
   readonly port?: number;
+  /**
+   * Puts something of the caller's between clients and the CDN: it is given the CDN's origin before the hub begins, and answers with
+   * the origin that clients are sent to instead.
+   */
+  readonly cdnFront?: (cdnUrl: string) => Promise<string>;
   /** Milliseconds since the epoch, for the expiry of signed addresses. */
   readonly now?: () => number;
 }
@@ -30,7 +35,7 @@ export interface HubOptions {
 export interface TestHub {
   /** Origin of the hub: what `HF_ENDPOINT` is set to. */
   readonly url: string;
-  /** Origin that large files come from. */
+  /** Origin of the CDN itself, whatever is in front of it. */
   readonly cdnUrl: string;
   addRepo(repo: RepoSpec): AddedRepo;
   /** Puts a new commit with exactly these files on `main`. */
@@ -85,8 +90,9 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
       throttle,
       route: (request, url) => routeCdn(request, url, { repos, signer, now }),
     },
-    (cdnUrl) => {
-      const state = hubRouteState(options, repos, (file) => cdnUrl + signedPath(file));
+    async (cdnUrl) => {
+      const frontUrl = (await options.cdnFront?.(cdnUrl)) ?? cdnUrl;
+      const state = hubRouteState(options, repos, (file) => frontUrl + signedPath(file));
       return {
         ...shared,
         name: 'hub',
@@ -138,11 +144,11 @@ function hubRouteState(options: HubOptions, repos: RepoStore, signedUrl: HubRout
 /** Both servers or none. */
 async function startPair(
   cdnOptions: FaultyServerOptions,
-  hubOptions: (cdnUrl: string) => FaultyServerOptions,
+  hubOptions: (cdnUrl: string) => Promise<FaultyServerOptions>,
 ): Promise<{ hub: FaultyServer; cdn: FaultyServer }> {
   const cdn = await startFaultyServer(cdnOptions);
   try {
-    return { cdn, hub: await startFaultyServer(hubOptions(cdn.url)) };
+    return { cdn, hub: await startFaultyServer(await hubOptions(cdn.url)) };
   } catch (error) {
     await cdn.close();
     throw error;

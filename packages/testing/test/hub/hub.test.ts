@@ -97,3 +97,16 @@ it('refuses repos, files and ids that cannot be', () => {
   expect(() => hub.setFile(ID, 'none', Buffer.alloc(0))).toThrow('has no file none');
   expect(() => hub.signedUrl(ID, 'none')).toThrow('has no file none');
 });
+
+it('sends clients to what was put in front of its CDN', async () => {
+  const fronted = await startHub({ cdnFront: async (cdnUrl) => cdnUrl.replace('127.0.0.1', 'localhost') });
+  try {
+    fronted.addRepo({ id: ID, files: { 'w.gguf': { size: 3, seed: 8 } } });
+    const { headers } = await get(fronted.resolveUrl(ID, 'w.gguf'));
+    const location = new URL(String(headers['location']));
+    expect(location.hostname).toBe('localhost');
+    expect(location.port).toBe(new URL(fronted.cdnUrl).port);
+  } finally {
+    await fronted.close();
+  }
+});

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Service, startService } from '../process/service.ts';
+import { type Service, startService } from './service.ts';
 
 const program = fileURLToPath(new URL('../../../apps/hive/bin/rbee-hive.js', import.meta.url));
 const bytesPerKibibyte = 1024;
@@ -18,13 +18,18 @@ export interface BenchHive {
   stop(): Promise<void>;
 }
 
-export async function startBenchHive(folder: string, hubUrl: string): Promise<BenchHive> {
+/** @param env settings of the hive, which sees none of the user's. */
+export async function startBenchHive(
+  folder: string,
+  hubUrl: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<BenchHive> {
   const modelsDir = join(folder, 'hub');
-  const service = await startService(process.execPath, [
-    program,
+  const args = [
     ...['--port', '0', '--id', 'bench', '--hf-endpoint', hubUrl, '--models-dir', modelsDir],
     ...['--state-dir', join(folder, 'state'), '--allow-private-sources', '--max-concurrent-downloads', '8'],
-  ]);
+  ];
+  const service = await startService(process.execPath, [program, ...args], { HOME: folder, ...env });
   const url = await urlOf(service);
   const get: BenchHive['get'] = async (path, signal) => {
     const answer = await fetch(`${url}${path}`, { signal });

@@ -1,0 +1,23 @@
+// The hub as a process of its own, so that its work does not hold up the bench, which is a client too. Each of its two
+// origins is behind a line. Argument: JSON of a `FarHubSetup`.
+import { type RepoFile, startHub } from '@rbee/testing';
+import { type LineService, startLine } from '../proxy/line-service.ts';
+import type { FarHubHello, FarHubSetup } from './far-hub.ts';
+import { repo } from './model.ts';
+
+const { files, line }: FarHubSetup = JSON.parse(process.argv[2] ?? '');
+
+async function farUrl(url: string): Promise<string> {
+  const { port }: LineService = await startLine(Number(new URL(url).port), line);
+  return `http://127.0.0.1:${port}`;
+}
+
+// As the real hub: a small file comes after a redirect too.
+const hub = await startHub({ smallFiles: 'resolve_cache', cdnFront: farUrl });
+const added = hub.addRepo({ id: repo, files });
+process.on('disconnect', () => process.exit());
+process.send?.({
+  url: await farUrl(hub.url),
+  commit: added.commit,
+  files: added.files.map(({ path, sha256 }: RepoFile) => ({ path, sha256 })),
+} satisfies FarHubHello);
