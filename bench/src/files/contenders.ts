@@ -3,8 +3,11 @@ import { startBenchHive } from '../process/bench-hive.ts';
 import { startHelper } from '../process/helper.ts';
 import { repo } from './model.ts';
 
-export const contenderNames = ['rbee', 'snapshot', 'one-by-one'] as const;
+export const contenderNames = ['rbee', 'snapshot', 'eight-at-once', 'one-by-one'] as const;
 export type ContenderName = (typeof contenderNames)[number];
+
+/** As many as a hive has when nothing is said. */
+const HIVE_CONNECTIONS = 8;
 
 export interface FilesJob {
   readonly hubUrl: string;
@@ -28,7 +31,11 @@ export interface Contender {
 /** Each in a new process, which has no open connection and no warm code. */
 export const contenders: Readonly<Record<ContenderName, Contender>> = {
   rbee: { title: 'rbee', fetch: (job) => fetchWithHive(job) },
-  snapshot: { title: 'snapshotDownload of @huggingface/hub, no digests', fetch: fetchSnapshot },
+  snapshot: { title: 'snapshotDownload of @huggingface/hub, no digests', fetch: (job) => fetchWithHub(job, null) },
+  'eight-at-once': {
+    title: 'downloadFileToCacheDir of it, 8 at once, no digests',
+    fetch: (job) => fetchWithHub(job, HIVE_CONNECTIONS),
+  },
   'one-by-one': {
     title: 'rbee with one connection',
     fetch: (job) => fetchWithHive(job, { RBEE_HIVE_MAX_CONNECTIONS: '1' }),
@@ -46,11 +53,11 @@ async function fetchWithHive({ hubUrl, folder, signal }: FilesJob, env?: Readonl
   }
 }
 
-async function fetchSnapshot({ hubUrl, folder, signal }: FilesJob): Promise<Fetched> {
+async function fetchWithHub({ hubUrl, folder, signal }: FilesJob, atOnce: number | null): Promise<Fetched> {
   const cacheDir = join(folder, 'hub');
   const client = await startHelper({ script: new URL('../../clients/snapshot.mjs', import.meta.url), signal });
   try {
-    const { ms } = (await client.ask({ repo, hubUrl, cacheDir })) as { ms: number };
+    const { ms } = (await client.ask({ repo, hubUrl, cacheDir, atOnce })) as { ms: number };
     return { ms, cacheDir };
   } finally {
     await client.stop();

@@ -25,7 +25,7 @@ const runTimeoutMs = 180_000;
  * discarded: it meets cold memory. @throws Error when one fails or one of its files is wrong
  */
 export async function runRounds(options: RoundsOptions): Promise<Samples> {
-  const samples: Record<ContenderName, number[]> = { rbee: [], snapshot: [], 'one-by-one': [] };
+  const samples: Record<ContenderName, number[]> = { rbee: [], snapshot: [], 'eight-at-once': [], 'one-by-one': [] };
   for (let round = 0; round <= options.rounds; round += 1) {
     for (const name of contenderNames) {
       const ms = await runOnce(name, options);

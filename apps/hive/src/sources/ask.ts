@@ -44,6 +44,8 @@ export async function ask(asking: Asking, { method, url, headers = {}, signal }:
       signal,
       headersTimeout: headersTimeoutMs,
       bodyTimeout: headersTimeoutMs,
+      // undici closes a connection after each HEAD, for servers that answer one with a body: the next question would shake hands anew.
+      reset: false,
     });
     return { url, status: statusCode, headers: answer.headers, body: answer.body };
   } catch (error) {
