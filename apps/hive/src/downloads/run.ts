@@ -21,7 +21,7 @@ import type { DownloadRequest } from './downloads.ts';
 import { fetchAll } from './fetch-all.ts';
 import type { FetchFile } from './fetch-file.ts';
 import type { Slots } from './slots.ts';
-import { createTally } from './tally.ts';
+import { createTally, type Tally } from './tally.ts';
 import type { TransferCounts } from './transfer-counts.ts';
 
 export interface RunDeps {
@@ -135,9 +135,11 @@ async function fetchFiles(
   signal: AbortSignal,
 ): Promise<void> {
   const present = await deps.store.presentBytes(model.place, files);
+  // Before the room is claimed: from here on the download's own numbers start at what is there.
+  const tally = createTally(deps.tracker, download.id, files, present);
   const giveBackRoom = await claimRoom(deps, download, model.place, files, present);
   try {
-    await fetchAndPublish(deps, download, model, files, present, signal);
+    await fetchAndPublish(deps, download, model, files, tally, signal);
   } finally {
     giveBackRoom();
   }
@@ -164,12 +166,11 @@ async function fetchAndPublish(
   download: Download,
   model: ResolvedModel,
   files: ResolvedModel['files'],
-  present: readonly number[],
+  tally: Tally,
   signal: AbortSignal,
 ): Promise<void> {
   const { tracker, store, maxConnections } = deps;
   const { place, revision, commit } = model;
-  const tally = createTally(tracker, download.id, files, present);
   narrate('download_start', `📥 Downloading ${describe(model, tally.total)}`);
   const digests = await fetchAll(files, {
     connections: createConnectionBudget(maxConnections),
