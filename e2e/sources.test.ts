@@ -16,6 +16,7 @@ beforeEach(async () => {
   web = await startWebServer();
   registry = await startRegistry({ token: {} });
   fleet = await startFleet({
+    hub: { smallFiles: 'resolve_cache' },
     hiveEnv: {
       RBEE_HIVE_ALLOWED_SOURCES: 'hf,https,ollama,http,file',
       RBEE_HIVE_OLLAMA_REGISTRY: registry.url,
@@ -138,6 +139,24 @@ describe('a hub', () => {
     expect(path).toBe(first.path);
     expect(download).toMatchObject({ bytes: FILE.size, bytes_reused: FILE.size });
     expect(lines.some((line) => line.includes('the hub was not asked'))).toBe(true);
+  });
+
+  it('gives the plain files of its tree at once, without a question where they are', async () => {
+    const content = Buffer.from('{"a":1}');
+    fleet.hub.addRepo({ id: 'org/model', files: { 'config.json': content } });
+    const { path } = await completed('hf:org/model::include=*');
+    expect(await readFile(path)).toEqual(content);
+    const asked = fleet.hub.requests.filter(({ url }) => url.includes('config.json'));
+    expect(asked.map(({ method, status }) => [method, status])).toEqual([
+      ['GET', 307],
+      ['GET', 200],
+    ]);
+  });
+
+  it('that refuses a plain file is asked why', async () => {
+    fleet.hub.addRepo({ id: 'org/gated', gated: 'auto', files: { 'config.json': Buffer.from('{}') } });
+    const { data } = await followed('hf:org/gated::include=*');
+    expect(data).toMatchObject({ code: 'MODEL_TOKEN_MISSING', hint: expect.stringContaining('accept the terms') });
   });
 
   it('gives what globs of the request choose, which are part of what is asked for', async () => {

@@ -28,7 +28,7 @@ export async function askForFile(
   path: string,
   signal: AbortSignal,
 ): Promise<FileAnswer> {
-  let url = new URL(`${hub.endpoint}/${repo}/resolve/${encodePath(revision, true)}/${encodePath(path, false)}`);
+  let url = addressOf(hub, repo, revision, path);
   let commit: string | null = null;
   for (let hops = 0; hops <= maxRedirects; hops += 1) {
     const answer = await ask(hub, { method: 'HEAD', url, headers: tokenFor(hub, url), signal });
@@ -49,6 +49,11 @@ export async function askForFile(
     url = target;
   }
   throw oddAnswer(`it redirects ${path} without end`);
+}
+
+/** Where the hub itself gives a file, or a redirect to it. */
+export function locationOf(hub: HubAccess, repo: string, revision: string, path: string): Location {
+  return toLocation(hub, addressOf(hub, repo, revision, path));
 }
 
 /** Asks the hub's API, which answers JSON and redirects only within the hub, as for a renamed repo. */
@@ -86,8 +91,16 @@ function toAnswer(hub: HubAccess, { commit, etag, size, url, path }: Told): File
     commit,
     etag: etag.replace(/^W\//, '').replaceAll('"', ''),
     size: size !== null && /^\d{1,15}$/.test(size) ? Number(size) : null,
-    location: { url: url.href, headers: { 'user-agent': hub.userAgent, ...tokenFor(hub, url) } },
+    location: toLocation(hub, url),
   };
+}
+
+function toLocation(hub: HubAccess, url: URL): Location {
+  return { url: url.href, headers: { 'user-agent': hub.userAgent, ...tokenFor(hub, url) } };
+}
+
+function addressOf({ endpoint }: HubAccess, repo: string, revision: string, path: string): URL {
+  return new URL(`${endpoint}/${repo}/resolve/${encodePath(revision, true)}/${encodePath(path, false)}`);
 }
 
 /** The token goes to the hub's own origin and never along a redirect to another. */

@@ -1,7 +1,7 @@
 import { type HfRef, printModelRef, RbeeError } from '@rbee/contract';
 import type { Location } from '@rbee/transfer';
 import { createTreeCache, type TreeCache } from './hub-cache.ts';
-import { askApi, askForFile, type FileAnswer, type HubAccess } from './hub-file.ts';
+import { askApi, askForFile, type FileAnswer, type HubAccess, locationOf } from './hub-file.ts';
 import { type HubTreeEntry, readCommit, readTree } from './hub-tree.ts';
 import { assertBlobName } from './names.ts';
 import { selectFiles } from './select-files.ts';
@@ -121,26 +121,28 @@ function foldersOf(path: string): string[] {
 }
 
 function toSourceFile(deps: Deps, repo: string, commit: string, path: string, answer: FileAnswer): SourceFile {
-  // The first address is as good as new; only when it was refused is the hub asked for another.
-  let fresh: Location | null = answer.location;
   return {
     path,
     ...namedBy(assertBlobName(answer.etag)),
     size: answer.size,
-    async locate(signal) {
-      const location = fresh ?? (await askForFile(deps, repo, commit, path, signal)).location;
-      fresh = null;
-      return location;
-    },
+    locate: locating(deps, repo, commit, path, answer.location),
   };
 }
 
-function fromTree(deps: Deps, repo: string, commit: string, entry: HubTreeEntry): SourceFile {
-  return {
-    path: entry.path,
-    ...namedBy(entry.sha256 ?? entry.gitSha1),
-    size: entry.size,
-    locate: async (signal) => (await askForFile(deps, repo, commit, entry.path, signal)).location,
+function fromTree(deps: Deps, repo: string, commit: string, { path, size, sha256, gitSha1 }: HubTreeEntry): SourceFile {
+  // A plain file comes from the hub itself, at once: to ask where it is would be two round trips more. The address of another is
+  // signed, and asked for once for all its parts.
+  const first = sha256 === null ? locationOf(deps, repo, commit, path) : null;
+  return { path, ...namedBy(sha256 ?? gitSha1), size, locate: locating(deps, repo, commit, path, first) };
+}
+
+/** The first address is as good as new; only when it was refused is the hub asked for another, or for what is wrong. */
+function locating(deps: Deps, repo: string, commit: string, path: string, first: Location | null) {
+  let fresh = first;
+  return async (signal: AbortSignal): Promise<Location> => {
+    const location = fresh ?? (await askForFile(deps, repo, commit, path, signal)).location;
+    fresh = null;
+    return location;
   };
 }
 

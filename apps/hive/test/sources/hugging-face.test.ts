@@ -109,6 +109,17 @@ describe('files that are chosen from the tree', () => {
     expect(model.files.map(({ path }) => path)).toEqual(paths);
   });
 
+  it('have an address at once where the hub itself has the bytes, and ask for it when that is refused', async () => {
+    const { resolve, hub } = await setUp();
+    const [plain] = (await resolve('hf:org/model::include=*.json')).files;
+    hub.clearRequests();
+    const { url } = await plain.locate(AbortSignal.timeout(5_000));
+    expect(new URL(url).origin).toBe(hub.url);
+    expect(hub.requests).toHaveLength(0);
+    await plain.locate(AbortSignal.timeout(5_000));
+    expect(hub.requests.map(({ method }) => method)).toEqual(['HEAD']);
+  });
+
   it('have the same digests as the files asked for by name', async () => {
     const { resolve } = await setUp();
     const strip = ({ locate: _, ...rest }: Record<string, unknown>) => rest;
