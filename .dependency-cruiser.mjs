@@ -82,10 +82,10 @@ export default {
     },
     {
       name: 'no-deep-imports',
-      comment: 'a package is used through its index',
+      comment: 'a package is used through what its manifest exports',
       severity: 'error',
       from: { path: '^(packages|apps)/([^/]+)/' },
-      to: { path: '^packages/[^/]+/(src|dist)/(?!index\\.)', pathNot: '^packages/$2/' },
+      to: { path: '^packages/[^/]+/(src|dist)/(?!(?:index|plain)\\.)', pathNot: '^packages/$2/' },
     },
     {
       name: 'tests-are-not-imported',

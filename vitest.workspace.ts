@@ -1,17 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * Every package and app is a vitest project that runs on its TypeScript sources (condition `@rbee/source`).
- * `e2e` runs the built programs as processes; it starts the daemons, so it runs one file at a time.
- */
 /** `npm run fuzz` asks for many more cases of each property than a test run has time for. */
 const fuzzTimeout = process.env['RBEE_FUZZ_RUNS'] === undefined ? 20_000 : 3_600_000;
 const setupFiles = ['./scripts/fuzz-setup.ts'];
 
 const fromSource = { resolve: { conditions: ['@rbee/source'] }, ssr: { resolve: { conditions: ['@rbee/source'] } } };
 
+/** Packages and apps run on their TypeScript sources (condition `@rbee/source`), `e2e` runs the built programs as processes. */
 export default defineConfig({
   test: {
+    // Tests wait for processes and sockets more than they compute, so that one worker for two cores would leave them idle.
+    maxWorkers: '100%',
     projects: [
       {
         ...fromSource,
@@ -29,7 +28,6 @@ export default defineConfig({
           include: ['e2e/**/*.test.ts', 'docs/test/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
     ],

@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 /** Exit codes of the keeper, printed in `--help`. */
 export const EXIT_CODES = {
   done: 0,
@@ -62,8 +60,6 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-export const errorCodeSchema = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
-
 export interface RbeeErrorOptions {
   /** What the reader should do next. */
   readonly hint?: string;
@@ -102,43 +98,6 @@ export class RbeeError extends Error {
   get retryable(): boolean {
     return ERROR_CODES[this.code].retried !== 'no';
   }
-}
-
-/** The envelope of every error reply. */
-export const errorBodySchema = z.object({
-  error: z.object({
-    code: errorCodeSchema,
-    message: z.string(),
-    hint: z.string().optional(),
-    details: z.record(z.string(), z.unknown()).optional(),
-    request_id: z.string(),
-  }),
-});
-
-export type ErrorBody = z.infer<typeof errorBodySchema>;
-
-/** The reply body of an error. */
-export function toErrorBody(error: RbeeError, requestId: string): ErrorBody {
-  return {
-    error: {
-      code: error.code,
-      message: error.message,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      ...(error.details === undefined ? {} : { details: error.details }),
-      request_id: requestId,
-    },
-  };
-}
-
-/** The error that a reply body stands for; null where the body is not our envelope. */
-export function fromErrorBody(body: unknown): RbeeError | null {
-  const parsed = errorBodySchema.safeParse(body);
-  if (!parsed.success) return null;
-  const { code, message, hint, details } = parsed.data.error;
-  return new RbeeError(code, message, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(details === undefined ? {} : { details }),
-  });
 }
 
 /** An `RbeeError` as it is; anything else is a bug or an unforeseen fault and becomes `INTERNAL` without its text. */

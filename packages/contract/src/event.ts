@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { progressSchema } from './download.ts';
-import { errorCodeSchema } from './error.ts';
+import { errorCodeSchema } from './error-body.ts';
 import { downloadIdSchema, jobIdSchema } from './ids.ts';
 import { bytesSchema, partialSchema, secondsSchema, timestampSchema } from './wire.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bandwidthSchema, removedSchema } from './download.ts';
-import { errorCodeSchema } from './error.ts';
+import { errorCodeSchema } from './error-body.ts';
 import { hiveIdSchema } from './ids.ts';
 import { modelDetailSchema, modelRemovedSchema, modelSchema, partialFileSchema } from './model.ts';
 import { bytesSchema } from './wire.ts';

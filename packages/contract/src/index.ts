@@ -31,17 +31,13 @@ export {
 } from './download.ts';
 export {
   ERROR_CODES,
-  type ErrorBody,
   type ErrorCode,
   EXIT_CODES,
-  errorBodySchema,
-  errorCodeSchema,
-  fromErrorBody,
   RbeeError,
   type RbeeErrorOptions,
-  toErrorBody,
   toRbeeError,
 } from './error.ts';
+export { type ErrorBody, errorBodySchema, errorCodeSchema, fromErrorBody, toErrorBody } from './error-body.ts';
 export {
   type Cancelled,
   type Complete,

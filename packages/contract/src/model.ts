@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { errorCodeSchema } from './error.ts';
+import { errorCodeSchema } from './error-body.ts';
 import { modelIdSchema } from './ids.ts';
 import { bytesSchema, timestampSchema } from './wire.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { errorCodeSchema } from './error.ts';
+import { errorCodeSchema } from './error-body.ts';
 
 /** An instant: RFC 3339 in UTC with milliseconds. */
 export const timestampSchema = z.iso.datetime();

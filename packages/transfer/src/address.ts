@@ -1,4 +1,4 @@
-import { type ErrorCode, RbeeError } from '@rbee/contract';
+import { type ErrorCode, RbeeError } from '@rbee/contract/plain';
 import type { FileRequest, Location } from './file-request.ts';
 
 /** What a server says to an address that has expired: some deny it, some no longer know it. */

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { formatBytes, RbeeError } from '@rbee/contract';
+import { formatBytes, RbeeError } from '@rbee/contract/plain';
 import { codeOf } from './http-fault.ts';
 
 const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);

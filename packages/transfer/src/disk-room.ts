@@ -1,4 +1,4 @@
-import { formatBytes, RbeeError } from '@rbee/contract';
+import { formatBytes, RbeeError } from '@rbee/contract/plain';
 import type { Volume } from './volume.ts';
 
 const GiB = 2 ** 30;

@@ -1,4 +1,4 @@
-import { RbeeError } from '@rbee/contract';
+import { RbeeError } from '@rbee/contract/plain';
 import { RangeExchange } from './range-exchange.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { maxRedirects } from './redirect.ts';

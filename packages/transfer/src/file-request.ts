@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@rbee/contract';
+import type { ErrorCode } from '@rbee/contract/plain';
 import type { Dispatcher } from 'undici';
 import type { ConnectionBudget } from './connection-budget.ts';
 import type { Limiter } from './limiter.ts';

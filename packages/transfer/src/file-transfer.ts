@@ -1,4 +1,4 @@
-import { formatBytes, RbeeError } from '@rbee/contract';
+import { formatBytes, RbeeError } from '@rbee/contract/plain';
 import { Address } from './address.ts';
 import { createDigester, type Digester, type Digests } from './digest.ts';
 import type { DownloadHost } from './download-host.ts';

@@ -1,4 +1,4 @@
-import { RbeeError, tlsProblemOf } from '@rbee/contract';
+import { RbeeError, tlsProblemOf } from '@rbee/contract/plain';
 
 /** The headers of an answer as undici gives them: lower-case names, a list where one came more than once. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;

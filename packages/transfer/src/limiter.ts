@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@rbee/contract';
+import { type Clock, systemClock } from '@rbee/contract/plain';
 
 /** What may be used at once after a pause: short enough that no second is much faster than the limit. */
 const BURST_SECONDS = 0.05;

@@ -1,4 +1,4 @@
-import { RbeeError } from '@rbee/contract';
+import { RbeeError } from '@rbee/contract/plain';
 import type { Connection } from './connection.ts';
 import type { TransferNotice } from './file-request.ts';
 

@@ -1,4 +1,4 @@
-import { RbeeError } from '@rbee/contract';
+import { RbeeError } from '@rbee/contract/plain';
 import type { Connection } from './connection.ts';
 import { ConnectionSet } from './connection-set.ts';
 import type { DownloadHost } from './download-host.ts';

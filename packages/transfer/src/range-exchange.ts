@@ -1,4 +1,4 @@
-import { formatSeconds, RbeeError } from '@rbee/contract';
+import { formatSeconds, RbeeError } from '@rbee/contract/plain';
 import type { Dispatcher } from 'undici';
 import { type AnswerHeaders, errorOfConnection } from './http-fault.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';

@@ -1,4 +1,4 @@
-import { RbeeError } from '@rbee/contract';
+import { RbeeError } from '@rbee/contract/plain';
 import { type AnswerHeaders, headerOf } from './http-fault.ts';
 
 /** As many as a hub with a mirror and a signed CDN needs, and a few more. */

@@ -1,4 +1,4 @@
-import { RbeeError } from '@rbee/contract';
+import { RbeeError } from '@rbee/contract/plain';
 import { type AnswerHeaders, errorOfStatus, headerOf } from './http-fault.ts';
 
 /** What is asked of a server: a file from an offset on. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ERROR_CODES, type ErrorCode, RbeeError } from '@rbee/contract';
+import { ERROR_CODES, type ErrorCode, RbeeError } from '@rbee/contract/plain';
 
 export interface RetryRule {
   /** Tries in a row without a new byte, the first one counted. */
