@@ -1,6 +1,8 @@
 /** A speed is measured over at least this; the first of all, of a connection that has just begun, is thrown away. */
 const windowMs = 100;
-const warmUpMs = 50;
+const warmUpMs = 20;
+/** At the start this is enough to see whether a connection is slow, and whether a large step brings the multiple that it should. */
+const firstWindowMs = 45;
 /** Twice as many connections stay where they make the whole at least this much faster; less is in the noise. */
 const minGain = 1.2;
 /** Where each brought nearly as much as those before, the next step is a larger one. */
@@ -17,8 +19,8 @@ const fastBusy = 100_000;
 const busyShare = 0.75;
 /** What was reached is held against a trial for some windows: a pause of the disk does not make a link slow. */
 const peakDecay = 0.9;
-/** Windows in which a trial may show its gain: one may fall together with a pause of something else. */
-const trialWindows = 3;
+/** For so long a trial may show its gain: a window may fall together with a pause of something else. */
+const trialMs = 300;
 /** After a trial that did not help the next one waits, longer each time. */
 const firstRestMs = 1_000;
 const maxRestMs = 30_000;
@@ -37,6 +39,13 @@ export interface GrowthSample {
   readonly mayTry: boolean;
 }
 
+/** Of one window. */
+interface Measured extends Pick<GrowthSample, 'nowMs' | 'connections' | 'mayTry'> {
+  /** Bytes per millisecond. */
+  readonly speed: number;
+  readonly elapsedMs: number;
+}
+
 /**
  * How many connections are worth having: starts with one where nothing is known, tries twice as many, and keeps them if the whole got faster.
  * Knows nothing of connections: it is told what is seen and asked what is wanted.
@@ -46,7 +55,7 @@ export class Growth {
   #wanted: number;
   /** Where the running measurement began. */
   #from: Omit<GrowthSample, 'isSettled' | 'mayTry'> | null = null;
-  #trial: { readonly before: number; readonly speed: number; readonly windows: number } | null = null;
+  #trial: { readonly before: number; readonly speed: number; readonly measuredMs: number } | null = null;
   #isWarm = false;
   #peak = 0;
   #restMs = firstRestMs;
@@ -84,7 +93,7 @@ export class Growth {
       return;
     }
     const elapsedMs = nowMs - from.nowMs;
-    if (elapsedMs < (this.#isWarm ? windowMs : warmUpMs)) return;
+    if (elapsedMs < this.#windowMs) return;
     this.#from = seen;
     const isFirst = !this.#isWarm;
     this.#isWarm = true;
@@ -93,10 +102,17 @@ export class Growth {
     this.#peak = Math.max(speed, this.#peak * peakDecay);
     const isBusy = (seen.busyMs - from.busyMs) / elapsedMs >= busyShare;
     const isAtLimit = this.#peak >= (isBusy ? fastBusy : fastAll);
-    this.#decide(speed, nowMs, connections, mayTry && !isAtLimit);
+    this.#decide({ speed, elapsedMs, nowMs, connections, mayTry: mayTry && !isAtLimit });
   }
 
-  #decide(speed: number, nowMs: number, connections: number, mayTry: boolean): void {
+  get #windowMs(): number {
+    if (!this.#isWarm) return warmUpMs;
+    const isLargeStep = this.#trial !== null && this.#wanted > this.#trial.before * STEP;
+    const isFirst = this.#restUntilMs === 0 && (this.#peak === 0 || isLargeStep);
+    return isFirst ? firstWindowMs : windowMs;
+  }
+
+  #decide({ speed, elapsedMs, nowMs, connections, mayTry }: Measured): void {
     const trial = this.#trial;
     // Others have what is wanted: nothing can be tried, and no trial has failed.
     if (connections <= (trial?.before ?? this.wanted - 1)) {
@@ -108,8 +124,9 @@ export class Growth {
       const gain = speed / trial.speed;
       // Of a large step only what has brought something stays, of one that brought nothing no connection.
       const isUseful = gain >= minGain && gain >= usefulShare * (connections / trial.before);
-      if (!isUseful && trial.windows + 1 < trialWindows) {
-        this.#trial = { ...trial, windows: trial.windows + 1 };
+      const measuredMs = trial.measuredMs + elapsedMs;
+      if (!isUseful && measuredMs < trialMs) {
+        this.#trial = { ...trial, measuredMs };
         return;
       }
       this.#trial = null;
@@ -123,7 +140,7 @@ export class Growth {
       if (gain >= fullGain) step = LARGE_STEP;
     }
     if (speed === 0 || !mayTry || nowMs < this.#restUntilMs || connections >= this.#max) return;
-    this.#trial = { before: connections, speed, windows: 0 };
+    this.#trial = { before: connections, speed, measuredMs: 0 };
     this.#wanted = Math.min(this.#max, connections * step);
   }
 }

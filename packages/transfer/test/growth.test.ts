@@ -65,7 +65,7 @@ test('a link that has become slow for good is tried with more connections', () =
 
 test('one slow moment does not end a trial that brings more', () => {
   const growth = new Growth(16);
-  const at = run(growth, (n) => n * 20_000, 300);
+  const at = run(growth, (n) => n * 20_000, 150);
   expect(growth.wanted).toBe(4);
   const pause = run(growth, () => 1_000, 100, at);
   run(growth, (n) => n * 20_000, 600, pause);
