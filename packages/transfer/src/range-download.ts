@@ -148,11 +148,12 @@ export class RangeDownload {
   }
 
   #rangeOptions(connection: Connection): RangeOptions {
-    const { dispatcher, headersTimeoutMs, stallTimeoutMs } = this.#options;
+    const { dispatcher, headersTimeoutMs, stallTimeoutMs, pool } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal, connection.signal]);
     const onStall = () => this.#tellStall('no byte came for too long');
     const limit = this.#limiter === undefined ? {} : { limiter: this.#limiter };
-    return { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit };
+    const release = pool === undefined ? {} : { release: pool.release };
+    return { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit, ...release };
   }
 
   async #begin(location: Location, part: Part, head: RangeHead): Promise<Part> {

@@ -2,6 +2,7 @@ import { formatSeconds, RbeeError } from '@rbee/contract/plain';
 import type { Dispatcher } from 'undici';
 import { type AnswerHeaders, errorOfConnection } from './http-fault.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
+import { rawHead } from './raw-head.ts';
 import { isRedirect, nextHop } from './redirect.ts';
 import { checkHead, type RangeHead, type RangeRequest } from './response-head.ts';
 import { Watchdog } from './watchdog.ts';
@@ -70,15 +71,17 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled) controller.abort(new Error('the request is not wanted any more'));
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+    const head = rawHead(controller);
+    // `headers` are strings of their own.
+    if (head !== null) this.#options.release?.(head);
     if (this.#isSettled || status < 200) return;
     try {
       if (isRedirect(status)) {
         this.#discard({ outcome: { kind: 'redirected', to: nextHop(this.#url, headers) } });
         return;
       }
-      const head = checkHead(this.#request, status, headers);
-      this.#accept(head, status);
+      this.#accept(checkHead(this.#request, status, headers), status);
     } catch (error) {
       // A body that was refused for what it claims to be may be as long as the file: it is not worth reading.
       if (status < 300) this.#fail(error);
@@ -88,8 +91,10 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     // undici brings an empty chunk after each pause: a sink that holds on it, too, would be asked for ever.
-    if (this.#isSettled || chunk.length === 0) return;
+    if (chunk.length === 0) return;
     this.#received += chunk.length;
+    if (this.#isSettled || this.#verdict !== null) this.#options.release?.(chunk);
+    if (this.#isSettled) return;
     if (this.#verdict !== null) {
       if (this.#received > maxDiscardedBytes) this.#conclude(this.#verdict);
       return;

@@ -16,6 +16,8 @@ export interface RangeOptions {
   readonly stallTimeoutMs: number;
   /** Body bytes pass it as they come. Time in which it holds the flow does not count either. */
   readonly limiter?: Pick<Limiter, 'isLimited' | 'pass'>;
+  /** Told of memory that the sink has not been given and that may be used again. */
+  readonly release?: (chunk: Buffer) => void;
   /** Told when no byte came for that long; the request then ends with DOWNLOAD_TIMEOUT. */
   readonly onStall?: () => void;
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
+import { rawHead } from '../src/raw-head.ts';
 import { createReadPool } from '../src/read-pool.ts';
 
 const MiB = 2 ** 20;
@@ -24,17 +25,21 @@ async function setUp(send: (socket: Socket) => void) {
     server.close();
   });
   const { port } = server.address() as { port: number };
-  return { pool, get: (onChunk: Consumer) => consume(agent, `http://127.0.0.1:${port}`, onChunk) };
+  return {
+    pool,
+    get: (onChunk: Consumer, onHead: OnHead = () => {}) => consume(agent, `http://127.0.0.1:${port}`, onChunk, onHead),
+  };
 }
 
 /** False: stands still until it calls `resume`. */
 type Consumer = (chunk: Buffer, resume: () => void) => boolean;
+type OnHead = (controller: Dispatcher.DispatchController) => void;
 
-function consume(agent: Agent, origin: string, onChunk: Consumer): Promise<void> {
+function consume(agent: Agent, origin: string, onChunk: Consumer, onHead: OnHead): Promise<void> {
   return new Promise((resolve, reject) => {
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart: () => {},
-      onResponseStart: () => {},
+      onResponseStart: onHead,
       onResponseData: (controller, chunk) => {
         if (!onChunk(chunk as Buffer, () => controller.resume())) controller.pause();
       },
@@ -62,6 +67,31 @@ test('bytes pass unchanged, and memory that is given back is used again', async 
     return true;
   });
   expect(hash.digest('hex')).toBe(sha256(content));
+  expect(memories.size).toBeLessThan(16);
+});
+
+test('memory of many answers is used again where their heads are given back', async () => {
+  const content = randomBytes(MiB + 12_345);
+  const { pool, get } = await setUp((socket) =>
+    socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
+  );
+  const memories = new Set<ArrayBufferLike>();
+  for (let answer = 0; answer < 64; answer += 1) {
+    const hash = createHash('sha256');
+    await get(
+      (chunk) => {
+        hash.update(chunk);
+        memories.add(chunk.buffer);
+        pool.release(chunk);
+        return true;
+      },
+      (controller) => {
+        const bytes = rawHead(controller);
+        if (bytes !== null) pool.release(bytes);
+      },
+    );
+    expect(hash.digest('hex')).toBe(sha256(content));
+  }
   expect(memories.size).toBeLessThan(16);
 });
 

@@ -1,0 +1,26 @@
+import type { Dispatcher } from 'undici';
+
+const lineEnd = Buffer.from('\r\n');
+const headEnd = Buffer.from('\r\n\r\n');
+const statusBegin = Buffer.from('HTTP/1.');
+/** Longer status lines are not looked for. */
+const maxStatusLine = 128;
+
+/**
+ * The bytes of an answer's head where they were read to, from `HTTP/` to the empty line; null where they do not lie there in one
+ * piece. Found by what stands around the headers that undici gives as views of it: no length is reckoned that is not seen.
+ */
+export function rawHead({ rawHeaders }: Pick<Dispatcher.DispatchController, 'rawHeaders'>): Buffer | null {
+  if (!Array.isArray(rawHeaders)) return null;
+  const first = rawHeaders[0];
+  const last = rawHeaders.at(-1);
+  if (!(first instanceof Uint8Array && last instanceof Uint8Array) || first.buffer !== last.buffer) return null;
+  const memory = Buffer.from(first.buffer);
+  const headersEnd = last.byteOffset + last.length;
+  const end = headersEnd + headEnd.length;
+  if (!memory.subarray(headersEnd, end).equals(headEnd)) return null;
+  const lines = memory.subarray(Math.max(0, first.byteOffset - maxStatusLine), first.byteOffset);
+  const begin = lines.lastIndexOf(statusBegin);
+  if (begin < 0 || lines.indexOf(lineEnd, begin) !== lines.length - lineEnd.length) return null;
+  return memory.subarray(first.byteOffset - (lines.length - begin), end);
+}
