@@ -1,4 +1,5 @@
 import { RbeeError } from '@rbee/contract/plain';
+import { nextTurn } from './next-turn.ts';
 import { RangeExchange } from './range-exchange.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { maxRedirects } from './redirect.ts';
@@ -17,6 +18,7 @@ export async function fetchRange(request: RangeRequest, options: RangeOptions, s
   let url = new URL(request.url);
   let headers = lowerCase(request.headers);
   for (let hops = 0; hops <= maxRedirects; hops += 1) {
+    await nextTurn();
     const sent = { 'user-agent': userAgent, ...headers, ...rangeHeaders(request) };
     const outcome = await new RangeExchange(request, url, options, sink).run(sent);
     if (outcome.kind === 'received') return outcome.head;

@@ -15,6 +15,7 @@ export type {
 export { errorOfConnection, errorOfStatus } from './http-fault.ts';
 export { inspectPartial, type PartialContent } from './inspect-partial.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
+export { nextTurn } from './next-turn.ts';
 export { createReadPool, type ReadPool } from './read-pool.ts';
 export { isRedirect, maxRedirects, nextHop } from './redirect.ts';
 export {

@@ -1,5 +1,5 @@
 import { RbeeError } from '@rbee/contract';
-import { errorOfConnection, isRedirect, maxRedirects, nextHop } from '@rbee/transfer';
+import { errorOfConnection, isRedirect, maxRedirects, nextHop, nextTurn } from '@rbee/transfer';
 import { type Dispatcher, request } from 'undici';
 import type { Headers } from './hub-error.ts';
 
@@ -35,6 +35,7 @@ export interface Answer {
  */
 export async function ask(asking: Asking, { method, url, headers = {}, signal }: Question): Promise<Answer> {
   const { dispatcher, headersTimeoutMs, userAgent } = asking;
+  await nextTurn();
   signal.throwIfAborted();
   try {
     const { statusCode, ...answer } = await request(url, {
