@@ -16,7 +16,7 @@ const LATER_STATUSES: readonly number[] = [408, 425, 429];
 
 /**
  * The error that a plain HTTP status of a file server stands for: `MODEL_ACCESS_DENIED`, `MODEL_NOT_FOUND`,
- * `SOURCE_UNAVAILABLE` with its `Retry-After`, or `DOWNLOAD_FAILED`; `details.status` is the status.
+ * `SOURCE_UNAVAILABLE` with the wait that the server asks for, or `DOWNLOAD_FAILED`; `details.status` is the status.
  */
 export function errorOfStatus(status: number, headers: AnswerHeaders, now: () => number = Date.now): RbeeError {
   const details = { status };
@@ -28,7 +28,8 @@ export function errorOfStatus(status: number, headers: AnswerHeaders, now: () =>
     return new RbeeError('MODEL_NOT_FOUND', `the server does not have the file (status ${status})`, { details });
   }
   if (status >= 500 || LATER_STATUSES.includes(status)) {
-    const retryAfterMs = parseRetryAfter(headerOf(headers, 'retry-after'), now());
+    const retryAfterMs =
+      parseRetryAfter(headerOf(headers, 'retry-after'), now()) ?? (status === 429 ? quotaWait(headers) : null);
     return new RbeeError('SOURCE_UNAVAILABLE', `the server is not available (status ${status})`, {
       details,
       ...(retryAfterMs === null ? {} : { retryAfterMs }),
@@ -45,6 +46,18 @@ export function parseRetryAfter(value: string | null, nowMs: number): number | n
   if (!/^[A-Z][a-z]+,? .*\d{2}:\d{2}:\d{2}/.test(text)) return null;
   const atMs = Date.parse(text);
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
+}
+
+/**
+ * Milliseconds until a quota that is used up is full again; null where no quota says that. The Hugging Face hub sends no `Retry-After` but
+ * `RateLimit: "resolvers";r=0;t=55`, with the seconds in `t` (its page on rate limits; draft-ietf-httpapi-ratelimit-headers).
+ */
+function quotaWait(headers: AnswerHeaders): number | null {
+  const quotas = (headerOf(headers, 'ratelimit') ?? '').split(',').filter((quota) => /;\s*r=0+\s*(?:;|$)/.test(quota));
+  const waits = quotas
+    .map((quota) => /;\s*t=(\d{1,9})\s*(?:;|$)/.exec(quota)?.[1])
+    .filter((wait) => wait !== undefined);
+  return waits.length === 0 ? null : Math.max(...waits.map(Number)) * 1_000;
 }
 
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([

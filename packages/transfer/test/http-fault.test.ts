@@ -26,6 +26,27 @@ describe('a status', () => {
   });
 });
 
+describe('a quota that is used up', () => {
+  test.each([
+    ['"resolvers";r=0;t=55', 55_000],
+    ['"api"; t=7; r=0', 7_000],
+    ['"api";r=12;t=200, "resolvers";r=0;t=30, "pages";r=0;t=9', 30_000],
+    ['"api";r=12;t=200', undefined],
+    ['"api";r=0', undefined],
+    ['"api";r=0;t=soon', undefined],
+    ['"api";r=0;t=99999999999999', undefined],
+    ['', undefined],
+  ])('tells by %j to wait %j ms', (ratelimit, expected) => {
+    expect(errorOfStatus(429, { ratelimit }).retryAfterMs).toBe(expected);
+  });
+
+  test('counts only where nothing else says how long, and only with 429', () => {
+    const ratelimit = '"api";r=0;t=55';
+    expect(errorOfStatus(429, { ratelimit, 'retry-after': '3' }).retryAfterMs).toBe(3_000);
+    expect(errorOfStatus(503, { ratelimit }).retryAfterMs).toBeUndefined();
+  });
+});
+
 describe('a Retry-After', () => {
   test.each([
     ['120', 120_000],

@@ -155,6 +155,7 @@ describe('refusals', () => {
   it.each([
     [503, { 'Retry-After': '7' }, 'SOURCE_UNAVAILABLE', 7_000],
     [429, {}, 'SOURCE_UNAVAILABLE', undefined],
+    [429, { RateLimit: '"resolvers";r=0;t=55' }, 'SOURCE_UNAVAILABLE', 55_000],
   ])('by %s can be tried again', async (status, headers, code, retryAfterMs) => {
     const { hub, resolve } = await setUp();
     hub.fault({ server: 'hub', kind: 'status', status, headers });
