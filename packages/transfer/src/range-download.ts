@@ -16,7 +16,7 @@ import { WatchedLimiter } from './watched-limiter.ts';
 
 /** With less than this left to hand out no further connection is tried. */
 const minGrowthBytes = 16 * 2 ** 20;
-const tickMs = 25;
+const tickMs = 10;
 
 /** One attempt to fetch what is missing of a file, over as many connections as are worth it. Run once. */
 export class RangeDownload {
