@@ -56,7 +56,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
     /** Where an earlier answer came to its end, its connection may be waiting for the next request. */
     const oneSocketLess = () => fixture.server.until(() => fixture.server.openSockets < fixture.server.acceptedSockets);
 
-    /** A request that follows at once may find the connection not yet free, so that there are two: none of them was closed. */
+    /** All went over one connection, also what followed at once, and it is open still. */
     const expectReuse = (requests: number) => {
       expect(fixture.server.requests).toHaveLength(requests);
       expect(fixture.server.acceptedSockets).toBe(1);
