@@ -12,7 +12,7 @@ import { openStore } from '../../apps/hive/src/store/store.ts';
 import { STATE_MIGRATIONS } from '../../apps/queen/src/state/state.ts';
 import { modelIdOf, systemClock } from '../../packages/contract/src/index.ts';
 import { openStateDb } from '../../packages/daemon/src/index.ts';
-import { journalPathOf, parseJournal, printJournal, saveJournal } from '../../packages/transfer/src/journal.ts';
+import { journalPathOf, parseJournal, printJournal, saveJournal } from '../../packages/transfer/src/partial/journal.ts';
 import { fieldsOf } from './schema-text.ts';
 import { cell, column, readPage, sourceOf, tableUnder } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { type ErrorCode, RbeeError } from '@rbee/contract/plain';
-import type { FileRequest, Location } from './file-request.ts';
+import type { FileRequest, Location } from './types.ts';
 
 /** What a server says to an address that has expired: some deny it, some no longer know it. */
 const REFUSAL_CODES: readonly ErrorCode[] = ['MODEL_ACCESS_DENIED', 'MODEL_NOT_FOUND'];

@@ -1,5 +1,5 @@
-import { beforeAbort } from './before-abort.ts';
-import { createDigester, type Digests } from './digest.ts';
+import { beforeAbort } from './abort.ts';
+import { createDigester, type Digests } from './digest/digest.ts';
 
 export interface DigestFileOptions {
   /** Whether the git sha1 is wanted too. */

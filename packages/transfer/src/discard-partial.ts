@@ -1,6 +1,6 @@
 import { rm, stat } from 'node:fs/promises';
-import { codeOf } from './http-fault.ts';
-import { journalPathOf, liveJournalPathOf, removeJournal } from './journal.ts';
+import { codeOf } from './http/http-error.ts';
+import { journalPathOf, liveJournalPathOf, removeJournal } from './partial/journal.ts';
 
 /** Removes a partial with its journal; answers how many bytes that freed, 0 where there was none. */
 export async function discardPartial(partialPath: string): Promise<number> {

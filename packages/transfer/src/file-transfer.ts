@@ -1,14 +1,14 @@
 import { formatBytes, RbeeError } from '@rbee/contract/plain';
 import { Address } from './address.ts';
-import { createDigester, type Digester, type Digests } from './digest.ts';
-import type { DownloadHost } from './download-host.ts';
-import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './file-request.ts';
-import { publicUrlOf } from './journal.ts';
-import { Meter } from './meter.ts';
-import type { PartialFile } from './partial-file.ts';
-import { RangeDownload } from './range-download.ts';
-import type { RangeHead } from './response-head.ts';
+import type { DownloadHost } from './attempt/download-host.ts';
+import { RangeDownload } from './attempt/range-download.ts';
+import { createDigester, type Digester, type Digests } from './digest/digest.ts';
+import type { RangeHead } from './http/response-head.ts';
+import { publicUrlOf } from './partial/journal.ts';
+import type { PartialFile } from './partial/partial-file.ts';
+import { Meter } from './progress.ts';
 import { type Attempt, type Retry, withRetry } from './retry.ts';
+import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './types.ts';
 
 /** One file's way from a partial to its final name. Owns the digester; the partial belongs to the caller. */
 export class FileTransfer {

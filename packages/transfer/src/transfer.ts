@@ -1,7 +1,7 @@
-import { errorOfDisk } from './disk-fault.ts';
-import type { FileRequest, TransferOptions, TransferResult } from './file-request.ts';
+import { errorOfDisk } from './disk/disk-error.ts';
 import { FileTransfer } from './file-transfer.ts';
-import { openPartial, type PartialFile } from './partial-file.ts';
+import { openPartial, type PartialFile } from './partial/partial-file.ts';
+import type { FileRequest, TransferOptions, TransferResult } from './types.ts';
 
 /**
  * Brings one file to its final name: fetched or continued, verified, synced, renamed.

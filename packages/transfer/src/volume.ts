@@ -1,6 +1,6 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { codeOf } from './http-fault.ts';
+import { codeOf } from './http/http-error.ts';
 
 /** A file system, as it is at the moment. */
 export interface Volume {

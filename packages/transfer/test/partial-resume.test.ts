@@ -2,7 +2,7 @@ import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { discardPartial, type FileRequest, transferFile } from '../src/index.ts';
-import { type Journal, journalPathOf, printJournal } from '../src/journal.ts';
+import { type Journal, journalPathOf, printJournal } from '../src/partial/journal.ts';
 import { serve } from './fault-server.ts';
 import { createFixture, type Fixture, sha256Of } from './fixture.ts';
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TransferNotice, transferFile } from '../src/index.ts';
-import { journalPathOf, parseJournal } from '../src/journal.ts';
+import { journalPathOf, parseJournal } from '../src/partial/journal.ts';
 import { refuse, serve, stall } from './fault-server.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 

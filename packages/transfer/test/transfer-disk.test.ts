@@ -3,7 +3,7 @@ import { chmod, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { errorOfDisk } from '../src/disk-fault.ts';
+import { errorOfDisk } from '../src/disk/disk-error.ts';
 import { transferFile } from '../src/index.ts';
 import { createFixture, type Fixture } from './fixture.ts';
 

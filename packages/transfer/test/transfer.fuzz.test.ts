@@ -1,10 +1,10 @@
 import { answerOf, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { errorOfStatus, parseRetryAfter } from '../src/http-fault.ts';
-import { parseJournal, printJournal, publicUrlOf } from '../src/journal.ts';
-import { nextHop } from '../src/redirect.ts';
-import { checkHead, strongValidator } from '../src/response-head.ts';
+import { errorOfStatus, parseRetryAfter } from '../src/http/http-error.ts';
+import { nextHop } from '../src/http/redirect.ts';
+import { checkHead, strongValidator } from '../src/http/response-head.ts';
+import { parseJournal, printJournal, publicUrlOf } from '../src/partial/journal.ts';
 
 const RANGE = [
   'bytes ',

@@ -1,0 +1,128 @@
+import { type RangeHead, type RangeRequest, strongValidator } from '../http/response-head.ts';
+import type { PartialFile } from '../partial/partial-file.ts';
+import type { Location } from '../types.ts';
+import type { Connection } from './connection.ts';
+import type { Growth } from './connection-growth.ts';
+import type { DownloadHost } from './download-host.ts';
+import { type Part, RangePlan } from './range-plan.ts';
+import { longestRest } from './slow-connections.ts';
+
+const MiB = 2 ** 20;
+const maxPartBytes = 16 * MiB;
+const minPartBytes = 2 * MiB;
+
+/** What one attempt has still to fetch: which part is asked for next, and what the answers make of the whole. */
+export class Parts {
+  readonly #host: DownloadHost;
+  readonly #partial: PartialFile;
+  readonly #growth: Pick<Growth, 'wanted'>;
+  #plan: RangePlan;
+  #hasBegun = false;
+  /** An answer has begun where it was asked to begin, so that the server does serve parts. */
+  #areServed = false;
+
+  constructor(host: DownloadHost, partial: PartialFile, growth: Pick<Growth, 'wanted'>) {
+    this.#host = host;
+    this.#partial = partial;
+    this.#growth = growth;
+    this.#plan = new RangePlan(partial.spans, partial.size);
+  }
+
+  get isDone(): boolean {
+    return this.#plan.isDone;
+  }
+
+  get unclaimedBytes(): number {
+    return this.#plan.unclaimedBytes;
+  }
+
+  /** Parts from different connections fit together only where something proves it. */
+  get mayBeShared(): boolean {
+    const { size, source } = this.#partial;
+    return this.#hasBegun && size !== null && (this.#host.isVerified || (source?.validator ?? null) !== null);
+  }
+
+  /** Something is left for one more connection: what nobody fetches, or a tail that is long enough to be shared. */
+  hasMore(connections: ReadonlySet<Connection>): boolean {
+    // One asks first, so that a server which sends all to everybody does so once.
+    if (!this.#areServed && connections.size > 1) return false;
+    if (this.#plan.unclaimedBytes > 0) return true;
+    const slowest = longestRest(connections);
+    return slowest !== null && this.#plan.canSplit(slowest);
+  }
+
+  /** The next one, and how far a request for it may go; null where nothing is left. */
+  next(connections: ReadonlySet<Connection>): { readonly part: Part; readonly requestEnd: number } | null {
+    const { openEnd } = this.#plan;
+    const part = this.#plan.take(this.#partBytes) ?? this.#proof ?? this.#half(connections);
+    if (part === null) return null;
+    // The part of an only connection grows while its request goes on.
+    return { part, requestEnd: connections.size === 1 ? (openEnd ?? part.end) : part.end };
+  }
+
+  extend(part: Part): boolean {
+    return this.#plan.extend(part, this.#partBytes);
+  }
+
+  requestFor(location: Location, { position: start }: Part, requestEnd: number): RangeRequest {
+    const { size, source, bytes } = this.#partial;
+    const isToEnd = requestEnd === Number.POSITIVE_INFINITY || requestEnd === size;
+    const isBoundToSource = bytes > 0 || this.#hasBegun;
+    return {
+      url: location.url,
+      headers: location.headers ?? {},
+      start,
+      end: isToEnd ? null : requestEnd,
+      size,
+      validator: isBoundToSource ? (source?.validator ?? null) : strongValidator(location.validator ?? null),
+      isVerified: this.#host.isVerified,
+      name: this.#host.name,
+    };
+  }
+
+  /** An answer is accepted: gives the part that its bytes are for, a new one where all of the file comes instead. */
+  async begin(location: Location, part: Part, head: RangeHead): Promise<Part> {
+    const isWhole = head.start < part.position;
+    if (!isWhole && head.start > 0) this.#areServed = true;
+    this.#host.accept();
+    if (isWhole || !this.#hasBegun) {
+      this.#hasBegun = true;
+      await this.#host.begin(location, part.position, head);
+    }
+    if (isWhole) {
+      this.#plan = new RangePlan([], head.total);
+      return this.#plan.take(Number.POSITIVE_INFINITY) ?? { position: 0, end: 0 };
+    }
+    if (head.total !== null) this.#plan.endAt(head.total);
+    return part;
+  }
+
+  /** A body without a length has told its end by ending: all of the file is there. */
+  endAt(size: number): void {
+    this.#plan.endAt(size);
+    const { source } = this.#partial;
+    if (source !== null) this.#partial.describe(source, size);
+  }
+
+  giveBack(part: Part, written: number): void {
+    this.#plan.giveBack(part, written);
+  }
+
+  /** Nothing is missing, but nothing proves what is there either: the server is asked for what follows the end. */
+  get #proof(): Part | null {
+    const { size } = this.#partial;
+    return !this.#hasBegun && this.#plan.isDone && size !== null ? { position: size, end: size } : null;
+  }
+
+  #half(connections: ReadonlySet<Connection>): Part | null {
+    const slowest = longestRest(connections);
+    return slowest === null ? null : this.#plan.split(slowest);
+  }
+
+  /** So long that asking costs little, so short that the last ones end together. */
+  get #partBytes(): number {
+    if (this.#host.limits.maxConnections === 1) return Number.POSITIVE_INFINITY;
+    const share = this.#plan.unclaimedBytes / (2 * this.#growth.wanted);
+    return Math.max(minPartBytes, Math.min(maxPartBytes, Math.floor(share)));
+  }
+}

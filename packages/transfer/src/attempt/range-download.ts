@@ -1,0 +1,219 @@
+import { RbeeError } from '@rbee/contract/plain';
+import type { RangeOptions } from '../http/range-sink.ts';
+import type { RangeHead } from '../http/response-head.ts';
+import type { PartialFile } from '../partial/partial-file.ts';
+import type { Location, TransferOptions } from '../types.ts';
+import { WatchedLimiter } from '../watched-limiter.ts';
+import type { Connection } from './connection.ts';
+import { Growth } from './connection-growth.ts';
+import { ConnectionSet } from './connection-set.ts';
+import type { DownloadHost } from './download-host.ts';
+import { fetchPart } from './fetch-part.ts';
+import { endsAll, limitAfter, noticeOfLoss, RangeIgnoredError } from './lost-connection.ts';
+import { Parts } from './parts.ts';
+import type { Part } from './range-plan.ts';
+import { SlowConnections } from './slow-connections.ts';
+
+/** With less than this left to hand out no further connection is tried. */
+const minGrowthBytes = 16 * 2 ** 20;
+const tickMs = 10;
+
+/** One attempt to fetch what is missing of a file, over as many connections as are worth it. Run once. */
+export class RangeDownload {
+  readonly #host: DownloadHost;
+  readonly #options: TransferOptions;
+  readonly #partial: PartialFile;
+  readonly #isLong: boolean;
+  readonly #growth: Growth;
+  readonly #parts: Parts;
+  readonly #connections: ConnectionSet;
+  readonly #slow = new SlowConnections();
+  readonly #limiter: WatchedLimiter | undefined;
+  readonly #stop = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #now = () => performance.now();
+  #received = 0;
+  #failure: { readonly error: unknown; readonly used: Location | null } | null = null;
+
+  constructor(host: DownloadHost, options: TransferOptions, partial: PartialFile) {
+    this.#host = host;
+    this.#options = options;
+    this.#partial = partial;
+    const { connections: budget, limiter } = options;
+    this.#isLong = (partial.size ?? 0) >= minGrowthBytes;
+    this.#growth = new Growth(host.limits.maxConnections, this.#isLong ? budget?.usual : 1);
+    this.#parts = new Parts(host, partial, this.#growth);
+    this.#connections = new ConnectionSet(budget, (connections) => host.onConnections(connections));
+    this.#limiter = limiter && new WatchedLimiter(limiter);
+  }
+
+  /** What the connection had asked whose error `run` has rejected with; null where none had. */
+  get failedAt(): Location | null {
+    return this.#failure?.used ?? null;
+  }
+
+  /** Resolves when nothing is missing; rejects with the error of the last connection that was left, or with what ends all. */
+  async run(): Promise<void> {
+    const { connections: budget, signal } = this.#options;
+    await this.#connections.open(signal);
+    const timer = setInterval(() => this.#tick(), tickMs);
+    try {
+      this.#launch();
+      await this.#ended.promise;
+    } finally {
+      clearInterval(timer);
+      this.#connections.close();
+    }
+    if (this.#failure !== null) throw this.#failure.error;
+    if (budget !== undefined && this.#isLong) budget.usual = this.#growth.proven;
+  }
+
+  /** False where no further connection is to be had. */
+  #launch(): boolean {
+    const connection = this.#connections.add(this.#now);
+    if (connection === null) return false;
+    this.#serve(connection)
+      .catch((error: unknown) => this.#fail(error, null))
+      .finally(() => {
+        this.#connections.retire(connection);
+        if (this.#connections.size === 0) this.#settle();
+      });
+    return true;
+  }
+
+  /** All are gone: the last one may have been given up for being slow. */
+  #settle(): void {
+    if (this.#failure === null && !this.#parts.isDone) this.#launch();
+    else this.#ended.resolve();
+  }
+
+  #fail(error: unknown, used: Location | null): void {
+    this.#failure ??= { error, used };
+    this.#stop.abort(error);
+  }
+
+  /** One part after the other, until nothing is left for this connection. */
+  async #serve(connection: Connection): Promise<void> {
+    while (this.#connections.all.has(connection) && !this.#isDismissed(connection)) {
+      const next = this.#parts.next(this.#connections.all);
+      if (next === null) break;
+      await this.#fetch(connection, next.part, next.requestEnd);
+    }
+    this.#connections.retire(connection);
+  }
+
+  #isDismissed(connection: Connection): boolean {
+    if (this.#failure !== null || connection.isDropped) return true;
+    return this.#connections.isExcess(connection, this.#growth.wanted);
+  }
+
+  async #fetch(connection: Connection, asked: Part, requestEnd: number): Promise<void> {
+    let part = asked;
+    connection.request(part);
+    let located: Location;
+    try {
+      located = await this.#locate();
+    } catch (error) {
+      this.#parts.giveBack(part, part.position);
+      return this.#lose(connection, error, null);
+    }
+    const { written, head, error } = await fetchPart({
+      request: this.#parts.requestFor(located, part, requestEnd),
+      options: this.#rangeOptions(connection),
+      partial: this.#partial,
+      begin: async (answer) => {
+        part = await this.#begin(located, part, answer);
+        connection.part = part;
+        return part;
+      },
+      extend: (growing) => this.#parts.extend(growing),
+      onBytes: (bytes) => {
+        this.#received += bytes;
+        connection.bytes += bytes;
+      },
+      onWritten: () => this.#host.onWritten(),
+    });
+    if (head !== null && part.end === Number.POSITIVE_INFINITY) this.#parts.endAt(written ?? asked.position);
+    this.#parts.giveBack(part, written ?? part.position);
+    if (error !== null) this.#lose(connection, error, located);
+    else this.#slow.learn(connection);
+  }
+
+  async #locate(): Promise<Location> {
+    const location = await this.#host.locate();
+    if (this.#connections.size > 1 && !this.#host.isTrusted(location)) {
+      throw new RbeeError('DOWNLOAD_FAILED', `the new address of ${this.#host.name} may be of another version`);
+    }
+    return location;
+  }
+
+  #rangeOptions(connection: Connection): RangeOptions {
+    const { dispatcher, headersTimeoutMs, stallTimeoutMs, pool } = this.#options;
+    const signal = AbortSignal.any([this.#options.signal, this.#stop.signal, connection.signal]);
+    const onStall = () => this.#tellStall('no byte came for too long');
+    const limit = this.#limiter === undefined ? {} : { limiter: this.#limiter };
+    const release = pool === undefined ? {} : { release: pool.release };
+    return { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit, ...release };
+  }
+
+  async #begin(location: Location, part: Part, head: RangeHead): Promise<Part> {
+    if (head.start < part.position) {
+      // Others may still be served in parts, and what they have brought is not given up for one that is not.
+      if (this.#connections.size > 1) throw new RangeIgnoredError(this.#host.name);
+      this.#limit(1);
+    }
+    return this.#parts.begin(location, part, head);
+  }
+
+  #limit(max: number): void {
+    this.#growth.limit(max);
+    this.#host.limits.maxConnections = Math.min(this.#host.limits.maxConnections, Math.max(1, max));
+  }
+
+  /** A connection has failed. Where others go on they fetch its rest, and the file has not failed. */
+  #lose(connection: Connection, error: unknown, used: Location | null): void {
+    const isOver = this.#options.signal.aborted || this.#failure !== null;
+    const isLast = this.#connections.size === 1;
+    if (isOver || (!connection.isDropped && (isLast || endsAll(error)))) {
+      this.#fail(error, used);
+      return;
+    }
+    this.#connections.retire(connection);
+    if (connection.isDropped || this.#host.renewAfter(error, used)) return;
+    const left = this.#connections.size;
+    const limit = limitAfter(error, connection, left);
+    if (limit !== null) this.#limit(limit);
+    this.#host.tell(noticeOfLoss(error, left));
+  }
+
+  #tick(): void {
+    if (this.#failure !== null || this.#connections.size === 0) return;
+    const dropped = this.#slow.drop(this.#connections.all, this.#isHeldBack);
+    if (dropped !== null) this.#tellStall('a connection far slower than the others is given up');
+    if (this.#parts.mayBeShared) this.#grow();
+  }
+
+  #grow(): void {
+    this.#measure();
+    while (this.#connections.size < this.#growth.wanted && this.#parts.hasMore(this.#connections.all)) {
+      if (!this.#launch()) return;
+    }
+  }
+
+  #measure(): void {
+    const { all, size } = this.#connections;
+    // Where a limit holds it back, more connections bring nothing but what each gets before it waits.
+    const isSettled = !this.#isHeldBack && [...all].every(({ bytes }) => bytes > 0);
+    const { active: busyMs } = performance.eventLoopUtilization();
+    const mayTry = this.#parts.unclaimedBytes >= minGrowthBytes;
+    this.#growth.observe({ nowMs: this.#now(), bytes: this.#received, busyMs, connections: size, isSettled, mayTry });
+  }
+
+  get #isHeldBack(): boolean {
+    return this.#limiter?.isHolding === true;
+  }
+
+  #tellStall(what: string): void {
+    this.#host.tell({ code: 'STALL', message: `${this.#host.name}: ${what}` });
+  }
+}

@@ -1,0 +1,57 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { formatBytes, RbeeError } from '@rbee/contract/plain';
+import { codeOf } from '../http/http-error.ts';
+
+const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+const REFUSED_CODES: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EEXIST',
+  'ENOENT',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'EISDIR',
+  'ENAMETOOLONG',
+  'ELOOP',
+  'EXDEV',
+  'EFBIG',
+  'EIO',
+]);
+
+/**
+ * What a file operation's error means: `DISK_FULL` with the numbers, `STORE_NOT_WRITABLE`, or the error as it is.
+ * @param neededBytes what is still to be written; null where the size is unknown
+ */
+export async function errorOfDisk(error: unknown, path: string, neededBytes: number | null): Promise<unknown> {
+  const code = codeOf(error);
+  if (code === null || error instanceof RbeeError) return error;
+  const folder = dirname(path);
+  if (FULL_CODES.has(code)) {
+    const freeBytes = await freeBytesOf(folder);
+    const needed = neededBytes === null ? 'more room is needed' : `${formatBytes(neededBytes)} more are needed`;
+    const free = freeBytes === null ? '' : `, ${formatBytes(freeBytes)} are free`;
+    return new RbeeError('DISK_FULL', `the disk of ${folder} is full (${code}): ${needed}${free}`, {
+      hint: 'free some room and retry: what is on disk is kept',
+      details: { needed_bytes: neededBytes, free_bytes: freeBytes },
+      cause: error,
+    });
+  }
+  if (REFUSED_CODES.has(code)) {
+    return new RbeeError('STORE_NOT_WRITABLE', `cannot write in ${folder} (${code})`, {
+      hint: 'check the owner, the permissions and the mount of the folder',
+      cause: error,
+    });
+  }
+  return error;
+}
+
+async function freeBytesOf(folder: string): Promise<number | null> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch {
+    // The number only helps to explain; the folder may be gone by now.
+    return null;
+  }
+}

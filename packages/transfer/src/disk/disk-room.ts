@@ -1,0 +1,74 @@
+import { formatBytes, RbeeError } from '@rbee/contract/plain';
+import type { Volume } from '../volume.ts';
+
+const GiB = 2 ** 30;
+/** Kept free beside what is fetched: others write to the same disk. */
+const reserveShare = 0.05;
+const minReserveBytes = GiB;
+
+/** Free bytes that a disk must have before `restBytes` more are fetched to it. */
+export function roomNeeded(restBytes: number): number {
+  return restBytes === 0 ? 0 : restBytes + Math.max(Math.ceil(restBytes * reserveShare), minReserveBytes);
+}
+
+/** Room on disks, promised to those who fetch to them before their first byte. */
+export interface DiskRoom {
+  /**
+   * Promises room for what is still to be fetched; the answer gives the promise back. Only those who fetch to the same
+   * disk share its room.
+   * @param folder where it will be written; it need not be there yet
+   * @param rest bytes that are still to be fetched, asked for again whenever somebody else wants room
+   * @throws RbeeError DISK_FULL, with the numbers
+   */
+  claim(folder: string, rest: () => number): Promise<() => void>;
+}
+
+interface Claim {
+  readonly rest: () => number;
+  /** Known when the disk has been looked at. */
+  readonly volume: Promise<Volume>;
+}
+
+/** `volumeOf`: the file system where a folder is, or would be made. */
+export function createDiskRoom(volumeOf: (folder: string) => Promise<Volume>): DiskRoom {
+  const claims = new Set<Claim>();
+  return {
+    async claim(folder, rest) {
+      // Those who came before have theirs, also while the disk is being looked at.
+      const earlier = [...claims];
+      const own: Claim = { rest, volume: volumeOf(folder) };
+      claims.add(own);
+      try {
+        const { device, freeBytes } = await own.volume;
+        const sharers = await onDevice(earlier, device);
+        const promised = sharers.reduce((sum, claim) => sum + (claims.has(claim) ? claim.rest() : 0), 0);
+        assertRoom(rest(), promised, freeBytes);
+      } catch (error) {
+        claims.delete(own);
+        throw error;
+      }
+      return () => void claims.delete(own);
+    },
+  };
+}
+
+async function onDevice(claims: readonly Claim[], device: number): Promise<Claim[]> {
+  // One whose disk cannot be looked at gets no room, and says so itself.
+  const devices = await Promise.all(claims.map(({ volume }) => volume.catch(() => null)));
+  return claims.filter((_, index) => devices[index]?.device === device);
+}
+
+function assertRoom(rest: number, promised: number, free: number): void {
+  if (rest === 0) return;
+  const needed = roomNeeded(rest + promised);
+  if (needed <= free) return;
+  const others = promised === 0 ? '' : `, of which other downloads still need ${formatBytes(promised)}`;
+  throw new RbeeError(
+    'DISK_FULL',
+    `${formatBytes(rest)} are to be fetched and ${formatBytes(needed - rest - promised)} stay in reserve, but ${formatBytes(free)} are free${others}`,
+    {
+      hint: 'free some room, for example with rbee-keeper model prune or model remove, and retry: what is on disk is kept',
+      details: { needed_bytes: needed, free_bytes: free },
+    },
+  );
+}

@@ -1,0 +1,248 @@
+import { formatSeconds, RbeeError } from '@rbee/contract/plain';
+import type { Dispatcher } from 'undici';
+import { type AnswerHeaders, errorOfConnection } from './http-error.ts';
+import type { RangeOptions, RangeSink } from './range-sink.ts';
+import { rawHead } from './raw-head.ts';
+import { isRedirect, nextHop } from './redirect.ts';
+import { checkHead, type RangeHead, type RangeRequest } from './response-head.ts';
+import { Watchdog } from './stall-timer.ts';
+
+/** The body of a redirect or an error is read up to here, so that its connection can be used again. */
+const maxDiscardedBytes = 64 * 2 ** 10;
+/** And no longer than this. */
+const discardTimeoutMs = 1_000;
+/** What is limited goes on in pieces of this: a larger one would be a burst, and the last of a file is not paid for. */
+const limitedPieceBytes = 64 * 2 ** 10;
+
+export type ExchangeOutcome =
+  | { readonly kind: 'received'; readonly head: RangeHead }
+  | { readonly kind: 'redirected'; readonly to: URL };
+
+type Verdict = { readonly outcome: ExchangeOutcome } | { readonly error: unknown };
+
+/** One request and its answer. Chunks go straight from undici's parser to the sink, without a stream between. */
+export class RangeExchange implements Dispatcher.DispatchHandler {
+  readonly #request: RangeRequest;
+  readonly #url: URL;
+  readonly #options: RangeOptions;
+  readonly #sink: RangeSink;
+  readonly #result = Promise.withResolvers<ExchangeOutcome>();
+  readonly #watchdog = new Watchdog();
+  readonly #onAbort = () => this.#fail(this.#options.signal.reason);
+  #controller: Dispatcher.DispatchController | null = null;
+  #head: RangeHead | null = null;
+  /** Known before the end of a body that is of no use. */
+  #verdict: Verdict | null = null;
+  #received = 0;
+  /** The sink has asked for no more for now. */
+  #isHeldBySink = false;
+  /** Chunks whose turn under the limit has not come yet. */
+  #unpassed = 0;
+  /** Of the last chunk, what neither sink nor limit have taken. */
+  #rest: Buffer | null = null;
+  #isSettled = false;
+
+  constructor(request: RangeRequest, url: URL, options: RangeOptions, sink: RangeSink) {
+    this.#request = request;
+    this.#url = url;
+    this.#options = options;
+    this.#sink = sink;
+  }
+
+  run(headers: Readonly<Record<string, string>>): Promise<ExchangeOutcome> {
+    const { signal, dispatcher, headersTimeoutMs } = this.#options;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#watchdog.start(headersTimeoutMs, () => this.#fail(this.#headersLate()));
+    const { origin, pathname, search } = this.#url;
+    try {
+      // undici's own clocks are off: they tick in half seconds and would run beside ours.
+      const timeouts = { headersTimeout: 0, bodyTimeout: 0 };
+      dispatcher.dispatch({ origin, path: `${pathname}${search}`, method: 'GET', headers, ...timeouts }, this);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return this.#result.promise;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // Aborted or timed out while it waited for its connection.
+    if (this.#isSettled) controller.abort(new Error('the request is not wanted any more'));
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+    const head = rawHead(controller);
+    // `headers` are strings of their own.
+    if (head !== null) this.#options.release?.(head);
+    if (this.#isSettled || status < 200) return;
+    try {
+      if (isRedirect(status)) {
+        this.#discard({ outcome: { kind: 'redirected', to: nextHop(this.#url, headers) } });
+        return;
+      }
+      this.#accept(checkHead(this.#request, status, headers), status);
+    } catch (error) {
+      // A body that was refused for what it claims to be may be as long as the file: it is not worth reading.
+      if (status < 300) this.#fail(error);
+      else this.#discard({ error });
+    }
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    // undici brings an empty chunk after each pause: a sink that holds on it, too, would be asked for ever.
+    if (chunk.length === 0) return;
+    this.#received += chunk.length;
+    if (this.#isSettled || this.#verdict !== null) this.#options.release?.(chunk);
+    if (this.#isSettled) return;
+    if (this.#verdict !== null) {
+      if (this.#received > maxDiscardedBytes) this.#conclude(this.#verdict);
+      return;
+    }
+    const expected = this.#expectedBytes;
+    if (expected !== null && this.#received > expected) {
+      this.#fail(this.#fault(`brought more than the ${expected} bytes that were announced`));
+      return;
+    }
+    this.#watchdog.refresh();
+    this.#pass(chunk);
+    if (!this.#isSettled && this.#isHeld) this.#pause();
+  }
+
+  /** Gives the sink what it and the limit take now, and keeps the rest. */
+  #pass(chunk: Buffer): void {
+    for (let rest = chunk; ; ) {
+      const piece = this.#options.limiter?.isLimited === true ? rest.subarray(0, limitedPieceBytes) : rest;
+      rest = rest.subarray(piece.length);
+      this.#isHeldBySink = !this.#sink.write(piece);
+      if (this.#isSettled) return;
+      this.#limit(piece.length);
+      if (rest.length === 0) return;
+      if (this.#isHeld) {
+        this.#rest = rest;
+        return;
+      }
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#isSettled) return;
+    const expected = this.#expectedBytes;
+    if (this.#verdict !== null) this.#conclude(this.#verdict);
+    else if (this.#head === null) this.#fail(this.#fault('ended before it began'));
+    else if (expected !== null && this.#received < expected) {
+      this.#fail(this.#fault(`ended after ${this.#received} of ${expected} bytes`));
+    } else this.#settle({ outcome: { kind: 'received', head: this.#head } });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#isSettled) return;
+    if (this.#verdict !== null) this.#settle(this.#verdict);
+    else this.#settle({ error: errorOfConnection(error, this.#url.host) });
+  }
+
+  get #expectedBytes(): number | null {
+    const { start, end } = this.#head ?? { start: 0, end: null };
+    return end === null ? null : end - start;
+  }
+
+  #accept(head: RangeHead, status: number): void {
+    this.#head = head;
+    this.#isHeldBySink = true;
+    this.#pause();
+    const flow = {
+      resume: () => this.#release(),
+      stop: () => this.#conclude({ outcome: { kind: 'received', head } }),
+      abort: (error: unknown) => this.#fail(error),
+    };
+    this.#sink.start(head, flow).then(
+      () => {
+        // The body of a 416 is the server's explanation: every byte of the file is there already.
+        if (status === 416) this.#discard({ outcome: { kind: 'received', head } });
+        this.#release();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** Most chunks pass at once; the socket stands still while one has to wait, and no clock runs meanwhile. */
+  #limit(bytes: number): void {
+    const passing = this.#options.limiter?.pass(bytes, this.#options.signal);
+    if (passing === undefined) return;
+    this.#unpassed += 1;
+    const passed = () => {
+      this.#unpassed -= 1;
+      this.#resume();
+    };
+    passing.then(passed, (error: unknown) => this.#fail(error));
+  }
+
+  get #isHeld(): boolean {
+    return this.#isHeldBySink || this.#unpassed > 0;
+  }
+
+  #release(): void {
+    this.#isHeldBySink = false;
+    this.#resume();
+  }
+
+  #pause(): void {
+    this.#watchdog.stop();
+    this.#controller?.pause();
+  }
+
+  #resume(): void {
+    // A connection that has been given back may be serving another request, which this one must not wake.
+    if (this.#isSettled || this.#isHeld) return;
+    const rest = this.#rest;
+    this.#rest = null;
+    if (rest !== null) this.#pass(rest);
+    if (this.#isSettled || this.#isHeld) return;
+    if (this.#verdict === null) {
+      this.#watchdog.start(this.#options.stallTimeoutMs, () => {
+        this.#options.onStall?.();
+        this.#fail(this.#bodyLate());
+      });
+    }
+    this.#controller?.resume();
+  }
+
+  #discard(verdict: Verdict): void {
+    this.#verdict = verdict;
+    this.#received = 0;
+    this.#watchdog.start(discardTimeoutMs, () => this.#conclude(verdict));
+  }
+
+  /** Ends an answer whose body has not come to its end: the connection has to go. */
+  #conclude(verdict: Verdict): void {
+    if (this.#settle(verdict)) this.#controller?.abort(new Error('the rest of the answer is not wanted'));
+  }
+
+  #fail(error: unknown): void {
+    this.#conclude({ error });
+  }
+
+  #settle(verdict: Verdict): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    this.#watchdog.stop();
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
+    if ('outcome' in verdict) this.#result.resolve(verdict.outcome);
+    else this.#result.reject(verdict.error);
+    return true;
+  }
+
+  #headersLate(): RbeeError {
+    const waited = formatSeconds(this.#options.headersTimeoutMs / 1_000);
+    return new RbeeError('DOWNLOAD_TIMEOUT', `${this.#url.host} sent no headers for ${waited}`);
+  }
+
+  #bodyLate(): RbeeError {
+    const waited = formatSeconds(this.#options.stallTimeoutMs / 1_000);
+    return new RbeeError('DOWNLOAD_TIMEOUT', `${this.#url.host} sent no byte for ${waited}`);
+  }
+
+  #fault(what: string): RbeeError {
+    return new RbeeError('DOWNLOAD_FAILED', `the body of ${this.#request.name} ${what}`);
+  }
+}

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { syncFolder } from '../disk/sync-folder.ts';
+import { codeOf } from '../http/http-error.ts';
+import { bytesOf, type Span } from './spans.ts';
+
+/**
+ * What is known of a partial. There may be two of them: one that is synced itself, written only after the bytes that it
+ * claims are synced, for a power loss; and one that claims what the system has taken, which a killed process cannot take
+ * back, but which is true only while that system runs.
+ */
+export interface Journal {
+  /** null: the ranges are synced. Otherwise they are written, and count only under the system start of this id. */
+  readonly boot: string | null;
+  /** Where the bytes came from, without user, query and fragment. */
+  readonly url: string;
+  /** Strong ETag of what is on disk; null where the server gave none. */
+  readonly validator: string | null;
+  readonly size: number | null;
+  readonly sha256: string | null;
+  readonly gitSha1: string | null;
+  /** Byte ranges on disk, `[start, end)`, in order and apart. */
+  readonly ranges: readonly Span[];
+}
+
+const FORMAT_VERSION = 2;
+/** A journal is a few hundred bytes; with one range per 64 KiB of a large file it would still be below this. */
+const maxJournalBytes = 16 * 2 ** 20;
+const maxTextLength = 8_192;
+
+/** The path of the synced journal. Like the partial's own it ends in `.incomplete`: nothing else in the folder may. */
+export function journalPathOf(partialPath: string): string {
+  return besides(partialPath, 'journal');
+}
+
+/** The path of the journal that counts for one start of the system. */
+export function liveJournalPathOf(partialPath: string): string {
+  return besides(partialPath, 'journal-live');
+}
+
+function besides(partialPath: string, what: string): string {
+  return `${partialPath.replace(/\.incomplete$/, '')}.${what}.incomplete`;
+}
+
+/** A URL without what may be secret in it. */
+export function publicUrlOf(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** The journal as text. The checksum makes a damaged digit as visible as broken JSON. */
+export function printJournal(journal: Journal): string {
+  const { boot, url, validator, size, sha256, gitSha1, ranges } = journal;
+  const body = { version: FORMAT_VERSION, boot, url, validator, size, sha256, gitSha1, ranges };
+  return `${JSON.stringify({ ...body, check: checkOf(JSON.stringify(body)) })}\n`;
+}
+
+function checkOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+/** The journal that a text holds; null where it is damaged, or of a newer or unknown format. */
+export function parseJournal(text: string): Journal | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { boot, url, validator, size, sha256, gitSha1, ranges } = value as Record<string, unknown>;
+  if (typeof url !== 'string' || url.length > maxTextLength) return null;
+  if (!isTextOrNull(boot) || !isTextOrNull(validator) || !isTextOrNull(sha256) || !isTextOrNull(gitSha1)) return null;
+  if (size !== null && !isByteCount(size)) return null;
+  if (!areRanges(ranges, size)) return null;
+  const journal: Journal = { boot, url, validator, size, sha256, gitSha1, ranges };
+  // Printing again and comparing also finds another version, unknown fields, another order and a wrong checksum.
+  return printJournal(journal) === text ? journal : null;
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || (typeof value === 'string' && value.length <= maxTextLength);
+}
+
+function isByteCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function areRanges(value: unknown, size: number | null): value is [number, number][] {
+  if (!Array.isArray(value)) return false;
+  let last = -1;
+  for (const range of value as unknown[]) {
+    if (!Array.isArray(range) || range.length !== 2) return false;
+    const [start, end] = range as unknown[];
+    if (!isByteCount(start) || !isByteCount(end)) return false;
+    if (start <= last || end <= start || (size !== null && end > size)) return false;
+    last = end;
+  }
+  return true;
+}
+
+export type LoadedJournal =
+  | { readonly state: 'missing' }
+  | { readonly state: 'damaged' }
+  /** There is only one of an earlier start of the system. */
+  | { readonly state: 'outlived' }
+  | { readonly state: 'read'; readonly journal: Journal };
+
+/** Reads the journals of a partial: both are true, so the one that claims more counts. */
+export async function loadJournal(partialPath: string, boot: string | null): Promise<LoadedJournal> {
+  const synced = await load(journalPathOf(partialPath));
+  const live = await load(liveJournalPathOf(partialPath));
+  if (live.state !== 'read') return synced.state === 'missing' ? live : synced;
+  const isCurrent = boot !== null && live.journal.boot === boot;
+  if (!isCurrent) return synced.state === 'missing' ? { state: 'outlived' } : synced;
+  return synced.state === 'read' && bytesOf(synced.journal.ranges) > bytesOf(live.journal.ranges) ? synced : live;
+}
+
+async function load(path: string): Promise<LoadedJournal> {
+  try {
+    if ((await stat(path)).size > maxJournalBytes) return { state: 'damaged' };
+    const journal = parseJournal(await readFile(path, 'utf8'));
+    return journal === null ? { state: 'damaged' } : { state: 'read', journal };
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { state: 'missing' };
+    throw error;
+  }
+}
+
+/** Puts a journal in place of the old one: after a crash there is the one or the other, never a mixture. */
+export async function saveJournal(partialPath: string, journal: Journal): Promise<void> {
+  const isLive = journal.boot !== null;
+  const temporary = besides(partialPath, isLive ? 'journal-live-new' : 'journal-new');
+  const handle = await open(temporary, 'w');
+  try {
+    await handle.writeFile(printJournal(journal));
+    // What counts only while this system runs need not be on the disk.
+    if (!isLive) await handle.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, isLive ? liveJournalPathOf(partialPath) : journalPathOf(partialPath));
+  if (!isLive) await syncFolder(dirname(partialPath));
+}
+
+/** Removes the journal that counts for one start of the system. */
+export async function removeLiveJournal(partialPath: string): Promise<void> {
+  await rm(besides(partialPath, 'journal-live-new'), { force: true });
+  await rm(liveJournalPathOf(partialPath), { force: true });
+}
+
+/** Removes the journals for good, so that no crash brings back their claims. */
+export async function removeJournal(partialPath: string): Promise<void> {
+  await removeLiveJournal(partialPath);
+  await rm(besides(partialPath, 'journal-new'), { force: true });
+  await rm(journalPathOf(partialPath), { force: true });
+  await syncFolder(dirname(partialPath));
+}

@@ -1,0 +1,28 @@
+import type { TransferState } from './types.ts';
+
+/** Keeps the numbers of a transfer and tells its watcher each change. */
+export class Meter {
+  readonly #onState: (state: TransferState) => void;
+  #state: TransferState;
+
+  constructor(bytes: number, total: number | null, onState: (state: TransferState) => void) {
+    this.#onState = onState;
+    this.#state = { phase: 'starting', bytes, total, reused: bytes, wasted: 0, attempt: 1, connections: 0 };
+    onState(this.#state);
+  }
+
+  get state(): TransferState {
+    return this.#state;
+  }
+
+  update(change: Partial<TransferState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#onState(this.#state);
+  }
+
+  /** All bytes on disk were thrown away: they count as wasted, and nothing is reused any more. */
+  waste(): void {
+    const { bytes, wasted } = this.#state;
+    if (bytes > 0) this.update({ bytes: 0, reused: 0, wasted: wasted + bytes });
+  }
+}

@@ -1,0 +1,57 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Connection } from '../../src/attempt/connection.ts';
+import { SlowConnections } from '../../src/attempt/slow-connections.ts';
+
+let nowMs = 0;
+let slow: SlowConnections;
+beforeEach(() => {
+  nowMs = 0;
+  slow = new SlowConnections();
+});
+
+function connections(count: number): ReadonlySet<Connection> {
+  const all = Array.from({ length: count }, () => new Connection(() => nowMs));
+  for (const connection of all) connection.request({ position: 0, end: 1_000_000_000 });
+  return new Set(all);
+}
+
+/** Lets time pass; `speeds` are bytes per millisecond, in order. Gives how many were dropped. */
+function run(all: ReadonlySet<Connection>, speeds: readonly number[], forMs: number, isHeldBack = false): number {
+  for (const end = nowMs + forMs; nowMs < end; nowMs += 25) {
+    for (const [index, connection] of [...all].entries()) connection.bytes += 25 * (speeds[index] ?? 0);
+    slow.drop(all, isHeldBack);
+  }
+  return [...all].filter(({ isDropped }) => isDropped).length;
+}
+
+test('one that is far below the others is dropped, one that is only slower stays', () => {
+  const all = connections(3);
+  expect(run(all, [1_000, 20, 300], 3_200)).toBe(1);
+  expect([...all].map(({ isDropped }) => isDropped)).toEqual([false, true, false]);
+});
+
+test('an only one is held against a part that was fetched to its end', () => {
+  const [learned] = connections(1);
+  if (learned === undefined) throw new Error('a connection');
+  nowMs = 1_000;
+  learned.bytes = 1_000_000;
+  slow.learn(learned);
+  expect(run(connections(1), [500], 4_000)).toBe(0);
+  expect(run(connections(1), [50], 4_000)).toBe(1);
+});
+
+describe('a limit that is set while they run', () => {
+  test('makes none of them a slow one', () => {
+    const all = connections(4);
+    run(all, [2_000, 2_000, 2_000, 2_000], 8_000);
+    expect(run(all, [50, 50, 50, 50], 8_000, true)).toBe(0);
+  });
+
+  test('and taken away again lets them be judged by what they do then', () => {
+    const all = connections(2);
+    run(all, [2_000, 2_000], 8_000);
+    run(all, [50, 50], 4_000, true);
+    expect(run(all, [2_000, 2_000], 4_000)).toBe(0);
+    expect(run(all, [2_000, 50], 7_000)).toBe(1);
+  });
+});

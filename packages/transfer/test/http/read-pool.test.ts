@@ -1,0 +1,152 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { expect, onTestFinished, test } from 'vitest';
+import { rawHead } from '../../src/http/raw-head.ts';
+import { createReadPool } from '../../src/http/read-pool.ts';
+
+const MiB = 2 ** 20;
+
+/** A server that answers each request with the bytes given, and an agent whose sockets read into a pool. */
+async function setUp(send: (socket: Socket) => void) {
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (request) => {
+      if (request.includes('\r\n\r\n')) send(socket);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const pool = createReadPool();
+  const agent = new Agent({ connect: buildConnector({ allowH2: false, ...pool.reads }) });
+  onTestFinished(async () => {
+    await agent.destroy();
+    server.close();
+  });
+  const { port } = server.address() as { port: number };
+  return {
+    pool,
+    get: (onChunk: Consumer, onHead: OnHead = () => {}) => consume(agent, `http://127.0.0.1:${port}`, onChunk, onHead),
+  };
+}
+
+/** False: stands still until it calls `resume`. */
+type Consumer = (chunk: Buffer, resume: () => void) => boolean;
+type OnHead = (controller: Dispatcher.DispatchController) => void;
+
+function consume(agent: Agent, origin: string, onChunk: Consumer, onHead: OnHead): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart: () => {},
+      onResponseStart: onHead,
+      onResponseData: (controller, chunk) => {
+        if (!onChunk(chunk as Buffer, () => controller.resume())) controller.pause();
+      },
+      onResponseEnd: () => resolve(),
+      onResponseError: (_, error) => reject(error),
+    };
+    agent.dispatch({ origin, path: '/', method: 'GET' }, handler);
+  });
+}
+
+const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
+const head = (length: number) => `HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`;
+
+test('bytes pass unchanged, and memory that is given back is used again', async () => {
+  const content = randomBytes(32 * MiB);
+  const { pool, get } = await setUp((socket) =>
+    socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
+  );
+  const hash = createHash('sha256');
+  const memories = new Set<ArrayBufferLike>();
+  await get((chunk) => {
+    hash.update(chunk);
+    memories.add(chunk.buffer);
+    pool.release(chunk);
+    return true;
+  });
+  expect(hash.digest('hex')).toBe(sha256(content));
+  expect(memories.size).toBeLessThan(16);
+});
+
+test('memory of many answers is used again where their heads are given back', async () => {
+  const content = randomBytes(MiB + 12_345);
+  const { pool, get } = await setUp((socket) =>
+    socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
+  );
+  const memories = new Set<ArrayBufferLike>();
+  for (let answer = 0; answer < 64; answer += 1) {
+    const hash = createHash('sha256');
+    await get(
+      (chunk) => {
+        hash.update(chunk);
+        memories.add(chunk.buffer);
+        pool.release(chunk);
+        return true;
+      },
+      (controller) => {
+        const bytes = rawHead(controller);
+        if (bytes !== null) pool.release(bytes);
+      },
+    );
+    expect(hash.digest('hex')).toBe(sha256(content));
+  }
+  expect(memories.size).toBeLessThan(16);
+});
+
+test('memory that is still needed is not written over, however long it is kept', async () => {
+  const content = randomBytes(16 * MiB);
+  const { pool, get } = await setUp((socket) =>
+    socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
+  );
+  const kept: Buffer[] = [];
+  let count = 0;
+  const given: Buffer[] = [];
+  await get((chunk) => {
+    count += 1;
+    // Every second chunk is copied and given back at once, the others stay until the end.
+    if (count % 2 === 0) {
+      kept.push(Buffer.from(chunk));
+      pool.release(chunk);
+    } else {
+      kept.push(chunk);
+      given.push(chunk);
+    }
+    return true;
+  });
+  expect(sha256(Buffer.concat(kept))).toBe(sha256(content));
+  for (const chunk of given) pool.release(chunk);
+});
+
+test('a reader that stands still between chunks gets every byte in order', async () => {
+  const content = randomBytes(8 * MiB);
+  const { pool, get } = await setUp((socket) =>
+    socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
+  );
+  const hash = createHash('sha256');
+  await get((chunk, resume) => {
+    hash.update(chunk);
+    pool.release(chunk);
+    setImmediate(resume);
+    return false;
+  });
+  expect(hash.digest('hex')).toBe(sha256(content));
+});
+
+test('the end of a connection does not overtake the bytes before it', async () => {
+  const content = randomBytes(3 * MiB);
+  const { get } = await setUp((socket) =>
+    socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n'), content])),
+  );
+  const chunks: Buffer[] = [];
+  await get((chunk) => {
+    chunks.push(chunk);
+    return true;
+  });
+  expect(sha256(Buffer.concat(chunks))).toBe(sha256(content));
+});
+
+test('a chunk of another origin is let pass', () => {
+  expect(() => createReadPool().release(Buffer.alloc(10))).not.toThrow();
+});
