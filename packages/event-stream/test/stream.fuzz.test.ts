@@ -1,11 +1,11 @@
 import { hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createEventLimit } from '../src/event-limit.ts';
-import { createBodyReader, type StreamBody } from '../src/follow-body.ts';
+import { createBodyReader, type StreamBody } from '../src/follow/body-reader.ts';
+import { createEventLimit } from '../src/follow/event-limit.ts';
+import { createRetryLines } from '../src/follow/retry-lines.ts';
 import { encodeFrame, spliceFields } from '../src/frame.ts';
-import { createReplayLog } from '../src/replay-log.ts';
-import { createRetryLines } from '../src/retry-lines.ts';
+import { createReplayLog } from '../src/publish/replay-log.ts';
 import { parseEvents } from './support/parse-events.ts';
 
 const LINES = [

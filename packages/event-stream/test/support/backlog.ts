@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { encodeFrame } from '../../src/frame.ts';
-import { createResponseSink, SSE_HEADERS } from '../../src/response-sink.ts';
+import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
 import { parseEvents } from './parse-events.ts';
 import type { RawClient } from './raw-client.ts';
 import type { Handler, StreamServer } from './stream-server.ts';

@@ -1,4 +1,4 @@
-import type { HubClock } from '../../src/reader-registry.ts';
+import type { HubClock } from '../../src/publish/reader-registry.ts';
 
 export interface ManualClock extends HubClock {
   /** Moves on and calls back what became due, in order. */

@@ -1,5 +1,5 @@
 import type { Frame } from '../../src/frame.ts';
-import type { Sink } from '../../src/sink.ts';
+import type { Sink } from '../../src/sinks/sink.ts';
 import { type ParsedEvent, parseEvents } from './parse-events.ts';
 
 /** A reader without a network: keeps every frame and can be full, like a socket whose peer does not read. */

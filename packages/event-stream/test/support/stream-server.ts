@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Channel } from '../../src/channel.ts';
-import { createResponseSink, SSE_HEADERS } from '../../src/response-sink.ts';
-import type { Sink } from '../../src/sink.ts';
+import type { Channel } from '../../src/publish/channel.ts';
+import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
+import type { Sink } from '../../src/sinks/sink.ts';
 
 export interface StreamServer {
   readonly url: string;

@@ -1,4 +1,4 @@
-import { sequenceOf } from './event-id.ts';
+import { sequenceOf } from '../event-id.ts';
 
 /** What a reader missed: all of it, or what is left of it after `missed` events were dropped. */
 export type Replay<T> =

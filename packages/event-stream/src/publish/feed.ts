@@ -1,4 +1,4 @@
-import { type Frame, joinFrames } from './frame.ts';
+import { type Frame, joinFrames } from '../frame.ts';
 
 /** 'state' may be skipped for a newer one, 'keep' may not, 'terminal' is a 'keep' that ends the channel. */
 export type EventKind = 'state' | 'keep' | 'terminal';

@@ -1,6 +1,6 @@
-import { formatEventId, sequenceOf } from './event-id.ts';
+import { formatEventId, sequenceOf } from '../event-id.ts';
+import { encodeFrame } from '../frame.ts';
 import { createBatchCache, type Entry, type Feed, joinEntries } from './feed.ts';
-import { encodeFrame } from './frame.ts';
 import { createReplayLog } from './replay-log.ts';
 
 export interface LogFeedOptions {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createFanOut, passOver } from '../src/fan-out.ts';
-import { turns } from './support/wait-for.ts';
+import { createFanOut, passOver } from '../../src/publish/fan-out.ts';
+import { turns } from '../support/wait-for.ts';
 
 /** A pass over `readers` readers that counts them. */
 function pass(readers: number) {

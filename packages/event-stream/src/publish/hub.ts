@@ -1,9 +1,9 @@
+import { encodeRetry } from '../frame.ts';
+import { createTally } from '../tally.ts';
 import { type Channel, type ChannelHost, type ChannelOptions, createChannel } from './channel.ts';
 import { createFanOut, passOver } from './fan-out.ts';
-import { encodeRetry } from './frame.ts';
 import { Reader } from './reader.ts';
 import { createReaderRegistry, type HubClock, type StreamCounts } from './reader-registry.ts';
-import { createTally } from './tally.ts';
 
 export interface HubOptions {
   /** A reader never waits longer than this for a byte: it gets a comment. Default 15,000. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createReplayLog } from '../src/replay-log.ts';
+import { createReplayLog } from '../../src/publish/replay-log.ts';
 
 function logOf(count: number, limit: number) {
   const log = createReplayLog<number>({ epoch: 'e', limit });

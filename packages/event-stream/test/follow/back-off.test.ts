@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backOffMs, defaultBackOff, parseRetryAfterMs } from '../src/back-off.ts';
+import { backOffMs, defaultBackOff, parseRetryAfterMs } from '../../src/follow/back-off.ts';
 
 const rule = { baseMs: 200, maxMs: 5_000 };
 

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FetchLike, FetchLikeResponse, ReaderLike } from 'eventsource';
 import type { Dispatcher } from 'undici';
 import { type BackOffRule, backOffMs } from './back-off.ts';
-import { type BodyEnd, createBodyReader, type StreamBody } from './follow-body.ts';
+import { type BodyEnd, createBodyReader, type StreamBody } from './body-reader.ts';
 import { FollowError } from './follow-error.ts';
-import { requestStream } from './follow-request.ts';
+import { requestStream } from './stream-request.ts';
 import { createWatchdog, type Watchdog } from './watchdog.ts';
 
 /** A connection opened, or one was lost or could not be made; `attempt` counts from 1 since the last event. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createEventLimit } from '../src/event-limit.ts';
+import { createEventLimit } from '../../src/follow/event-limit.ts';
 
 const maxChars = 8;
 

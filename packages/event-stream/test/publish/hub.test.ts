@@ -5,15 +5,15 @@ import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Channel } from '../src/channel.ts';
-import { createStreamHub } from '../src/hub.ts';
-import type { FloodAnswer, FloodQuestion } from './support/flood-server.ts';
-import { createManualClock } from './support/manual-clock.ts';
-import { createMemorySink } from './support/memory-sink.ts';
-import { parseEvents } from './support/parse-events.ts';
-import { openRawClient, type RawClient } from './support/raw-client.ts';
-import { type Handler, type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
-import { turns, waitFor } from './support/wait-for.ts';
+import type { Channel } from '../../src/publish/channel.ts';
+import { createStreamHub } from '../../src/publish/hub.ts';
+import type { FloodAnswer, FloodQuestion } from '../support/flood-server.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { createMemorySink } from '../support/memory-sink.ts';
+import { parseEvents } from '../support/parse-events.ts';
+import { openRawClient, type RawClient } from '../support/raw-client.ts';
+import { type Handler, type StreamServer, serveChannel, startServer } from '../support/stream-server.ts';
+import { turns, waitFor } from '../support/wait-for.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -265,7 +265,7 @@ describe('a reader that never reads', () => {
   });
 
   it('is one of a hundred that cost 25 MB at most, and the others get every event', async () => {
-    const server = fork(new URL('./support/flood-server.ts', import.meta.url), { execArgv: ['--expose-gc'] });
+    const server = fork(new URL('../support/flood-server.ts', import.meta.url), { execArgv: ['--expose-gc'] });
     cleanups.push(() => server.kill('SIGKILL'));
     const ask = async (question: FloodQuestion): Promise<FloodAnswer> => {
       const answered = once(server, 'message');
@@ -377,7 +377,7 @@ describe('closing the hub', () => {
 describe('the process', () => {
   it('is not kept alive by a hub with readers', async () => {
     const program = `
-      import { createStreamHub } from ${JSON.stringify(import.meta.resolve('../src/index.ts'))};
+      import { createStreamHub } from ${JSON.stringify(import.meta.resolve('../../src/index.ts'))};
       const channel = createStreamHub().channel({ mode: 'state' });
       const sink = { write: () => false, end() {}, destroy() {}, onDrain() {}, onClose() {} };
       channel.attach(sink, null);

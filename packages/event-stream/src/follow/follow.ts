@@ -2,7 +2,7 @@ import { EventSource } from 'eventsource';
 import { Agent, type Dispatcher, Headers } from 'undici';
 import { type BackOffRule, defaultBackOff } from './back-off.ts';
 import { FollowError } from './follow-error.ts';
-import { type ConnectionChange, ReconnectingFetch } from './follow-fetch.ts';
+import { type ConnectionChange, ReconnectingFetch } from './reconnecting-fetch.ts';
 
 export interface FollowedEvent {
   /** 'message' when the server gave none. */

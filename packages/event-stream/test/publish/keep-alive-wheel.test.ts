@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createKeepAliveWheel } from '../src/keep-alive.ts';
+import { createKeepAliveWheel } from '../../src/publish/keep-alive-wheel.ts';
 
 const newItem = () => ({ lastTick: 0, slot: -1 });
 

@@ -1,8 +1,8 @@
 import type { ReadableStreamDefaultReader } from 'node:stream/web';
 import type { ReaderLike } from 'eventsource';
 import { createEventLimit } from './event-limit.ts';
-import { reasonOf } from './follow-request.ts';
 import { createRetryLines } from './retry-lines.ts';
+import { reasonOf } from './stream-request.ts';
 
 export type StreamBody = ReadableStreamDefaultReader<Uint8Array>;
 

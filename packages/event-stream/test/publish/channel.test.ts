@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Channel } from '../src/channel.ts';
-import type { EventKind } from '../src/feed.ts';
-import { createStreamHub } from '../src/hub.ts';
-import { createMemorySink, type MemorySink } from './support/memory-sink.ts';
-import { turns, waitFor } from './support/wait-for.ts';
+import type { Channel } from '../../src/publish/channel.ts';
+import type { EventKind } from '../../src/publish/feed.ts';
+import { createStreamHub } from '../../src/publish/hub.ts';
+import { createMemorySink, type MemorySink } from '../support/memory-sink.ts';
+import { turns, waitFor } from '../support/wait-for.ts';
 
 const stateChannel = (epoch = 'e') => createStreamHub().channel({ mode: 'state', epoch });
 const gapEvent = (missed: number) => ({ event: 'gap', data: String(missed) });

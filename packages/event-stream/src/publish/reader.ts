@@ -1,6 +1,6 @@
+import type { Frame } from '../frame.ts';
+import type { Sink } from '../sinks/sink.ts';
 import type { Batch, Feed } from './feed.ts';
-import type { Frame } from './frame.ts';
-import type { Sink } from './sink.ts';
 
 /** What a reader tells the hub about itself. */
 export interface ReaderWatch {

@@ -2,20 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { findCommand, makeCertificate, tempDir } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { follow } from '../src/follow.ts';
-import { encodeFrame } from '../src/frame.ts';
-import { createStreamHub } from '../src/hub.ts';
-import { createResponseSink, SSE_HEADERS } from '../src/response-sink.ts';
-import { expectWholeBehindBacklog } from './support/backlog.ts';
-import { openRawClient } from './support/raw-client.ts';
+import { follow } from '../../src/follow/follow.ts';
+import { encodeFrame } from '../../src/frame.ts';
+import { createStreamHub } from '../../src/publish/hub.ts';
+import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
+import { expectWholeBehindBacklog } from '../support/backlog.ts';
+import { openRawClient } from '../support/raw-client.ts';
 import {
   type Handler,
   type ServerIdentity,
   type StreamServer,
   serveChannel,
   startServer,
-} from './support/stream-server.ts';
-import { turns, waitFor } from './support/wait-for.ts';
+} from '../support/stream-server.ts';
+import { turns, waitFor } from '../support/wait-for.ts';
 
 /*
  * Goal: streams over TLS promise what they promise without. Method: real TLS on loopback, and a client that takes HTTP/1.1 framing

@@ -1,6 +1,6 @@
+import { encodeComment } from '../frame.ts';
 import { type FanOut, passOver } from './fan-out.ts';
-import { encodeComment } from './frame.ts';
-import { createKeepAliveWheel } from './keep-alive.ts';
+import { createKeepAliveWheel } from './keep-alive-wheel.ts';
 import type { Reader, ReaderWatch } from './reader.ts';
 
 /** Monotonic milliseconds and a repeating timer that does not keep the process alive. */

@@ -2,14 +2,14 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type FollowedEvent, type FollowOptions, follow } from '../src/follow.ts';
-import { FollowError } from '../src/follow-error.ts';
-import type { ConnectionChange } from '../src/follow-fetch.ts';
-import { encodeComment, encodeFrame, encodeRetry } from '../src/frame.ts';
-import { createStreamHub } from '../src/hub.ts';
-import { SSE_HEADERS } from '../src/response-sink.ts';
-import { type Handler, type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
-import { waitFor } from './support/wait-for.ts';
+import { type FollowedEvent, type FollowOptions, follow } from '../../src/follow/follow.ts';
+import { FollowError } from '../../src/follow/follow-error.ts';
+import type { ConnectionChange } from '../../src/follow/reconnecting-fetch.ts';
+import { encodeComment, encodeFrame, encodeRetry } from '../../src/frame.ts';
+import { createStreamHub } from '../../src/publish/hub.ts';
+import { SSE_HEADERS } from '../../src/sinks/response-sink.ts';
+import { type Handler, type StreamServer, serveChannel, startServer } from '../support/stream-server.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 /*
  * Goal: whatever a peer does, a follower delivers each event once and in order, ends cleanly, and leaves neither sockets nor timers.
@@ -590,7 +590,7 @@ describe('the process', () => {
       if (count === 3) send(response, event(2, 'complete'));
     });
     const program = `
-      import { follow } from ${JSON.stringify(import.meta.resolve('../src/index.ts'))};
+      import { follow } from ${JSON.stringify(import.meta.resolve('../../src/index.ts'))};
       const seen = [];
       const options = { url: ${JSON.stringify(server.url)}, events: ['progress', 'complete'], signal: new AbortController().signal };
       const onEvent = (event) => seen.push(event.id);

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { assertEpoch, formatEventId, sequenceOf } from '../event-id.ts';
+import { encodeFrame, type Frame, joinFrames } from '../frame.ts';
+import type { Sink } from '../sinks/sink.ts';
 import { createBroadcast } from './broadcast.ts';
-import { assertEpoch, formatEventId, sequenceOf } from './event-id.ts';
 import type { FanOut } from './fan-out.ts';
 import type { EventKind, Feed } from './feed.ts';
-import { encodeFrame, type Frame, joinFrames } from './frame.ts';
 import { createLogFeed } from './log-feed.ts';
 import type { Reader } from './reader.ts';
-import type { Sink } from './sink.ts';
 import { createStateFeed } from './state-feed.ts';
 
 export interface ChannelOptions {

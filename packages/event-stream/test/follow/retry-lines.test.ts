@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRetryLines } from '../src/retry-lines.ts';
+import { createRetryLines } from '../../src/follow/retry-lines.ts';
 
 const piece = fc.constantFrom(
   'retry: 12\n',

@@ -5,14 +5,14 @@ import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
-import { encodeFrame } from '../src/frame.ts';
-import { createStreamHub } from '../src/hub.ts';
-import { createResponseSink, SSE_HEADERS } from '../src/response-sink.ts';
-import { expectWholeBehindBacklog, largeFrame } from './support/backlog.ts';
-import { parseEvents } from './support/parse-events.ts';
-import { openRawClient } from './support/raw-client.ts';
-import { type Handler, type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
-import { turns, waitFor } from './support/wait-for.ts';
+import { encodeFrame } from '../../src/frame.ts';
+import { createStreamHub } from '../../src/publish/hub.ts';
+import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
+import { expectWholeBehindBacklog, largeFrame } from '../support/backlog.ts';
+import { parseEvents } from '../support/parse-events.ts';
+import { openRawClient } from '../support/raw-client.ts';
+import { type Handler, type StreamServer, serveChannel, startServer } from '../support/stream-server.ts';
+import { turns, waitFor } from '../support/wait-for.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
