@@ -1,15 +1,18 @@
-export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENGTH } from './access.ts';
 export { connectionProblem } from './connection-problem.ts';
-export { createJobLog } from './job-log.ts';
-export { jobSettings } from './job-settings.ts';
-export { type LogFields, requestIdHeader, withLogFields, withoutLogFields } from './log-context.ts';
-export { createLogger, LOG_LEVELS, type Logger } from './logger.ts';
-export { type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './measure.ts';
-export { createMetrics } from './metrics.ts';
-export { pageOf } from './page.ts';
+export { createJobLog } from './logging/job-log.ts';
+export { type LogFields, requestIdHeader, withLogFields, withoutLogFields } from './logging/log-context.ts';
+export { createLogger, LOG_LEVELS, type Logger } from './logging/logger.ts';
+export { type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './metrics/metric.ts';
+export { createMetrics } from './metrics/metrics.ts';
+export { type MeasuredJobs, type MeasuredStreams, measureJobs, measureStreams } from './metrics/shared-metrics.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
-export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './serve.ts';
-export { type ServedTls, serveTls } from './served-tls.ts';
+export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENGTH } from './server/access.ts';
+export { jobSettings } from './server/job-settings.ts';
+export { pageOf } from './server/pagination.ts';
+export { type ServedTls, serveTls } from './server/served-tls.ts';
+export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './server/server.ts';
+export { readTls, type TlsIdentity, tlsProblems, tlsSettings } from './server/tls.ts';
+export { readSettings, SettingsError, settingsInForce } from './settings/read-settings.ts';
 export {
   absolutePath,
   bandwidth,
@@ -24,9 +27,6 @@ export {
   text,
   toggle,
   url,
-} from './setting.ts';
-export { readSettings, SettingsError, settingsInForce } from './settings.ts';
+} from './settings/setting.ts';
 export { flagOf, keyOf, type SettingsOf, type SettingsTable } from './settings-names.ts';
-export { type MeasuredJobs, type MeasuredStreams, measureJobs, measureStreams } from './shared-metrics.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';
-export { readTls, type TlsIdentity, tlsProblems, tlsSettings } from './tls.ts';

@@ -1,14 +1,14 @@
-import { bindProblem } from './access.ts';
-import { helpText } from './help.ts';
-import type { Logger } from './logger.ts';
-import { printConfig } from './print-config.ts';
-import { createReload } from './reload.ts';
-import { readRenewal, type ServedTls } from './served-tls.ts';
+import type { Logger } from './logging/logger.ts';
+import { bindProblem } from './server/access.ts';
+import { readRenewal, type ServedTls } from './server/served-tls.ts';
+import { type TlsFiles, tlsProblems } from './server/tls.ts';
 import { createServiceManager, type ServiceManager } from './service-manager.ts';
-import { type Invocation, readSettings, SettingsError } from './settings.ts';
+import { helpText } from './settings/help.ts';
+import { printConfig } from './settings/print-config.ts';
+import { type Invocation, readSettings, SettingsError } from './settings/read-settings.ts';
+import { createReload } from './settings/reload.ts';
 import type { SettingsOf, SettingsTable } from './settings-names.ts';
 import { obeySignals } from './shutdown.ts';
-import { type TlsFiles, tlsProblems } from './tls.ts';
 
 /** EX_CONFIG of sysexits.h: bad settings, nothing was started. */
 const EXIT_BAD_SETTINGS = 78;

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Environment } from './setting.ts';
+import type { Environment } from './settings/setting.ts';
 
 const run = promisify(execFile);
 

@@ -1,4 +1,4 @@
-import type { Setting } from './setting.ts';
+import type { Setting } from './settings/setting.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a table holds settings of any type; `SettingsOf` gives each back its own.
 export type SettingsTable = Readonly<Record<string, Setting<any>>>;

@@ -4,8 +4,8 @@ import { Writable } from 'node:stream';
 import { hiveRoutes, newJobId, queenRoutes } from '@rbee/contract';
 import { createStreamHub } from '@rbee/event-stream';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AccessPolicy, checkOrigin } from '../src/access.ts';
 import { addRoute, addStream, createLogger, createServer } from '../src/index.ts';
+import { type AccessPolicy, checkOrigin } from '../src/server/access.ts';
 
 /*
  * Goal: what an attacker can send is refused, and what a user sends is not. Method: bytes on a socket, since clients mend what they are

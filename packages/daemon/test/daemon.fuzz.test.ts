@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import { answerOf, costlyRuns, hostileText, type TempDir, tempDir } from '@rbee/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkOrigin, checkToken } from '../src/access.ts';
-import { clientOf } from '../src/client-address.ts';
 import {
   bandwidth,
   duration,
@@ -18,6 +16,8 @@ import {
   toggle,
   url,
 } from '../src/index.ts';
+import { checkOrigin, checkToken } from '../src/server/access.ts';
+import { clientOf } from '../src/server/client-address.ts';
 
 const PREFIX = 'RBEE_HIVE_';
 const SECRET = 'hunter2';

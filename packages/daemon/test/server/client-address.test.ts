@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clientOf } from '../src/client-address.ts';
+import { clientOf } from '../../src/server/client-address.ts';
 
 describe('who counts as one client', () => {
   it.each([

@@ -11,7 +11,7 @@ import {
   requestIdHeader,
   withLogFields,
   withoutLogFields,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 
 function createLog() {
   const texts: string[] = [];

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { hiveRoutes, newDownloadId, newJobId, RbeeError } from '@rbee/contract';
 import { createStreamHub } from '@rbee/event-stream';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addRoute, addStream, createLogger, createMetrics, createServer } from '../src/index.ts';
+import { addRoute, addStream, createLogger, createMetrics, createServer } from '../../src/index.ts';
 
 const TOKEN = 'a-token-of-sixteen-characters';
 const open: (() => unknown)[] = [];

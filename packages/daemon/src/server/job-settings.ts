@@ -1,5 +1,5 @@
+import { integer, type Setting } from '../settings/setting.ts';
 import { DEFAULT_JOB_RATE } from './job-rate.ts';
-import { integer, type Setting } from './setting.ts';
 
 const MAX_JOB_RATE = 10_000;
 const MAX_OPEN_JOBS = 10_000;

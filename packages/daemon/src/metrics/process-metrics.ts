@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import type { Metrics } from './measure.ts';
+import type { Metrics } from './metric.ts';
 
 /** The event loop is looked at this often; a delay that is shorter than a tick in between is not seen. */
 const RESOLUTION_MS = 20;

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { Server as TlsServer } from 'node:tls';
-import type { Renewal } from './reload.ts';
-import type { Server } from './serve.ts';
-import { SettingsError } from './settings.ts';
+import { SettingsError } from '../settings/read-settings.ts';
+import type { Renewal } from '../settings/reload.ts';
+import type { Server } from './server.ts';
 import { checkTls, type TlsFiles, type TlsIdentity } from './tls.ts';
 
 /** The framework's own name for the servers that it made beside the one that it shows. */

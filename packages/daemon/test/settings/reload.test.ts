@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { integer, SettingsError, type SettingsOf, secret, someOf, text, tlsSettings } from '../src/index.ts';
-import { createReload, type Renewal } from '../src/reload.ts';
+import { integer, SettingsError, type SettingsOf, secret, someOf, text, tlsSettings } from '../../src/index.ts';
+import { createReload, type Renewal } from '../../src/settings/reload.ts';
 
 const table = {
   host: text({ env: 'RBEE_HIVE_HOST', fallback: 'here', doc: 'address' }),

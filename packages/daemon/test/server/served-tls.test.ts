@@ -7,8 +7,8 @@ import { connect } from 'node:tls';
 import { createStreamHub } from '@rbee/event-stream';
 import { type Authority, type Certificate, findCommand, makeAuthority, type TempDir, tempDir } from '@rbee/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createLogger, createServer, readTls, SettingsError, serveTls } from '../src/index.ts';
-import { readRenewal } from '../src/served-tls.ts';
+import { createLogger, createServer, readTls, SettingsError, serveTls } from '../../src/index.ts';
+import { readRenewal } from '../../src/server/served-tls.ts';
 
 const isMissing = findCommand('openssl') === null && process.env['CI'] !== 'true';
 const localAddresses = (await lookup('localhost', { all: true })).map(({ address }) => address);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bindProblem, fingerprint, isLoopback } from '../src/index.ts';
+import { bindProblem, fingerprint, isLoopback } from '../../src/index.ts';
 
 describe('where a daemon may listen', () => {
   it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1', '[::1]'])('%s is loopback and needs no token', (host) => {

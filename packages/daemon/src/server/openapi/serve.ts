@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type DocumentOptions, openApiOf } from './document.ts';
-import { referencePage } from './page.ts';
+import { referencePage } from './reference-page.ts';
 
 /** Serves the document of the routes, and a page made from it. Both are made at the first request. */
 export function serveDocument(app: FastifyInstance, options: DocumentOptions): void {

@@ -12,15 +12,15 @@ import {
 } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
+import { withLogFields } from '../logging/log-context.ts';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
-import { logRequests, watchRequests } from './answered.ts';
+import { logRequests, watchRequests } from './answered-requests.ts';
 import { clientOf } from './client-address.ts';
 import { answerClientErrors } from './client-error.ts';
-import { keepConnections } from './connections.ts';
 import { answerFrameworkError, installErrorReplies } from './error-reply.ts';
 import { DEFAULT_JOB_RATE, limitJobRate } from './job-rate.ts';
 import { takeJsonOnly } from './json-body.ts';
-import { withLogFields } from './log-context.ts';
+import { keepConnections } from './open-connections.ts';
 import { serveDocument } from './openapi/serve.ts';
 import {
   BODY_LIMIT_BYTES,

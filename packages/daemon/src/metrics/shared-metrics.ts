@@ -1,6 +1,6 @@
 import { type JobState, jobStateSchema } from '@rbee/contract';
 import type { StreamCounts } from '@rbee/event-stream';
-import { type Metrics, samplesBy } from './measure.ts';
+import { type Metrics, samplesBy } from './metric.ts';
 
 const ENDED_STATES = ['completed', 'failed', 'cancelled'] as const;
 

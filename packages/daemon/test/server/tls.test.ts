@@ -21,8 +21,8 @@ import {
   SettingsError,
   tlsProblems,
   tlsSettings,
-} from '../src/index.ts';
-import { REQUEST_TIMEOUTS } from '../src/request-limits.ts';
+} from '../../src/index.ts';
+import { REQUEST_TIMEOUTS } from '../../src/server/request-limits.ts';
 
 const isMissing = findCommand('openssl') === null && process.env['CI'] !== 'true';
 const TOKEN = 'a-token-of-sixteen-characters';

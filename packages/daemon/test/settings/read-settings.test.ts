@@ -16,7 +16,7 @@ import {
   text,
   toggle,
   url,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 
 const PREFIX = 'RBEE_HIVE_';
 const table = {

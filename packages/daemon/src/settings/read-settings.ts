@@ -1,6 +1,6 @@
+import { flagOf, keyOf, type SettingsOf, type SettingsTable } from '../settings-names.ts';
 import { problemOf, type ShownValue } from './setting.ts';
 import { readFile, readFlags, type SettingsInput } from './settings-input.ts';
-import { flagOf, keyOf, type SettingsOf, type SettingsTable } from './settings-names.ts';
 
 /** Every problem of the settings, in one message. The daemon ends with exit code 78 (EX_CONFIG of sysexits.h). */
 export class SettingsError extends Error {

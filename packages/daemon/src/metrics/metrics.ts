@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { type Answered, onAnswered } from './answered.ts';
-import type { MetricInfo, MetricLabel, Metrics, Reading, Sample } from './measure.ts';
+import { type Answered, onAnswered } from '../server/answered-requests.ts';
+import { addRoute } from '../server/server.ts';
+import type { MetricInfo, MetricLabel, Metrics, Reading, Sample } from './metric.ts';
 import { watchProcess } from './process-metrics.ts';
-import { addRoute } from './serve.ts';
 
 const SECONDS_BUCKETS = [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60];
 const UNKNOWN_ROUTE = 'none';

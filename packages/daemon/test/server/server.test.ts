@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { hiveRoutes, newDownloadId, newJobId } from '@rbee/contract';
 import { createStreamHub, type Sink, type StreamHub } from '@rbee/event-stream';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AccessPolicy, addRoute, addStream, createLogger, createServer, type Server } from '../src/index.ts';
+import { type AccessPolicy, addRoute, addStream, createLogger, createServer, type Server } from '../../src/index.ts';
 
 const TOKEN = 'a-token-of-sixteen-characters';
 const open: (() => Promise<unknown>)[] = [];

@@ -1,6 +1,6 @@
 import { type Download, type DownloadId, newDownloadId } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
-import { pageOf } from '../src/index.ts';
+import { pageOf } from '../../src/index.ts';
 
 type Row = Pick<Download, 'download_id' | 'status'>;
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { withoutLogFields } from './log-context.ts';
+import { withoutLogFields } from '../logging/log-context.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

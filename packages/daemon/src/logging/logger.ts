@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { logOutput } from '../log-output.ts';
 import { logFields } from './log-context.ts';
-import { logOutput } from './log-output.ts';
 
 export type { Logger };
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { absolutePath, type Setting, setting } from './setting.ts';
+import { absolutePath, type Setting, setting } from '../settings/setting.ts';
 
 /** What a daemon shows who it is with, in PEM. */
 export interface TlsIdentity {

@@ -14,8 +14,8 @@ import {
   text,
   toggle,
   url,
-} from '../src/index.ts';
-import { printConfig } from '../src/print-config.ts';
+} from '../../src/index.ts';
+import { printConfig } from '../../src/settings/print-config.ts';
 
 const PREFIX = 'RBEE_HIVE_';
 const table = {
