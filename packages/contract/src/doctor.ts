@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { hiveIdSchema } from './ids.ts';
-import { failureSchema, secondsSchema } from './wire.ts';
+import { failureSchema, secondsSchema } from './shared-schemas.ts';
 
 /** What a hive looks at, in the order in which it answers. */
 export const HIVE_CHECKS = [

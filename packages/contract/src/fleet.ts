@@ -3,7 +3,7 @@ import { bandwidthSchema, removedSchema } from './download.ts';
 import { errorCodeSchema } from './error-body.ts';
 import { hiveIdSchema } from './ids.ts';
 import { modelDetailSchema, modelRemovedSchema, modelSchema, partialFileSchema } from './model.ts';
-import { bytesSchema } from './wire.ts';
+import { bytesSchema } from './shared-schemas.ts';
 
 /** What only a queen answers: the answers of several hives, each with the name of its hive. */
 

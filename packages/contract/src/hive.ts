@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bandwidthSchema, downloadStatusSchema } from './download.ts';
 import { hiveIdSchema } from './ids.ts';
-import { bytesSchema, secondsSchema, timestampSchema } from './wire.ts';
+import { bytesSchema, secondsSchema, timestampSchema } from './shared-schemas.ts';
 
 export const healthSchema = z.object({ status: z.literal('ok') });
 

@@ -155,10 +155,10 @@ export {
   shortNameOf,
   type UrlRef,
 } from './model-ref.ts';
+export { lacksSecret, showModelRef, withoutSecret } from './redacted-ref.ts';
 export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';
-export { lacksSecret, showModelRef, withoutSecret } from './shown-ref.ts';
+export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './shared-schemas.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration } from './units.ts';
 export { type WantedModel, wantedModel } from './wanted-model.ts';
-export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './wire.ts';

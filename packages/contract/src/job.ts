@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bandwidthSchema, cancelReceiptSchema, prioritySchema } from './download.ts';
 import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
-import { failureSchema, partialChoiceSchema, timestampSchema } from './wire.ts';
+import { failureSchema, partialChoiceSchema, timestampSchema } from './shared-schemas.ts';
 
 export const jobStateSchema = z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']);
 export type JobState = z.infer<typeof jobStateSchema>;

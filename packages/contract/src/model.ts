@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { errorCodeSchema } from './error-body.ts';
 import { modelIdSchema } from './ids.ts';
-import { bytesSchema, timestampSchema } from './wire.ts';
+import { bytesSchema, timestampSchema } from './shared-schemas.ts';
 
 /** One model of a hive's store: all its files are there and verified. */
 export const modelSchema = z.object({

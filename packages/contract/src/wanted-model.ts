@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { RbeeError } from './error.ts';
 import type { Operation } from './job.ts';
 import { type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
-import { lacksSecret, showModelRef } from './shown-ref.ts';
+import { lacksSecret, showModelRef } from './redacted-ref.ts';
 
 type DownloadFields = Pick<
   Extract<Operation, { operation: 'model_download' }>,
