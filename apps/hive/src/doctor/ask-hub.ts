@@ -1,8 +1,8 @@
 import type { Clock } from '@rbee/contract';
 import { errorOfConnection } from '@rbee/transfer';
-import { ask, parseJson, readBody } from '../sources/ask.ts';
-import type { Headers } from '../sources/hub-error.ts';
-import type { HubAccess } from '../sources/hub-file.ts';
+import { ask, parseJson, readBody } from '../sources/http/request.ts';
+import type { Headers } from '../sources/hugging-face/hub-error.ts';
+import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 

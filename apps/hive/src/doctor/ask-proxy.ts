@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
-import { hostOf, portOf } from './route.ts';
+import { hostOf, portOf } from './proxy-route.ts';
 
 export interface Tunnel {
   /** What the proxy answered: 200 where the tunnel is open. */

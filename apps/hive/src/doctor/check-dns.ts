@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { type HubRoute, hostOf } from './route.ts';
+import { type HubRoute, hostOf } from './proxy-route.ts';
 import { failed, ok, skipped, type Verdict } from './verdict.ts';
 
 const MAX_SHOWN = 3;

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { errorOfConnection } from '@rbee/transfer';
 import { askThrough, openTunnel } from './ask-proxy.ts';
-import { type HubRoute, hostOf, portOf } from './route.ts';
+import { type HubRoute, hostOf, portOf } from './proxy-route.ts';
 import { failed, failureOf, ok, type Verdict } from './verdict.ts';
 
 const TUNNEL_OPEN = 200;

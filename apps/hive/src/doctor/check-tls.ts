@@ -4,7 +4,7 @@ import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
 import { RbeeError } from '@rbee/contract';
 import { errorOfConnection } from '@rbee/transfer';
 import { openTunnel } from './ask-proxy.ts';
-import { type HubRoute, hostOf, portOf } from './route.ts';
+import { type HubRoute, hostOf, portOf } from './proxy-route.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
 
 const MS_PER_DAY = 86_400_000;

@@ -1,5 +1,5 @@
 import { type Clock, type DoctorCheck, HIVE_CHECKS, type HiveCheck, type HiveDoctor, RbeeError } from '@rbee/contract';
-import type { HubAccess } from '../sources/hub-file.ts';
+import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 import type { Store } from '../store/store.ts';
 import { checksOfDisk } from './disk-checks.ts';
 import { checksOfHub, withoutHub } from './hub-checks.ts';

@@ -1,13 +1,13 @@
 import { type Clock, type DoctorCheck, RbeeError } from '@rbee/contract';
-import type { HubAccess } from '../sources/hub-file.ts';
+import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 import { askHub, type HubAnswer } from './ask-hub.ts';
 import { checkDns } from './check-dns.ts';
 import { checkProxy } from './check-proxy.ts';
 import { checkTls } from './check-tls.ts';
+import { judgeRange, judgeSpeed, readSample, type Sample } from './download-sample.ts';
 import { isAnswerOfHub, judgeClock, judgeHub, judgeToken } from './judge-hub.ts';
-import { type HubRoute, routeTo } from './route.ts';
+import { type HubRoute, routeTo } from './proxy-route.ts';
 import type { Run } from './run-check.ts';
-import { judgeRange, judgeSpeed, readSample, type Sample } from './sample.ts';
 import { failureOf, skipped, type Verdict } from './verdict.ts';
 
 const ASK_MS = 8_000;

@@ -3,11 +3,11 @@ import { RbeeError } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
 import { type ConnectionBudget, type Limiter, type ReadPool, type RetryRule, transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
-import { copyLocal } from '../sources/copy-local.ts';
+import { copyLocal } from '../sources/local/copy-local.ts';
 import type { LocalOriginal, SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
-import type { BlobFlights, BlobWatcher } from './blob-flights.ts';
-import { narratePresent, presentState } from './tally.ts';
+import { narratePresent, presentState } from './download-progress.ts';
+import type { BlobFlights, BlobWatcher } from './single-flight.ts';
 import type { TransferCounts } from './transfer-counts.ts';
 
 export interface FetchFileDeps {

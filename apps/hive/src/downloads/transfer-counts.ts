@@ -1,6 +1,6 @@
 import { RbeeError } from '@rbee/contract';
 import type { TransferNotice, TransferState } from '@rbee/transfer';
-import type { BlobWatcher } from './blob-flights.ts';
+import type { BlobWatcher } from './single-flight.ts';
 
 interface Live {
   state: TransferState | null;

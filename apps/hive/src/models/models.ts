@@ -11,8 +11,8 @@ import type {
 } from '@rbee/contract';
 import { formatBytes, RbeeError } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
+import { type StoredModel, toModel } from '../store/contents/stored-model.ts';
 import type { Store } from '../store/store.ts';
-import { type StoredModel, toModel } from '../store/stored-model.ts';
 import { ggufOfFiles } from './gguf/gguf-of-files.ts';
 import { localRanges } from './gguf/ranges.ts';
 import { type PlanDeps, planModel } from './plan.ts';

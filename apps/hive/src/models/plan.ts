@@ -1,7 +1,7 @@
 import { formatBytes, type ModelPlan, type ModelRef, showModelRef } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
 import { type RetryRule, roomNeeded, withRetry } from '@rbee/transfer';
-import type { Asking } from '../sources/ask.ts';
+import type { Asking } from '../sources/http/request.ts';
 import type { ResolvedModel } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { ggufOfFiles } from './gguf/gguf-of-files.ts';

@@ -1,7 +1,7 @@
 import { type Clock, formatBytes, type ModelId, type ModelVerified } from '@rbee/contract';
 import { narrate, withHeartbeat } from '@rbee/jobs';
+import { bytesOf } from '../store/contents/stored-model.ts';
 import type { Store } from '../store/store.ts';
-import { bytesOf } from '../store/stored-model.ts';
 
 export interface VerifyDeps {
   readonly clock: Clock;

@@ -10,8 +10,8 @@ import {
 import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
 import type { Job, JobRegistry } from '@rbee/jobs';
+import { startDownload, toAccepted } from '../downloads/download-jobs.ts';
 import type { Downloads } from '../downloads/downloads.ts';
-import { startDownload, toAccepted } from '../downloads/start-job.ts';
 import type { Models } from '../models/models.ts';
 import { startOperation } from '../models/start-operation.ts';
 import { allowedRef } from '../sources/allowed-ref.ts';

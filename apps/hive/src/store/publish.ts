@@ -2,10 +2,10 @@ import { lstat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RbeeError } from '@rbee/contract';
 import { errorOfDisk } from '@rbee/transfer';
-import { mapAtOnce } from './at-once.ts';
-import { putEntry } from './catalog.ts';
+import { putEntry } from './contents/catalog.ts';
 import type { Disk } from './disk.ts';
 import type { Layout } from './layout.ts';
+import { mapAtOnce } from './map-concurrent.ts';
 
 /** A model whose blobs are all there. */
 export interface NewModel {

@@ -12,15 +12,15 @@ import {
   RbeeError,
 } from '@rbee/contract';
 import { errorOfDisk, volumeOf } from '@rbee/transfer';
+import { type PruneOptions, pruneStore } from './cleanup/prune.ts';
+import { removeModel } from './cleanup/remove.ts';
+import { findModel, listStore, readStore } from './contents/list-store.ts';
+import { blobSize, presentBytes, type WantedBlob } from './contents/present-bytes.ts';
+import type { StoredModel } from './contents/stored-model.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { type Layout, OWN_SCHEMES } from './layout.ts';
-import { findModel, listStore, readStore } from './list.ts';
-import { PlaceUses } from './place-uses.ts';
-import { blobSize, presentBytes, type WantedBlob } from './present.ts';
-import { type PruneOptions, pruneStore } from './prune.ts';
+import { PlaceUses } from './place-locks.ts';
 import { type NewModel, publishModel } from './publish.ts';
-import { removeModel } from './remove.ts';
-import type { StoredModel } from './stored-model.ts';
 import { type VerifyOptions, verifyModel } from './verify.ts';
 
 /** The models on disk. A name outside `*.incomplete` means: complete, verified, synced. */

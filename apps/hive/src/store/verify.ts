@@ -2,11 +2,11 @@ import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { type ErrorCode, type ModelVerified, RbeeError } from '@rbee/contract';
 import { digestFile, errorOfDisk } from '@rbee/transfer';
+import type { StoreDeps } from './cleanup/remove.ts';
+import { readOnePlace } from './contents/list-store.ts';
+import type { SnapshotName } from './contents/read-place.ts';
+import type { ModelFile, StoredModel } from './contents/stored-model.ts';
 import { errnoOf, ifThere } from './disk.ts';
-import { readOnePlace } from './list.ts';
-import type { SnapshotName } from './read-place.ts';
-import type { StoreDeps } from './remove.ts';
-import type { ModelFile, StoredModel } from './stored-model.ts';
 
 export interface VerifyOptions {
   readonly signal: AbortSignal;

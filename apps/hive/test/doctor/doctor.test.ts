@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { HIVE_CHECKS, hiveDoctorSchema } from '@rbee/contract';
 import { findCommand, freePort, makeCertificate, startHub, type TempDir, type TestHub, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { SAMPLE } from '../../src/doctor/sample.ts';
+import { SAMPLE } from '../../src/doctor/download-sample.ts';
 import { type DoctorOptions, openDoctor, startProxy, type TestDoctor, type TestProxy, TOKEN } from './support.ts';
 
 const run = promisify(execFile);

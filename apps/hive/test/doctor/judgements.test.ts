@@ -3,10 +3,10 @@ import { Agent, EnvHttpProxyAgent, request } from 'undici';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { judgeDiskSpace } from '../../src/doctor/check-disk.ts';
 import { judgeTls, type SeenCertificate } from '../../src/doctor/check-tls.ts';
+import { judgeSpeed } from '../../src/doctor/download-sample.ts';
 import { judgeClock } from '../../src/doctor/judge-hub.ts';
-import { routeTo } from '../../src/doctor/route.ts';
+import { routeTo } from '../../src/doctor/proxy-route.ts';
 import { runCheck } from '../../src/doctor/run-check.ts';
-import { judgeSpeed } from '../../src/doctor/sample.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const DAY_MS = 86_400_000;

@@ -6,7 +6,7 @@ import { type DoctorCheck, systemClock } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
 import type { Dispatcher } from 'undici';
 import { createDoctor, type Doctor } from '../../src/doctor/doctor.ts';
-import { createSourceDispatcher } from '../../src/sources/guard.ts';
+import { createSourceDispatcher } from '../../src/sources/http/dispatcher.ts';
 import { createLayout } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 

@@ -1,7 +1,7 @@
 import { RbeeError } from '@rbee/contract';
 import type { TransferNotice, TransferState } from '@rbee/transfer';
 import { describe, expect, it } from 'vitest';
-import type { BlobWatcher } from '../../src/downloads/blob-flights.ts';
+import type { BlobWatcher } from '../../src/downloads/single-flight.ts';
 import { TransferCounts } from '../../src/downloads/transfer-counts.ts';
 
 const START: TransferState = {

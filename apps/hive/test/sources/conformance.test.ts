@@ -2,10 +2,10 @@ import { rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileRef, type HfRef, type OllamaRef, parseModelRef, type UrlRef } from '@rbee/contract';
 import { type HubRequest, startHub, startRegistry, startWebServer } from '@rbee/testing';
-import { createHuggingFace } from '../../src/sources/hugging-face.ts';
-import { createLocalFiles } from '../../src/sources/local-file.ts';
-import { createOllama } from '../../src/sources/ollama.ts';
-import { createWebSource } from '../../src/sources/web.ts';
+import { createHuggingFace } from '../../src/sources/hugging-face/hugging-face.ts';
+import { createLocalFiles } from '../../src/sources/local/local-file.ts';
+import { createOllama } from '../../src/sources/ollama/ollama.ts';
+import { createWebSource } from '../../src/sources/web/web.ts';
 import { createLayout } from '../../src/store/layout.ts';
 import { type Bench, describeSource, type SourceUnderTest } from './conformance.ts';
 

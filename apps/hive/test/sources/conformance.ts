@@ -6,9 +6,9 @@ import { type HubRequest, tempDir } from '@rbee/testing';
 import { transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Asking } from '../../src/sources/ask.ts';
-import { copyLocal } from '../../src/sources/copy-local.ts';
-import { createSourceDispatcher } from '../../src/sources/guard.ts';
+import { createSourceDispatcher } from '../../src/sources/http/dispatcher.ts';
+import type { Asking } from '../../src/sources/http/request.ts';
+import { copyLocal } from '../../src/sources/local/copy-local.ts';
 import type { ResolvedModel, SourceFile } from '../../src/sources/source.ts';
 import { createLayout } from '../../src/store/layout.ts';
 

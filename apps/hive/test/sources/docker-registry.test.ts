@@ -6,7 +6,7 @@ import { generateBytes, ollamaManifest, startProgram, tempDir } from '@rbee/test
 import { transferFile } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createOllama } from '../../src/sources/ollama.ts';
+import { createOllama } from '../../src/sources/ollama/ollama.ts';
 import { sha256Of } from './conformance.ts';
 
 const BYTES = generateBytes({ size: 3_000_000, seed: 1 });

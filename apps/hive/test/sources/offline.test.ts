@@ -4,7 +4,7 @@ import { type HfRef, parseModelRef } from '@rbee/contract';
 import { startHub, tempDir } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createHuggingFace } from '../../src/sources/hugging-face.ts';
+import { createHuggingFace } from '../../src/sources/hugging-face/hugging-face.ts';
 import type { ResolvedModel } from '../../src/sources/source.ts';
 import { createLayout } from '../../src/store/layout.ts';
 

@@ -4,7 +4,7 @@ import { answerLater, costlyRuns, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createOllama } from '../../src/sources/ollama.ts';
+import { createOllama } from '../../src/sources/ollama/ollama.ts';
 
 // A registry on loopback whose next answer the property chooses: what is read is what came over a socket.
 

@@ -1,11 +1,11 @@
 import { answerLater, answerOf, costlyRuns, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fileNameOf } from '../../src/sources/content-disposition.ts';
-import { headerOf } from '../../src/sources/hub-error.ts';
-import { readCommit, readTree } from '../../src/sources/hub-tree.ts';
+import { headerOf } from '../../src/sources/hugging-face/hub-error.ts';
+import { readCommit, readTree } from '../../src/sources/hugging-face/hub-tree.ts';
 import { assertBlobName, placeName, safeFileName } from '../../src/sources/names.ts';
-import { selectFiles } from '../../src/sources/select-files.ts';
+import { selectFiles } from '../../src/sources/selection/select-files.ts';
+import { fileNameOf } from '../../src/sources/web/content-disposition.ts';
 import { createLayout } from '../../src/store/layout.ts';
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';

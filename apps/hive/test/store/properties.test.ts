@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import type { Model } from '@rbee/contract';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { readPlace } from '../../src/store/read-place.ts';
+import { readPlace } from '../../src/store/contents/read-place.ts';
 import { COMMIT, OTHER_COMMIT, openTestStore, PLACE, sha256Of, type TestFile, type TestStore } from './support.ts';
 
 // Goal: no removal and no prune takes a byte from a model that remains. Method: stores of models that overlap in all ways

@@ -4,7 +4,7 @@ import { modelIdOf } from '@rbee/contract';
 import { answerLater, costlyRuns, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCatalog } from '../../src/store/catalog.ts';
+import { readCatalog } from '../../src/store/contents/catalog.ts';
 import { COMMIT, openTestStore, PLACE, type TestStore } from './support.ts';
 
 const REF = `hf:org/model@${COMMIT}::file=a.gguf`;

@@ -1,9 +1,9 @@
 import { open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StoredModel } from '../../src/store/contents/stored-model.ts';
 import { realDisk } from '../../src/store/disk.ts';
-import { PlaceUses } from '../../src/store/place-uses.ts';
-import type { StoredModel } from '../../src/store/stored-model.ts';
+import { PlaceUses } from '../../src/store/place-locks.ts';
 import { verifyModel } from '../../src/store/verify.ts';
 import { COMMIT, gitSha1Of, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
 

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
 import { errorOfConnection, errorOfStatus, type Location } from '@rbee/transfer';
-import { type Answer, type Asking, askFollowing, discard } from '../../sources/ask.ts';
+import { type Answer, type Asking, askFollowing, discard } from '../../sources/http/request.ts';
 import type { ToWorker } from './gguf-channel.ts';
 import type { RangeReader } from './read-gguf.ts';
 

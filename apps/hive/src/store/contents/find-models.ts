@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises';
+import { parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
+import type { Layout } from '../layout.ts';
+import { splitPlace } from '../layout.ts';
+import type { SnapshotName, StoredBytes } from './read-place.ts';
+
+/** A name of a snapshot whose bytes are there. */
+export type PresentName = SnapshotName & { readonly content: StoredBytes };
+
+/** A model that lies in a snapshot, whoever put it there. */
+export interface FoundModel {
+  readonly modelRef: string;
+  readonly files: readonly PresentName[];
+}
+
+interface GroupedPaths {
+  readonly paths: readonly string[];
+  /** What the ref of a set says where its names are too long for one. */
+  readonly shortRef: (repo: string) => string;
+}
+
+const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.(?:gguf|safetensors)$/i;
+const INDEX = /\.safetensors\.index(?:\.\w+)?\.json$/i;
+/** The same weights in other formats, which the safetensors set does not need. */
+const OTHER_WEIGHTS = /\.(?:gguf|bin|pt|pth|ckpt|onnx|h5|msgpack|tflite|ot|mlmodel)$/i;
+/** An index of the largest models is a few hundred KB. */
+const MAX_INDEX_BYTES = 32 * 2 ** 20;
+
+/**
+ * The models of one snapshot that are whole: each GGUF file, each set of GGUF shards, and the safetensors set with what
+ * lies beside it, once every shard that its index names is there.
+ */
+export async function findModels(
+  layout: Layout,
+  place: string,
+  names: readonly SnapshotName[],
+): Promise<readonly FoundModel[]> {
+  const [scheme, repo] = splitPlace(place);
+  if (scheme !== 'hf') return [];
+  const present = new Map(names.filter(isPresent).map((name) => [name.path, name]));
+  const paths = [...present.keys()];
+  const readIndex = async (path: string) => {
+    const { commit, content } = present.get(path) ?? {};
+    if (commit === undefined || content === undefined || content.bytes > MAX_INDEX_BYTES) return null;
+    return shardsOfIndex(path, await readFile(layout.snapshotFile(place, commit, path), 'utf8'));
+  };
+  const groups = [...ggufGroups(paths), ...(await safetensorsGroups(paths, readIndex))];
+  return groups.flatMap((group): FoundModel[] => {
+    const files = group.paths.map((path) => present.get(path)).filter((file) => file !== undefined);
+    const modelRef = refOf(`${repo}@${files[0]?.commit}`, group);
+    return modelRef === null ? [] : [{ modelRef, files }];
+  });
+}
+
+function isPresent(name: SnapshotName): name is PresentName {
+  return name.content !== null;
+}
+
+function ggufGroups(paths: readonly string[]): GroupedPaths[] {
+  return shardSets(paths.filter((path) => /\.gguf$/i.test(path))).map((set) => {
+    const [, stem = '', , total = ''] = SHARD.exec(set[0] ?? '') ?? [];
+    return { paths: set, shortRef: (repo) => `hf:${repo}::include=${stem}-*-of-${total}.gguf` };
+  });
+}
+
+async function safetensorsGroups(
+  paths: readonly string[],
+  readIndex: (path: string) => Promise<readonly string[] | null>,
+): Promise<GroupedPaths[]> {
+  const weights = paths.filter((path) => /\.safetensors$/i.test(path));
+  if (weights.length === 0) return [];
+  const there = new Set(paths);
+  for (const path of paths.filter((each) => INDEX.test(each))) {
+    const shards = await readIndex(path);
+    if (shards === null || !shards.every((shard) => there.has(shard))) return [];
+  }
+  // Without an index the names themselves say how many there are.
+  if (shardSets(weights).flat().length < weights.length) return [];
+  const hasGguf = paths.some((path) => /\.gguf$/i.test(path));
+  const all = paths.filter((path) => !OTHER_WEIGHTS.test(path));
+  return [{ paths: all, shortRef: (repo) => `hf:${repo}${hasGguf ? '::exclude=*.gguf' : ''}` }];
+}
+
+/** The files, and the sets of shards that are whole; the shards of a set that is not are left out. */
+function shardSets(paths: readonly string[]): string[][] {
+  const sets = new Map<string, { total: number; paths: string[] }>();
+  for (const path of paths) {
+    const [, stem = '', number = '', total = ''] = SHARD.exec(path) ?? [];
+    const isShard = total !== '' && Number(number) >= 1 && Number(number) <= Number(total);
+    const key = isShard ? `${stem}/${total}` : `/${path}`;
+    const set = sets.get(key) ?? { total: isShard ? Number(total) : 1, paths: [] };
+    set.paths.push(path);
+    sets.set(key, set);
+  }
+  return [...sets.values()].filter((set) => set.paths.length === set.total).map((set) => set.paths);
+}
+
+/** The files that an index names, beside it; null where it is no index. */
+function shardsOfIndex(indexPath: string, text: string): readonly string[] | null {
+  try {
+    const { weight_map: map } = JSON.parse(text) as { weight_map?: unknown };
+    if (typeof map !== 'object' || map === null) return null;
+    const folder = indexPath.slice(0, indexPath.lastIndexOf('/') + 1);
+    return [...new Set(Object.values(map).map((name) => `${folder}${String(name)}`))];
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return null;
+    throw error;
+  }
+}
+
+/** The ref that stands for these files: their names where there is room for them; null where no ref can hold it. */
+function refOf(pinnedRepo: string, { paths, shortRef }: GroupedPaths): string | null {
+  const isSingle = paths.length === 1;
+  const byName = `hf:${pinnedRepo}${paths.map((path) => `::file=${path}`).join('')}`;
+  return isSingle ? canonical(byName) : (canonical(shortRef(pinnedRepo)) ?? canonical(byName));
+}
+
+function canonical(text: string): string | null {
+  try {
+    return printModelRef(parseModelRef(text));
+  } catch (error) {
+    if (error instanceof RbeeError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import type { ModelId, ModelList, PartialFile, StoreProblem } from '@rbee/contract';
+import { RbeeError, toTimestamp } from '@rbee/contract';
+import { inspectPartial } from '@rbee/transfer';
+import { errnoOf } from '../disk.ts';
+import { type Layout, splitPlace } from '../layout.ts';
+import { mapAtOnce } from '../map-concurrent.ts';
+import { type CatalogEntry, findEntry, readCatalog } from './catalog.ts';
+import { listPlaces, type PlaceState, readPlace } from './read-place.ts';
+import { modelsOfPlace, problemOf, type StoredModel, toModel } from './stored-model.ts';
+
+/** Places that are read at once; each reads several files at once itself. */
+const PLACES_AT_ONCE = 8;
+const PARTIAL = /\.rbee\.incomplete$/;
+/** What lies beside blobs and is no partial: journals, and what was put aside as damaged. */
+const NO_PARTIAL = /\.(?:rbee\.journal[a-z-]*|damaged)\.incomplete$/;
+
+/** Everything in the store: whole models newest first, partials, and what cannot be read. */
+export async function listStore(layout: Layout): Promise<ModelList> {
+  const { models, states, problems } = await readStore(layout);
+  const whole = models.filter(({ missing }) => missing.length === 0);
+  const broken = models.filter(({ missing }) => missing.length > 0);
+  const partials = (await mapAtOnce(states, (state) => partialsOf(layout, state), PLACES_AT_ONCE)).flat();
+  return {
+    models: whole.map((model) => toModel(layout, model)).sort(newestFirst),
+    partials: partials.sort(newestFirst),
+    problems: [...problems, ...broken.map((model) => problemOf(layout, model))].sort((a, b) =>
+      a.path < b.path ? -1 : 1,
+    ),
+  };
+}
+
+export interface StoreContent {
+  /** Whole ones, and those of the catalog that are not. */
+  readonly models: readonly StoredModel[];
+  readonly states: readonly PlaceState[];
+  readonly problems: readonly StoreProblem[];
+}
+
+export async function readStore(layout: Layout): Promise<StoreContent> {
+  const { entries, problems } = await readCatalog(layout);
+  const byPlace = Map.groupBy(entries, ({ place }) => place);
+  const places = new Set([...byPlace.keys(), ...(await listPlaces(layout))]);
+  const states: PlaceState[] = [];
+  const unreadable: StoreProblem[] = [];
+  const models = await mapAtOnce(
+    [...places].sort(),
+    async (place) => {
+      try {
+        const state = await readPlace(layout, place);
+        states.push(state);
+        return await modelsOfPlace(layout, state, byPlace.get(place) ?? []);
+      } catch (error) {
+        // One folder that cannot be read hides no other.
+        const code = errnoOf(error);
+        if (code === null) throw error;
+        unreadable.push({ path: layout.placeFolder(place), message: `the folder cannot be read (${code})` });
+        return [];
+      }
+    },
+    PLACES_AT_ONCE,
+  );
+  return { models: models.flat(), states, problems: [...problems, ...unreadable] };
+}
+
+/** One place with the entries of the catalog that are about it. */
+export async function readOnePlace(layout: Layout, place: string): Promise<PlaceModels> {
+  const { entries, problems } = await readCatalog(layout);
+  const own = entries.filter((entry) => entry.place === place);
+  const state = await readPlace(layout, place);
+  return { state, entries: own, areAll: problems.length === 0, models: await modelsOfPlace(layout, state, own) };
+}
+
+export interface PlaceModels {
+  readonly state: PlaceState;
+  readonly entries: readonly CatalogEntry[];
+  /** Whether every entry of the catalog can be read: one that cannot may be about this place. */
+  readonly areAll: boolean;
+  readonly models: readonly StoredModel[];
+}
+
+/** A model by its id, whole or not. @throws RbeeError MODEL_NOT_FOUND */
+export async function findModel(layout: Layout, id: ModelId): Promise<StoredModel> {
+  // What the catalog knows needs no look at the other places.
+  const entry = await findEntry(layout, id);
+  const models = entry
+    ? await modelsOfPlace(layout, await readPlace(layout, entry.place), [entry])
+    : (await readStore(layout)).models;
+  const model = models.find((each) => each.id === id);
+  if (model) return model;
+  throw new RbeeError('MODEL_NOT_FOUND', `this hive has no model ${id}`, { hint: 'list them with "model list"' });
+}
+
+async function partialsOf(layout: Layout, { place, unfinished }: PlaceState): Promise<PartialFile[]> {
+  const files = unfinished.filter(({ name }) => !NO_PARTIAL.test(name));
+  return mapAtOnce(files, async ({ name, bytes, modifiedAtMs }) => {
+    const path = join(layout.blobsFolder(place), name);
+    // A partial has gaps, so its own size says little; its journal says what counts.
+    const inspected = PARTIAL.test(name) ? await inspectPartial(path) : null;
+    return {
+      path,
+      origin: originOf(place, inspected?.url ?? null),
+      bytes: inspected?.bytes ?? bytes,
+      total: inspected?.total ?? null,
+      modified_at: toTimestamp(modifiedAtMs),
+    };
+  });
+}
+
+function originOf(place: string, url: string | null): string | null {
+  const [scheme] = splitPlace(place);
+  if (scheme === 'hf') return place;
+  return url === null ? null : new URL(url).origin;
+}
+
+function newestFirst(a: { readonly modified_at: string }, b: { readonly modified_at: string }): number {
+  return b.modified_at.localeCompare(a.modified_at);
+}

@@ -1,0 +1,111 @@
+import { type Model, type ModelId, modelIdOf, type StoreProblem, toTimestamp } from '@rbee/contract';
+import type { Layout } from '../layout.ts';
+import type { CatalogEntry } from './catalog.ts';
+import { findModels } from './find-models.ts';
+import type { PlaceState, SnapshotName } from './read-place.ts';
+
+/** One file of a model of the store. */
+export interface ModelFile {
+  /** Path in the repo. */
+  readonly path: string;
+  /** Null for a file that lies in the snapshot itself. */
+  readonly blobName: string | null;
+  readonly bytes: number;
+  readonly sha256: string | null;
+}
+
+/** A model of the store: one that the catalog knows, or one that another tool put there. */
+export interface StoredModel {
+  readonly id: ModelId;
+  /** The pinned ref. */
+  readonly modelRef: string;
+  readonly place: string;
+  readonly commit: string;
+  readonly files: readonly ModelFile[];
+  readonly modifiedAtMs: number;
+  /** Whether the catalog knows it. */
+  readonly isCatalogued: boolean;
+  /** Paths of files that are not there in full; empty for what is listed. */
+  readonly missing: readonly string[];
+}
+
+/** The models of one place, whole or not: those of the catalog, then those that it does not cover. */
+export async function modelsOfPlace(
+  layout: Layout,
+  state: PlaceState,
+  entries: readonly CatalogEntry[],
+): Promise<StoredModel[]> {
+  const catalogued = entries.map((entry) => fromEntry(state, entry));
+  const known = new Set(catalogued.map(({ id }) => id));
+  const found: StoredModel[] = [];
+  for (const [commit, names] of state.snapshots) {
+    // What lacks a file is not listed, so it covers nothing: its other files may be a model of their own.
+    const whole = catalogued.filter((model) => model.commit === commit && model.missing.length === 0);
+    const covered = new Set(whole.flatMap(({ files }) => files.map(({ path }) => path)));
+    for (const { modelRef, files } of await findModels(layout, state.place, names)) {
+      const id = modelIdOf(modelRef);
+      if (known.has(id) || files.every(({ path }) => covered.has(path))) continue;
+      found.push({
+        ...{ id, modelRef, place: state.place, commit, isCatalogued: false, missing: [] },
+        files: files.map(({ path, blobName, content }) => ({
+          path,
+          blobName,
+          bytes: content.bytes,
+          sha256: blobName !== null && /^[0-9a-f]{64}$/.test(blobName) ? blobName : null,
+        })),
+        modifiedAtMs: Math.max(...files.map(({ content }) => content.modifiedAtMs)),
+      });
+    }
+  }
+  return [...catalogued, ...found];
+}
+
+/** The model as the wire carries it. */
+export function toModel(layout: Layout, model: StoredModel): Model {
+  const { id, modelRef, place, commit, files, modifiedAtMs } = model;
+  const [first] = files;
+  return {
+    model_id: id,
+    model_ref: modelRef,
+    bytes: bytesOf(files),
+    files: files.length,
+    sha256: files.length === 1 ? (first?.sha256 ?? null) : null,
+    path:
+      first !== undefined && files.length === 1
+        ? layout.snapshotFile(place, commit, first.path)
+        : layout.snapshotFolder(place, commit),
+    modified_at: toTimestamp(modifiedAtMs),
+  };
+}
+
+/** What is said of a model of the catalog that lacks files. */
+export function problemOf(layout: Layout, { id, modelRef, missing, files }: StoredModel): StoreProblem {
+  const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`;
+  const what = `${modelRef} (${id}) is not whole: ${missing[0]}${more} of ${files.length} files is missing or cut`;
+  return { path: layout.catalogFile(id), message: `${what}; download it again, or remove it` };
+}
+
+export function bytesOf(files: readonly { readonly bytes: number }[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function fromEntry(state: PlaceState, entry: CatalogEntry): StoredModel {
+  const names = new Map((state.snapshots.get(entry.commit) ?? []).map((name) => [name.path, name]));
+  const files = entry.files.map(({ path, blob, bytes, sha256 }) => ({ path, blobName: blob, bytes, sha256 }));
+  return {
+    id: entry.model_id,
+    modelRef: entry.model_ref,
+    place: entry.place,
+    commit: entry.commit,
+    files,
+    modifiedAtMs: Date.parse(entry.downloaded_at),
+    isCatalogued: true,
+    missing: files.filter((file) => !isThere(names.get(file.path), file)).map(({ path }) => path),
+  };
+}
+
+/** A file that a tool copied in place of the link has the right size or nothing: its content is for a verify. */
+function isThere(name: SnapshotName | undefined, { blobName, bytes }: ModelFile): boolean {
+  const isOurs = name?.kind === 'file' || name?.blobName === blobName;
+  return isOurs && name?.content?.bytes === bytes;
+}

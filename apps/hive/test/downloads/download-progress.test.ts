@@ -1,0 +1,162 @@
+import { newDownloadId, newJobId } from '@rbee/contract';
+import { DownloadTracker } from '@rbee/download-tracker';
+import { createManualClock } from '@rbee/testing';
+import type { TransferState } from '@rbee/transfer';
+import { describe, expect, it } from 'vitest';
+import { createTally, presentState } from '../../src/downloads/download-progress.ts';
+import type { SourceFile } from '../../src/sources/source.ts';
+
+function fileOf(path: string, size: number | null): SourceFile {
+  const locate = () => Promise.reject(new Error('nothing is fetched here'));
+  return { path, blobName: path, size, sha256: null, gitSha1: null, locate };
+}
+
+function tallied(...sizes: (number | null)[]) {
+  return talliedWith([], sizes);
+}
+
+/** `present`: what is on disk of each file. */
+function talliedWith(present: readonly number[], sizes: readonly (number | null)[]) {
+  const tracker = new DownloadTracker({ clock: createManualClock() });
+  const id = newDownloadId();
+  tracker.start({
+    downloadId: id,
+    jobId: newJobId(),
+    hiveId: 'hive-a',
+    modelRef: 'hf:org/model',
+    priority: 0,
+    maxBandwidth: null,
+    retryOf: null,
+  });
+  tracker.update(id, { status: 'starting' });
+  const files = sizes.map((size, index) => fileOf(`file-${index}`, size));
+  return { tracker, id, files, tally: createTally(tracker, id, files, present) };
+}
+
+function state(bytes: number, more: Partial<TransferState> = {}): TransferState {
+  return { phase: 'downloading', bytes, total: 100, reused: 0, wasted: 0, attempt: 1, connections: 1, ...more };
+}
+
+describe('the tally of a download', () => {
+  it('adds up bytes, reused and wasted bytes over all its files', () => {
+    const { tracker, id, tally } = tallied(100, 50, 30);
+    const one = tally.begin(0);
+    one.onState(state(40));
+    one.onState(state(0, { wasted: 40 }));
+    one.onState(state(100, { wasted: 40 }));
+    one.done();
+    const two = tally.begin(1);
+    two.onState(presentState(50));
+    two.done();
+    tally.begin(2).onState(state(10, { reused: 5, wasted: 1 }));
+    expect(tracker.get(id)).toMatchObject({
+      bytes: 160,
+      total: 180,
+      files_done: 2,
+      files_total: 3,
+      file: 'file-2',
+      bytes_reused: 55,
+      bytes_wasted: 41,
+    });
+  });
+
+  it('adds up what several files at once have and take', () => {
+    const { tracker, id, tally } = tallied(100, 50, 30);
+    const [one, two, three] = [tally.begin(0), tally.begin(1), tally.begin(2)];
+    one.onState(state(40, { connections: 3 }));
+    two.onState(state(7, { attempt: 4 }));
+    expect(tracker.get(id)).toMatchObject({ bytes: 47, connections: 4, attempt: 4, files_done: 0, file: 'file-0' });
+    three.onState(state(30));
+    two.onState(state(50));
+    two.done();
+    one.onState(state(41));
+    expect(tracker.get(id)).toMatchObject({ bytes: 121, connections: 2, attempt: 1, files_done: 1, file: 'file-0' });
+    three.done();
+    one.onState(state(100));
+    one.done();
+    expect(tracker.get(id)).toMatchObject({ bytes: 180, connections: 0, files_done: 3 });
+    expect(tracker.get(id)).not.toHaveProperty('files');
+  });
+
+  it('downloads as long as bytes of one file come, and verifies when that is all that is left', () => {
+    const { tracker, id, tally } = tallied(100, 50);
+    const [one, two] = [tally.begin(0), tally.begin(1)];
+    const statusAfter = (change: () => void) => {
+      change();
+      return tracker.get(id).status;
+    };
+    expect(tracker.get(id).status).toBe('starting');
+    expect(statusAfter(() => one.onState(state(1)))).toBe('downloading');
+    expect(statusAfter(() => two.onState(state(0, { phase: 'starting' })))).toBe('downloading');
+    expect(statusAfter(() => one.onState(state(100, { phase: 'verifying' })))).toBe('verifying');
+    expect(statusAfter(() => two.onState(state(1)))).toBe('downloading');
+    expect(statusAfter(() => two.onState(state(50, { phase: 'verifying' })))).toBe('verifying');
+    expect(statusAfter(() => one.done())).toBe('verifying');
+  });
+
+  it('tells of the files under way where there are several: their own bytes, sizes and how far they are', () => {
+    const { tracker, id, tally } = tallied(100, null);
+    const one = tally.begin(0);
+    expect(tracker.get(id).files).toEqual([{ name: 'file-0', bytes: 0, total: 100, status: 'starting' }]);
+    one.onState(state(40));
+    const two = tally.begin(1);
+    two.onState(state(7, { total: null }));
+    expect(tracker.get(id).files).toEqual([
+      { name: 'file-0', bytes: 40, total: 100, status: 'downloading' },
+      { name: 'file-1', bytes: 7, total: null, status: 'downloading' },
+    ]);
+    one.onState(state(100, { phase: 'verifying' }));
+    one.done();
+    expect(tracker.get(id).files).toEqual([{ name: 'file-1', bytes: 7, total: null, status: 'downloading' }]);
+    tracker.update(id, { status: 'paused' });
+    expect(tracker.get(id)).not.toHaveProperty('files');
+  });
+
+  it('takes the total of one file from its transfer, where the source did not know it', () => {
+    const { tracker, id, tally } = tallied(null);
+    tally.begin(0).onState(state(10, { total: 70 }));
+    expect(tracker.get(id)).toMatchObject({ total: 70, percent: 14.2 });
+  });
+
+  it('counts what is on disk from the start, as there before', () => {
+    const { tracker, id, tally } = talliedWith([100, 20, 0], [100, 50, 30]);
+    expect(tracker.get(id)).toMatchObject({ bytes: 120, bytes_reused: 120, bytes_wasted: 0, total: 180 });
+    const two = tally.begin(1);
+    two.onState(state(20, { phase: 'starting', reused: 20 }));
+    two.onState(state(25, { reused: 20 }));
+    tally.begin(0).onState(presentState(100));
+    expect(tracker.get(id)).toMatchObject({ bytes: 125, bytes_reused: 120, bytes_wasted: 0 });
+    // The server sent another version: what was there is of no use.
+    two.onState(state(0, { reused: 0, wasted: 25 }));
+    expect(tracker.get(id)).toMatchObject({ bytes: 100, bytes_reused: 100, bytes_wasted: 25 });
+  });
+
+  it('counts as wasted what a transfer lost before this one took it over', () => {
+    const { tracker, id, tally } = tallied(100);
+    const watcher = tally.begin(0);
+    watcher.onState(state(60, { wasted: 5 }));
+    // Another download's cancel has discarded the partial; this one starts from nothing.
+    watcher.onState(state(0, { phase: 'starting' }));
+    watcher.onState(state(100));
+    expect(tracker.get(id)).toMatchObject({ bytes: 100, bytes_wasted: 65 });
+  });
+
+  it('goes on from what an earlier run had, and counts only what is really gone as wasted', () => {
+    const { tracker, id, files, tally: earlier } = tallied(100, 50);
+    const first = earlier.begin(0);
+    first.onState(state(100));
+    first.done();
+    earlier.begin(1).onState(state(30, { wasted: 2 }));
+    tracker.update(id, { status: 'paused' });
+    tracker.update(id, { status: 'queued' });
+    tracker.update(id, { status: 'starting' });
+
+    const later = createTally(tracker, id, files, [100, 25]);
+    expect(tracker.get(id)).toMatchObject({ bytes: 125, bytes_wasted: 7, bytes_reused: 0, files_done: 0 });
+    const [again, rest] = [later.begin(0), later.begin(1)];
+    rest.onState(state(25, { phase: 'starting', reused: 25 }));
+    again.onState(presentState(100));
+    rest.onState(state(50, { reused: 25 }));
+    expect(tracker.get(id)).toMatchObject({ bytes: 150, bytes_wasted: 7, bytes_reused: 0 });
+  });
+});
