@@ -8,9 +8,9 @@ import {
   samplesBy,
 } from '@rbee/daemon';
 import type { Roster } from './hives/roster.ts';
-import type { Undelivered } from './jobs/undelivered.ts';
+import type { Undelivered } from './jobs/undelivered-cancels.ts';
 import type { FleetLimits } from './limits/fleet-limits.ts';
-import { CHOICE_REASONS } from './placement/choose-hive.ts';
+import { CHOICE_REASONS } from './placement/choice.ts';
 import type { FleetStream } from './relay/fleet-stream.ts';
 import type { Relay } from './relay/relay.ts';
 import { VERSION } from './version.ts';

@@ -8,8 +8,8 @@ import {
 } from '@rbee/contract';
 import { withoutLogFields } from '@rbee/daemon';
 import type { Dispatcher } from 'undici';
-import { type BeatsDeps, followBeats } from './beats.ts';
-import { createEntry, type Entry, showEntry } from './entry.ts';
+import { type BeatsDeps, followBeats } from './follow-heartbeats.ts';
+import { createEntry, type Entry, showEntry } from './hive-entry.ts';
 
 /** Three missed beats of one second each, and half a second for the road. */
 const OFFLINE_AFTER_MS = 3_500;

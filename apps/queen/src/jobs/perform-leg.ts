@@ -3,10 +3,10 @@ import { FollowError } from '@rbee/event-stream';
 import { CancelRequest, type Job, narrate } from '@rbee/jobs';
 import type { HiveClient } from '../hives/client.ts';
 import type { HiveStream } from '../hives/follow-hive.ts';
-import type { Fleet } from '../placement/choose-hive.ts';
+import type { Fleet } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
 import { downloadsAt, type Leg, unreachableReceipts } from './leg.ts';
-import type { Undelivered } from './undelivered.ts';
+import type { Undelivered } from './undelivered-cancels.ts';
 
 /** How long after its cancel a hive's job stream may take to say so. */
 const CANCELLED_WITHIN_MS = 2_000;

@@ -17,12 +17,12 @@ import {
 } from '@rbee/contract';
 import { CancelRequest, type Job, type JobRegistry, narrate } from '@rbee/jobs';
 import type { HiveClient } from '../hives/client.ts';
-import type { Choice } from '../placement/choose-hive.ts';
+import type { Choice } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { KeptRoute, QueenState } from '../state/state.ts';
+import { Requests, requestText, takenId } from './idempotent-requests.ts';
 import { type Answered, acceptedBy, errorOf, type Leg, refusedBy, toAccepted } from './leg.ts';
 import { type PerformLegDeps, performLeg } from './perform-leg.ts';
-import { Requests, requestText, takenId } from './requests.ts';
 
 export interface RoutedJobsDeps extends Omit<PerformLegDeps, 'client' | 'relay'> {
   readonly registry: JobRegistry;

@@ -1,6 +1,6 @@
 import type { Clock, Hive, RunTimeSettings, RunTimeSettingsPatch } from '@rbee/contract';
 import { type DemandMemory, demandOf, isDownloading } from './demand.ts';
-import { divide } from './divide.ts';
+import { divide } from './divide-budget.ts';
 
 /** Beats of several hives that come together are answered together. */
 const GATHER_MS = 100;

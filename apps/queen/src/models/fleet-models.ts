@@ -1,6 +1,6 @@
 import { type FleetModelList, toRbeeError } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
-import type { Fleet } from '../placement/choose-hive.ts';
+import type { Fleet } from '../placement/choice.ts';
 
 /** The stores of all hives that are online, as one. A hive that does not answer is a problem, and hides none of the others. */
 export async function modelsOfFleet(fleet: Fleet, client: Pick<HiveClient, 'listModels'>): Promise<FleetModelList> {

@@ -1,6 +1,6 @@
 import { type Hive, type ModelDetail, type ModelId, RbeeError, toRbeeError } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
-import { allOnline, type Fleet } from '../placement/choose-hive.ts';
+import { allOnline, type Fleet } from '../placement/choice.ts';
 
 export interface HoldersDeps {
   readonly fleet: Fleet;

@@ -1,6 +1,6 @@
 import { formatBytes, type Hive, RbeeError, type WantedModel } from '@rbee/contract';
-import { allOnline, type Choice, type ChoiceReason, type Fleet } from './choose-hive.ts';
-import { type Holdings, type Nearness, nearnessOf } from './holdings.ts';
+import { allOnline, type Choice, type ChoiceReason, type Fleet } from './choice.ts';
+import { type Holdings, type Nearness, nearnessOf } from './nearness.ts';
 
 /** What a hive keeps free on its disk whatever it fetches: with less it fetches nothing. */
 const LEAST_FREE_BYTES = 2 ** 30;

@@ -1,7 +1,7 @@
 import { type FleetDoctor, type Hive, queenRoutes, toRbeeError } from '@rbee/contract';
 import { addRoute, type Server } from '@rbee/daemon';
 import type { HiveClient } from '../hives/client.ts';
-import type { Fleet } from '../placement/choose-hive.ts';
+import type { Fleet } from '../placement/choice.ts';
 
 export interface DoctorRoutesDeps {
   readonly fleet: Fleet;

@@ -2,7 +2,7 @@ import { type Download, type DownloadId, type Hive, type HiveProblem, queenRoute
 import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
 import type { Channel, StreamHub } from '@rbee/event-stream';
 import type { RoutedJobs } from '../jobs/routed-jobs.ts';
-import { knownHiveOf, type WhereIsDeps, whereIs } from '../relay/where-is.ts';
+import { knownHiveOf, type WhereIsDeps, whereIs } from '../relay/find-download.ts';
 
 export interface DownloadRoutesDeps extends WhereIsDeps {
   readonly hub: StreamHub;

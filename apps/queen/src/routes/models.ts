@@ -4,7 +4,7 @@ import type { HiveClient } from '../hives/client.ts';
 import type { RoutedJobs } from '../jobs/routed-jobs.ts';
 import { modelsOfFleet } from '../models/fleet-models.ts';
 import { holdersOf, onlyHolderOf } from '../models/holders.ts';
-import { type Fleet, namedHives } from '../placement/choose-hive.ts';
+import { type Fleet, namedHives } from '../placement/choice.ts';
 
 export interface ModelRoutesDeps {
   readonly fleet: Fleet;

@@ -1,7 +1,7 @@
 import { type Hive, modelIdOf, wantedModel } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
-import { CHOICE_REASONS } from '../../src/placement/choose-hive.ts';
-import type { Holdings } from '../../src/placement/holdings.ts';
+import { CHOICE_REASONS } from '../../src/placement/choice.ts';
+import type { Holdings } from '../../src/placement/nearness.ts';
 import { placeModel } from '../../src/placement/place-model.ts';
 import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
 

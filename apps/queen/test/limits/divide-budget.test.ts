@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { divide } from '../../src/limits/divide.ts';
+import { divide } from '../../src/limits/divide-budget.ts';
 
 const amount = fc.oneof(fc.integer({ min: 0, max: 1_000_000_000 }), fc.constant(Number.POSITIVE_INFINITY));
 const claims = fc.array(fc.record({ demand: amount, cap: amount }), { maxLength: 50 });

@@ -1,6 +1,6 @@
 import { type QueenOperation, wantedModel } from '@rbee/contract';
 import { type HoldersDeps, holdersOf, onlyHolderOf } from '../models/holders.ts';
-import { allOnline, type Choice, namedHives } from '../placement/choose-hive.ts';
+import { allOnline, type Choice, namedHives } from '../placement/choice.ts';
 import { type PlacementDeps, placeModel } from '../placement/place-model.ts';
 
 export type ChooseDeps = PlacementDeps & HoldersDeps;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Fleet, namedHives } from '../../src/placement/choose-hive.ts';
+import { type Fleet, namedHives } from '../../src/placement/choice.ts';
 import { fleetOf, hiveNamed as hive } from '../support/fake-hive.ts';
 
 const names = (fleet: Fleet, wish: Parameters<typeof namedHives>[1]) =>

@@ -1,7 +1,7 @@
 import { type Clock, type HiveHeartbeat, hiveHeartbeatSchema, hiveRoutes, pathOf, tlsProblemOf } from '@rbee/contract';
 import { FollowError, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
-import type { Entry } from './entry.ts';
+import type { Entry } from './hive-entry.ts';
 
 /** After a hive refused its stream: asked again this much later. */
 const REFUSED_RETRY_MS = 5_000;

@@ -1,7 +1,7 @@
 import type { Hive } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
-import type { Holdings } from '../placement/holdings.ts';
-import { activeDownloads } from './discovery.ts';
+import type { Holdings } from '../placement/nearness.ts';
+import { activeDownloads } from '../relay/discovery.ts';
 
 /** A choice of a hive does not wait longer for what is only good to know. */
 const TIMEOUT_MS = 1_500;

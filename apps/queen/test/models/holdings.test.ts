@@ -5,7 +5,7 @@ import { type Hive, modelIdOf } from '@rbee/contract';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHiveClient } from '../../src/hives/client.ts';
-import { createHoldings } from '../../src/relay/holdings.ts';
+import { createHoldings } from '../../src/models/holdings.ts';
 
 // Goal: many choices of a hive at once cost it no more than one after the other, and none is made with what the hive said
 // before the choice was asked for. Method: a hive that keeps its answers back until it is told to give them.

@@ -1,6 +1,6 @@
 import { type JobId, newJobId, RbeeError } from '@rbee/contract';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Undelivered } from '../../src/jobs/undelivered.ts';
+import { Undelivered } from '../../src/jobs/undelivered-cancels.ts';
 import type { KeptCancel } from '../../src/state/state.ts';
 import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
 

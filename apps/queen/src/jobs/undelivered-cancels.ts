@@ -1,6 +1,6 @@
 import { type CancelReceipt, type JobId, type PartialChoice, toRbeeError } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
-import type { Fleet } from '../placement/choose-hive.ts';
+import type { Fleet } from '../placement/choice.ts';
 import type { QueenState } from '../state/state.ts';
 
 /** Cancels that are kept; the oldest go first. As many as the jobs that are remembered. */
