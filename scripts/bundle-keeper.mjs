@@ -11,7 +11,7 @@ const buildInfo = join(dist, '../tsconfig.tsbuildinfo');
 const timeOf = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
 
 /** What only commands of `full.cjs` load when they run. In `quick.cjs` none of them does: the line is handed over first. */
-const HEAVY_IMPORTER = /\/(?:(?:model-|download-)?actions)\.js$/;
+const HEAVY_IMPORTER = /\/actions\/(?:fleet|model|download|job)-actions\.js$/;
 const HEAVY = /\/(?:client|embedded|fleet-env|bars)\.js$/;
 const FULL_FILE = './full.cjs';
 const FULL_PROGRAM = `export const loadFullProgram = () => Promise.resolve(require(${JSON.stringify(FULL_FILE)}));`;

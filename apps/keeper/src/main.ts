@@ -1,4 +1,4 @@
-import { exitCodes } from './exit-codes.ts';
+import { exitCodes } from './errors/exit-codes.ts';
 import { runProgram } from './run.ts';
 
 const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;

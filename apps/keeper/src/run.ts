@@ -1,11 +1,11 @@
 import { type Command, CommanderError } from 'commander';
-import type { Run } from './command-run.ts';
 import { COMPLETE_WORD } from './completion/scripts.ts';
-import { exitCodes } from './exit-codes.ts';
-import { toFailure } from './failure.ts';
+import { exitCodes } from './errors/exit-codes.ts';
+import { toFailure } from './errors/failure.ts';
+import { usageError } from './errors/keeper-error.ts';
 import { loadFullProgram } from './full-program.ts';
-import { usageError } from './keeper-error.ts';
-import { buildProgram } from './program.ts';
+import { buildProgram } from './program/program.ts';
+import type { Run } from './program/run-action.ts';
 import type { Renderer } from './render/renderer.ts';
 import { createRenderer, type Io, openSession } from './session.ts';
 import { type GlobalOptions, queenSettings } from './settings.ts';

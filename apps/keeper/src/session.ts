@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
-import type { CommandDeps, ListDeps } from './commands/command.ts';
-import type { Fleet } from './daemon-client/embedded.ts';
-import type { FleetEnv } from './daemon-client/fleet-env.ts';
-import { KeeperError } from './keeper-error.ts';
+import type { CommandDeps, ListDeps } from './commands/command-deps.ts';
+import { KeeperError } from './errors/keeper-error.ts';
+import type { Fleet } from './own-fleet/embedded.ts';
+import type { FleetEnv } from './own-fleet/fleet-env.ts';
 import type { Display, Renderer } from './render/renderer.ts';
 import type { GlobalOptions, QueenSettings } from './settings.ts';
 
@@ -66,7 +66,7 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
     renderer,
     text: { width: io.stdout.isTTY ? (io.stdout.columns ?? null) : null, now: io.now() },
     async withLists(work) {
-      const { createListClient } = await import('./daemon-client/lists.ts');
+      const { createListClient } = await import('./daemon-client/list-client.ts');
       return work({ client: createListClient(settings), signal: io.interrupt });
     },
     withQueen: (work) => withClient(settings, renderer, io.interrupt, work),
@@ -80,7 +80,7 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
       return withOwnFleet(session, isBystander, work);
     },
     async startFleet({ env, queenEnv, hiveEnv }, start) {
-      const { startFleet } = await import('./daemon-client/embedded.ts');
+      const { startFleet } = await import('./own-fleet/embedded.ts');
       return startFleet({
         ...start,
         env,
@@ -107,7 +107,7 @@ export async function createRenderer({ json, quiet }: GlobalOptions, io: Io, dis
   const { paintFor } = await import('./render/style.ts');
   const paint = paintFor({ isTerminal: stderr.isTTY === true, env });
   if (DRAWN.includes(display) && stderr.isTTY && !quiet && env.TERM !== 'dumb') {
-    const { createBarsRenderer } = await import('./render/bars.ts');
+    const { createBarsRenderer } = await import('./render/bars/bars.ts');
     return createBarsRenderer({ stdout, terminal: stderr, paint, now: io.now, isFleet: display === 'fleet' });
   }
   const { createLinesRenderer } = await import('./render/lines.ts');
@@ -135,7 +135,7 @@ async function withOwnFleet<T>(
   isBystander: boolean,
   work: (deps: CommandDeps) => Promise<T>,
 ): Promise<T> {
-  const { embeddedEnv } = await import('./daemon-client/fleet-env.ts');
+  const { embeddedEnv } = await import('./own-fleet/fleet-env.ts');
   const { io, renderer } = session;
   const fleet = await session.startFleet(embeddedEnv(io.env), {
     temporaryState: true,

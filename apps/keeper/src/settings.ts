@@ -1,4 +1,4 @@
-import { usageError } from './keeper-error.ts';
+import { usageError } from './errors/keeper-error.ts';
 
 export const DEFAULT_QUEEN_URL = 'http://127.0.0.1:7833';
 

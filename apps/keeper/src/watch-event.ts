@@ -1,5 +1,5 @@
 import type { CancelledJob, DownloadEvent, JobAccepted, JobData, JobState, Narration } from '@rbee/contract';
-import type { Failure } from './failure.ts';
+import type { Failure } from './errors/failure.ts';
 
 /** How the connection of one followed stream stands. */
 interface ConnectionChange {

@@ -5,10 +5,10 @@ import { costlyRuns, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { completions } from '../src/completion/complete.ts';
-import { createListClient } from '../src/daemon-client/lists.ts';
-import { buildProgram } from '../src/program.ts';
+import { createListClient } from '../src/daemon-client/list-client.ts';
+import { nearest } from '../src/did-you-mean.ts';
+import { buildProgram } from '../src/program/program.ts';
 import { nameOfRef } from '../src/render/download-view.ts';
-import { nearest } from '../src/suggest.ts';
 
 /** A queen on loopback that says whatever the property wants. */
 let body = '';

@@ -1,10 +1,10 @@
 import { type DoctorCheck, type FleetDoctor, RbeeError } from '@rbee/contract';
 import type { FleetReport } from '../answers.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { toFailure } from '../failure.ts';
-import type { CommandDeps } from './command.ts';
+import { exitCodes } from '../errors/exit-codes.ts';
+import { toFailure } from '../errors/failure.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { createChecks, judgeClock, judgeHives, judgeVersions, type KeeperChecks } from './doctor-checks.ts';
-import { suggestingHives } from './suggest-hives.ts';
+import { suggestingHives } from './hives.ts';
 
 const TOKEN_CODES: readonly string[] = ['API_KEY_MISSING', 'API_KEY_INVALID'];
 

@@ -1,6 +1,6 @@
 import type { DownloadStatus } from '@rbee/contract';
 import type { Removed } from '../answers.ts';
-import type { CommandDeps } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 
 export interface DownloadClearRequest {
   readonly status?: DownloadStatus;

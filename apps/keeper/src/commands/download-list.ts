@@ -1,6 +1,6 @@
 import type { Download, DownloadStatus } from '@rbee/contract';
 import type { DownloadListing } from '../answers.ts';
-import type { ListDeps } from './command.ts';
+import type { ListDeps } from './command-deps.ts';
 
 export interface DownloadListRequest {
   readonly status?: DownloadStatus;

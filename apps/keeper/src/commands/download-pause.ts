@@ -1,5 +1,5 @@
 import type { Download } from '@rbee/contract';
-import type { CommandDeps } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { resolveDownloadId } from './download-id.ts';
 
 /** Stops a download (an id, or the beginning of one) for a while; answers when its bytes have stopped. */

@@ -1,5 +1,5 @@
 import type { Download } from '@rbee/contract';
-import type { CommandDeps } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { resolveDownloadId } from './download-id.ts';
 
 /** Puts a paused download (an id, or the beginning of one) back into the queue. */

@@ -1,5 +1,5 @@
-import { exitCodes } from '../exit-codes.ts';
-import type { CommandDeps } from './command.ts';
+import { exitCodes } from '../errors/exit-codes.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { resolveDownloadId } from './download-id.ts';
 import { runJob } from './run-job.ts';
 

@@ -1,9 +1,9 @@
 import type { DownloadEvent } from '@rbee/contract';
 import { RbeeError } from '@rbee/contract';
 import { followDownload } from '../daemon-client/follow-streams.ts';
-import { exitCodes, worstOf } from '../exit-codes.ts';
-import { toFailure } from '../failure.ts';
-import type { CommandDeps } from './command.ts';
+import { exitCodes, worstOf } from '../errors/exit-codes.ts';
+import { toFailure } from '../errors/failure.ts';
+import type { CommandDeps } from './command-deps.ts';
 
 /** Follows downloads to their ends, side by side, and returns the exit code of the worst. */
 export async function followDownloads(deps: CommandDeps, ids: readonly string[]): Promise<number> {

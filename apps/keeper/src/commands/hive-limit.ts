@@ -1,6 +1,6 @@
 import type { HiveLimit } from '../answers.ts';
-import type { CommandDeps } from './command.ts';
-import { suggestingHives } from './suggest-hives.ts';
+import type { CommandDeps } from './command-deps.ts';
+import { suggestingHives } from './hives.ts';
 
 /** Limits the bandwidth of all downloads of a hive together, those that run too; null takes the limit away. */
 export async function hiveLimit(deps: CommandDeps, hive: string, maxBandwidth: number | null): Promise<HiveLimit> {

@@ -1,5 +1,5 @@
 import type { Hive } from '@rbee/contract';
-import type { ListDeps } from './command.ts';
+import type { ListDeps } from './command-deps.ts';
 
 /** The hives that the queen knows. */
 export function hiveList({ client, signal }: ListDeps): Promise<Hive[]> {

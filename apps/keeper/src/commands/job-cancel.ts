@@ -1,6 +1,6 @@
 import type { CancelledJob, PartialChoice } from '@rbee/contract';
 import { resolveId } from '../daemon-client/resolve-id.ts';
-import type { CommandDeps } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 
 /** Cancels a job (an id, or the beginning of one) and says what became of its downloads. */
 export async function jobCancel(deps: CommandDeps, text: string, partial: PartialChoice): Promise<CancelledJob> {

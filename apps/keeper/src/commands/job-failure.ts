@@ -1,7 +1,7 @@
 import { type JobEnd, RbeeError } from '@rbee/contract';
-import { type Failure, toFailure } from '../failure.ts';
-import { KeeperError } from '../keeper-error.ts';
-import type { CommandDeps } from './command.ts';
+import { type Failure, toFailure } from '../errors/failure.ts';
+import { KeeperError } from '../errors/keeper-error.ts';
+import type { CommandDeps } from './command-deps.ts';
 
 /**
  * Why a job ended without success. The stream's last event has the message alone; the job itself also has the code,

@@ -1,10 +1,10 @@
 import { type JobAccepted, type JobId, newJobId, type QueenOperation } from '@rbee/contract';
-import { exitCodes, worstOf } from '../exit-codes.ts';
-import { toFailure } from '../failure.ts';
-import { KeeperError } from '../keeper-error.ts';
-import type { CommandDeps } from './command.ts';
+import { exitCodes, worstOf } from '../errors/exit-codes.ts';
+import { toFailure } from '../errors/failure.ts';
+import { KeeperError } from '../errors/keeper-error.ts';
+import type { CommandDeps } from './command-deps.ts';
+import { suggestingHives } from './hives.ts';
 import { runJob } from './run-job.ts';
-import { suggestingHives } from './suggest-hives.ts';
 
 export interface DownloadRequest {
   /** Model refs that `parseModelRef` has read already. */

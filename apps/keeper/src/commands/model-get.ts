@@ -1,5 +1,5 @@
 import { type ModelDetail, modelDetailSchema } from '@rbee/contract';
-import type { CommandDeps } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { resolveModelId } from './model-id.ts';
 import { type OperationResult, runOperation } from './run-operation.ts';
 

@@ -1,5 +1,5 @@
 import { type ModelsPruned, modelsPrunedSchema } from '@rbee/contract';
-import type { CommandDeps } from './command.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { type OperationResult, runOperation } from './run-operation.ts';
 
 /** Removes what no model needs from the store of one hive or of all that are online; a dry run only says what would go. */

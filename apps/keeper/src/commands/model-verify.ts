@@ -1,7 +1,7 @@
 import { type ModelVerified, modelVerifiedSchema } from '@rbee/contract';
 import type { VerifiedModel } from '../answers.ts';
-import type { Failure } from '../failure.ts';
-import type { CommandDeps } from './command.ts';
+import type { Failure } from '../errors/failure.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { modelDownload } from './model-download.ts';
 import { resolveModelId } from './model-id.ts';
 import { runOperation } from './run-operation.ts';

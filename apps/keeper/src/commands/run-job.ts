@@ -3,13 +3,13 @@ import type { DownloadEvent, JobAccepted, JobEnd } from '@rbee/contract';
 import { acceptedIds } from '../accepted-ids.ts';
 import { followDownload, followJob } from '../daemon-client/follow-streams.ts';
 import { unreachable } from '../daemon-client/unreachable.ts';
-import { exitCodes, worstOf } from '../exit-codes.ts';
-import { toFailure } from '../failure.ts';
-import { KeeperError } from '../keeper-error.ts';
-import { whenAborted } from '../when-aborted.ts';
-import type { CommandDeps } from './command.ts';
+import { exitCodes, worstOf } from '../errors/exit-codes.ts';
+import { toFailure } from '../errors/failure.ts';
+import { KeeperError } from '../errors/keeper-error.ts';
+import type { CommandDeps } from './command-deps.ts';
 import { exitCodeOf } from './follow-downloads.ts';
 import { jobFailure } from './job-failure.ts';
+import { whenAborted } from './when-aborted.ts';
 
 /** A start that is under way when the interrupt comes is waited for this long, so that the cancel finds the job. */
 const START_GRACE_MS = 5_000;

@@ -2,10 +2,10 @@ import { type JobEnd, newJobId, type QueenOperation } from '@rbee/contract';
 import type { OfHive } from '../answers.ts';
 import { unexpected } from '../daemon-client/exchange.ts';
 import { followJob } from '../daemon-client/follow-streams.ts';
-import type { Failure } from '../failure.ts';
-import type { CommandDeps } from './command.ts';
+import type { Failure } from '../errors/failure.ts';
+import type { CommandDeps } from './command-deps.ts';
+import { suggestingHives } from './hives.ts';
 import { jobFailure } from './job-failure.ts';
-import { suggestingHives } from './suggest-hives.ts';
 
 /** A cancel after Ctrl+C must not hold the user for long. */
 const CANCEL_TIMEOUT_MS = 5_000;

@@ -1,5 +1,5 @@
 import type { FleetStatus } from '../answers.ts';
-import type { ListDeps } from './command.ts';
+import type { ListDeps } from './command-deps.ts';
 import { activeDownloads } from './download-list.ts';
 
 /** The queen, its hives and what they are doing. */

@@ -1,7 +1,7 @@
 import type { FleetPlaces } from '../answers.ts';
-import type { Fleet } from '../daemon-client/embedded.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { whenAborted } from '../when-aborted.ts';
+import { exitCodes } from '../errors/exit-codes.ts';
+import type { Fleet } from '../own-fleet/embedded.ts';
+import { whenAborted } from './when-aborted.ts';
 
 /**
  * Runs a queen and a hive until the signal, and stops both. Returns the exit code.

@@ -1,4 +1,4 @@
-import type { ListClient } from '../daemon-client/lists.ts';
+import type { ListClient } from '../daemon-client/list-client.ts';
 import type { Io } from '../session.ts';
 import { type GlobalOptions, queenSettings } from '../settings.ts';
 
@@ -25,7 +25,7 @@ export async function candidatesOf(
   if (subject === null) return [];
   const signal = AbortSignal.any([io.interrupt, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
   try {
-    const { createListClient } = await import('../daemon-client/lists.ts');
+    const { createListClient } = await import('../daemon-client/list-client.ts');
     return await listed(subject, createListClient(queenSettings(options, io.env)), signal, written);
   } catch {
     // Whatever it is, a prompt is no place to tell it.

@@ -16,7 +16,7 @@ import {
 import type { Removed } from '../answers.ts';
 import { type CallOptions, createCaller } from './call.ts';
 import { type AskedDaemon, type DaemonAddress, exchange } from './exchange.ts';
-import { createListClient, type ListClient } from './lists.ts';
+import { createListClient, type ListClient } from './list-client.ts';
 import { refusalOf } from './refusal.ts';
 import { newRequestId } from './request-id.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { KeeperError } from '../keeper-error.ts';
+import { KeeperError } from '../errors/keeper-error.ts';
 import { unreachable } from './unreachable.ts';
 
 // One request and its answer, over Node's own client: what lists and completions need, and loaded in a moment.

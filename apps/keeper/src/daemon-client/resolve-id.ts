@@ -1,6 +1,6 @@
 import { RbeeError } from '@rbee/contract';
-import { usageError } from '../keeper-error.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../did-you-mean.ts';
+import { usageError } from '../errors/keeper-error.ts';
 
 const UUID_DIGITS = /^[0-9a-f][0-9a-f-]*$/;
 const KINDS = {

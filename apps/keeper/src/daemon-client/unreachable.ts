@@ -1,5 +1,5 @@
 import { type TlsProblem, tlsProblemOf } from '@rbee/contract';
-import { KeeperError } from '../keeper-error.ts';
+import { KeeperError } from '../errors/keeper-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',

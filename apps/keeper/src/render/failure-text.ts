@@ -1,4 +1,4 @@
-import type { Failure } from '../failure.ts';
+import type { Failure } from '../errors/failure.ts';
 import type { Paint } from './style.ts';
 import { printable } from './text.ts';
 

@@ -1,5 +1,5 @@
 import type { RunningFile } from '@rbee/contract';
-import type { BarSubject } from './bar-line.ts';
+import type { BarSubject } from './bars/bar-line.ts';
 import type { DownloadView } from './download-view.ts';
 
 const INDENT = '  ';

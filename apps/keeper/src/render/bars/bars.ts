@@ -1,0 +1,106 @@
+import type { WatchEvent } from '../../watch-event.ts';
+import { createDownloadViews, nameOfId } from '../download-view.ts';
+import { createTold, endText, receiptText } from '../end-text.ts';
+import { failureText } from '../failure-text.ts';
+import type { Output, Renderer } from '../renderer.ts';
+import type { Paint } from '../style.ts';
+import { printable, textWidth, wrap } from '../text.ts';
+import { barLine } from './bar-line.ts';
+import { type BarScreen, columnsOf, createBarScreen, type Terminal } from './bar-screen.ts';
+import { barSubjects, linesWanted } from './bar-subjects.ts';
+
+const DEFAULT_ROWS = 24;
+/** Rows that are left to what stands above and to the cursor's line. */
+const SPARE_ROWS = 2;
+
+export interface BarsOptions {
+  readonly stdout: Output;
+  /** Where the bars are drawn. */
+  readonly terminal: Terminal;
+  readonly paint: Paint;
+  readonly now: () => number;
+  /** Whether downloads come and go: one that has ended gives its place away. */
+  readonly isFleet: boolean;
+}
+
+/**
+ * For people at a terminal: one bar for each download, one for each file of it that is under way, and a total, redrawn at most 10 times a second. Results and
+ * errors are held back until the bars are done, since stdout may be the same terminal.
+ */
+export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: BarsOptions): Renderer {
+  const views = createDownloadViews(now);
+  const results: string[] = [];
+  const endings: string[] = [];
+  const told = createTold();
+  let screen: BarScreen | null = null;
+  let closed = false;
+  const columns = () => columnsOf(terminal);
+
+  function lines(count: number): string[] {
+    const subjects = barSubjects(views, count);
+    const nameWidth = Math.max(0, ...subjects.map(({ name }) => textWidth(name)));
+    // The last column stays free: a terminal that has filled it may already have moved on to the next line.
+    const width = columns() - 1;
+    const { connectionLost } = views;
+    return subjects.map((subject) => barLine(subject, { width, nameWidth, now: now(), paint, connectionLost }));
+  }
+
+  const wrapped = (text: string) =>
+    text
+      .trimEnd()
+      .split('\n')
+      .flatMap((line) => wrap(line, columns() - 1));
+
+  function event(event: WatchEvent): void {
+    if (event.event === 'failure') {
+      endings.push(failureText(event.failure, paint));
+      return;
+    }
+    const view = views.apply(event);
+    const name = view && views.nameOf(view);
+    const end = endText(event, name, paint);
+    if (isFleet && view !== null && end !== null) {
+      print(end);
+      if (event.event === 'complete') print(printable(event.data.path));
+      views.forget(view.id);
+      return;
+    }
+    if (event.event === 'complete') results.push(`${event.data.path}\n`);
+    if (event.event === 'complete' || event.event === 'error' || event.event === 'cancelled') {
+      // Of a complete one the bar and the path say it all.
+      const isNew = told.isNew(event.data.download_id);
+      if (isNew && event.event !== 'complete' && end !== null) endings.push(end);
+    }
+    if (event.event === 'receipt') {
+      endings.push(receiptText(told.newOf(event.data), (id) => nameOfId(views.all, id)));
+    }
+    if (views.all.length > 0 && !closed) {
+      screen ??= createBarScreen(terminal, lines);
+      screen.grow(Math.min(linesWanted(views), Math.max(1, (terminal.rows || DEFAULT_ROWS) - SPARE_ROWS)));
+    }
+  }
+
+  /** Above the bars, for good. */
+  function print(text: string): void {
+    if (screen === null) terminal.write(`${text.trimEnd()}\n`);
+    else screen.print(wrapped(text));
+  }
+
+  return {
+    event,
+    answer(_, text, notes) {
+      const whole = [text(), notes?.() ?? ''].filter((part) => part !== '').join('\n');
+      if (screen === null) stdout.write(whole);
+      else results.push(whole);
+    },
+    note: print,
+    failure: (failure) => void endings.push(failureText(failure, paint)),
+    close() {
+      if (closed) return;
+      closed = true;
+      screen?.close();
+      for (const line of endings.flatMap(wrapped)) terminal.write(`${line}\n`);
+      for (const text of results) stdout.write(text);
+    },
+  };
+}

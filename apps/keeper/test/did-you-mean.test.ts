@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { didYouMean, nearest } from '../src/did-you-mean.ts';
+
+const HIVES = ['gpu-1', 'gpu-2', 'workstation'];
+
+describe('what may have been meant', () => {
+  it.each([
+    ['a wrong letter', 'workstatiom', 'workstation'],
+    ['letters in the wrong order', 'gup-2', 'gpu-2'],
+    ['a letter too few', 'gpu1', 'gpu-1'],
+    ['a letter too many', 'gpuu-2', 'gpu-2'],
+    ['the wrong case', 'WORKSTATION', 'workstation'],
+  ])('is found in spite of %s', (_, word, meant) => {
+    expect(nearest(word, HIVES)).toBe(meant);
+  });
+
+  it.each(['laptop', 'x', 'gpu-1-and-much-more'])('is nothing for %s', (word) => {
+    expect(nearest(word, HIVES)).toBeNull();
+    expect(didYouMean(word, HIVES)).toBe('');
+  });
+
+  it('is said as a question', () => {
+    expect(didYouMean('gpu1', HIVES)).toBe('did you mean "gpu-1"? ');
+    expect(didYouMean('gpu1', [])).toBe('');
+  });
+});
