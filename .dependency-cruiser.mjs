@@ -4,7 +4,7 @@
 /** Each package of ours, and the packages of ours that it may import. */
 const MAY_IMPORT = {
   'packages/contract': [],
-  'packages/event-stream': [],
+  'packages/event-stream': ['packages/contract'],
   'packages/download-tracker': ['packages/contract'],
   'packages/transfer': ['packages/contract'],
   'packages/jobs': ['packages/contract', 'packages/event-stream'],

@@ -29,6 +29,7 @@ export {
   removedSchema,
   runningFileSchema,
 } from './download.ts';
+export { errnoOf } from './errno.ts';
 export {
   ERROR_CODES,
   type ErrorCode,
@@ -156,9 +157,10 @@ export {
   type UrlRef,
 } from './model-ref.ts';
 export { lacksSecret, showModelRef, withoutSecret } from './redacted-ref.ts';
+export { parseRetryAfter } from './retry-after.ts';
 export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';
 export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './shared-schemas.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
-export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration } from './units.ts';
+export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration, percentOf } from './units.ts';
 export { type WantedModel, wantedModel } from './wanted-model.ts';

@@ -92,3 +92,10 @@ export function formatSeconds(seconds: number): string {
   if (whole < 86_400) return `${Math.floor(whole / 3_600)}h${pad(Math.floor((whole % 3_600) / 60))}m`;
   return `${Math.floor(whole / 86_400)}d${pad(Math.floor((whole % 86_400) / 3_600))}h`;
 }
+
+/** Percent with one decimal, rounded down so that 100 means all; null while the total is unknown. */
+export function percentOf(bytes: number, total: number | null): number | null {
+  if (total === null) return null;
+  if (total === 0) return 100;
+  return Math.min(100, Math.floor((bytes / total) * 1000) / 10);
+}

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration, RbeeError } from '../src/index.ts';
+import {
+  formatBytes,
+  formatSeconds,
+  formatSpeed,
+  parseBandwidth,
+  parseDuration,
+  percentOf,
+  RbeeError,
+} from '../src/index.ts';
 
 function refusalOf(read: () => unknown): RbeeError {
   try {
@@ -204,5 +212,18 @@ describe('formatSeconds', () => {
     [8_640_000, '100d00h'],
   ])('%d seconds are %s', (seconds, text) => {
     expect(formatSeconds(seconds)).toBe(text);
+  });
+});
+
+describe('a percentage', () => {
+  it.each([
+    [0, 1_000, 0],
+    [647, 1_000, 64.7],
+    [9_999, 10_000, 99.9],
+    [10_000, 10_000, 100],
+    [0, 0, 100],
+    [5, null, null],
+  ])('%s of %s is %s percent: 100 only when all is there', (bytes, total, percent) => {
+    expect(percentOf(bytes, total)).toBe(percent);
   });
 });

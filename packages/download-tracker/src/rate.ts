@@ -46,10 +46,3 @@ export function etaSeconds(bytes: number, total: number | null, speedBps: number
   if (total === null || speedBps === 0) return null;
   return Math.ceil(Math.max(0, total - bytes) / speedBps);
 }
-
-/** Percent with one decimal, rounded down so that 100 means all; null while the total is unknown. */
-export function percentOf(bytes: number, total: number | null): number | null {
-  if (total === null) return null;
-  if (total === 0) return 100;
-  return Math.min(100, Math.floor((bytes / total) * 1000) / 10);
-}

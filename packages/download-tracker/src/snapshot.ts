@@ -3,11 +3,12 @@ import {
   type DownloadEvent,
   MAX_RUNNING_FILES,
   type Progress,
+  percentOf,
   RbeeError,
   toSeconds,
   toTimestamp,
 } from '@rbee/contract';
-import { etaSeconds, percentOf } from './rate.ts';
+import { etaSeconds } from './rate.ts';
 import type { DownloadState } from './transition.ts';
 
 /** The `progress` event's data, from a state and its speed in bytes per second. */

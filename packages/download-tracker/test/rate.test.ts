@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { etaSeconds, percentOf, type Rate, sampleRate, speedOf, startRate } from '../src/rate.ts';
+import { etaSeconds, type Rate, sampleRate, speedOf, startRate } from '../src/rate.ts';
 
 /** Samples `bytesPerStep` bytes each `stepMs`, `steps` times. */
 function flow(rate: Rate, bytesPerStep: number, stepMs: number, steps: number): Rate {
@@ -80,16 +80,5 @@ describe('eta and percent', () => {
     [500, null, 100, null],
   ])('%s of %s at %s B/s is %s s', (bytes, total, speed, eta) => {
     expect(etaSeconds(bytes, total, speed)).toBe(eta);
-  });
-
-  it.each([
-    [0, 1_000, 0],
-    [647, 1_000, 64.7],
-    [9_999, 10_000, 99.9],
-    [10_000, 10_000, 100],
-    [0, 0, 100],
-    [5, null, null],
-  ])('%s of %s is %s percent: 100 only when all is there', (bytes, total, percent) => {
-    expect(percentOf(bytes, total)).toBe(percent);
   });
 });

@@ -1,5 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
-import { codeOf } from './http/http-error.ts';
+import { errnoOf } from '@rbee/contract/plain';
 import { journalPathOf, liveJournalPathOf, removeJournal } from './partial/journal.ts';
 
 /** Removes a partial with its journal; answers how many bytes that freed, 0 where there was none. */
@@ -19,7 +19,7 @@ async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return 0;
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return 0;
     throw error;
   }
 }

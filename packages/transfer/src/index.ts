@@ -4,6 +4,8 @@ export { type DigestFileOptions, digestFile } from './digest-file.ts';
 export { discardPartial } from './discard-partial.ts';
 export { errorOfDisk } from './disk/disk-error.ts';
 export { createDiskRoom, type DiskRoom, roomNeeded } from './disk/disk-room.ts';
+export { makeFolder, syncFolder } from './disk/sync-folder.ts';
+export { headerOf, type ResponseHeaders, strongEtag } from './http/headers.ts';
 export { errorOfConnection, errorOfStatus } from './http/http-error.ts';
 export { createReadPool, type ReadPool } from './http/read-pool.ts';
 export { isRedirect, maxRedirects, nextHop } from './http/redirect.ts';

@@ -1,6 +1,6 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { codeOf } from './http/http-error.ts';
+import { errnoOf } from '@rbee/contract/plain';
 
 /** A file system, as it is at the moment. */
 export interface Volume {
@@ -23,7 +23,7 @@ async function nearest(folder: string): Promise<{ path: string; device: number }
       const { dev } = await stat(path);
       return { path, device: dev };
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+      if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
     }
   }
 }

@@ -1,9 +1,11 @@
+import { parseRetryAfter } from '@rbee/contract';
 import { answerOf, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { errorOfStatus, parseRetryAfter } from '../src/http/http-error.ts';
+import { strongEtag } from '../src/http/headers.ts';
+import { errorOfStatus } from '../src/http/http-error.ts';
 import { nextHop } from '../src/http/redirect.ts';
-import { checkHead, strongValidator } from '../src/http/response-head.ts';
+import { checkHead } from '../src/http/response-head.ts';
 import { parseJournal, printJournal, publicUrlOf } from '../src/partial/journal.ts';
 
 const RANGE = [
@@ -57,7 +59,7 @@ describe('the head of an answer', () => {
         if (head.end !== null) expect(head.end).toBeGreaterThanOrEqual(head.start);
         if (head.end !== null && head.total !== null) expect(head.end).toBeLessThanOrEqual(head.total);
         if (code === 206) expect(head.end).toBeLessThanOrEqual(end ?? Number.POSITIVE_INFINITY);
-        expect(strongValidator(head.validator)).toBe(head.validator);
+        expect(strongEtag(head.validator)).toBe(head.validator);
       }),
     );
   });

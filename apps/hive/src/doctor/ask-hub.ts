@@ -1,7 +1,6 @@
 import type { Clock } from '@rbee/contract';
-import { errorOfConnection } from '@rbee/transfer';
+import { errorOfConnection, type ResponseHeaders } from '@rbee/transfer';
 import { ask, parseJson, readBody } from '../sources/http/request.ts';
-import type { Headers } from '../sources/hugging-face/hub-error.ts';
 import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -9,7 +8,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 /** What the hub answers to the question whose the token is. */
 export interface HubAnswer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: ResponseHeaders;
   /** Who the token belongs to; null where the hub does not say. */
   readonly user: string | null;
   readonly askedAtMs: number;

@@ -1,8 +1,7 @@
 import { type FileHandle, mkdir, open, readlink, rm, statfs, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, formatBytes, formatSpeed } from '@rbee/contract';
+import { type Clock, errnoOf, formatBytes, formatSpeed } from '@rbee/contract';
 import { errorOfDisk, roomNeeded } from '@rbee/transfer';
-import { errnoOf } from '../store/disk.ts';
 import type { Layout } from '../store/layout.ts';
 import type { Store } from '../store/store.ts';
 import { failed, failureOf, ok, skipped, type Verdict, warning } from './verdict.ts';

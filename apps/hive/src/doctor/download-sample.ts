@@ -1,7 +1,6 @@
 import { type Clock, formatBytes, formatSpeed, RbeeError } from '@rbee/contract';
-import { errorOfConnection, errorOfStatus } from '@rbee/transfer';
+import { errorOfConnection, errorOfStatus, headerOf } from '@rbee/transfer';
 import { askFollowing, discard } from '../sources/http/request.ts';
-import { headerOf } from '../sources/hugging-face/hub-error.ts';
 import { askForFile, type HubAccess } from '../sources/hugging-face/hub-file.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
 

@@ -1,5 +1,5 @@
 import { formatSeconds } from '@rbee/contract';
-import { headerOf } from '../sources/hugging-face/hub-error.ts';
+import { headerOf } from '@rbee/transfer';
 import type { HubAnswer } from './ask-hub.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises';
+import { open, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errnoOf } from '@rbee/contract';
+import { makeFolder, syncFolder } from '@rbee/transfer';
 
 /**
  * The changes that a store makes to its disk, each whole or not at all. Handed in, so that a test can stop after any of
@@ -24,11 +26,6 @@ export interface Disk {
 }
 
 export const realDisk: Disk = { putLink, putText, makeFolder, rename: move, remove, removeEmptyFolder, syncFolder };
-
-/** The `code` of an error of the file system; null for any other. */
-export function errnoOf(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-}
 
 /** The answer, or `otherwise` where the thing is not there. */
 export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
@@ -81,13 +78,6 @@ async function putText(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-async function makeFolder(path: string): Promise<void> {
-  const firstMade = await mkdir(path, { recursive: true });
-  if (firstMade === undefined) return;
-  // Each new name has to be synced in its parent, from the deepest one up to the parent of the first new folder.
-  for (let made = path; made.length >= firstMade.length; made = dirname(made)) await syncFolder(dirname(made));
-}
-
 async function move(from: string, to: string): Promise<void> {
   await rename(from, to);
   await syncFolder(dirname(to));
@@ -106,16 +96,6 @@ async function removeEmptyFolder(path: string): Promise<boolean> {
     if (code === 'ENOENT') return true;
     if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') return false;
     throw error;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await ifThere(open(path, 'r'), null);
-  if (folder === null) return;
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

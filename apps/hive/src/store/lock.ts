@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { RbeeError } from '@rbee/contract';
-import { errnoOf, ifThere } from './disk.ts';
+import { errnoOf, RbeeError } from '@rbee/contract';
+import { ifThere } from './disk.ts';
 import { isRunning, type Owner, ownProcess } from './process-identity.ts';
 
 const MAX_TRIES = 3;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { errnoOf } from './disk.ts';
+import { errnoOf } from '@rbee/contract';
 
 /** A process as a lock names it. */
 export interface Owner {

@@ -1,12 +1,12 @@
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
-import { type ErrorCode, type ModelVerified, RbeeError } from '@rbee/contract';
+import { type ErrorCode, errnoOf, type ModelVerified, RbeeError } from '@rbee/contract';
 import { digestFile, errorOfDisk } from '@rbee/transfer';
 import type { StoreDeps } from './cleanup/remove.ts';
 import { readOnePlace } from './contents/list-store.ts';
 import type { SnapshotName } from './contents/read-place.ts';
 import type { ModelFile, StoredModel } from './contents/stored-model.ts';
-import { errnoOf, ifThere } from './disk.ts';
+import { ifThere } from './disk.ts';
 
 export interface VerifyOptions {
   readonly signal: AbortSignal;

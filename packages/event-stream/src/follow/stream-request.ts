@@ -1,6 +1,6 @@
 import type { ReadableStreamDefaultReader } from 'node:stream/web';
+import { errnoOf, parseRetryAfter } from '@rbee/contract/plain';
 import { type Dispatcher, fetch, Headers, type Response } from 'undici';
-import { parseRetryAfterMs } from './back-off.ts';
 import { FollowError } from './follow-error.ts';
 
 export interface StreamRequest {
@@ -43,7 +43,7 @@ export async function requestStream(request: StreamRequest): Promise<StreamAnswe
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Error) return reasonOf(error.cause);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+  return errnoOf(error) ?? error.message;
 }
 
 async function fetchThroughRedirects(request: StreamRequest): Promise<Response> {
@@ -93,7 +93,7 @@ async function sortAnswer(response: Response): Promise<StreamAnswer> {
   if (status === 204) return { kind: 'no_content' };
   if (status === 408 || status === 429 || status >= 500) {
     await discard(response);
-    const retryAfterMs = parseRetryAfterMs(response.headers.get('retry-after'), Date.now());
+    const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now()) ?? 0;
     return { kind: 'failed', reason: `HTTP ${status}`, status, retryAfterMs };
   }
   const isStream = status === 200 && eventStreamType.test(response.headers.get('content-type') ?? '');

@@ -1,4 +1,5 @@
-import { type RangeHead, type RangeRequest, strongValidator } from '../http/response-head.ts';
+import { strongEtag } from '../http/headers.ts';
+import type { RangeHead, RangeRequest } from '../http/response-head.ts';
 import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location } from '../types.ts';
 import type { Connection } from './connection.ts';
@@ -74,7 +75,7 @@ export class Parts {
       start,
       end: isToEnd ? null : requestEnd,
       size,
-      validator: isBoundToSource ? (source?.validator ?? null) : strongValidator(location.validator ?? null),
+      validator: isBoundToSource ? (source?.validator ?? null) : strongEtag(location.validator ?? null),
       isVerified: this.#host.isVerified,
       name: this.#host.name,
     };

@@ -1,7 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { formatBytes, RbeeError } from '@rbee/contract/plain';
-import { codeOf } from '../http/http-error.ts';
+import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
 
 const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 const REFUSED_CODES: ReadonlySet<string> = new Set([
@@ -24,7 +23,7 @@ const REFUSED_CODES: ReadonlySet<string> = new Set([
  * @param neededBytes what is still to be written; null where the size is unknown
  */
 export async function errorOfDisk(error: unknown, path: string, neededBytes: number | null): Promise<unknown> {
-  const code = codeOf(error);
+  const code = errnoOf(error);
   if (code === null || error instanceof RbeeError) return error;
   const folder = dirname(path);
   if (FULL_CODES.has(code)) {

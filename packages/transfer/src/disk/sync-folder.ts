@@ -1,11 +1,11 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { codeOf } from '../http/http-error.ts';
+import { errnoOf } from '@rbee/contract/plain';
 
-/** Systems where a folder cannot be opened or synced answer with one of these. */
-const UNSUPPORTED_CODES: readonly (string | null)[] = ['EISDIR', 'EINVAL', 'ENOTSUP'];
+/** Where a folder cannot be opened or synced (EISDIR, EINVAL, ENOTSUP), or is gone (ENOENT, ENOTDIR), there is nothing to make durable. */
+const HARMLESS_CODES: readonly (string | null)[] = ['EISDIR', 'EINVAL', 'ENOTSUP', 'ENOENT', 'ENOTDIR'];
 
-/** Makes the names inside a folder durable: a rename survives power loss only after this. */
+/** Makes the names inside a folder durable: a rename survives power loss only after this. A folder that is gone is fine. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
@@ -15,7 +15,7 @@ export async function syncFolder(folder: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    if (!UNSUPPORTED_CODES.includes(codeOf(error))) throw error;
+    if (!HARMLESS_CODES.includes(errnoOf(error))) throw error;
   }
 }
 

@@ -1,13 +1,5 @@
-import { RbeeError, tlsProblemOf } from '@rbee/contract/plain';
-
-/** The headers of an answer as undici gives them: lower-case names, a list where one came more than once. */
-export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-/** The first value of a header; null where it is missing. */
-export function headerOf(headers: AnswerHeaders, name: string): string | null {
-  const value = headers[name];
-  return (typeof value === 'string' ? value : value?.[0]) ?? null;
-}
+import { errnoOf, parseRetryAfter, RbeeError, tlsProblemOf } from '@rbee/contract/plain';
+import { headerOf, type ResponseHeaders } from './headers.ts';
 
 const DENIED_STATUSES: readonly number[] = [401, 403];
 const MISSING_STATUSES: readonly number[] = [404, 410];
@@ -18,7 +10,7 @@ const LATER_STATUSES: readonly number[] = [408, 425, 429];
  * The error that a plain HTTP status of a file server stands for: `MODEL_ACCESS_DENIED`, `MODEL_NOT_FOUND`,
  * `SOURCE_UNAVAILABLE` with the wait that the server asks for, or `DOWNLOAD_FAILED`; `details.status` is the status.
  */
-export function errorOfStatus(status: number, headers: AnswerHeaders, now: () => number = Date.now): RbeeError {
+export function errorOfStatus(status: number, headers: ResponseHeaders, now: () => number = Date.now): RbeeError {
   const details = { status };
   if (DENIED_STATUSES.includes(status)) {
     const hint = 'the address may have expired, or need a token';
@@ -38,21 +30,11 @@ export function errorOfStatus(status: number, headers: AnswerHeaders, now: () =>
   return new RbeeError('DOWNLOAD_FAILED', `the server answered with status ${status}`, { details });
 }
 
-/** Milliseconds from a `Retry-After` of seconds or an HTTP date; null where there is none that can be read. */
-export function parseRetryAfter(value: string | null, nowMs: number): number | null {
-  const text = value?.trim() ?? '';
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
-  // `Date.parse` takes nearly anything, so only what looks like an HTTP date is given to it.
-  if (!/^[A-Z][a-z]+,? .*\d{2}:\d{2}:\d{2}/.test(text)) return null;
-  const atMs = Date.parse(text);
-  return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
-}
-
 /**
  * Milliseconds until a quota that is used up is full again; null where no quota says that. The Hugging Face hub sends no `Retry-After` but
  * `RateLimit: "resolvers";r=0;t=55`, with the seconds in `t` (its page on rate limits; draft-ietf-httpapi-ratelimit-headers).
  */
-function quotaWait(headers: AnswerHeaders): number | null {
+function quotaWait(headers: ResponseHeaders): number | null {
   const quotas = (headerOf(headers, 'ratelimit') ?? '').split(',').filter((quota) => /;\s*r=0+\s*(?:;|$)/.test(quota));
   const waits = quotas
     .map((quota) => /;\s*t=(\d{1,9})\s*(?:;|$)/.exec(quota)?.[1])
@@ -91,7 +73,7 @@ export function errorOfConnection(error: unknown, host: string): unknown {
   // A dispatcher that refuses a host (an address that is not allowed) may come wrapped by what carried it.
   if (error.cause instanceof RbeeError) return error.cause;
   // The parser of the answer leaves the code out where the answer is no HTTP at all.
-  const code = codeOf(error) ?? (error.name === 'HTTPParserError' ? 'HPE_INVALID' : null);
+  const code = errnoOf(error) ?? (error.name === 'HTTPParserError' ? 'HPE_INVALID' : null);
   if (code === null || BUG_CODES.has(code)) return error;
   const options = { cause: error, details: { host, code } };
   if (NAME_CODES.has(code)) {
@@ -115,10 +97,4 @@ export function errorOfConnection(error: unknown, host: string): unknown {
     return new RbeeError('DOWNLOAD_FAILED', `the connection to ${host} was cut (${code})`, options);
   }
   return error;
-}
-
-/** The `code` of a system or undici error; null where it has none. */
-export function codeOf(error: unknown): string | null {
-  if (!(error instanceof Error) || !('code' in error)) return null;
-  return typeof error.code === 'string' ? error.code : null;
 }

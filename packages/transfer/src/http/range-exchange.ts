@@ -1,6 +1,7 @@
 import { formatSeconds, RbeeError } from '@rbee/contract/plain';
 import type { Dispatcher } from 'undici';
-import { type AnswerHeaders, errorOfConnection } from './http-error.ts';
+import type { ResponseHeaders } from './headers.ts';
+import { errorOfConnection } from './http-error.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { rawHead } from './raw-head.ts';
 import { isRedirect, nextHop } from './redirect.ts';
@@ -71,7 +72,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled) controller.abort(new Error('the request is not wanted any more'));
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
     const head = rawHead(controller);
     // `headers` are strings of their own.
     if (head !== null) this.#options.release?.(head);

@@ -1,5 +1,5 @@
 import { RbeeError } from '@rbee/contract/plain';
-import { type AnswerHeaders, headerOf } from './http-error.ts';
+import { headerOf, type ResponseHeaders } from './headers.ts';
 
 /** As many as a hub with a mirror and a signed CDN needs, and a few more. */
 export const maxRedirects = 5;
@@ -14,7 +14,7 @@ export function isRedirect(status: number): boolean {
  * @throws RbeeError SOURCE_NOT_ALLOWED where it leads away from https or http, from https to http, or to a URL with credentials,
  *   DOWNLOAD_FAILED where it leads nowhere; the message names no more of the target than its scheme
  */
-export function nextHop(from: URL, headers: AnswerHeaders): URL {
+export function nextHop(from: URL, headers: ResponseHeaders): URL {
   const location = headerOf(headers, 'location');
   const to = location === null ? null : URL.parse(location, from.href);
   if (to === null) throw new RbeeError('DOWNLOAD_FAILED', `${from.host} redirects to nowhere`);

@@ -1,5 +1,6 @@
 import { RbeeError } from '@rbee/contract/plain';
-import { type AnswerHeaders, errorOfStatus, headerOf } from './http-error.ts';
+import { headerOf, type ResponseHeaders, strongEtag } from './headers.ts';
+import { errorOfStatus } from './http-error.ts';
 
 /** What is asked of a server: a file from an offset on. */
 export interface RangeRequest {
@@ -30,13 +31,6 @@ export interface RangeHead {
   readonly validator: string | null;
 }
 
-const maxValidatorLength = 512;
-
-/** The ETag where it is strong: only then equal tags mean equal bytes. */
-export function strongValidator(etag: string | null): string | null {
-  return etag !== null && etag.length <= maxValidatorLength && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : null;
-}
-
 /** The headers that ask for a range. Identity encoding, so that lengths and offsets mean the file's bytes. */
 export function rangeHeaders(request: RangeRequest): Record<string, string> {
   const { start, end = null, validator } = request;
@@ -51,12 +45,12 @@ export function rangeHeaders(request: RangeRequest): Record<string, string> {
  * Checks the status and headers of a final answer (no redirect) before any byte of it is used.
  * @throws RbeeError SOURCE_CHANGED, DOWNLOAD_FAILED or what `errorOfStatus` says
  */
-export function checkHead(request: RangeRequest, status: number, headers: AnswerHeaders): RangeHead {
+export function checkHead(request: RangeRequest, status: number, headers: ResponseHeaders): RangeHead {
   if (status === 416) return checkBeyondEnd(request, headers);
   if (status !== 200 && status !== 206) throw errorOfStatus(status, headers);
   // A page may have an ETag of its own, which must not pass for that of another version of the file.
   if (status === 200) checkIsNoPage(request, headers, request.size);
-  const validator = strongValidator(headerOf(headers, 'etag'));
+  const validator = strongEtag(headerOf(headers, 'etag'));
   if (request.validator !== null && validator !== null && validator !== request.validator) throw changed(request);
   const encoding = headerOf(headers, 'content-encoding');
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
@@ -68,7 +62,7 @@ export function checkHead(request: RangeRequest, status: number, headers: Answer
   return status === 206 ? checkPart(request, headers, validator) : checkWhole(request, headers, validator);
 }
 
-function checkPart(request: RangeRequest, headers: AnswerHeaders, validator: string | null): RangeHead {
+function checkPart(request: RangeRequest, headers: ResponseHeaders, validator: string | null): RangeHead {
   const { start, size, end: asked = null } = request;
   const range = parseContentRange(headerOf(headers, 'content-range'));
   if (range === null) throw fault(request, 'came in part without a Content-Range that can be read');
@@ -86,7 +80,7 @@ function checkPart(request: RangeRequest, headers: AnswerHeaders, validator: str
   return { start, end: range.end, total, validator: validator ?? request.validator };
 }
 
-function checkWhole(request: RangeRequest, headers: AnswerHeaders, validator: string | null): RangeHead {
+function checkWhole(request: RangeRequest, headers: ResponseHeaders, validator: string | null): RangeHead {
   const { size, isVerified } = request;
   if (size !== null) checkLength(request, headers, size);
   const length = lengthOf(headers);
@@ -102,11 +96,11 @@ function checkWhole(request: RangeRequest, headers: AnswerHeaders, validator: st
 }
 
 /** 416 is right where every byte is there already: then the body that is left is empty. */
-function checkBeyondEnd(request: RangeRequest, headers: AnswerHeaders): RangeHead {
+function checkBeyondEnd(request: RangeRequest, headers: ResponseHeaders): RangeHead {
   const { start, size } = request;
   const match = /^bytes \*\/(\d{1,15})$/.exec(headerOf(headers, 'content-range') ?? '');
   const total = match === null ? size : Number(match[1]);
-  const validator = strongValidator(headerOf(headers, 'etag')) ?? request.validator;
+  const validator = strongEtag(headerOf(headers, 'etag')) ?? request.validator;
   if (start > 0 && total === start && validator === request.validator) {
     return { start, end: start, total, validator };
   }
@@ -114,7 +108,7 @@ function checkBeyondEnd(request: RangeRequest, headers: AnswerHeaders): RangeHea
   throw changed(request, { status: 416 });
 }
 
-function checkLength(request: RangeRequest, headers: AnswerHeaders, expected: number): void {
+function checkLength(request: RangeRequest, headers: ResponseHeaders, expected: number): void {
   const length = lengthOf(headers);
   if (length !== null && length !== expected) {
     throw fault(request, `came with ${length} bytes where ${expected} were expected`);
@@ -122,7 +116,7 @@ function checkLength(request: RangeRequest, headers: AnswerHeaders, expected: nu
 }
 
 /** @param expected bytes of the body where it is no page; null where that is not known */
-function checkIsNoPage(request: RangeRequest, headers: AnswerHeaders, expected: number | null): void {
+function checkIsNoPage(request: RangeRequest, headers: ResponseHeaders, expected: number | null): void {
   const type = headerOf(headers, 'content-type') ?? '';
   if (!/^\s*(text\/html|application\/xhtml\+xml)/i.test(type) || /\.x?html?$/i.test(request.name)) return;
   // Some servers label every file as a page, so a page is one unless its length is that of the file.
@@ -132,7 +126,7 @@ function checkIsNoPage(request: RangeRequest, headers: AnswerHeaders, expected: 
   });
 }
 
-function lengthOf(headers: AnswerHeaders): number | null {
+function lengthOf(headers: ResponseHeaders): number | null {
   const text = headerOf(headers, 'content-length');
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }

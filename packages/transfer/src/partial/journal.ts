@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errnoOf } from '@rbee/contract/plain';
 import { syncFolder } from '../disk/sync-folder.ts';
-import { codeOf } from '../http/http-error.ts';
 import { bytesOf, type Span } from './spans.ts';
 
 /**
@@ -123,7 +123,7 @@ async function load(path: string): Promise<LoadedJournal> {
     const journal = parseJournal(await readFile(path, 'utf8'));
     return journal === null ? { state: 'damaged' } : { state: 'read', journal };
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return { state: 'missing' };
+    if (errnoOf(error) === 'ENOENT') return { state: 'missing' };
     throw error;
   }
 }

@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '@rbee/contract/plain';
 import { readBootId } from '../boot-id.ts';
 import { makeFolder, syncFolder } from '../disk/sync-folder.ts';
-import { codeOf } from '../http/http-error.ts';
 import { loadJournal, removeJournal } from './journal.ts';
 import { type JournalFacts, JournalKeeper } from './journal-keeper.ts';
 import { judgeJournal, type PartialOrigin, type PartialSource, type WantedFile } from './judge-journal.ts';
@@ -166,7 +166,7 @@ export class PartialFile {
       await this.#claim();
     } catch (error) {
       const [start, end] = this.#spans.at(-1) ?? [0, 0];
-      if (codeOf(error) !== 'ENOSPC' || end - start <= journalRoomBytes) throw error;
+      if (errnoOf(error) !== 'ENOSPC' || end - start <= journalRoomBytes) throw error;
       this.#spans = removeSpan(this.#spans, [end - journalRoomBytes, end]);
       await this.#handle.truncate(end - journalRoomBytes);
       await this.#claim();

@@ -1,6 +1,6 @@
 import { RbeeError } from '@rbee/contract';
 import { describe, expect, test } from 'vitest';
-import { errorOfConnection, errorOfStatus, parseRetryAfter } from '../../src/http/http-error.ts';
+import { errorOfConnection, errorOfStatus } from '../../src/http/http-error.ts';
 
 describe('a status', () => {
   test.each([
@@ -44,22 +44,6 @@ describe('a quota that is used up', () => {
     const ratelimit = '"api";r=0;t=55';
     expect(errorOfStatus(429, { ratelimit, 'retry-after': '3' }).retryAfterMs).toBe(3_000);
     expect(errorOfStatus(503, { ratelimit }).retryAfterMs).toBeUndefined();
-  });
-});
-
-describe('a Retry-After', () => {
-  test.each([
-    ['120', 120_000],
-    ['0', 0],
-    ['Thu, 01 Jan 1970 00:00:09 GMT', 8_000],
-    ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
-    ['soon', null],
-    ['-5', null],
-    ['1.5', null],
-    ['99999999999999999999', null],
-    [null, null],
-  ])('of %j is %j ms', (value, expected) => {
-    expect(parseRetryAfter(value, 1_000)).toBe(expected);
   });
 });
 

@@ -1,7 +1,6 @@
 import { RbeeError } from '@rbee/contract';
-import { errorOfConnection, isRedirect, maxRedirects, nextHop, nextTurn } from '@rbee/transfer';
+import { errorOfConnection, isRedirect, maxRedirects, nextHop, nextTurn, type ResponseHeaders } from '@rbee/transfer';
 import { type Dispatcher, request } from 'undici';
-import type { Headers } from '../hugging-face/hub-error.ts';
 
 /** What every source asks with. */
 export interface Asking {
@@ -24,7 +23,7 @@ export interface Answer {
   /** What answered: the last hop. */
   readonly url: URL;
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: ResponseHeaders;
   /** Whoever asked reads it or destroys it. */
   readonly body: Dispatcher.ResponseData['body'];
 }

@@ -1,12 +1,9 @@
 import { RbeeError } from '@rbee/contract';
-import { errorOfStatus } from '@rbee/transfer';
-
-/** The headers of an answer, by lower-case name. */
-export type Headers = Readonly<Record<string, string | string[] | undefined>>;
+import { errorOfStatus, headerOf, type ResponseHeaders } from '@rbee/transfer';
 
 export interface Refusal {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: ResponseHeaders;
   readonly repo: string;
   readonly what: string;
   readonly endpoint: string;
@@ -59,10 +56,4 @@ export function errorOfHub(refusal: Refusal): RbeeError {
     });
   }
   return errorOfStatus(status, headers);
-}
-
-/** One header's value; null where it is missing or given twice. */
-export function headerOf(headers: Headers, name: string): string | null {
-  const value = headers[name];
-  return typeof value === 'string' ? value : null;
 }

@@ -1,7 +1,7 @@
 import { RbeeError } from '@rbee/contract';
-import { isRedirect, type Location, maxRedirects, nextHop } from '@rbee/transfer';
+import { headerOf, isRedirect, type Location, maxRedirects, nextHop, type ResponseHeaders } from '@rbee/transfer';
 import { type Answer, type Asking, ask, discard, parseJson, readBody } from '../http/request.ts';
-import { errorOfHub, type Headers, headerOf } from './hub-error.ts';
+import { errorOfHub } from './hub-error.ts';
 
 /** A page of a tree has a thousand entries, which is well below this. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
@@ -109,7 +109,7 @@ function tokenFor(hub: HubAccess, url: URL): Record<string, string> {
   return isOwn ? { authorization: `Bearer ${hub.token}` } : {};
 }
 
-function refused(hub: HubAccess, repo: string, what: string, status: number, headers: Headers): RbeeError {
+function refused(hub: HubAccess, repo: string, what: string, status: number, headers: ResponseHeaders): RbeeError {
   return errorOfHub({ status, headers, repo, what, endpoint: hub.endpoint, hadToken: hub.token !== null });
 }
 

@@ -1,6 +1,6 @@
 import { assertRepoPath, RbeeError } from '@rbee/contract';
+import { headerOf, type ResponseHeaders } from '@rbee/transfer';
 import { z } from 'zod';
-import { type Headers, headerOf } from './hub-error.ts';
 
 /** More pages than the largest repos have; a hub that goes on is broken or hostile. */
 const MAX_PAGES = 1_000;
@@ -26,7 +26,7 @@ export interface HubTreeEntry {
   readonly gitSha1: string;
 }
 
-type Ask = (url: URL) => Promise<{ headers: Headers; body: unknown }>;
+type Ask = (url: URL) => Promise<{ headers: ResponseHeaders; body: unknown }>;
 
 /** The commit that a revision stands for now. */
 export async function readCommit(ask: Ask, endpoint: string, repo: string, revision: string): Promise<string> {
@@ -52,7 +52,7 @@ export async function readTree(ask: Ask, endpoint: string, repo: string, commit:
   return entries;
 }
 
-function nextPage(headers: Headers, from: URL): URL | null {
+function nextPage(headers: ResponseHeaders, from: URL): URL | null {
   const link = /<([^>]*)>\s*;\s*rel="?next"?/.exec(headerOf(headers, 'link') ?? '')?.[1];
   if (link === undefined) return null;
   const next = URL.canParse(link, from.href) ? new URL(link, from) : null;

@@ -3,7 +3,7 @@ import { chmod, copyFile, link, mkdir, open, rename, rm, statfs } from 'node:fs/
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { formatBytes, RbeeError } from '@rbee/contract';
-import { errorOfDisk, roomNeeded, type TransferState } from '@rbee/transfer';
+import { errorOfDisk, roomNeeded, syncFolder, type TransferState } from '@rbee/transfer';
 import type { LocalOriginal } from '../source.ts';
 import type { CopyMessage, CopyTask } from './copy-worker.ts';
 import { errorOfOriginal, lookAtFile } from './local-file.ts';
@@ -155,13 +155,4 @@ function checkDigest({ sha256, name }: CopyRequest, actual: string): void {
     hint: 'check the sha256 and the file',
     details: { expected: sha256, actual },
   });
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type OllamaRef, printModelRef, RbeeError } from '@rbee/contract';
-import { errorOfStatus, isRedirect, type Location, nextHop } from '@rbee/transfer';
+import { errorOfStatus, headerOf, isRedirect, type Location, nextHop } from '@rbee/transfer';
 import { z } from 'zod';
 import { type Answer, type Asking, ask, askFollowing, discard, parseJson, readBody } from '../http/request.ts';
-import { headerOf } from '../hugging-face/hub-error.ts';
 import { placeName, safeFileName } from '../names.ts';
 import type { ResolvedModel, Source } from '../source.ts';
 import { askForToken } from './registry-token.ts';

@@ -1,14 +1,13 @@
 import { lacksSecret, RbeeError, showModelRef, type UrlRef } from '@rbee/contract';
-import { errorOfStatus, type Location } from '@rbee/transfer';
+import { errorOfStatus, headerOf, type Location, type ResponseHeaders, strongEtag } from '@rbee/transfer';
 import { type Answer, type Asking, askFollowing, discard } from '../http/request.ts';
-import { type Headers, headerOf } from '../hugging-face/hub-error.ts';
 import { placeName, safeFileName, versionBlobName, versionOf } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
 import { fileNameOf } from './content-disposition.ts';
 
 /** The longest ref that can be read back. */
 const MAX_REF_CHARACTERS = 512;
-const MAX_VALIDATOR_CHARACTERS = 512;
+const MAX_DATE_CHARACTERS = 512;
 /** What a URL stands for may move; this is what the store calls the newest. */
 const LATEST = 'latest';
 /** Of a HEAD: servers that do not know it, and addresses that are signed for GET alone. */
@@ -83,7 +82,7 @@ function toFound({ url, status, headers }: Answer): Found {
   const size = sizeOf(status, headers);
   const etag = strongEtag(headerOf(headers, 'etag'));
   const modified = headerOf(headers, 'last-modified');
-  const isDated = modified !== null && size !== null && modified.length <= MAX_VALIDATOR_CHARACTERS;
+  const isDated = modified !== null && size !== null && modified.length <= MAX_DATE_CHARACTERS;
   return {
     url,
     size,
@@ -94,7 +93,7 @@ function toFound({ url, status, headers }: Answer): Found {
   };
 }
 
-function sizeOf(status: number, headers: Headers): number | null {
+function sizeOf(status: number, headers: ResponseHeaders): number | null {
   const encoding = headerOf(headers, 'content-encoding')?.toLowerCase() ?? 'identity';
   if (status === 206 || status === 416) {
     const total = /^bytes (?:\d{1,15}-\d{1,15}|\*)\/(\d{1,15})$/.exec(headerOf(headers, 'content-range') ?? '')?.[1];
@@ -102,10 +101,6 @@ function sizeOf(status: number, headers: Headers): number | null {
   }
   const length = headerOf(headers, 'content-length') ?? '';
   return encoding === 'identity' && /^\d{1,15}$/.test(length) ? Number(length) : null;
-}
-
-function strongEtag(etag: string | null): string | null {
-  return etag !== null && etag.length <= MAX_VALIDATOR_CHARACTERS && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : null;
 }
 
 function nameOf({ fileName, url }: Found, asked: URL): string {

@@ -1,9 +1,17 @@
 import { constants } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ModelId, modelIdOf, modelIdSchema, RbeeError, type StoreProblem, toTimestamp } from '@rbee/contract';
+import {
+  errnoOf,
+  type ModelId,
+  modelIdOf,
+  modelIdSchema,
+  RbeeError,
+  type StoreProblem,
+  toTimestamp,
+} from '@rbee/contract';
 import { z } from 'zod';
-import { type Disk, errnoOf, ifThere } from '../disk.ts';
+import { type Disk, ifThere } from '../disk.ts';
 import { isUnfinished, type Layout } from '../layout.ts';
 import { mapAtOnce } from '../map-concurrent.ts';
 

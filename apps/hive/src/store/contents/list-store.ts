@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import type { ModelId, ModelList, PartialFile, StoreProblem } from '@rbee/contract';
-import { RbeeError, toTimestamp } from '@rbee/contract';
+import { errnoOf, RbeeError, toTimestamp } from '@rbee/contract';
 import { inspectPartial } from '@rbee/transfer';
-import { errnoOf } from '../disk.ts';
 import { type Layout, splitPlace } from '../layout.ts';
 import { mapAtOnce } from '../map-concurrent.ts';
 import { type CatalogEntry, findEntry, readCatalog } from './catalog.ts';

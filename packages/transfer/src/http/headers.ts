@@ -1,0 +1,15 @@
+/** The headers of a response as undici gives them: lower-case names, a list where one came more than once. */
+export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** The first value of a header; null where it is missing. */
+export function headerOf(headers: ResponseHeaders, name: string): string | null {
+  const value = headers[name];
+  return (typeof value === 'string' ? value : value?.[0]) ?? null;
+}
+
+const MAX_ETAG_CHARACTERS = 512;
+
+/** The ETag where it is strong, which is when equal tags mean equal bytes; else null. */
+export function strongEtag(etag: string | null): string | null {
+  return etag !== null && etag.length <= MAX_ETAG_CHARACTERS && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : null;
+}
