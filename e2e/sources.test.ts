@@ -16,7 +16,6 @@ beforeEach(async () => {
   web = await startWebServer();
   registry = await startRegistry({ token: {} });
   fleet = await startFleet({
-    hub: { smallFiles: 'resolve_cache' },
     hiveEnv: {
       RBEE_HIVE_ALLOWED_SOURCES: 'hf,https,ollama,http,file',
       RBEE_HIVE_OLLAMA_REGISTRY: registry.url,

@@ -13,7 +13,7 @@ async function farUrl(url: string): Promise<string> {
 }
 
 // As the real hub: a small file comes after a redirect too.
-const hub = await startHub({ smallFiles: 'resolve_cache', cdnFront: farUrl });
+const hub = await startHub({ cdnFront: farUrl });
 const added = hub.addRepo({ id: repo, files });
 process.on('disconnect', () => process.exit());
 process.send?.({

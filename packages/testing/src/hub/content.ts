@@ -11,6 +11,8 @@ export interface Content {
 export interface GeneratedFile {
   readonly size: number;
   readonly seed: number;
+  /** For a file too large to be read whole: its digests are not those of its bytes, so no client can finish it. */
+  readonly hasMadeUpDigests?: true;
 }
 
 export interface Digests {
@@ -55,6 +57,11 @@ export function digestsOf(content: Content): Digests {
     sha1.update(slice);
   }
   return { sha256: sha256.digest('hex'), gitSha1: sha1.digest('hex') };
+}
+
+/** Of the size and the seed alone. */
+export function madeUpDigests({ size, seed }: GeneratedFile): Digests {
+  return digestsOf(bufferContent(Buffer.from(`${size}\n${seed}`)));
 }
 
 function bufferContent(bytes: Buffer): Content {

@@ -1,108 +1,116 @@
-import { admit, type Caller, callerOf, errorReply, INVALID_TOKEN, type TokenOwner } from './access.ts';
-import { modelInfo, pathsInfo, treePage } from './listing.ts';
+import { formatRateLimit, HUB_ERRORS, type HubRoute, INVALID_TOKEN_MESSAGE, parseHubRoute } from '@rbee/hub-protocol';
+import { admit, type Caller, callerOf, errorReply, type TokenOwner } from './access.ts';
+import { type FileRouteState, fileRoute } from './file-routes.ts';
+import { commitList, modelInfo, pathsInfo, refsOf, treePage } from './listing.ts';
 import type { HubRequest } from './record.ts';
-import { fileReply, jsonReply, type Reply, textReply } from './reply.ts';
-import { commitOf, type Repo, type StoredFile } from './repo.ts';
+import { gzipped, jsonReply, type Reply, redirect, textReply } from './reply.ts';
+import { commitOf } from './repo.ts';
 import type { RepoStore } from './repo-store.ts';
 
-export interface HubRouteState {
+export interface HubRouteState extends FileRouteState {
   readonly repos: RepoStore;
   readonly tokens: ReadonlyMap<string, TokenOwner>;
   readonly treePageSize: number;
-  readonly smallFiles: 'direct' | 'resolve_cache';
-  /** A fresh signed address of the file's bytes. */
-  signedUrl(file: StoredFile): string;
 }
 
-const EXPOSED_HEADERS =
-  'X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag';
-
-/** Answers as huggingface.co does. */
+/** Answers as huggingface.co does, or as the shape says. */
 export function routeHub(request: HubRequest, url: URL, state: HubRouteState, body: string): Reply {
-  const isPost = request.method === 'POST' && /^\/api\/models\/[^/]+\/[^/]+\/paths-info\//.test(url.pathname);
+  const { shape } = state;
+  const path = url.pathname.startsWith(`${shape.prefix}/`) ? url.pathname.slice(shape.prefix.length) : null;
+  if (path === null) return errorReply(404, null, 'Not Found');
+  const reply = asSent(route(request, url, path, state, body), shape.locations);
+  const accepts = shape.gzip === 'always' || (shape.gzip === 'accepted' && acceptsGzip(request));
+  return withQuota(accepts ? gzipped(reply) : reply, path, state);
+}
+
+function route(request: HubRequest, url: URL, path: string, state: HubRouteState, body: string): Reply {
+  if (!isWellEncoded(path)) return errorReply(400, null, 'Bad Request');
+  const found = parseHubRoute(path);
+  const isPost = request.method === 'POST' && found?.kind === 'paths-info';
   if (request.method !== 'GET' && request.method !== 'HEAD' && !isPost) return textReply(405, 'Method Not Allowed');
-  const segments = pathSegments(url.pathname);
-  if (segments === null) return errorReply(400, null, 'Bad Request');
-  const call: Call = { request, url, body, caller: callerOf(request.headers.authorization, state.tokens), state };
-  const [first, second, third, ...rest] = segments;
-  if (first === 'api' && second === 'whoami-v2') return whoami(call.caller);
-  if (first === 'api' && second === 'models') return routeModel(call, [third, ...rest]);
-  if (first === 'api' && second === 'resolve-cache') return routeResolve(call, rest, 'last');
-  if (third === 'resolve') return routeResolve(call, [first, second, ...rest], 'first');
-  return errorReply(404, null, "Sorry, we can't find the page you are looking for.");
-}
-
-interface Call {
-  readonly request: HubRequest;
-  readonly url: URL;
-  readonly body: string;
-  readonly caller: Caller;
-  readonly state: HubRouteState;
-}
-
-type Segments = readonly (string | undefined)[];
-
-function routeModel(call: Call, [org, name, verb, revision, ...path]: Segments): Reply {
-  const opened = openRepo(call, `${org}/${name}`, revision ?? 'main', 'listing');
-  if ('refused' in opened) return opened.refused;
-  const { repo, commit } = opened;
-  if (verb === undefined || verb === 'revision') return modelInfo(repo, commit, call.url);
-  if (verb === 'paths-info') return pathsInfo(repo, commit, call.body);
-  if (verb === 'tree') return treePage(repo, commit, path.join('/'), call.url, call.state);
-  return errorReply(404, null, 'Not Found');
-}
-
-function routeResolve(call: Call, [org, name, revision = '', ...path]: Segments, step: 'first' | 'last'): Reply {
-  const opened = openRepo(call, `${org}/${name}`, revision, 'files');
-  if ('refused' in opened) return opened.refused;
-  const { repo, commit } = opened;
-  const file = repo.trees.get(commit)?.get(path.join('/'));
-  if (file === undefined) {
-    const missing = errorReply(404, 'EntryNotFound', 'Entry not found');
-    return { ...missing, headers: { ...missing.headers, 'X-Repo-Commit': commit } };
+  if (found === null) {
+    const isApi = path.startsWith('/api/models/');
+    return errorReply(404, null, isApi ? 'Not Found' : "Sorry, we can't find the page you are looking for.");
   }
-  const headers = { 'X-Repo-Commit': commit, 'Access-Control-Expose-Headers': EXPOSED_HEADERS };
-  if (file.lfs) return lfsReply(file, headers, call.state);
-  if (step === 'first' && call.state.smallFiles === 'resolve_cache') {
-    const query = new URLSearchParams({ [call.url.pathname]: '', etag: file.finalEtag });
-    return redirect(307, `/api/resolve-cache/models/${repo.id}/${commit}/${encodePath(file.path)}?${query}`, headers);
+  const caller = callerOf(request.headers.authorization, state.tokens);
+  if (found.kind === 'whoami') return whoami(caller);
+  return mirrored(url, found, state) ?? routeRepo(request, url, found, caller, state, body);
+}
+
+type RepoRoute = Exclude<HubRoute, { kind: 'whoami' }>;
+
+const isFileRoute = ({ kind }: RepoRoute): boolean => kind === 'resolve' || kind === 'resolve-cache' || kind === 'raw';
+
+function mirrored(url: URL, found: RepoRoute, { shape: { mirrors, prefix } }: HubRouteState): Reply | null {
+  if (mirrors === null || (mirrors.what !== 'both' && (mirrors.what === 'files') !== isFileRoute(found))) return null;
+  return redirect(308, mirrors.origin + url.href.slice(url.origin.length + prefix.length));
+}
+
+function routeRepo(
+  request: HubRequest,
+  url: URL,
+  found: RepoRoute,
+  caller: Caller,
+  state: HubRouteState,
+  body: string,
+): Reply {
+  const newId = state.repos.newIdOf(found.repo);
+  if (newId !== null) return redirect(307, url.href.slice(url.origin.length).replace(found.repo, newId));
+  const admission = admit(state.repos.find(found.repo), caller, isFileRoute(found) ? 'files' : 'listing');
+  if ('refused' in admission) return admission.refused;
+  const { repo } = admission;
+  if (found.kind === 'refs') return refsOf(repo);
+  const revision = found.revision ?? 'main';
+  const commit = commitOf(repo, revision);
+  if (commit === null) return errorReply(404, HUB_ERRORS.revisionNotFound, `Invalid rev id: ${revision}`);
+  switch (found.kind) {
+    case 'info':
+      return modelInfo(repo, commit, url, state.shape);
+    case 'commits':
+      return commitList(commit);
+    case 'paths-info':
+      return pathsInfo(repo, commit, request.headers['content-type'] ?? '', body, state.shape);
+    case 'tree':
+      return treePage(repo, commit, found.path, url, { ...state.shape, treePageSize: state.treePageSize });
+    default:
+      return fileRoute(request, url, found, { repo, commit }, state);
   }
-  const { content, finalEtag: etag, lastModified } = file;
-  return fileReply(call.request, { content, etag, lastModified, headers });
 }
 
-type Opened = { readonly repo: Repo; readonly commit: string } | { readonly refused: Reply };
-
-function openRepo({ url, caller, state }: Call, id: string, revision: string, what: 'listing' | 'files'): Opened {
-  const newId = state.repos.newIdOf(id);
-  if (newId !== null) return { refused: redirect(307, url.href.slice(url.origin.length).replace(id, newId)) };
-  const admission = admit(state.repos.find(id), caller, what);
-  if ('refused' in admission) return admission;
-  const commit = commitOf(admission.repo, revision);
-  if (commit === null) return { refused: errorReply(404, 'RevisionNotFound', `Invalid rev id: ${revision}`) };
-  return { repo: admission.repo, commit };
+/** As real hubs count: requests for files apart from those for the API. */
+function withQuota(reply: Reply, path: string, { shape: { rateLimit } }: HubRouteState): Reply {
+  if (rateLimit === null) return reply;
+  const isApi = path.startsWith('/api/') && !path.startsWith('/api/resolve-cache/');
+  const quota = isApi
+    ? { name: 'api', limit: 500, windowSecs: 300 }
+    : { name: 'resolvers', limit: 3_000, windowSecs: 300 };
+  const remaining = Math.min(rateLimit.remaining, quota.limit - 1);
+  return { ...reply, headers: { ...reply.headers, ...formatRateLimit(quota, remaining) } };
 }
 
-/** A redirect away from the hub: all that is known of the file is in its headers, since the CDN knows none of it. */
-function lfsReply(file: StoredFile, headers: Readonly<Record<string, string>>, state: HubRouteState): Reply {
-  return redirect(302, state.signedUrl(file), {
-    ...headers,
-    'Accept-Ranges': 'bytes',
-    // The ETag is the pointer file's, which is what git has; the linked one is that of the bytes.
-    ETag: `"${file.pointer.oid}"`,
-    'X-Linked-Size': String(file.size),
-    'X-Linked-Etag': `"${file.sha256}"`,
-  });
+/** A header is sent byte for byte as Latin-1: so the bytes of UTF-8 have to be put into it one by one. */
+function asSent(reply: Reply, locations: 'encoded' | 'utf8'): Reply {
+  const location = reply.headers['Location'];
+  if (typeof location !== 'string' || locations === 'encoded') return reply;
+  const raw = location.replace(/(?:%[89A-F][0-9A-F])+/gi, (encoded) => decodeURIComponent(encoded));
+  return { ...reply, headers: { ...reply.headers, Location: Buffer.from(raw).toString('latin1') } };
 }
 
-function redirect(status: number, location: string, headers: Readonly<Record<string, string>> = {}): Reply {
-  return textReply(status, `Redirecting to ${location}`, { Location: location, ...headers });
+function isWellEncoded(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
+
+const acceptsGzip = ({ headers }: HubRequest): boolean =>
+  /(?:^|,)\s*(?:gzip|\*)\s*(?:;|,|$)/i.test(String(headers['accept-encoding'] ?? ''));
 
 function whoami(caller: Caller): Reply {
   if (caller.kind !== 'user') {
-    const invalid = caller.kind === 'invalid';
-    return errorReply(401, null, invalid ? INVALID_TOKEN : 'Invalid username or password.');
+    return errorReply(401, null, caller.kind === 'anonymous' ? 'Invalid username or password.' : INVALID_TOKEN_MESSAGE);
   }
   const { user } = caller.owner;
   const accessToken = { displayName: 'test', role: 'read', createdAt: '2025-01-01T00:00:00.000Z' };
@@ -115,14 +123,3 @@ function whoami(caller: Caller): Reply {
     auth: { type: 'access_token', accessToken },
   });
 }
-
-/** null for a path that is not well encoded. */
-function pathSegments(pathname: string): string[] | null {
-  try {
-    return pathname.split('/').slice(1).map(decodeURIComponent);
-  } catch {
-    return null;
-  }
-}
-
-const encodePath = (path: string): string => path.split('/').map(encodeURIComponent).join('/');

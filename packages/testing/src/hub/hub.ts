@@ -1,3 +1,4 @@
+import { hubPaths } from '@rbee/hub-protocol';
 import { createWatch, type WaitOptions } from '../watch.ts';
 import type { TokenOwner } from './access.ts';
 import { routeCdn } from './cdn-routes.ts';
@@ -5,8 +6,9 @@ import { createFaultQueue, type Fault, type FaultHandle, type FaultQueue } from 
 import { type HubRouteState, routeHub } from './hub-routes.ts';
 import { createRecorder, type HubRequest, type Recorder, type ServerName } from './record.ts';
 import type { FileSource, RepoFile, RepoSpec, StoredFile } from './repo.ts';
-import { type AddedRepo, createRepoStore, type RepoStore } from './repo-store.ts';
+import { type AddedRepo, createRepoStore } from './repo-store.ts';
 import { type FaultyServer, type FaultyServerOptions, startFaultyServer } from './server.ts';
+import { type HubShape, TODAY } from './shape.ts';
 import { createUrlSigner } from './signed-url.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -19,8 +21,8 @@ export interface HubOptions {
   readonly signedUrlMs?: number;
   /** Throttle to begin with; default none. */
   readonly bytesPerSecond?: number | null;
-  /** Whether small files come straight from their address or, as on the real hub, after a redirect within it. */
-  readonly smallFiles?: 'direct' | 'resolve_cache';
+  /** Where it answers otherwise than huggingface.co does today. */
+  readonly shape?: Partial<HubShape>;
   /** Port of the hub's origin; default a free one. */
   readonly port?: number;
   /**
@@ -33,7 +35,7 @@ export interface HubOptions {
 }
 
 export interface TestHub {
-  /** Origin of the hub: what `HF_ENDPOINT` is set to. */
+  /** Origin of the hub: what `HF_ENDPOINT` is set to, where its shape has no prefix. */
   readonly url: string;
   /** Origin of the CDN itself, whatever is in front of it. */
   readonly cdnUrl: string;
@@ -69,7 +71,8 @@ const defaultSignedUrlMs = 3_600_000;
 
 /** A Hugging Face hub of the test's own on loopback: two servers, of which the first redirects to the second. */
 export async function startHub(options: HubOptions = {}): Promise<TestHub> {
-  const repos = createRepoStore();
+  const shape: HubShape = { ...TODAY, ...options.shape };
+  const repos = createRepoStore(shape.xet);
   const now = options.now ?? Date.now;
   const signer = createUrlSigner();
   const recorder = createRecorder();
@@ -88,11 +91,18 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
       name: 'cdn',
       port: 0,
       throttle,
-      route: (request, url) => routeCdn(request, url, { repos, signer, now }),
+      route: (request, url) => routeCdn(request, url, { repos, signer, shape, now }),
     },
     async (cdnUrl) => {
       const frontUrl = (await options.cdnFront?.(cdnUrl)) ?? cdnUrl;
-      const state = hubRouteState(options, repos, (file) => frontUrl + signedPath(file));
+      const state: HubRouteState = {
+        repos,
+        tokens: new Map(Object.entries(options.tokens ?? {})),
+        treePageSize: options.treePageSize ?? defaultTreePageSize,
+        shape,
+        cdnUrl,
+        signedUrl: (file) => frontUrl + signedPath(file),
+      };
       return {
         ...shared,
         name: 'hub',
@@ -110,8 +120,7 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
     addRepo: repos.add,
     pushCommit: repos.pushCommit,
     setFile: repos.setFile,
-    resolveUrl: (id, path, revision = 'main') =>
-      `${hub.url}/${id}/resolve/${encodeURIComponent(revision)}/${path.split('/').map(encodeURIComponent).join('/')}`,
+    resolveUrl: (id, path, revision = 'main') => hub.url + shape.prefix + hubPaths.resolve(id, revision, path),
     signedUrl: (id, path) => cdn.url + signedPath(repos.fileOf(id, path)),
     requests: recorder.requests,
     clearRequests: recorder.clear,
@@ -128,16 +137,6 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
       await Promise.all([hub.close(), cdn.close()]);
       watch.end('the hub was closed');
     },
-  };
-}
-
-function hubRouteState(options: HubOptions, repos: RepoStore, signedUrl: HubRouteState['signedUrl']): HubRouteState {
-  return {
-    repos,
-    tokens: new Map(Object.entries(options.tokens ?? {})),
-    treePageSize: options.treePageSize ?? defaultTreePageSize,
-    smallFiles: options.smallFiles ?? 'direct',
-    signedUrl,
   };
 }
 

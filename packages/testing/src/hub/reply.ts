@@ -1,11 +1,18 @@
+import { gzipSync } from 'node:zlib';
 import { type Content, toContent } from './content.ts';
 import { ifRangeHolds, parseRange } from './range.ts';
 import type { HubRequest } from './record.ts';
 
+/** Larger bodies are files, which come as they are. */
+const MAX_GZIP_BYTES = 2 ** 20;
+
+/** A list where a header is sent more than once. */
+export type ReplyHeaders = Readonly<Record<string, string | string[]>>;
+
 /** What a route answers; nothing has been sent yet. */
 export interface Reply {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: ReplyHeaders;
   readonly body: ReplyBody | null;
 }
 
@@ -27,7 +34,7 @@ export interface ServedFile {
 export function textReply(
   status: number,
   text: string,
-  headers: Readonly<Record<string, string>> = {},
+  headers: ReplyHeaders = {},
   type = 'text/plain; charset=utf-8',
 ): Reply {
   const content = toContent(Buffer.from(text));
@@ -38,8 +45,27 @@ export function textReply(
   };
 }
 
-export function jsonReply(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
+export function jsonReply(status: number, value: unknown, headers: ReplyHeaders = {}): Reply {
   return textReply(status, JSON.stringify(value), headers, 'application/json; charset=utf-8');
+}
+
+/** A redirect with the text that servers put into it, whose length is its Content-Length. */
+export function redirect(status: number, location: string, headers: ReplyHeaders = {}): Reply {
+  return textReply(status, `Redirecting to ${location}`, { Location: location, ...headers });
+}
+
+export function dispositionOf(path: string): string {
+  const name = path.split('/').at(-1) ?? path;
+  return `inline; filename*=UTF-8''${encodeURIComponent(name)}; filename="${name.replace(/[^\x20-\x7e]|"/g, '_')}";`;
+}
+
+/** The same in gzip, where it is a whole body. */
+export function gzipped(reply: Reply): Reply {
+  const { body, status } = reply;
+  if (body === null || status !== 200 || body.end > MAX_GZIP_BYTES) return reply;
+  const content = toContent(gzipSync(body.content.read(body.start, body.end)));
+  const headers = { ...reply.headers, 'Content-Encoding': 'gzip', 'Content-Length': String(content.size) };
+  return { status, headers, body: { content, start: 0, end: content.size } };
 }
 
 /** A file as a static server answers it: whole, one range, or 416; `If-Range` is obeyed. */

@@ -29,7 +29,8 @@ export interface RepoStore {
   fileOf(id: string, path: string): StoredFile;
 }
 
-export function createRepoStore(): RepoStore {
+/** @param xet whether LFS files are Xet's */
+export function createRepoStore(xet: boolean): RepoStore {
   const repos = new Map<string, Repo>();
   const newIds = new Map<string, string>();
 
@@ -41,7 +42,7 @@ export function createRepoStore(): RepoStore {
 
   return {
     add(spec) {
-      const repo = createRepo(spec);
+      const repo = createRepo(spec, xet);
       repos.set(spec.id, repo);
       for (const old of spec.renamedFrom ?? []) newIds.set(old, spec.id);
       return added(repo);

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type Content, digestsOf, type GeneratedFile, toContent } from './content.ts';
+import { type Content, digestsOf, type GeneratedFile, madeUpDigests, toContent } from './content.ts';
 
 export type FileSource = Buffer | GeneratedFile;
 
 export interface RepoSpec {
-  /** `org/name`. */
+  /** `org/name`, or a name alone, as the oldest models have. */
   readonly id: string;
   /** By path in the repo. */
   readonly files: Readonly<Record<string, FileSource>>;
@@ -12,6 +12,10 @@ export interface RepoSpec {
   readonly revisions?: Readonly<Record<string, string>>;
   readonly gated?: boolean | 'auto' | 'manual';
   readonly private?: boolean;
+  /** What became of a request for access to a gated repo, for those whom it is not open to; default none was made. */
+  readonly accessRequest?: 'pending' | 'rejected';
+  /** Refused to everybody: disabled by the hub, or blocked for legal reasons (451). */
+  readonly closed?: 'disabled' | 'legal';
   /** Files of that many bytes or more are LFS files. Default: 10 MiB, and weights (`.gguf`, `.safetensors`, …) of any size. */
   readonly lfsFrom?: number;
   /** Ids this repo had before; requests for them are redirected. */
@@ -36,12 +40,18 @@ export interface StoredFile extends RepoFile {
   readonly cdnPath: string;
   readonly lastModified: string;
   readonly pointer: { readonly oid: string; readonly size: number };
+  /** 64 hex digits that look like a sha256 and are none. */
+  readonly xetHash: string;
 }
 
 export interface Repo {
   readonly id: string;
   readonly gated: false | 'auto' | 'manual';
   readonly private: boolean;
+  readonly accessRequest: 'pending' | 'rejected' | null;
+  readonly closed: 'disabled' | 'legal' | null;
+  /** Whether its LFS files are Xet's, as their ETags on the CDN show. */
+  readonly xet: boolean;
   readonly lfsFrom: number | null;
   /** Branch or tag -> commit. */
   readonly revisions: Map<string, string>;
@@ -52,12 +62,15 @@ export interface Repo {
 const defaultLfsFrom = 10 * 1024 * 1024;
 const WEIGHTS = /\.(gguf|safetensors|bin|pt|pth|ckpt|onnx|h5|msgpack)$/;
 
-export function createRepo(spec: RepoSpec): Repo {
-  if (!/^[\w.-]+\/[\w.-]+$/.test(spec.id)) throw new Error(`not a repo id: ${spec.id}`);
+export function createRepo(spec: RepoSpec, xet: boolean): Repo {
+  if (!/^(?:[\w.-]+\/)?[\w.-]+$/.test(spec.id)) throw new Error(`not a repo id: ${spec.id}`);
   const repo: Repo = {
     id: spec.id,
     gated: spec.gated === true ? 'manual' : (spec.gated ?? false),
     private: spec.private ?? false,
+    accessRequest: spec.accessRequest ?? null,
+    closed: spec.closed ?? null,
+    xet,
     lfsFrom: spec.lfsFrom ?? null,
     revisions: new Map(),
     trees: new Map(),
@@ -96,14 +109,17 @@ export function replaceFile(repo: Repo, path: string, source: FileSource): Store
   return replaced;
 }
 
-/** The commit a branch, tag or full commit stands for. */
+/** The commit that a branch, a tag, `HEAD`, a full commit or the beginning of one stands for. */
 export function commitOf(repo: Repo, revision: string): string | null {
-  return repo.revisions.get(revision) ?? (repo.trees.has(revision) ? revision : null);
+  const named = repo.revisions.get(revision === 'HEAD' ? 'main' : revision);
+  if (named !== undefined) return named;
+  if (!/^[0-9a-f]{7,40}$/.test(revision)) return null;
+  return [...repo.trees.keys()].find((commit) => commit.startsWith(revision)) ?? null;
 }
 
 function storeFile(repo: Repo, path: string, source: FileSource, serial: number): StoredFile {
   const content = toContent(source);
-  const digests = digestsOf(content);
+  const digests = 'hasMadeUpDigests' in source ? madeUpDigests(source) : digestsOf(content);
   const lfs =
     repo.lfsFrom === null ? WEIGHTS.test(path) || content.size >= defaultLfsFrom : content.size >= repo.lfsFrom;
   const pointer = Buffer.from(
@@ -116,11 +132,17 @@ function storeFile(repo: Repo, path: string, source: FileSource, serial: number)
     ...digests,
     lfs,
     etag: lfs ? digests.sha256 : digests.gitSha1,
-    // As object stores name what came in parts: a digest of digests, and the number of parts.
-    finalEtag: lfs ? `"${createHash('md5').update(digests.sha256).digest('hex')}-2"` : `"${digests.gitSha1}"`,
+    finalEtag: `"${lfs ? cdnEtag(digests.sha256, repo.xet) : digests.gitSha1}"`,
     content,
     cdnPath: `/repos/${key.slice(0, 2)}/${key.slice(2, 4)}/${key}`,
     lastModified: new Date(Date.UTC(2025, 0, 1)).toUTCString(),
     pointer: { oid: digestsOf(toContent(pointer)).gitSha1, size: pointer.length },
+    xetHash: xetHashOf(digests.sha256),
   };
 }
+
+/** Xet's hash, or as object stores name what came in parts: a digest of digests, and the number of parts. */
+const cdnEtag = (sha256: string, xet: boolean): string =>
+  xet ? xetHashOf(sha256) : `${createHash('md5').update(sha256).digest('hex')}-2`;
+
+const xetHashOf = (sha256: string): string => createHash('sha256').update(`xet\0${sha256}`).digest('hex');

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { dispositionOf } from './reply.ts';
 
 export interface UrlSigner {
   /** Path and query of an address that is good until `expiresAtMs` (whole seconds count, as on the real CDN). */
@@ -21,7 +22,7 @@ export function createUrlSigner(): UrlSigner {
   return {
     sign(path, fileName, expiresAtMs) {
       const expires = String(Math.floor(expiresAtMs / 1000));
-      const disposition = `inline; filename*=UTF-8''${encodeURIComponent(fileName)}; filename="${fileName}";`;
+      const disposition = dispositionOf(fileName);
       const query = new URLSearchParams({
         'response-content-disposition': disposition,
         Expires: expires,

@@ -15,13 +15,13 @@ beforeEach(async () => {
 afterEach(() => hub.close());
 
 it('records every request with its range, status and bytes', async () => {
-  await get(hub.resolveUrl(ID, 'config.json'), { 'user-agent': 'test/1' });
+  await get(`${hub.url}/${ID}/raw/main/config.json`, { 'user-agent': 'test/1' });
   await get(hub.signedUrl(ID, 'w.gguf'), { range: 'bytes=10-19' });
   await hub.waitFor(() => hub.requests.every((request) => request.ended), 'both responses to end');
   expect(hub.requests[0]).toMatchObject({
     server: 'hub',
     method: 'GET',
-    url: `/${ID}/resolve/main/config.json`,
+    url: `/${ID}/raw/main/config.json`,
     headers: { 'user-agent': 'test/1' },
     range: null,
     status: 200,
@@ -54,11 +54,11 @@ it('counts the connections of each server, idle ones too', async () => {
 });
 
 it('tells its state when a wait is in vain', async () => {
-  await get(hub.resolveUrl(ID, 'config.json'));
+  await get(`${hub.url}/${ID}/raw/main/config.json`);
   hub.fault({ kind: 'stall', afterBytes: 3 });
   const failed = await hub.waitFor(() => false, 'pigs to fly', { timeoutMs: 1 }).catch(String);
   expect(failed).toContain('pigs to fly');
-  expect(failed).toContain(`hub GET /${ID}/resolve/main/config.json: status 200, 2 bytes`);
+  expect(failed).toContain(`hub GET /${ID}/raw/main/config.json: status 200, 2 bytes`);
   expect(failed).toContain('{"kind":"stall","afterBytes":3}');
   expect(failed).toContain('open sockets: hub ');
 });
@@ -91,7 +91,7 @@ it('takes a given port, and leaves nothing behind when it is taken', async () =>
 });
 
 it('refuses repos, files and ids that cannot be', () => {
-  expect(() => hub.addRepo({ id: 'noslash', files: {} })).toThrow('not a repo id');
+  expect(() => hub.addRepo({ id: 'a/b/c', files: {} })).toThrow('not a repo id');
   expect(() => hub.addRepo({ id: 'a/b', files: {}, revisions: { v1: 'short' } })).toThrow('not a full commit');
   expect(() => hub.pushCommit('a/none', {})).toThrow('no repo a/none');
   expect(() => hub.setFile(ID, 'none', Buffer.alloc(0))).toThrow('has no file none');

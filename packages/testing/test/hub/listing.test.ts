@@ -1,3 +1,4 @@
+import { nextPageOf } from '@rbee/hub-protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startHub, type TestHub } from '../../src/hub/hub.ts';
 import type { AddedRepo } from '../../src/hub/repo-store.ts';
@@ -24,7 +25,7 @@ interface Entry {
 async function page(url: string): Promise<{ entries: Entry[]; next: string | null }> {
   const answer = await get(url);
   expect(answer.status).toBe(200);
-  const link = /^<([^>]+)>; rel="next"$/.exec(answer.headers.link?.toString() ?? '');
+  const link = /<([^>]+)>; (?:title="page, next"; )?rel="next"$/.exec(answer.headers.link?.toString() ?? '');
   return { entries: JSON.parse(answer.body.toString()), next: link?.[1] ?? null };
 }
 
@@ -76,6 +77,7 @@ it('tells of each file what git and LFS know', async () => {
     oid: expect.stringMatching(/^[0-9a-f]{40}$/),
     size: 1000,
     lfs: { oid: shard?.sha256, size: 1000, pointerSize: 129 },
+    xetHash: expect.stringMatching(/^[0-9a-f]{64}$/),
     path: shardNames[0],
   });
 });
@@ -105,4 +107,63 @@ it('says what is known of named paths, to a POST', async () => {
     expect.objectContaining({ path: shardNames[0], lfs: expect.objectContaining({ oid: shard?.sha256 }) }),
   ]);
   expect(await ask({ paths: ['config.json'], expand: true })).toMatchObject([{ lastCommit: { id: added.commit } }]);
+});
+
+it('answers what the clients of Python and JavaScript send', async () => {
+  const url = `${hub.url}/api/models/${ID}`;
+  const form = new URLSearchParams([
+    ['paths', 'config.json'],
+    ['paths', 'q4'],
+    ['expand', 'False'],
+  ]);
+  const rows = (await (await fetch(`${url}/paths-info/main`, { method: 'POST', body: form })).json()) as Entry[];
+  expect(rows.map(({ type, path }) => [type, path])).toEqual([
+    ['file', 'config.json'],
+    ['directory', 'q4'],
+  ]);
+  const tree = async (query: string) => JSON.parse((await get(`${url}/tree/main?${query}`)).body.toString());
+  expect(await tree('recursive=True&expand=False')).toHaveLength(4);
+  expect((await tree('expand=true'))[0]).toMatchObject({
+    lastCommit: { id: added.commit },
+    securityFileStatus: { pickleImportScan: {} },
+  });
+  const wanted = JSON.parse((await get(`${url}/revision/HEAD?expand=sha&expand=gated`)).body.toString());
+  expect(wanted).toEqual({ _id: expect.any(String), id: ID, sha: added.commit, gated: false });
+  const refs = JSON.parse((await get(`${url}/refs`)).body.toString());
+  expect(refs.branches).toEqual([{ name: 'main', ref: 'refs/heads/main', targetCommit: added.commit }]);
+});
+
+it.each(['joined', 'repeated', 'parameter_first'] as const)(
+  'names the next page in another form: %s',
+  async (links) => {
+    const other = await startHub({ treePageSize: 1, shape: { links } });
+    try {
+      other.addRepo({ id: ID, files: { 'a.json': Buffer.from('1'), 'b.json': Buffer.from('2') } });
+      const first = await get(`${other.url}/api/models/${ID}/tree/main`);
+      expect(nextPageOf(first.headers['link'])).toMatch(/cursor=/);
+      expect(/^<[^>]+>; rel="next"$/.test(String(first.headers['link']))).toBe(false);
+    } finally {
+      await other.close();
+    }
+  },
+);
+
+it('of a mirror has no tree, folders without ids, or a next page at another origin', async () => {
+  const other = await startHub({
+    treePageSize: 1,
+    shape: { folders: 'without_oid', nextPageOrigin: 'https://hub.example' },
+  });
+  const bare = await startHub({ shape: { tree: 'none' } });
+  try {
+    const files = { 'a/b.json': Buffer.from('1') };
+    other.addRepo({ id: ID, files });
+    bare.addRepo({ id: ID, files });
+    const first = await get(`${other.url}/api/models/${ID}/tree/main?recursive=true`);
+    expect(JSON.parse(first.body.toString())).toEqual([{ type: 'directory', size: 0, path: 'a' }]);
+    expect(nextPageOf(first.headers['link'])).toMatch(/^https:\/\/hub\.example\/api\/models\//);
+    const missing = await get(`${bare.url}/api/models/${ID}/tree/main`);
+    expect([missing.status, missing.headers['x-error-code']]).toEqual([404, undefined]);
+  } finally {
+    await Promise.all([other.close(), bare.close()]);
+  }
 });

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { generateBytes } from '../../src/hub/content.ts';
 import { startHub, type TestHub } from '../../src/hub/hub.ts';
 import type { RepoFile } from '../../src/hub/repo.ts';
 import type { AddedRepo } from '../../src/hub/repo-store.ts';
+import type { HubShape } from '../../src/hub/shape.ts';
 import { get, head } from '../http-get.ts';
 
 const ID = 'acme/tiny';
@@ -52,6 +54,11 @@ describe('an LFS file', () => {
       'Signature',
       'Key-Pair-Id',
     ]);
+    expect(headers['x-xet-hash']).toMatch(/^[0-9a-f]{64}$/);
+    expect(headers['x-xet-hash']).not.toBe(file.sha256);
+    expect(headers.link).toContain('rel="xet-auth"');
+    expect(headers['cache-control']).toBe('no-store');
+    expect(headers['content-length']).not.toBe(String(WEIGHTS.size));
     expect(body.length > 0).toBe(method === 'GET');
   });
 
@@ -115,38 +122,145 @@ describe('an LFS file', () => {
 });
 
 describe('a small file', () => {
-  it('comes straight from the hub, named by its git blob id', async () => {
-    const answer = await get(hub.resolveUrl(ID, 'config.json'));
+  it('is redirected within the hub, with its ETag and not its size, as huggingface.co does', async () => {
+    const first = await head(hub.resolveUrl(ID, 'config.json'));
+    const location = first.headers.location ?? '';
+    expect(first.status).toBe(307);
+    expect(first.headers['x-repo-commit']).toBe(added.commit);
+    expect(first.headers['x-linked-etag']).toBe(`"${fileOf('config.json').gitSha1}"`);
+    expect(first.headers['x-linked-size']).toBeUndefined();
+    expect(first.headers['content-length']).toBe(String(`Redirecting to ${location}`.length));
+    expect(first.headers['content-disposition']).toContain('filename="config.json"');
+    expect(location).toMatch(new RegExp(`^/api/resolve-cache/models/${ID}/${added.commit}/config\\.json\\?.*etag=`));
+    const cached = new URL(location, hub.url).href;
+    const answer = await get(cached);
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual(CONFIG);
     expect(answer.headers.etag).toBe(`"${fileOf('config.json').gitSha1}"`);
     expect(answer.headers['x-repo-commit']).toBe(added.commit);
     expect(answer.headers['content-length']).toBe(String(CONFIG.length));
-    expect(answer.headers['x-linked-etag']).toBeUndefined();
-    const part = await get(hub.resolveUrl(ID, 'config.json'), { range: 'bytes=2-4' });
+    const part = await get(cached, { range: 'bytes=2-4' });
     expect(part.status).toBe(206);
     expect(part.body).toEqual(CONFIG.subarray(2, 5));
+    expect((await get(cached, { 'if-none-match': answer.headers.etag ?? '' })).status).toBe(304);
+    const packed = await get(cached, { 'accept-encoding': 'gzip' });
+    expect(packed.headers['content-encoding']).toBe('gzip');
+    expect(gunzipSync(packed.body)).toEqual(CONFIG);
   });
 
-  it('comes after a relative redirect where the hub is told to do so', async () => {
-    const cached = await startHub({ smallFiles: 'resolve_cache' });
-    try {
-      const { commit } = cached.addRepo({ id: ID, files: { 'a/config.json': CONFIG } });
-      const first = await head(cached.resolveUrl(ID, 'a/config.json'));
-      expect(first.status).toBe(307);
-      expect(first.headers['x-repo-commit']).toBe(commit);
-      expect(first.headers.location).toMatch(
-        new RegExp(`^/api/resolve-cache/models/${ID}/${commit}/a/config\\.json\\?.*etag=`),
-      );
-      const second = await get(new URL(first.headers.location ?? '', cached.url).href);
-      expect(second.status).toBe(200);
-      expect(second.headers['x-repo-commit']).toBe(commit);
-      expect(second.body).toEqual(CONFIG);
-    } finally {
-      await cached.close();
+  it('comes in older forms where the hub is told so', async () => {
+    for (const smallFiles of ['bare', 'direct'] as const) {
+      await withHub({ smallFiles }, async (older) => {
+        older.addRepo({ id: ID, files: { 'config.json': CONFIG } });
+        const first = await head(older.resolveUrl(ID, 'config.json'));
+        expect(first.status).toBe(smallFiles === 'bare' ? 307 : 200);
+        expect(first.headers['x-linked-etag']).toBeUndefined();
+      });
     }
   });
+
+  it('has a pointer of its own path at /raw', async () => {
+    const answer = await get(`${hub.url}/${ID}/raw/main/config.json`);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual(CONFIG);
+  });
 });
+
+describe('a shape', () => {
+  const files = { 'w.gguf': WEIGHTS, 'a ü.json': CONFIG };
+
+  it('without Xet has the ETag of an object store and no Xet headers', async () => {
+    await withHub({ xet: false }, async (older) => {
+      older.addRepo({ id: ID, files });
+      const { headers } = await head(older.resolveUrl(ID, 'w.gguf'));
+      expect(headers['x-xet-hash']).toBeUndefined();
+      expect(headers.link).toBeUndefined();
+      expect((await head(headers.location ?? '')).headers.etag).toMatch(/^"[0-9a-f]{32}-2"$/);
+    });
+  });
+
+  it('with a limit for whole files refuses a GET without a range, and no other', async () => {
+    await withHub({ wholeUpTo: 100_000 }, async (limited) => {
+      limited.addRepo({ id: ID, files });
+      const url = limited.signedUrl(ID, 'w.gguf');
+      expect((await get(url)).status).toBe(400);
+      expect((await get(url, { range: 'bytes=0-' })).status).toBe(206);
+      expect((await head(url)).status).toBe(200);
+    });
+  });
+
+  it('with a prefix has every route and every relative redirect below it', async () => {
+    await withHub({ prefix: '/hf' }, async (below) => {
+      below.addRepo({ id: ID, files });
+      const first = await head(below.resolveUrl(ID, 'a ü.json'));
+      expect(first.status).toBe(307);
+      expect(first.headers.location).toMatch(/^\/hf\/api\/resolve-cache\//);
+      expect((await get(new URL(first.headers.location ?? '', below.url).href)).body).toEqual(CONFIG);
+      expect((await get(`${below.url}/api/models/${ID}`)).status).toBe(404);
+    });
+  });
+
+  it('of a mirror leads to the hub that it mirrors', async () => {
+    await withHub({ mirrors: { origin: hub.url, what: 'files' } }, async (mirror) => {
+      mirror.addRepo({ id: ID, files });
+      const moved = await head(mirror.resolveUrl(ID, 'sub dir/w.gguf'));
+      expect(moved.status).toBe(308);
+      expect(moved.headers.location).toBe(hub.resolveUrl(ID, 'sub dir/w.gguf'));
+      expect((await get(`${mirror.url}/api/models/${ID}`)).status).toBe(200);
+    });
+  });
+
+  it('with raw locations sends the bytes of UTF-8', async () => {
+    await withHub({ locations: 'utf8' }, async (raw) => {
+      raw.addRepo({ id: ID, files });
+      const { headers } = await head(raw.resolveUrl(ID, 'a ü.json'));
+      expect(Buffer.from(headers.location ?? '', 'latin1').toString()).toContain('/a%20ü.json?');
+    });
+  });
+
+  it('says of a length what it is told to say', async () => {
+    const lengthOf = async (heads: HubShape['heads']) => {
+      let found: unknown;
+      await withHub({ heads, smallFiles: 'direct' }, async (odd) => {
+        odd.addRepo({ id: ID, files });
+        const { status, headers } = await head(odd.resolveUrl(ID, 'a ü.json'));
+        found = status === 200 ? (headers['content-length'] ?? null) : status;
+      });
+      return found;
+    };
+    expect(await lengthOf('length')).toBe(String(CONFIG.length));
+    expect(await lengthOf('no_length')).toBeNull();
+    expect(await lengthOf('zero')).toBe('0');
+    expect(await lengthOf(500)).toBe(500);
+  });
+
+  it('serves large files itself, for HEAD alone or for both', async () => {
+    await withHub({ largeFiles: 'head_direct' }, async (first) => {
+      first.addRepo({ id: ID, files });
+      expect((await head(first.resolveUrl(ID, 'w.gguf'))).status).toBe(200);
+      expect((await get(first.resolveUrl(ID, 'w.gguf'))).status).toBe(302);
+    });
+    await withHub({ largeFiles: 'direct' }, async (both) => {
+      both.addRepo({ id: ID, files });
+      expect((await get(both.resolveUrl(ID, 'w.gguf'))).body.equals(generateBytes(WEIGHTS))).toBe(true);
+    });
+  });
+
+  it('counts requests for files apart from those for the API', async () => {
+    const quotaOf = async (url: string) => (await get(url)).headers['ratelimit'];
+    expect(await quotaOf(`${hub.url}/api/models/${ID}`)).toMatch(/^"api";r=\d+;t=300$/);
+    expect(await quotaOf(hub.resolveUrl(ID, 'config.json'))).toMatch(/^"resolvers";r=\d+;t=300$/);
+  });
+});
+
+async function withHub(shape: Partial<HubShape>, use: (hub: TestHub) => Promise<void>): Promise<void> {
+  const other = await startHub({ shape });
+  try {
+    await use(other);
+  } finally {
+    await other.close();
+  }
+}
 
 describe('a repo', () => {
   it('is found by branch, tag, encoded ref and full commit', async () => {
@@ -157,13 +271,16 @@ describe('a repo', () => {
     expect(await commitAt('v1.0')).toBe(TAG_COMMIT);
     expect(await commitAt('refs/pr/1')).toBe(TAG_COMMIT);
     expect(await commitAt(TAG_COMMIT)).toBe(TAG_COMMIT);
+    expect(await commitAt('HEAD')).toBe(added.commit);
+    expect(await commitAt(added.commit.slice(0, 7))).toBe(added.commit);
   });
 
   it('moves main with a new commit and keeps the old one', async () => {
     const next = hub.pushCommit(ID, { 'config.json': Buffer.from('{}') });
     expect(next.commit).not.toBe(added.commit);
-    expect((await get(hub.resolveUrl(ID, 'config.json'))).body.toString()).toBe('{}');
-    expect((await get(hub.resolveUrl(ID, 'config.json', added.commit))).body).toEqual(CONFIG);
+    const contentAt = async (revision: string) => (await get(`${hub.url}/${ID}/raw/${revision}/config.json`)).body;
+    expect((await contentAt('main')).toString()).toBe('{}');
+    expect(await contentAt(added.commit)).toEqual(CONFIG);
     expect((await get(hub.resolveUrl(ID, 'sub dir/w.gguf'))).status).toBe(404);
   });
 

@@ -39,7 +39,7 @@ it('holds every body at zero, the headers not, and lets it go on when it is lift
   const asked = ask(url);
   await hub.waitFor(() => hub.requests[0]?.status === 200, 'the headers');
   expect(hub.requests[0]?.bytesSent).toBe(0);
-  expect((await get(hub.resolveUrl(ID, 'config.json'))).body.toString()).toBe('{}');
+  expect((await get(`${hub.url}/${ID}/raw/main/config.json`)).body.toString()).toBe('{}');
   hub.throttle(null);
   expect((await asked.answer).body.length).toBe(SIZE);
 });

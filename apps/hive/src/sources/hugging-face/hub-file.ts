@@ -1,4 +1,5 @@
 import { RbeeError } from '@rbee/contract';
+import { HUB_HEADERS, hubPaths } from '@rbee/hub-protocol';
 import { headerOf, isRedirect, type Location, maxRedirects, nextHop, type ResponseHeaders } from '@rbee/transfer';
 import { type Answer, type Asking, ask, discard, parseJson, readBody } from '../http/request.ts';
 import { errorOfHub } from './hub-error.ts';
@@ -30,20 +31,22 @@ export async function askForFile(
 ): Promise<FileAnswer> {
   let url = addressOf(hub, repo, revision, path);
   let commit: string | null = null;
+  let linked: string | null = null;
   for (let hops = 0; hops <= maxRedirects; hops += 1) {
     const answer = await ask(hub, { method: 'HEAD', url, headers: tokenFor(hub, url), signal });
     discard(answer);
     const { status, headers } = answer;
     if (status >= 400) throw refused(hub, repo, `${path} (revision ${revision})`, status, headers);
-    commit ??= headerOf(headers, 'x-repo-commit');
+    commit ??= headerOf(headers, HUB_HEADERS.commit);
     const target = isRedirect(status) ? nextHop(url, headers) : null;
-    // What the hub says of the file comes with the answer that leads to the bytes: the redirect to the CDN, which knows
-    // nothing of it, or the file itself. Redirects before it stay within the hub and say less.
-    const linked = headerOf(headers, 'x-linked-etag');
-    if (target === null || linked !== null) {
+    linked ??= headerOf(headers, HUB_HEADERS.linkedEtag);
+    const size = headerOf(headers, HUB_HEADERS.linkedSize);
+    // The redirect to the CDN says all that is known of a large file, since the CDN knows nothing of it. The one of a small file within
+    // the hub does not name its size: the next response does. The Content-Length of a redirect is that of its own text.
+    if (target === null || (linked !== null && (size !== null || target.origin !== url.origin))) {
       const etag = linked ?? headerOf(headers, 'etag');
-      const size = headerOf(headers, 'x-linked-size') ?? headerOf(headers, 'content-length');
-      return toAnswer(hub, { commit, etag, size, url: target ?? url, path });
+      const length = target === null ? headerOf(headers, 'content-length') : null;
+      return toAnswer(hub, { commit, etag, size: size ?? (length === '0' ? null : length), url: target ?? url, path });
     }
     if (target.origin !== url.origin) throw oddAnswer(`it redirects ${path} without saying what it is`);
     url = target;
@@ -100,7 +103,7 @@ function toLocation(hub: HubAccess, url: URL): Location {
 }
 
 function addressOf({ endpoint }: HubAccess, repo: string, revision: string, path: string): URL {
-  return new URL(`${endpoint}/${repo}/resolve/${encodePath(revision, true)}/${encodePath(path, false)}`);
+  return new URL(endpoint + hubPaths.resolve(repo, revision, path));
 }
 
 /** The token goes to the hub's own origin and never along a redirect to another. */
@@ -111,10 +114,6 @@ function tokenFor(hub: HubAccess, url: URL): Record<string, string> {
 
 function refused(hub: HubAccess, repo: string, what: string, status: number, headers: ResponseHeaders): RbeeError {
   return errorOfHub({ status, headers, repo, what, endpoint: hub.endpoint, hadToken: hub.token !== null });
-}
-
-function encodePath(path: string, whole: boolean): string {
-  return whole ? encodeURIComponent(path) : path.split('/').map(encodeURIComponent).join('/');
 }
 
 function oddAnswer(what: string): RbeeError {

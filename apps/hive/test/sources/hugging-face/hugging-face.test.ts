@@ -55,10 +55,10 @@ function fileOf(repo: { files: readonly { path: string; sha256: string; gitSha1:
 }
 
 describe('a named file', () => {
-  it.each(['direct', 'resolve_cache'] as const)(
+  it.each(['linked', 'bare', 'direct'] as const)(
     'is pinned, sized and digested, LFS or not (%s)',
     async (smallFiles) => {
-      const { repo, resolve, hub } = await setUp({ smallFiles });
+      const { repo, resolve, hub } = await setUp({ shape: { smallFiles } });
       const model = await resolve('hf:org/model::file=model-Q4_K_M.gguf::file=sub folder/config + ü.json');
       expect(model).toMatchObject({ place: 'hf:org/model', title: 'org/model', revision: 'main', commit: repo.commit });
       const [weights, config] = model.files;
@@ -117,7 +117,7 @@ describe('files that are chosen from the tree', () => {
     expect(new URL(url).origin).toBe(hub.url);
     expect(hub.requests).toHaveLength(0);
     await plain.locate(AbortSignal.timeout(5_000));
-    expect(hub.requests.map(({ method }) => method)).toEqual(['HEAD']);
+    expect(hub.requests.map(({ method }) => method)).toEqual(['HEAD', 'HEAD']);
   });
 
   it('have the same digests as the files asked for by name', async () => {

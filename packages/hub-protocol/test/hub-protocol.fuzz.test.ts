@@ -1,0 +1,71 @@
+import { hostileText } from '@rbee/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatLink, nextPageOf, parseHubRoute, parseLinkHeader, readTreeFiles } from '../src/index.ts';
+
+const LINKS: [string, ...string[]] = [
+  '<https://hub/a?cursor=eyJ9>; rel="next"',
+  '<a>; rel=preload; as="x, y", <b>; rel="next last"',
+  '<',
+  ';',
+  '"',
+  '\\',
+];
+
+describe('a Link header', () => {
+  it('is read to its end, whatever it is', () => {
+    fc.assert(
+      fc.property(hostileText(LINKS), (text) => {
+        for (const { target, rels } of parseLinkHeader(text)) {
+          expect(text).toContain(target);
+          for (const rel of rels) expect(rel).toMatch(/^\S+$/);
+        }
+      }),
+    );
+  });
+
+  it('gives its next page also behind anything that is a value by itself', () => {
+    const target = fc.webUrl({ withQueryParameters: true }).map((url) => url.replaceAll('>', '%3E'));
+    const quoted = fc.string().map((text) => JSON.stringify(text.replace(/[\x00-\x1f\x7f]/g, '')));
+    fc.assert(
+      fc.property(target, quoted, fc.boolean(), (url, title, isJoined) => {
+        const values = [`</other>; rel=preload; title=${title}`, formatLink(url, 'next')];
+        expect(nextPageOf(isJoined ? values.join(', ') : values)).toBe(url.trim());
+      }),
+    );
+  });
+});
+
+describe('a page of a tree', () => {
+  it('is read, or is none', () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        const files = readTreeFiles(JSON.parse(text));
+        for (const { size, oid } of files ?? []) expect([size >= 0, /^[0-9a-f]{40}$/.test(oid)]).toEqual([true, true]);
+      }),
+    );
+  });
+});
+
+describe('a path', () => {
+  it('is a route or none', () => {
+    const pieces: [string, ...string[]] = [
+      '/api/models/',
+      'org/name',
+      '/tree/',
+      '/resolve/',
+      'refs/pr/1',
+      '/raw/',
+      '%2F',
+      '%',
+      'main',
+      '/',
+    ];
+    fc.assert(
+      fc.property(hostileText(pieces), (text) => {
+        const route = parseHubRoute(text);
+        if (route !== null && 'repo' in route) expect(route.repo).toMatch(/^[^/]+(?:\/[^/]*)?/u);
+      }),
+    );
+  });
+});
