@@ -1,4 +1,5 @@
 export { beforeAbort } from './abort.ts';
+export { readBootId } from './boot-id.ts';
 export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
 export { type DigestFileOptions, digestFile } from './digest-file.ts';
 export { discardPartial } from './discard-partial.ts';

@@ -1,25 +1,25 @@
 import { readFile } from 'node:fs/promises';
 import { errnoOf } from '@rbee/contract';
+import { readBootId } from '@rbee/transfer';
 
-/** A process as a lock names it. */
+/** A process as recorded in a lock. */
 export interface Owner {
   readonly pid: number;
-  /** When it started, as the system counts; tells it from a later one of the same pid. Null where nothing tells. */
+  /** When it started, in the system's terms: tells it from a later process of the same pid. Null if unknown. */
   readonly started: string | null;
 }
 
-const BOOT_ID = '/proc/sys/kernel/random/boot_id';
-/** Of `/proc/<pid>/stat`, counted after the name: the state, and when it started, in ticks since the system did. */
+/** Fields of `/proc/<pid>/stat`, counted after the name: the state, and the start time in ticks since the boot. */
 const STATE_FIELD = 0;
 const START_FIELD = 19;
-/** Ended, and not waited for by its parent yet. */
+/** Ended, but not yet reaped by its parent. */
 const ENDED_STATES: ReadonlySet<string | undefined> = new Set(['Z', 'X']);
 
 export async function ownProcess(): Promise<Owner> {
   return { pid: process.pid, started: (await look(process.pid))?.started ?? null };
 }
 
-/** Whether the process that a lock names still runs. The asker's own pid was another life's: it holds no lock yet. */
+/** Whether the process of a lock is still running. Its pid may be our own: then a previous process had it. */
 export async function isRunning({ pid, started }: Owner): Promise<boolean> {
   if (pid === process.pid || !isAlive(pid)) return false;
   const now = await look(pid);
@@ -36,12 +36,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Only Linux tells; elsewhere the pid alone counts. */
+/** Null except on Linux: elsewhere the pid alone counts. */
 async function look(pid: number): Promise<{ hasEnded: boolean; started: string } | null> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const boot = (await readFile(BOOT_ID, 'utf8')).trim();
-    // The name is in brackets and may hold blanks and brackets itself.
+    const boot = await readBootId();
+    if (boot === null) return null;
+    // The name is in brackets, and may itself contain spaces and brackets.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return { hasEnded: ENDED_STATES.has(fields[STATE_FIELD]), started: `${boot}/${fields[START_FIELD]}` };
   } catch (error) {
