@@ -120,7 +120,7 @@ describe('a file of the machine', () => {
       /\/rbee\/file\/models\/my-model\.gguf--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/my model\.gguf$/,
     );
     expect(data['sha256']).toMatch(/^[0-9a-f]{64}$/);
-    expect(lines.some((line) => line.includes('is on this machine'))).toBe(true);
+    expect(lines.some((line) => line.includes('from this machine'))).toBe(true);
     expect((await stat(path)).ino).not.toBe((await stat(original)).ino);
   });
 

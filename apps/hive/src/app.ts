@@ -10,25 +10,25 @@ import {
   readTls,
   serveTls,
   settingsInForce,
+  type TlsIdentity,
   withLogFields,
 } from '@rbee/daemon';
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
-import { JobRegistry } from '@rbee/jobs';
+import { JobRegistry, type JobRegistryDeps } from '@rbee/jobs';
 import { createDiskRoom, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { createDoctor } from './doctor/doctor.ts';
-import { resumeAll, startDownload } from './downloads/download-jobs.ts';
+import { restoreJobs } from './downloads/download-jobs.ts';
 import { Downloads } from './downloads/downloads.ts';
 import { createFetchFile } from './downloads/fetch-file.ts';
 import { logDownloads } from './downloads/log-downloads.ts';
-import { runDownload } from './downloads/run-download.ts';
-import { BlobFlights } from './downloads/single-flight.ts';
+import { SingleFlight } from './downloads/single-flight.ts';
 import { Slots } from './downloads/slots.ts';
 import { TransferCounts } from './downloads/transfer-counts.ts';
 import { announce } from './fleet/announce.ts';
-import { beatEachSecond } from './fleet/heartbeat.ts';
-import { createHistory, HISTORY_MIGRATIONS } from './history/history.ts';
+import { publishHeartbeats } from './fleet/heartbeat.ts';
+import { createHistory, HISTORY_MIGRATIONS, type History } from './history/history.ts';
 import { createHiveMetrics } from './metrics.ts';
 import { createModels } from './models/models.ts';
 import { addDoctorRoutes } from './routes/doctor.ts';
@@ -51,101 +51,63 @@ import { openStore } from './store/store.ts';
 import { VERSION } from './version.ts';
 
 const MAX_RETRY_DELAY_MS = 30_000;
-/** Reading the header of a GGUF file is a courtesy of a plan, which waits no longer for it. */
+/** A plan waits this long for the header of a GGUF file, which is optional. */
 const GGUF_HEADER_TIMEOUT_MS = 15_000;
 
+type Logger = ReturnType<typeof createLogger>;
+
 /**
- * A hive that listens: the one place that constructs what does I/O.
+ * Starts a hive and resolves when it listens. The only place that constructs anything that does I/O.
  * @throws RbeeError STORE_NOT_WRITABLE when the store cannot be used, or another hive owns it
  */
 export async function startHive(settings: HiveSettings): Promise<Running<typeof hiveSettings>> {
+  const tls = readTls(settings);
+  const hive = await buildHive(settings);
+  return runHive(hive, await serveHive(hive, tls), tls);
+}
+
+type Hive = Awaited<ReturnType<typeof buildHive>>;
+
+/** Constructs the parts of a hive, without a server. */
+async function buildHive(settings: HiveSettings) {
   const clock = systemClock;
   const startedAtMs = clock.now();
-  const tls = readTls(settings);
   const hiveId = settings.id;
   const logger = createLogger({ name: 'rbee-hive', level: settings.logLevel });
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
 
-  const layout = createLayout(settings.modelsDir);
-  const store = await openStore(layout, { clock });
-  const lock = await lockStore(layout.lockFile());
-
+  const store = await openStore(createLayout(settings.modelsDir), { clock });
+  const lock = await lockStore(store.layout.lockFile());
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
   logDownloads(tracker, logger);
   const history = openHistory(settings.stateDir, logger);
-  const logJob = createJobLog(logger);
-  const registry = new JobRegistry(
-    {
-      hub,
-      clock,
-      actor: hiveId,
-      onBug,
-      onChange: (job) => {
-        history.keepJob(job.snapshot());
-        logJob(job);
-      },
-      onForget: (id) => history.forgetJob(id),
-      within: (job, work) => withLogFields({ jobId: job.id }, work),
-    },
-    { maxOpen: settings.maxOpenJobs },
-  );
-  const exemptOrigins = new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin));
+  const registry = createRegistry({ hub, clock, hiveId, onBug, history, logger }, settings.maxOpenJobs);
+
   const pool = createReadPool();
   const dispatcher = createSourceDispatcher({
-    exemptOrigins,
+    exemptOrigins: new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin)),
     allowPrivate: settings.allowPrivateSources,
     reads: pool.reads,
   });
-  const queenDispatcher = new Agent({ allowH2: false });
-
-  const { retryAttempts: attempts, retryBaseDelayMs: baseDelayMs } = settings;
   const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs, maxConnections } = settings;
-  const retry = { attempts, baseDelayMs, maxDelayMs: MAX_RETRY_DELAY_MS };
+  const retry = {
+    attempts: settings.retryAttempts,
+    baseDelayMs: settings.retryBaseDelayMs,
+    maxDelayMs: MAX_RETRY_DELAY_MS,
+  };
   const asking = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
-  const sources = createSources(settings, asking, layout);
-  const flights = new BlobFlights();
+  const sources = createSources(settings, asking, store.layout);
+  const flights = new SingleFlight();
   const counts = new TransferCounts();
-  const fetchFile = createFetchFile({
-    store,
-    flights,
-    counts,
-    dispatcher,
-    pool,
-    retry,
-    headersTimeoutMs,
-    stallTimeoutMs,
-  });
   const slots = new Slots(settings.maxConcurrentDownloads);
   const limiter = createLimiter(settings.maxBandwidth, clock);
-  const runDeps = {
-    clock,
-    tracker,
-    store,
-    slots,
-    room: createDiskRoom(volumeOf),
-    flights,
-    counts,
-    sources,
-    fetchFile,
-    maxConnections,
-    retry,
-    heartbeatIntervalMs,
-    onBug,
-  };
-  const downloads = new Downloads({
-    hiveId,
-    clock,
-    hub,
-    tracker,
-    history,
-    limiter,
-    run: (download, request) =>
-      withLogFields({ downloadId: download.id, jobId: tracker.get(download.id).job_id }, () =>
-        runDownload(runDeps, download, request),
-      ),
-  });
-
+  const transport = { dispatcher, pool, retry, headersTimeoutMs, stallTimeoutMs };
+  const fetchFile = createFetchFile({ store, flights, counts, transport });
+  const room = createDiskRoom(volumeOf);
+  const work = { clock, tracker, store, slots, room, flights, counts, sources, fetchFile, maxConnections, retry };
+  const run = { ...work, heartbeatIntervalMs, onBug };
+  const downloads = new Downloads({ hiveId, clock, hub, tracker, history, limiter, run });
   const models = createModels({
     clock,
     store,
@@ -156,20 +118,23 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     heartbeatIntervalMs,
     mayWant: (place) => downloads.mayWant(place),
   });
+  return {
+    ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, history, registry },
+    ...{ dispatcher, asking, counts, slots, limiter, downloads, models },
+    /** Current values: a reload or a request may have changed some. */
+    inForce: { ...settings },
+    access: { apiToken: settings.apiToken },
+    heartbeats: hub.channel({ mode: 'state' }),
+    /** Aborts when the daemon stops. */
+    stopping: new AbortController(),
+  };
+}
 
-  const live = liveSettings(limiter, slots);
-  const inForce = { ...settings };
-  const info = async (): Promise<HiveInfo> => ({
-    hive_id: hiveId,
-    version: VERSION,
-    uptime_secs: toSeconds(clock.now() - startedAtMs),
-    models_dir: settings.modelsDir,
-    ...(await store.freeRoom()),
-    settings: { ...settingsInForce(hiveSettings, inForce, HIVE_PREFIX), ...live.read() },
-  });
-  const heartbeats = hub.channel({ mode: 'state' });
-  const access = { apiToken: settings.apiToken };
-  const { jobRate } = settings;
+/** Creates the server with its routes and metrics; it does not listen yet. */
+async function serveHive(hive: Hive, tls: TlsIdentity | null) {
+  const { settings, clock, hiveId, logger, onBug, store, hub, tracker, registry, downloads, models } = hive;
+  const { access, counts, slots, limiter, inForce, heartbeats } = hive;
+  const { signal } = hive.stopping;
   const app = await createServer({
     logger,
     hub,
@@ -178,27 +143,29 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     title: 'rbee hive',
     version: VERSION,
     routes: hiveRoutes,
-    jobRate,
+    jobRate: settings.jobRate,
   });
-  const freeBytes = async () => (await store.freeRoom()).free_bytes;
+  const freeBytes = async () => (await store.freeSpace()).free_bytes;
   const metrics = createHiveMetrics({ tracker, registry, hub, counts, slots, limiter, freeBytes });
   metrics.serve(app, hiveRoutes.metrics);
+  const live = liveSettings(limiter, slots);
+  const info = async (): Promise<HiveInfo> => ({
+    hive_id: hiveId,
+    version: VERSION,
+    uptime_secs: toSeconds(clock.now() - hive.startedAtMs),
+    models_dir: settings.modelsDir,
+    ...(await store.freeSpace()),
+    settings: { ...settingsInForce(hiveSettings, inForce, HIVE_PREFIX), ...live.read() },
+  });
+  const allowedSources = () => inForce.allowedSources;
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
-  const allowedSources = () => inForce.allowedSources;
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources });
-  const stopping = new AbortController();
-  addModelRoutes(app, { registry, models, hiveId, signal: stopping.signal });
-  const hubAccess = { ...asking, endpoint: settings.hfEndpoint, token: settings.hfToken };
+  addModelRoutes(app, { registry, models, hiveId, signal });
+  const hubAccess = { ...hive.asking, endpoint: settings.hfEndpoint, token: settings.hfToken };
   const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
-  addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal: stopping.signal, onBug }));
-  const jobDeps = { registry, downloads, hiveId };
-  addDownloadRoutes(app, {
-    hub,
-    downloads,
-    startDownload: (request) => startDownload(jobDeps, request),
-    allowedSources,
-  });
+  addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal, onBug }));
+  addDownloadRoutes(app, { hub, registry, downloads, hiveId, allowedSources });
 
   const apply = (changed: Partial<HiveSettings>) => {
     Object.assign(inForce, changed);
@@ -206,6 +173,18 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     if (changed.logLevel !== undefined) logger.level = changed.logLevel;
     live.change({ max_bandwidth: changed.maxBandwidth, max_concurrent_downloads: changed.maxConcurrentDownloads });
   };
+  return { app, metrics, apply };
+}
+
+/** Listens, resumes the work of the previous run and registers with the queen. Closing undoes it in reverse order. */
+async function runHive(
+  hive: Hive,
+  { app, metrics, apply }: Awaited<ReturnType<typeof serveHive>>,
+  tls: TlsIdentity | null,
+): Promise<Running<typeof hiveSettings>> {
+  const { settings, clock, hiveId, logger, onBug, store, lock, tracker, history, registry, dispatcher, stopping } =
+    hive;
+  const queenDispatcher = new Agent({ allowH2: false });
   const closing: (() => unknown)[] = [() => lock.release(), () => history.close(), () => metrics.close()];
   const close = async () => {
     for (const step of closing.toReversed()) await step();
@@ -222,11 +201,11 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
       () => registry.shutdown(),
       () => stopping.abort(new Error('the daemon is stopping')),
     );
-    resumeAll(jobDeps, history.jobs());
+    restoreJobs(hive, history.jobs());
     const hiveUrl = settings.advertisedUrl ?? url;
     closing.push(
-      beatEachSecond(
-        { channel: heartbeats, clock, tracker, freeRoom: () => store.freeRoom(), onBug },
+      publishHeartbeats(
+        { channel: hive.heartbeats, clock, tracker, freeSpace: () => store.freeSpace(), onBug },
         { hive_id: hiveId, hive_url: hiveUrl, version: VERSION },
       ),
     );
@@ -241,6 +220,31 @@ export async function startHive(settings: HiveSettings): Promise<Running<typeof 
     await close();
     throw error;
   }
+}
+
+interface RegistryDeps extends Pick<JobRegistryDeps, 'hub' | 'clock' | 'onBug'> {
+  readonly hiveId: string;
+  readonly history: History;
+  readonly logger: Logger;
+}
+
+function createRegistry({ hub, clock, hiveId, onBug, history, logger }: RegistryDeps, maxOpen: number): JobRegistry {
+  const logJob = createJobLog(logger);
+  return new JobRegistry(
+    {
+      hub,
+      clock,
+      actor: hiveId,
+      onBug,
+      onChange: (job) => {
+        history.saveJob(job.snapshot());
+        logJob(job);
+      },
+      onForget: (id) => history.deleteJob(id),
+      within: (job, work) => withLogFields({ jobId: job.id }, work),
+    },
+    { maxOpen },
+  );
 }
 
 function createSources(settings: HiveSettings, asking: Asking, layout: Layout): Sources {
@@ -265,13 +269,13 @@ function liveSettings(limiter: Limiter, slots: Slots): LiveSettings {
   };
 }
 
-function openHistory(folder: string, logger: ReturnType<typeof createLogger>) {
+function openHistory(folder: string, logger: Logger) {
   const onDamage = (movedTo: string, error: unknown) =>
-    logger.error({ err: error, movedTo }, 'the history was damaged; it was put aside and a new one begun');
+    logger.error({ err: error, movedTo }, 'the history was damaged: it was moved aside, and a new one was started');
   return createHistory(openStateDb(join(folder, 'hive.sqlite'), { migrations: HISTORY_MIGRATIONS, onDamage }));
 }
 
-function logSecrets(logger: ReturnType<typeof createLogger>, settings: HiveSettings): void {
+function logSecrets(logger: Logger, settings: HiveSettings): void {
   const { hfToken, apiToken } = settings;
   if (hfToken !== null) logger.info({ hfToken: fingerprint(hfToken) }, 'a token for the hub is set');
   if (apiToken !== null) logger.info({ apiToken: fingerprint(apiToken) }, 'clients must send a token');

@@ -39,16 +39,16 @@ describe('the history', () => {
     const [first, second] = states(2);
     if (!first || !second) throw new Error('two states');
     const history = open();
-    history.keepDownload({ state: second, sha256: null });
-    history.keepDownload({ state: first, sha256: 'ab' });
-    history.keepDownload({ state: { ...first, status: 'failed' }, sha256: 'ab' });
+    history.saveDownload({ state: second, sha256: null });
+    history.saveDownload({ state: first, sha256: 'ab' });
+    history.saveDownload({ state: { ...first, status: 'failed' }, sha256: 'ab' });
     history.close();
     const later = open();
     expect(later.downloads()).toEqual([
       { state: { ...first, status: 'failed' }, sha256: 'ab', content: null },
       { state: second, sha256: null, content: null },
     ]);
-    later.forgetDownload(first.downloadId);
+    later.deleteDownload(first.downloadId);
     expect(later.downloads().map(({ state }) => state.downloadId)).toEqual([second.downloadId]);
     later.close();
   });
@@ -64,13 +64,13 @@ describe('the history', () => {
       return kept;
     };
     const history = open();
-    history.keepDownload({ state, sha256: null });
-    history.keepContent(state.downloadId, content);
-    history.keepDownload({ state: { ...state, status: 'paused' }, sha256: null });
+    history.saveDownload({ state, sha256: null });
+    history.saveContent(state.downloadId, content);
+    history.saveDownload({ state: { ...state, status: 'paused' }, sha256: null });
     history.close();
     expect(contents()).toEqual([content]);
     const later = open();
-    later.keepContent(state.downloadId, null);
+    later.saveContent(state.downloadId, null);
     later.close();
     expect(contents()).toEqual([null]);
   });

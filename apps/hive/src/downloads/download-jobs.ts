@@ -1,6 +1,7 @@
 import { type JobAccepted, type JobId, showModelRef } from '@rbee/contract';
 import type { Job, JobRegistry } from '@rbee/jobs';
-import type { DownloadRequest, Downloads } from './downloads.ts';
+import type { DownloadRequest } from './download.ts';
+import type { Downloads } from './downloads.ts';
 
 export interface StartJobDeps {
   readonly registry: JobRegistry;
@@ -8,7 +9,7 @@ export interface StartJobDeps {
   readonly hiveId: string;
 }
 
-/** Makes a job that waits for a download of what is asked for, and starts it. */
+/** Creates and starts a job that downloads what the request names. */
 export function startDownload(deps: StartJobDeps, request: DownloadRequest, id?: JobId): JobAccepted {
   const { registry, downloads, hiveId } = deps;
   const job = registry.create({ operation: 'model_download', model: showModelRef(request.ref) }, id);
@@ -20,23 +21,26 @@ export function startDownload(deps: StartJobDeps, request: DownloadRequest, id?:
 }
 
 /**
- * Goes on with what an earlier life left: its ended jobs are remembered, its downloads go on, and a job of another kind
- * that was cut ends as failed.
+ * Restores the jobs of a previous run: ended ones are listed again, downloads resume, and any other job that was
+ * interrupted fails.
  */
-export function resumeAll({ registry, downloads }: StartJobDeps, kept: readonly ReturnType<Job['snapshot']>[]): void {
-  const jobs = kept.map((snapshot) => registry.restore(snapshot));
+export function restoreJobs(
+  { registry, downloads }: StartJobDeps,
+  saved: readonly ReturnType<Job['snapshot']>[],
+): void {
+  const jobs = saved.map((snapshot) => registry.restore(snapshot));
   const open = jobs.filter((job) => !job.ended);
-  const revived = downloads.restore(open);
+  const restored = downloads.restore(open);
   for (const job of open) {
-    const waitFor = revived.filter(({ jobs: wanting }) => wanting.includes(job)).map(({ download }) => download);
+    const waitFor = restored.filter(({ jobs: wanting }) => wanting.includes(job)).map(({ download }) => download);
     registry.run(job, async () => {
-      if (waitFor.length === 0) throw new Error('the hive was stopped while it worked on this');
+      if (waitFor.length === 0) throw new Error('the hive was stopped while this job ran');
       await Promise.all(waitFor.map((download) => download.wait(job)));
     });
   }
 }
 
-/** The answer to the request that made a job. */
+/** The response to the request that created a job. */
 export function toAccepted(job: Job): JobAccepted {
   const [download] = job.downloads;
   return {

@@ -7,26 +7,26 @@ import type { BlobWatcher } from './single-flight.ts';
 
 type Counted = Pick<TransferState, 'bytes' | 'reused' | 'wasted'>;
 
-/** Adds up what the transfers of a download's files say, several at a time, into the download's own numbers. */
-export interface Tally {
+/** Adds up the transfers of a download's files, several of which run in parallel, into the download's own numbers. */
+export interface DownloadProgress {
   /** Bytes of all files; null while one is unknown. */
   readonly total: number | null;
-  /** Work on a file begins; one that is not there yet is under way until it is done. */
-  begin(index: number): FileTally;
+  /** Starts following a file. */
+  begin(index: number): FileProgress;
 }
 
-export interface FileTally extends BlobWatcher {
-  /** The file is there in full. */
+export interface FileProgress extends BlobWatcher {
+  /** The file is complete. */
   readonly done: () => void;
 }
 
-/** `present`: for each file the bytes that are on disk already and count. Until a file is looked at they are what is known of it. */
-export function createTally(
+/** `present`: for each file, the bytes on disk that count. They stand for the file until its transfer reports a state. */
+export function createDownloadProgress(
   tracker: DownloadTracker,
   id: DownloadId,
   files: readonly SourceFile[],
   present: readonly number[],
-): Tally {
+): DownloadProgress {
   const total = sumOrNull(files.map((file) => file.size));
   const earlier = tracker.get(id);
   const counted: Counted[] = files.map((_, index) => {
@@ -36,19 +36,19 @@ export function createTally(
   const running = new Map<number, TransferState>();
   let bytes = present.reduce((sum, each) => sum + each, 0);
   let reused = bytes;
-  // What an earlier run of this download had on disk and is not there any more has gone since.
+  // Bytes that a previous run of this download had on disk and that are gone now were wasted.
   let wasted = earlier.bytes_wasted + Math.max(0, earlier.bytes - bytes);
   let filesDone = 0;
-  tell({ total, filesTotal: files.length });
+  update({ total, filesTotal: files.length });
 
-  function tell(more: { total?: number | null; filesTotal?: number } = {}): void {
+  function update(more: { total?: number | null; filesTotal?: number } = {}): void {
     const states = [...running.values()];
     const [first] = running.keys();
     tracker.update(id, {
       ...more,
       ...(first === undefined ? {} : { status: statusOf(states), file: files[first]?.path ?? null }),
       bytes,
-      // What an earlier run fetched is not what was there before the download.
+      // Bytes fetched by a previous run do not count as reused: they were not there before the download.
       bytesReused: earlier.bytes > 0 ? earlier.bytes_reused : reused,
       bytesWasted: wasted,
       attempt: Math.max(1, ...states.map(({ attempt }) => attempt)),
@@ -60,7 +60,7 @@ export function createTally(
 
   function count(index: number, state: TransferState): void {
     const last = counted[index] ?? state;
-    // A transfer that was somebody else's may have thrown away what it had before this one took over.
+    // A transfer taken over from another download may have discarded bytes before that.
     wasted += Math.max(0, state.wasted - last.wasted, last.bytes - state.bytes);
     bytes += state.bytes - last.bytes;
     reused += state.reused - last.reused;
@@ -71,15 +71,15 @@ export function createTally(
     total,
     begin(index) {
       const name = files[index]?.path ?? '';
-      const { bytes: there = 0 } = counted[index] ?? {};
-      running.set(index, { ...presentState(there), phase: 'starting', total: files[index]?.size ?? null });
-      tell();
+      const { bytes: onDisk = 0 } = counted[index] ?? {};
+      running.set(index, { ...presentState(onDisk), phase: 'starting', total: files[index]?.size ?? null });
+      update();
       return {
         onState(state) {
           count(index, state);
           running.set(index, state);
-          // With one file its own total is the download's, also where only the first answer tells it.
-          tell(files.length === 1 ? { total: state.total } : {});
+          // The total of a single file is the download's; it may be known only from the first response.
+          update(files.length === 1 ? { total: state.total } : {});
         },
         onNotice(notice) {
           tracker.notice(id, notice);
@@ -88,24 +88,24 @@ export function createTally(
         done() {
           running.delete(index);
           filesDone += 1;
-          tell();
+          update();
         },
       };
     },
   };
 }
 
-/** The state of a file that was there before. */
+/** The state of a file that is already in the store. */
 export function presentState(size: number): TransferState {
   return { phase: 'verifying', bytes: size, total: size, reused: size, wasted: 0, attempt: 1, connections: 0 };
 }
 
-/** What is said of a file that need not be fetched. */
+/** Narrates that a file need not be fetched. */
 export function narratePresent(file: SourceFile, size: number): void {
-  narrate('file_present', `📦 ${file.path} is there already (${formatBytes(size)})`);
+  narrate('file_present', `📦 ${file.path} is already in the store (${formatBytes(size)})`);
 }
 
-/** A download does what most tells of it: bytes come as long as those of one file do. */
+/** The status of a download with several files: it is downloading while any of them is. */
 function statusOf(states: readonly TransferState[]): LiveStatus {
   const phases = states.map(({ phase }) => phase);
   if (phases.includes('downloading')) return 'downloading';

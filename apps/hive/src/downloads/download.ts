@@ -1,8 +1,9 @@
-import type { DownloadId, PartialChoice } from '@rbee/contract';
+import type { DownloadId, ModelRef, PartialChoice } from '@rbee/contract';
 import { CancelRequest, type Job, type Line, type Listener } from '@rbee/jobs';
 import { beforeAbort, type Limiter } from '@rbee/transfer';
+import type { DownloadContent } from '../history/history.ts';
 
-/** Why a run stopped: somebody paused the download. It is not over. */
+/** The abort reason of a paused run. The download has not ended. */
 class PauseRequest extends Error {
   override readonly name = 'AbortError';
 
@@ -11,34 +12,39 @@ class PauseRequest extends Error {
   }
 }
 
-/** What a download fetches, in the store's terms. */
-export interface Content {
-  readonly place: string;
-  readonly blobNames: readonly string[];
+/** A request for a download, as a job or a retry makes it. */
+export interface DownloadRequest {
+  readonly ref: ModelRef;
+  /** The expected digest of the one file, lower case; null if the request has none. */
+  readonly sha256: string | null;
+  readonly priority: number;
+  /** Bytes per second; null is unlimited. */
+  readonly maxBandwidth: number | null;
+  readonly retryOf: DownloadId | null;
 }
 
 export interface DownloadOptions {
-  /** What an earlier life was told. */
-  readonly content?: Content | null;
-  /** Told what should outlive this one. */
-  readonly onContent?: (content: Content) => void;
+  /** As a previous run of the hive saved it. */
+  readonly content?: DownloadContent | null;
+  /** Called with content to be saved. */
+  readonly onContent?: (content: DownloadContent) => void;
 }
 
 /**
- * One download and the jobs that want it. What it says is heard by each of them, and its signal aborts when the last
- * of them has been cancelled: there is no other token that could be forgotten. A pause stops a run, not the download.
+ * One download and the jobs that want it. Its narration goes to each of them, and its signal aborts when the last of
+ * them is cancelled: there is no other token. A pause stops a run, not the download.
  */
 export class Download implements Listener {
   readonly id: DownloadId;
-  /** The bandwidth of this download, under that of the hive. */
+  /** The bandwidth of this download, within that of the hive. */
   readonly limiter: Limiter;
   readonly #jobs = new Set<Job>();
   readonly #controller = new AbortController();
   #work: Promise<void> = Promise.resolve();
   #run = new AbortController();
   #resumed: PromiseWithResolvers<void> | null = null;
-  #content: Content | null;
-  readonly #onContent: (content: Content) => void;
+  #content: DownloadContent | null;
+  readonly #onContent: (content: DownloadContent) => void;
 
   constructor(id: DownloadId, limiter: Limiter, options: DownloadOptions = {}) {
     this.id = id;
@@ -47,20 +53,20 @@ export class Download implements Listener {
     this.#onContent = options.onContent ?? (() => {});
   }
 
-  /** What it fetches; null until the source has told, in this life or an earlier one. */
-  get content(): Content | null {
+  /** What it fetches; null until the source has been resolved, in this run of the hive or a previous one. */
+  get content(): DownloadContent | null {
     return this.#content;
   }
 
-  /** The source has told what there is. What it told before counts too: something of that may be on disk. */
-  expect({ place, blobNames }: Content): void {
+  /** Sets what the source resolved to. Earlier blob names of the same place stay: their partials may be on disk. */
+  setContent({ place, blobNames }: DownloadContent): void {
     const before = this.#content?.place === place ? this.#content.blobNames : [];
     this.#content = { place, blobNames: [...new Set([...before, ...blobNames])] };
     this.#onContent(this.#content);
   }
 
-  /** Nothing of what was expected is on disk any more. */
-  expectNothing(): void {
+  /** Forgets the blob names, once none of their partials is on disk. */
+  clearContent(): void {
     if (this.#content !== null) this.#content = { ...this.#content, blobNames: [] };
   }
 
@@ -69,7 +75,7 @@ export class Download implements Listener {
     return this.#controller.signal;
   }
 
-  /** Aborts with it, and when the download is paused. */
+  /** Aborts with `signal`, and when the download is paused. */
   get runSignal(): AbortSignal {
     return AbortSignal.any([this.signal, this.#run.signal]);
   }
@@ -89,7 +95,7 @@ export class Download implements Listener {
     this.#resumed = null;
   }
 
-  /** Resolves when the download is not paused; rejects with the signal's reason when nobody wants it any more. */
+  /** Resolves when the download is not paused; rejects with the signal's reason when no job wants it any more. */
   async untilResumed(): Promise<void> {
     await beforeAbort(this.signal, async () => this.#resumed?.promise);
   }
@@ -103,15 +109,15 @@ export class Download implements Listener {
   }
 
   /** Starts the work; called once. */
-  begin(work: () => Promise<void>): void {
+  start(work: () => Promise<void>): void {
     this.#work = work();
-    // Whoever waits sees the failure; a download that nobody waits for any more fails in silence.
+    // Jobs that wait for it get the failure; without any, it must not count as unhandled.
     this.#work.catch(() => {});
   }
 
   /**
-   * Waits for the end on behalf of a job. A cancelled job leaves at once while others still want the download; the
-   * last one stops it and waits until it has really stopped.
+   * Waits for the end on behalf of a job. A cancelled job leaves immediately while others still want the download; the
+   * last one stops it and waits until it has stopped.
    */
   async wait(job: Job): Promise<void> {
     const { promise: left, reject } = Promise.withResolvers<never>();
@@ -120,7 +126,7 @@ export class Download implements Listener {
         this.#jobs.delete(job);
         reject(job.signal.reason);
       } else {
-        // The last one stays, so that it hears how the download ended.
+        // The last one stays, so that its stream has the download's last line.
         this.#controller.abort(job.signal.reason);
       }
     };
@@ -134,12 +140,12 @@ export class Download implements Listener {
   }
 }
 
-/** What a cancel wants done with what is on disk. */
+/** What a cancel wants done with the partial files. */
 export function partialChoiceOf(reason: unknown): PartialChoice {
   return reason instanceof CancelRequest ? reason.partial : 'keep';
 }
 
-/** Whether a run was stopped by a pause alone. */
+/** Whether a run was stopped by a pause rather than a cancel. */
 export function isPause(reason: unknown): boolean {
   return reason instanceof PauseRequest;
 }

@@ -6,7 +6,6 @@ import {
   type Download as DownloadSnapshot,
   type DownloadStatus,
   isTerminalEvent,
-  type ModelRef,
   newDownloadId,
   parseModelRef,
   printModelRef,
@@ -17,18 +16,9 @@ import { type DownloadState, type DownloadTracker, isEnded } from '@rbee/downloa
 import type { Channel, StreamHub } from '@rbee/event-stream';
 import { type Job, withListener } from '@rbee/jobs';
 import type { Limiter } from '@rbee/transfer';
-import type { History } from '../history/history.ts';
-import { type Content, Download } from './download.ts';
-
-export interface DownloadRequest {
-  readonly ref: ModelRef;
-  /** What the one file must hash to, lower case; null where the request names nothing. */
-  readonly sha256: string | null;
-  readonly priority: number;
-  /** Bytes per second; null is unlimited. */
-  readonly maxBandwidth: number | null;
-  readonly retryOf: DownloadId | null;
-}
+import type { DownloadContent, History } from '../history/history.ts';
+import { Download, type DownloadRequest } from './download.ts';
+import { type RunDeps, runDownload } from './run-download.ts';
 
 export interface DownloadsDeps {
   readonly hiveId: string;
@@ -38,16 +28,16 @@ export interface DownloadsDeps {
   readonly history: History;
   /** The bandwidth of the whole hive. */
   readonly limiter: Limiter;
-  /** The work of one download, from its place in the queue to its end; it ends the download in the tracker. */
-  readonly run: (download: Download, request: DownloadRequest) => Promise<void>;
+  /** For the work of each download. */
+  readonly run: RunDeps;
 }
 
-/** Every download of the hive: which jobs want it, what is known of it, and its stream. */
+/** Every download of the hive: its jobs, its state and its stream. */
 export class Downloads {
   readonly #deps: DownloadsDeps;
   /** Downloads that have not ended, by id. */
   readonly #live = new Map<DownloadId, Download>();
-  /** The same, by what was asked for: the same request joins. */
+  /** The same downloads by request, so that an equal request joins. */
   readonly #byRequest = new Map<string, Download>();
   readonly #requests = new Map<DownloadId, DownloadRequest>();
   readonly #channels = new Map<DownloadId, Channel>();
@@ -55,7 +45,7 @@ export class Downloads {
   constructor(deps: DownloadsDeps) {
     this.#deps = deps;
     const { tracker, history } = deps;
-    tracker.onKeep((state) => history.keepDownload({ state, sha256: this.#request(state.downloadId).sha256 }));
+    tracker.onKeep((state) => history.saveDownload({ state, sha256: this.#request(state.downloadId).sha256 }));
     tracker.onEvent((event) => {
       const kind = event.event === 'progress' ? 'state' : isTerminalEvent(event.event) ? 'terminal' : 'keep';
       this.channel(event.data.download_id).publish({ event: event.event, data: JSON.stringify(event.data) }, kind);
@@ -63,16 +53,16 @@ export class Downloads {
     tracker.onForget((id) => {
       this.#channels.delete(id);
       this.#requests.delete(id);
-      history.forgetDownload(id);
+      history.deleteDownload(id);
     });
   }
 
-  /** The download that a job shall wait for: the one under way for the same request, or a new one, which starts at once. */
+  /** The download for a job to wait for: the one in progress for an equal request, or a new one, which starts now. */
   join(job: Job, request: DownloadRequest): Download {
-    const underWay = this.#byRequest.get(keyOf(request));
-    if (underWay && !underWay.signal.aborted) {
-      underWay.join(job);
-      return underWay;
+    const running = this.#byRequest.get(keyOf(request));
+    if (running && !running.signal.aborted) {
+      running.join(job);
+      return running;
     }
     const { tracker, clock, hiveId } = this.#deps;
     const id = newDownloadId(clock.now());
@@ -81,16 +71,16 @@ export class Downloads {
     download.join(job);
     const modelRef = showModelRef(request.ref);
     tracker.start({ downloadId: id, jobId: job.id, hiveId, modelRef, priority, maxBandwidth, retryOf });
-    this.#begin(download, request);
+    this.#start(download, request);
     return download;
   }
 
   /**
-   * Takes up the downloads of an earlier life. Those that had not ended and that a job still wants go on by themselves;
-   * the answer is each with its jobs.
+   * Restores the downloads of a previous run. Those that had not ended and that a job still wants resume by themselves;
+   * they are returned with their jobs.
    */
   restore(jobs: readonly Job[]): { download: Download; jobs: readonly Job[] }[] {
-    const revived: { download: Download; jobs: readonly Job[] }[] = [];
+    const restored: { download: Download; jobs: readonly Job[] }[] = [];
     for (const { state, sha256, content } of this.#deps.history.downloads()) {
       const request = requestOf(state, sha256);
       const download = this.#open(state.downloadId, request, content);
@@ -107,10 +97,10 @@ export class Downloads {
         continue;
       }
       if (state.status === 'paused') download.pause();
-      this.#begin(download, request);
-      revived.push({ download, jobs: wanting });
+      this.#start(download, request);
+      restored.push({ download, jobs: wanting });
     }
-    return revived;
+    return restored;
   }
 
   /** @throws RbeeError DOWNLOAD_NOT_FOUND */
@@ -123,11 +113,11 @@ export class Downloads {
     return this.#deps.tracker.list();
   }
 
-  /** Whether a download that has not ended, be it queued or paused, may want what is in a place of the store. */
+  /** Whether a download that has not ended (also a queued or paused one) may need the files of a place. */
   mayWant(place: string): boolean {
     return [...this.#live.values()].some((download) => {
       if (download.content !== null) return download.content.place === place;
-      // Before its source has told, only the ref says where it may lead.
+      // Before the source is resolved, the ref alone tells which places are possible.
       const { ref } = this.#request(download.id);
       return ref.scheme === 'hf' ? place === `hf:${ref.repo}` : place.startsWith(`${ref.scheme}:`);
     });
@@ -140,26 +130,26 @@ export class Downloads {
     return channel;
   }
 
-  /** The sha256 that a job's request named; null where it named none. */
+  /** The sha256 that a job's request expects; null if it has none. */
   sha256Wanted(job: Job): string | null {
     const [first] = job.downloads;
     return (first && this.#requests.get(first.download_id)?.sha256) ?? null;
   }
 
-  /** What was asked for, to be asked for again. @throws RbeeError DOWNLOAD_NOT_FOUND, STATUS_CONFLICT */
+  /** The request of a failed or cancelled download, to start it again. @throws RbeeError DOWNLOAD_NOT_FOUND, STATUS_CONFLICT */
   requestForRetry(id: DownloadId): DownloadRequest {
     const { status, priority, max_bandwidth: maxBandwidth } = this.get(id);
     if (status !== 'failed' && status !== 'cancelled')
-      throw conflict(id, status, 'a failed or cancelled one is tried again');
+      throw conflict(id, status, 'only failed or cancelled downloads can be retried');
     return { ...this.#request(id), priority, maxBandwidth, retryOf: id };
   }
 
-  /** Stops a download for a while. Answers when its bytes have stopped. @throws RbeeError STATUS_CONFLICT */
+  /** Pauses a download; resolves when it has stopped. @throws RbeeError STATUS_CONFLICT */
   async pause(id: DownloadId): Promise<DownloadSnapshot> {
     const { status } = this.get(id);
     const download = this.#live.get(id);
     if (!download || download.isPaused || download.signal.aborted)
-      throw conflict(id, status, 'a running one can be paused');
+      throw conflict(id, status, 'only a queued or running download can be paused');
     const settled = this.#untilStatus(id, (now) => now === 'paused' || isEnded(now));
     download.pause();
     await settled;
@@ -172,16 +162,16 @@ export class Downloads {
   resume(id: DownloadId): DownloadSnapshot {
     const { status } = this.get(id);
     const download = this.#live.get(id);
-    if (!download || status !== 'paused') throw conflict(id, status, 'a paused one can be resumed');
+    if (!download || status !== 'paused') throw conflict(id, status, 'only a paused download can be resumed');
     this.#deps.tracker.update(id, { status: 'queued' });
     download.resume();
     return this.get(id);
   }
 
-  /** Changes a running download. @throws RbeeError STATUS_CONFLICT when it has ended */
+  /** Changes the limit or priority of a download. @throws RbeeError STATUS_CONFLICT when it has ended */
   patch(id: DownloadId, patch: DownloadPatch): DownloadSnapshot {
     const { status } = this.get(id);
-    if (isEnded(status)) throw conflict(id, status, 'only one that has not ended can be changed');
+    if (isEnded(status)) throw conflict(id, status, 'a download that has ended cannot be changed');
     if (patch.max_bandwidth !== undefined) this.#live.get(id)?.limiter.set(patch.max_bandwidth);
     this.#deps.tracker.update(id, {
       ...(patch.priority === undefined ? {} : { priority: patch.priority }),
@@ -190,14 +180,14 @@ export class Downloads {
     return this.get(id);
   }
 
-  /** Forgets an ended download. @throws RbeeError STATUS_CONFLICT */
+  /** Removes an ended download from the history. @throws RbeeError STATUS_CONFLICT */
   remove(id: DownloadId): void {
     const { status } = this.get(id);
     if (!isEnded(status)) throw conflict(id, status, 'cancel it first');
     this.#deps.tracker.remove(id);
   }
 
-  /** Forgets every ended download of a status, or of an age; the answer is how many. */
+  /** Removes ended downloads of a status or an age from the history; returns how many. */
   clear(status: DownloadStatus | undefined, olderThanMs: number | undefined): number {
     const before = this.#deps.clock.now() - (olderThanMs ?? 0);
     const old = this.list().filter(
@@ -211,8 +201,8 @@ export class Downloads {
   }
 
   /**
-   * What the cancel of a job did to its downloads. One that goes on for another job was not touched and is left out.
-   * `stopped` says that the cancel ended the job; otherwise it had ended before.
+   * What the cancel of a job did to its downloads. A download that continues for another job is left out.
+   * `stopped`: the cancel ended the job; otherwise it had already ended.
    */
   receipts(job: Job, stopped: boolean): CancelReceipt[] {
     return job.downloads
@@ -228,8 +218,8 @@ export class Downloads {
       }));
   }
 
-  #open(id: DownloadId, request: DownloadRequest, content: Content | null = null): Download {
-    const onContent = (told: Content) => this.#deps.history.keepContent(id, told);
+  #open(id: DownloadId, request: DownloadRequest, content: DownloadContent | null = null): Download {
+    const onContent = (known: DownloadContent) => this.#deps.history.saveContent(id, known);
     const download = new Download(id, this.#deps.limiter.child(request.maxBandwidth), { content, onContent });
     this.#channels.set(id, this.#deps.hub.channel({ mode: 'state' }));
     this.#requests.set(id, request);
@@ -237,31 +227,31 @@ export class Downloads {
     return download;
   }
 
-  #begin(download: Download, request: DownloadRequest): void {
+  #start(download: Download, request: DownloadRequest): void {
     const key = keyOf(request);
     this.#byRequest.set(key, download);
-    download.begin(() =>
+    download.start(() =>
       withListener(download, async () => {
         try {
-          await this.#deps.run(download, request);
+          await runDownload(this.#deps.run, download, request);
         } finally {
           this.#live.delete(download.id);
-          this.#forgetContent(download.id);
+          this.#deleteContent(download.id);
           if (this.#byRequest.get(key) === download) this.#byRequest.delete(key);
         }
       }),
     );
   }
 
-  /** It may be long, and what has ended needs it no more. A daemon that stops has ended nothing. */
-  #forgetContent(id: DownloadId): void {
+  /** An ended download needs its content no more, and it may be long. A stopping daemon ends no download. */
+  #deleteContent(id: DownloadId): void {
     const { tracker, history } = this.#deps;
-    if (tracker.has(id) && isEnded(tracker.get(id).status)) history.keepContent(id, null);
+    if (tracker.has(id) && isEnded(tracker.get(id).status)) history.saveContent(id, null);
   }
 
   #request(id: DownloadId): DownloadRequest {
     const request = this.#requests.get(id);
-    if (!request) throw new Error(`nobody asked for ${id}`);
+    if (!request) throw new Error(`${id} has no request`);
     return request;
   }
 
@@ -277,7 +267,7 @@ export class Downloads {
   }
 }
 
-/** Requests that are the same but for this are the same: a limit or a place in the queue changes no byte. */
+/** Requests with equal keys are equal: the limit and the priority change no byte. */
 function keyOf({ ref, sha256 }: DownloadRequest): string {
   return `${printModelRef(ref)} ${sha256 ?? ''}`;
 }

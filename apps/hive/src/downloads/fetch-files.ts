@@ -1,19 +1,19 @@
 import type { ConnectionBudget } from '@rbee/transfer';
 import type { SourceFile } from '../sources/source.ts';
 
-/** Up to this a second connection brings nothing, and most of a file's time is the wait for its first byte. */
+/** Files up to this size gain nothing from a second connection: they spend most of their time waiting for the first byte. */
 const SMALL_FILE_BYTES = 16 * 2 ** 20;
 
 type Entry = [index: number, file: SourceFile];
 
-export interface FetchAllOptions {
-  /** Over all files of the download. */
+export interface FetchFilesOptions {
+  /** Shared by all files of the download. */
   readonly connections: ConnectionBudget;
   readonly signal: AbortSignal;
-  /** Brings one file, and answers with its sha256. `connections` null: over one connection, which the file has already. */
   readonly fetch: FetchOne;
 }
 
+/** Fetches one file and returns its sha256. `connections` null: use only the one connection already acquired for it. */
 export type FetchOne = (
   file: SourceFile,
   index: number,
@@ -22,11 +22,11 @@ export type FetchOne = (
 ) => Promise<string>;
 
 /**
- * Brings all files of a download: long ones one after the other, since each takes as many connections as help it, and beside them
- * as many small ones at once as there are connections for. The answers are in the order of the files. The first error ends the
- * work on all, and is thrown when all have stopped.
+ * Fetches all files of a download and returns their digests in the order of the files. Long files go one after the
+ * other, since each uses every connection that helps it, alongside as many small ones as there are connections for. The
+ * first error stops all of them; it is thrown once they have stopped.
  */
-export async function fetchAll(files: readonly SourceFile[], options: FetchAllOptions): Promise<string[]> {
+export async function fetchFiles(files: readonly SourceFile[], options: FetchFilesOptions): Promise<string[]> {
   const { connections } = options;
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -38,19 +38,19 @@ export async function fetchAll(files: readonly SourceFile[], options: FetchAllOp
       fetched[index] = await options.fetch(file, index, budget, signal);
     }
   };
-  // Who fetches small files keeps a connection for all of them, or a long one would have it until the end of some part.
+  // A worker for small files keeps its connection between files, or a long file would hold it until the end of a part.
   const workOnSmall = (queue: Entry[]) => work(queue, null).finally(() => connections.giveBack());
   const entries: Entry[] = [...files.entries()];
   const small = entries.filter(([, file]) => isSmall(file));
   const long = entries.filter(([, file]) => !isSmall(file));
   const forLong = long.length > 0 && connections.limit > 1 ? 1 : 0;
-  const places = Array.from({ length: Math.min(small.length, connections.limit - forLong) }, () => small);
-  const works = [...places.filter(() => connections.tryTake()).map(workOnSmall), work(long, connections)];
+  const smallWorkers = Array.from({ length: Math.min(small.length, connections.limit - forLong) }, () => small);
+  const works = [...smallWorkers.filter(() => connections.tryTake()).map(workOnSmall), work(long, connections)];
   await Promise.all(works.map((each) => each.catch((error: unknown) => stop.abort(error))));
   signal.throwIfAborted();
   return fetched;
 }
 
-/** What is copied on this machine waits for its disk alone, so that it is not fetched beside others. */
+/** A file copied on this machine waits for its disk alone, so it is not run alongside others. */
 const isSmall = ({ size, local }: SourceFile): boolean =>
   size !== null && size <= SMALL_FILE_BYTES && local === undefined;

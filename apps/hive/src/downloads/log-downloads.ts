@@ -6,8 +6,8 @@ interface Log {
 }
 
 /**
- * Logs each change of a download's status, and what its watchers are told beside. Ids and codes alone: a ref or a message
- * may hold an address that is nobody's business.
+ * Logs each change of a download's status, and its notices. Ids and codes only: a ref or a message may contain a private
+ * address.
  */
 export function logDownloads(tracker: DownloadTracker, log: Log): void {
   const last = new Map<string, string>();

@@ -1,6 +1,6 @@
 import { beforeAbort, type TransferNotice, type TransferState } from '@rbee/transfer';
 
-/** Who is told how a blob's transfer goes. */
+/** Callbacks that follow the transfer of a blob. */
 export interface BlobWatcher {
   readonly onState: (state: TransferState) => void;
   readonly onNotice: (notice: TransferNotice) => void;
@@ -8,50 +8,50 @@ export interface BlobWatcher {
 
 interface Flight {
   readonly watchers: Set<BlobWatcher>;
-  readonly over: Promise<void>;
+  readonly done: Promise<void>;
   last: TransferState | null;
 }
 
 /**
- * Transfers of blobs that are under way: a blob is never fetched twice at once. Whoever needs one that is being fetched
- * watches that transfer, and takes it over where it ends without the blob.
+ * Single flight for blobs: each is fetched by one caller at a time. Other callers watch that transfer, and one of them
+ * takes over if it ends without the blob.
  */
-export class BlobFlights {
+export class SingleFlight {
   readonly #flights = new Map<string, Flight>();
-  /** How many need each blob: there are some also in the moment between one transfer and who takes it over. */
-  readonly #boarders = new Map<string, number>();
+  /** Callers per blob. Unlike `#flights` it has no gap between one transfer and the caller that takes over. */
+  readonly #callers = new Map<string, number>();
 
-  /** Whether somebody fetches the blob now, or waits until somebody else has. */
+  /** Whether any caller is fetching the blob or waiting for it. */
   has(path: string): boolean {
-    return this.#boarders.has(path);
+    return this.#callers.has(path);
   }
 
   /**
-   * Fetches the blob at `path`, or waits until somebody else has. `fetch` must find for itself that the blob has come.
-   * Rejects with the signal's reason on abort.
+   * Fetches the blob at `path` after any fetch in progress has ended, so `fetch` must check whether the blob is there by
+   * now. Rejects with the signal's reason on abort.
    */
-  async board<T>(
+  async run<T>(
     path: string,
     watcher: BlobWatcher,
     signal: AbortSignal,
     fetch: (watcher: BlobWatcher) => Promise<T>,
   ): Promise<T> {
-    this.#boarders.set(path, (this.#boarders.get(path) ?? 0) + 1);
+    this.#callers.set(path, (this.#callers.get(path) ?? 0) + 1);
     try {
       for (let flight = this.#flights.get(path); flight !== undefined; flight = this.#flights.get(path)) {
         await watchFlight(flight, watcher, signal);
       }
       return await this.#lead(path, watcher, fetch);
     } finally {
-      const others = (this.#boarders.get(path) ?? 1) - 1;
-      if (others > 0) this.#boarders.set(path, others);
-      else this.#boarders.delete(path);
+      const others = (this.#callers.get(path) ?? 1) - 1;
+      if (others > 0) this.#callers.set(path, others);
+      else this.#callers.delete(path);
     }
   }
 
   async #lead<T>(path: string, watcher: BlobWatcher, fetch: (watcher: BlobWatcher) => Promise<T>): Promise<T> {
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const flight: Flight = { watchers: new Set([watcher]), over, last: null };
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const flight: Flight = { watchers: new Set([watcher]), done, last: null };
     this.#flights.set(path, flight);
     try {
       return await fetch({
@@ -75,7 +75,7 @@ async function watchFlight(flight: Flight, watcher: BlobWatcher, signal: AbortSi
   flight.watchers.add(watcher);
   if (flight.last) watcher.onState(flight.last);
   try {
-    await beforeAbort(signal, () => flight.over);
+    await beforeAbort(signal, () => flight.done);
   } finally {
     flight.watchers.delete(watcher);
   }

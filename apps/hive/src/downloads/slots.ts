@@ -1,13 +1,13 @@
-interface Waiting {
+interface Waiter {
   readonly priority: () => number;
-  readonly go: () => void;
+  readonly grant: () => void;
 }
 
-/** A bounded number of places: the highest priority goes first, and among equals whoever asked first. */
+/** A semaphore with priorities: the highest goes first, equals in the order they came. */
 export class Slots {
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiters = new Set<Waiter>();
   #count: number;
-  #taken = 0;
+  #acquired = 0;
 
   constructor(count: number) {
     this.#count = count;
@@ -17,63 +17,63 @@ export class Slots {
     return this.#count;
   }
 
-  /** How many wait for a place. */
+  /** How many callers are waiting for a slot. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiters.size;
   }
 
-  /** Changes how many places there are. Whoever has one keeps it, also where there are fewer now. */
+  /** Changes the number of slots. Those in use stay in use, even if there are more of them than `count` now. */
   resize(count: number): void {
     this.#count = count;
-    this.#giveOut();
+    this.#grantFree();
   }
 
   /**
-   * Waits for a place; the answer gives it back. `priority` is asked whenever a place is free, so that it may change
-   * meanwhile. Rejects with the signal's reason on abort.
+   * Waits for a slot and resolves with its release. `priority` is read each time a slot becomes free, so it may change
+   * while the caller waits. Rejects with the signal's reason on abort.
    */
-  async take(signal: AbortSignal, priority: () => number): Promise<() => void> {
+  async acquire(signal: AbortSignal, priority: () => number): Promise<() => void> {
     signal.throwIfAborted();
     await this.#wait(signal, priority);
-    let given = false;
+    let isReleased = false;
     return () => {
-      if (given) return;
-      given = true;
-      this.#taken -= 1;
-      this.#giveOut();
+      if (isReleased) return;
+      isReleased = true;
+      this.#acquired -= 1;
+      this.#grantFree();
     };
   }
 
   #wait(signal: AbortSignal, priority: () => number): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#waiting.delete(waiting);
+        this.#waiters.delete(waiter);
         reject(signal.reason);
       };
-      const go = () => {
+      const grant = () => {
         signal.removeEventListener('abort', leave);
         resolve();
       };
-      const waiting: Waiting = { priority, go };
-      this.#waiting.add(waiting);
+      const waiter: Waiter = { priority, grant };
+      this.#waiters.add(waiter);
       signal.addEventListener('abort', leave, { once: true });
-      this.#giveOut();
+      this.#grantFree();
     });
   }
 
-  #giveOut(): void {
-    while (this.#taken < this.#count) {
+  #grantFree(): void {
+    while (this.#acquired < this.#count) {
       const next = this.#first();
       if (next === null) return;
-      this.#waiting.delete(next);
-      this.#taken += 1;
-      next.go();
+      this.#waiters.delete(next);
+      this.#acquired += 1;
+      next.grant();
     }
   }
 
-  #first(): Waiting | null {
-    let first: Waiting | null = null;
-    for (const waiting of this.#waiting) if (first === null || waiting.priority() > first.priority()) first = waiting;
+  #first(): Waiter | null {
+    let first: Waiter | null = null;
+    for (const waiter of this.#waiters) if (first === null || waiter.priority() > first.priority()) first = waiter;
     return first;
   }
 }

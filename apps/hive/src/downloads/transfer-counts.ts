@@ -4,7 +4,7 @@ import type { BlobWatcher } from './single-flight.ts';
 
 interface Live {
   state: TransferState | null;
-  /** Bytes that were there before the transfer and had to be thrown away: they count as wasted and were never received. */
+  /** Bytes on disk before the transfer that were discarded: wasted, but never received. */
   lostReuse: number;
 }
 
@@ -17,11 +17,11 @@ interface Bytes {
 const NOTHING: Bytes = { received: 0, reused: 0, wasted: 0 };
 
 /**
- * What all transfers of the hive have done since its start. While one runs its newest state is kept, and added up only when
- * somebody asks: a batch of bytes costs no more than it did.
+ * Totals over all transfers of the hive since its start. A running transfer only stores its newest state, and totals are
+ * computed when they are read, so counting adds nothing to the cost of a batch of bytes.
  */
 export class TransferCounts {
-  /** Tries that failed and were made again, by the code of the error. */
+  /** Failed attempts that were retried, by error code. */
   readonly retries = new Map<string, number>();
   readonly #live = new Set<Live>();
   #ended = NOTHING;
@@ -29,12 +29,12 @@ export class TransferCounts {
   #throttles = 0;
   #verifyFailures = 0;
 
-  /** Bytes since the start: they only rise. */
+  /** Bytes since the start; never decreases. */
   get bytes(): Bytes {
     return [...this.#live].map(bytesOf).reduce(sum, this.#ended);
   }
 
-  /** Open at the moment, over all transfers. */
+  /** Connections open now, over all transfers. */
   get connections(): number {
     return [...this.#live].reduce((total, { state }) => total + (state?.connections ?? 0), 0);
   }
@@ -51,11 +51,11 @@ export class TransferCounts {
     return this.#verifyFailures;
   }
 
-  retried(code: string): void {
+  countRetry(code: string): void {
     this.retries.set(code, (this.retries.get(code) ?? 0) + 1);
   }
 
-  /** Counts what one transfer tells its watcher, and how it ends. */
+  /** Counts what one transfer reports to its watcher, and how it ends. */
   async watch<T>(watcher: BlobWatcher, transfer: (watched: BlobWatcher) => Promise<T>): Promise<T> {
     const live: Live = { state: null, lostReuse: 0 };
     this.#live.add(live);
@@ -84,8 +84,8 @@ export class TransferCounts {
   #note({ code, reason }: TransferNotice): void {
     if (code === 'STALL') this.#stalls += 1;
     if (code === 'THROTTLE') this.#throttles += 1;
-    if (reason !== undefined) this.retried(reason);
-    // The transfer tries once more before it gives up.
+    if (reason !== undefined) this.countRetry(reason);
+    // A mismatch that is retried does not end the transfer, so `watch` does not see it.
     if (reason === 'CHECKSUM_MISMATCH') this.#verifyFailures += 1;
   }
 }

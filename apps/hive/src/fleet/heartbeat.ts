@@ -8,21 +8,21 @@ export interface HeartbeatDeps {
   readonly channel: Channel;
   readonly clock: Clock;
   readonly tracker: DownloadTracker;
-  readonly freeRoom: () => Promise<Pick<HiveHeartbeat, 'free_bytes' | 'other_free_bytes'>>;
+  readonly freeSpace: () => Promise<Pick<HiveHeartbeat, 'free_bytes' | 'other_free_bytes'>>;
   readonly onBug: (error: unknown) => void;
 }
 
-/** Says each second how the hive is. The answer stops it. */
-export function beatEachSecond(
+/** Publishes the state of the hive every second. Returns a function that stops it. */
+export function publishHeartbeats(
   deps: HeartbeatDeps,
   hive: Pick<HiveHeartbeat, 'hive_id' | 'hive_url' | 'version'>,
 ): () => void {
-  const { channel, clock, tracker, freeRoom, onBug } = deps;
+  const { channel, clock, tracker, freeSpace, onBug } = deps;
   let cancelTimer = () => {};
   let stopped = false;
   const beat = async () => {
     try {
-      const room = await freeRoom();
+      const space = await freeSpace();
       if (stopped) return;
       const downloads = tracker.list();
       const counts = Object.fromEntries(downloadStatusSchema.options.map((status) => [status, 0]));
@@ -32,7 +32,7 @@ export function beatEachSecond(
         at: toTimestamp(clock.now()),
         downloads: counts as Record<DownloadStatus, number>,
         speed_bps: downloads.reduce((sum, { speed_bps }) => sum + speed_bps, 0),
-        ...room,
+        ...space,
       };
       channel.publish({ event: 'heartbeat', data: JSON.stringify(heartbeat) }, 'state');
     } catch (error) {

@@ -1,20 +1,22 @@
-import { hiveRoutes, type JobAccepted, type Scheme } from '@rbee/contract';
+import { hiveRoutes, type Scheme } from '@rbee/contract';
 import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
-import type { DownloadRequest, Downloads } from '../downloads/downloads.ts';
+import type { JobRegistry } from '@rbee/jobs';
+import { startDownload } from '../downloads/download-jobs.ts';
+import type { Downloads } from '../downloads/downloads.ts';
 import { allowedRef } from '../sources/allowed-ref.ts';
 
 export interface DownloadRoutesDeps {
   readonly hub: StreamHub;
+  readonly registry: JobRegistry;
   readonly downloads: Downloads;
-  /** Makes a job for a request, and starts it. */
-  readonly startDownload: (request: DownloadRequest) => JobAccepted;
-  /** Those of the moment: they can change while the hive runs. */
+  readonly hiveId: string;
+  /** Read per request: it can change at run time. */
   readonly allowedSources: () => ReadonlySet<Scheme>;
 }
 
 export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
-  const { hub, downloads, startDownload, allowedSources } = deps;
+  const { hub, downloads, allowedSources } = deps;
   addRoute(app, hiveRoutes.listDownloads, ({ query }) => pageOf(downloads.list(), query));
   addRoute(app, hiveRoutes.getDownload, ({ params }) => downloads.get(params.id));
   addStream(app, hub, hiveRoutes.streamDownload, ({ params }) => downloads.channel(params.id));
@@ -23,7 +25,7 @@ export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
   addRoute(app, hiveRoutes.retryDownload, ({ params }) => {
     const request = downloads.requestForRetry(params.id);
     allowedRef(request.ref, allowedSources());
-    return startDownload(request);
+    return startDownload(deps, request);
   });
   addRoute(app, hiveRoutes.patchDownload, ({ params, body }) => downloads.patch(params.id, body));
   addRoute(app, hiveRoutes.removeDownload, ({ params }) => {

@@ -22,7 +22,7 @@ export interface JobRoutesDeps {
   readonly downloads: Downloads;
   readonly models: Models;
   readonly hiveId: string;
-  /** Those of the moment: they can change while the hive runs. */
+  /** Read per request: it can change at run time. */
   readonly allowedSources: () => ReadonlySet<Scheme>;
 }
 
@@ -39,7 +39,7 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
   });
 }
 
-/** Starts what is asked for. Only what needs no network is refused here; all else ends the job. */
+/** Starts a job. Only problems that need no network to find are refused here; all others end the job. */
 function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
   switch (body.operation) {
     case 'model_download': {
@@ -60,7 +60,7 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
   }
 }
 
-/** The job of that id, when the same request came before: a queen that lost an answer asks again. */
+/** The job of that id, if the request is the same: a queen that lost the response sends it again. */
 function sameJob(registry: JobRegistry, id: JobId | undefined, request: Job['request']): Job | undefined {
   const job = id === undefined ? undefined : registry.find(id);
   return job?.request.operation === request.operation && job.request.model === request.model ? job : undefined;

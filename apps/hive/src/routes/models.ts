@@ -18,7 +18,7 @@ export function addModelRoutes(app: Server, deps: ModelRoutesDeps): void {
   addRoute(app, hiveRoutes.getModel, ({ params }) => models.get(params.id, signal));
   addRoute(app, hiveRoutes.removeModel, ({ params }) => models.remove(params.id));
   addRoute(app, hiveRoutes.verifyModel, async ({ params }) => {
-    // An id that names nothing is said at once, not on the job's stream.
+    // An unknown id is refused in the response, not on the job's stream.
     const { id } = await models.find(params.id);
     return startOperation(deps, { operation: 'model_verify', id });
   });

@@ -5,34 +5,34 @@ import { errnoOf } from '@rbee/contract';
 import { makeFolder, syncFolder } from '@rbee/transfer';
 
 /**
- * The changes that a store makes to its disk, each whole or not at all. Handed in, so that a test can stop after any of
- * them and look at what a crash would leave.
+ * The changes that a store makes to its disk, each atomic. Passed in, so that a test can stop after any of them and check
+ * what a crash would leave.
  */
 export interface Disk {
-  /** Makes a link, over whatever stood there. Durable after `syncFolder`. */
+  /** Makes a link, replacing whatever is there. Durable after `syncFolder`. */
   putLink(path: string, target: string): Promise<void>;
-  /** Puts a small file in place, durably: after a crash there is the old one or the new one. */
+  /** Writes a small file durably: after a crash there is the old one or the new one. */
   putText(path: string, text: string): Promise<void>;
   /** Makes a folder with its parents, durably. */
   makeFolder(path: string): Promise<void>;
-  /** Takes a file to another name in the same folder, over whatever stood there, durably. */
+  /** Renames a file within its folder durably, replacing whatever is there. */
   rename(from: string, to: string): Promise<void>;
-  /** Removes a file or a link itself; one that is gone is fine. Durable after `syncFolder`. */
+  /** Removes a file, or a link itself; a missing one is fine. Durable after `syncFolder`. */
   remove(path: string): Promise<void>;
-  /** Removes a folder where it is empty; the answer is whether it is gone. */
+  /** Removes a folder if it is empty; returns whether it is gone. */
   removeEmptyFolder(path: string): Promise<boolean>;
-  /** Makes the names in a folder durable; one that is gone is fine. */
+  /** Makes the names in a folder durable; a missing folder is fine. */
   syncFolder(path: string): Promise<void>;
 }
 
 export const realDisk: Disk = { putLink, putText, makeFolder, rename: move, remove, removeEmptyFolder, syncFolder };
 
-/** The answer, or `otherwise` where the thing is not there. */
-export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
+/** The result of a file operation, or `fallback` if there is no such file. */
+export async function ifExists<T, U>(work: Promise<T>, fallback: U): Promise<T | U> {
   try {
     return await work;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return otherwise;
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return fallback;
     throw error;
   }
 }
@@ -84,7 +84,7 @@ async function move(from: string, to: string): Promise<void> {
 }
 
 async function remove(path: string): Promise<void> {
-  await ifThere(unlink(path), undefined);
+  await ifExists(unlink(path), undefined);
 }
 
 async function removeEmptyFolder(path: string): Promise<boolean> {
@@ -99,7 +99,7 @@ async function removeEmptyFolder(path: string): Promise<boolean> {
   }
 }
 
-/** A name of its own for each writer: two downloads may publish the same revision at once. */
+/** Unique for each writer: two downloads may publish the same revision concurrently. */
 function temporaryName(path: string): string {
   return `${path}.${randomUUID()}.incomplete`;
 }

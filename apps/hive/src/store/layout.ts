@@ -1,55 +1,57 @@
 import { basename, dirname, join, posix } from 'node:path';
 import { assertRepoPath, type ModelId, modelIdSchema, RbeeError } from '@rbee/contract';
 
-// The blob's name is the hub's ETag: a sha256, a git sha1, or what a mirror makes of it.
+/** Of a blob whose name is its digest. */
+export const SHA256 = /^[0-9a-f]{64}$/;
+// A blob is named by the hub's ETag: a sha256, a git sha1, or whatever a mirror sends.
 const BLOB_NAME = /^(?!.*\.incomplete$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 const SCHEME = /^(?:https?|ollama|file)$/;
-/** The name of a place that is no repo of a hub: one part of a path, made by its source. */
+/** The name of a place that is not a repo of the hub: one path segment, chosen by its source. */
 const PLACE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,159}$/;
 const REPO_FOLDER = /^models--([^/]+?)--([^/]+)$/;
 
 /**
- * The only builder of paths: the layout of the Hugging Face cache, and for files of other sources the same shape in
- * `rbee/<scheme>/<store>/<name>` beside the models folder, where scanners of the cache do not come across it
- * (https://huggingface.co/docs/huggingface_hub/guides/manage-cache). `<store>` is the models folder's own name, so that
- * two stores in one folder do not share what only one hive may write. Every name is checked here again, whoever checked
- * it before.
+ * The only builder of paths. Hub models use the layout of the Hugging Face cache
+ * (https://huggingface.co/docs/huggingface_hub/guides/manage-cache); other sources use the same structure in
+ * `rbee/<scheme>/<store>/<name>` next to the models folder, where cache scanners do not look. `<store>` is the name of
+ * the models folder, so that two stores with one parent do not share what only one hive may write. Every name is checked
+ * here, even if it was checked before.
  */
 export interface Layout {
   readonly modelsDir: string;
-  /** The folder of one place; a place is written as the source gives it, `hf:org/repo` or `<scheme>:<name>`. */
+  /** The folder of one place, which the source names: `hf:org/repo` or `<scheme>:<name>`. */
   placeFolder(place: string): string;
   /** The folder that holds the places of a scheme. */
   schemeFolder(scheme: string): string;
-  /** The place that a folder in the scheme's folder is; null where it is none. */
+  /** The place of a folder in the scheme's folder; null if it is not the folder of a place. */
   placeOfFolder(scheme: string, name: string): string | null;
   blobsFolder(place: string): string;
-  /** The final place of a blob: whatever has this name is complete, verified and synced. */
+  /** The final path of a blob: a file of this name is complete, verified and synced. */
   blob(place: string, name: string): string;
   /**
-   * Where a blob grows. The name is not the `<etag>.incomplete` of huggingface_hub, which would take our file for one of
-   * its own and go on at its end.
+   * The path of a blob while it is fetched. Not `<etag>.incomplete`: huggingface_hub would take that for a partial of its
+   * own and append to it.
    */
   partial(place: string, name: string): string;
-  /** Where a blob goes that was found damaged. */
+  /** Where a damaged blob is moved. */
   damaged(place: string, name: string): string;
   snapshotsFolder(place: string): string;
   snapshotFolder(place: string, commit: string): string;
   snapshotFile(place: string, commit: string, path: string): string;
-  /** What a snapshot's link holds: the blob, relative to the link. */
+  /** The target of a snapshot's link: the blob, relative to the link. */
   linkTarget(path: string, blobName: string): string;
   refsFolder(place: string): string;
   ref(place: string, revision: string): string;
-  /** What is known of each downloaded model. */
+  /** One file for each downloaded model. */
   catalogFolder(): string;
   catalogFile(id: ModelId): string;
   lockFile(): string;
-  /** A file to try the disk with. It stands where scanners of the cache do not look, and is gone when that is done. */
+  /** A temporary file for testing the disk, where cache scanners do not look. */
   trialFile(name: 'data' | 'link'): string;
 }
 
-/** The schemes whose places lie beside the models folder. */
+/** The schemes whose places are next to the models folder. */
 export const OWN_SCHEMES = ['https', 'http', 'ollama', 'file'] as const;
 
 export function createLayout(modelsDir: string): Layout {
@@ -106,22 +108,22 @@ export function createLayout(modelsDir: string): Layout {
   }
 }
 
-/** Whether a name can be a blob's. */
+/** Whether a name is valid for a blob. */
 export function isBlobName(name: string): boolean {
   return BLOB_NAME.test(name);
 }
 
-/** Whether a folder's name can be a commit's. */
+/** Whether the name of a folder is a commit. */
 export function isCommit(name: string): boolean {
   return COMMIT.test(name);
 }
 
-/** Whether a name says that what is under it is not complete, or is not there to be used. */
+/** Whether the file under a name is incomplete or not to be used. */
 export function isUnfinished(name: string): boolean {
   return name.endsWith('.incomplete');
 }
 
-/** The scheme and the name that a place is made of. */
+/** The scheme and the name of a place. */
 export function splitPlace(place: string): [scheme: string, name: string] {
   const colon = place.indexOf(':');
   return [place.slice(0, Math.max(0, colon)), place.slice(colon + 1)];
@@ -140,7 +142,7 @@ function assertName(name: string, pattern: RegExp, what: string): string {
 }
 
 function unsafe(what: string): RbeeError {
-  return new RbeeError('DOWNLOAD_FAILED', `the source gave a ${what} that cannot be stored`, {
-    hint: 'the hub, or what stands in for it, answers wrongly',
+  return new RbeeError('DOWNLOAD_FAILED', `the source sent a ${what} that cannot be stored`, {
+    hint: 'the hub or its mirror sends invalid responses',
   });
 }

@@ -2,19 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, RbeeError } from '@rbee/contract';
-import { ifThere } from './disk.ts';
+import { ifExists } from './disk.ts';
 import { isRunning, type Owner, ownProcess } from './process-identity.ts';
 
 const MAX_TRIES = 3;
 
-/** The sole right to a store. */
+/** The exclusive lock of a store. */
 export interface StoreLock {
   release(): Promise<void>;
 }
 
 /**
- * Takes the store for this process: a file with its pid and when it started. A lock whose process is gone (also when its
- * pid is another program's now) or that an earlier life of the same pid left (as in a container) is taken over.
+ * Locks the store for this process with a file that holds its pid and start time. A lock whose process has ended is taken
+ * over, also when its pid now belongs to another program, or to this one (as in a restarted container).
  * @throws RbeeError STORE_NOT_WRITABLE when another hive owns the store, or its folder cannot be written
  */
 export async function lockStore(path: string): Promise<StoreLock> {
@@ -23,7 +23,7 @@ export async function lockStore(path: string): Promise<StoreLock> {
     await mkdir(dirname(path), { recursive: true });
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       if (await create(path, own)) return { release: () => release(path, own) };
-      const found = await ifThere(readFile(path, 'utf8'), null);
+      const found = await ifExists(readFile(path, 'utf8'), null);
       if (found === null) continue;
       const pid = await runningOwner(found);
       if (pid !== null) throw owned(path, pid);
@@ -31,13 +31,15 @@ export async function lockStore(path: string): Promise<StoreLock> {
     }
   } catch (error) {
     if (error instanceof RbeeError) throw error;
-    const message = `the store's lock ${path} cannot be written: ${(error as Error).message}`;
-    throw new RbeeError('STORE_NOT_WRITABLE', message, { hint: 'give the hive a folder it may write: --models-dir' });
+    const message = `cannot write the store's lock ${path}: ${(error as Error).message}`;
+    throw new RbeeError('STORE_NOT_WRITABLE', message, {
+      hint: 'choose a folder that the hive can write to: --models-dir',
+    });
   }
   throw owned(path, null);
 }
 
-// Written first and linked then, so that a lock never stands there without its pid.
+// Written first, then linked, so that there is never a lock without its pid.
 async function create(path: string, content: string): Promise<boolean> {
   const written = `${path}.${randomUUID()}`;
   await writeFile(written, content);
@@ -53,38 +55,38 @@ async function create(path: string, content: string): Promise<boolean> {
 }
 
 /**
- * Removes a lock that was found stale. Another hive may have done so meanwhile and hold a lock of its own by now, so one
- * at a time looks again and removes only what was found.
+ * Removes a stale lock. Another hive may have done so in the meantime and hold its own lock by now, so one hive at a time
+ * reads the lock again and removes it only if it is still the stale one.
  */
 async function removeStale(path: string, found: string, own: string): Promise<void> {
-  const turn = `${path}.takeover`;
-  if (!(await create(turn, own))) {
-    const holder = await ifThere(readFile(turn, 'utf8'), null);
+  const takeover = `${path}.takeover`;
+  if (!(await create(takeover, own))) {
+    const holder = await ifExists(readFile(takeover, 'utf8'), null);
     const pid = holder === null ? null : await runningOwner(holder);
     if (pid !== null) throw owned(path, pid);
-    // Its hive crashed just then. Whoever takes the turn next looks again, so removing it twice does no harm.
-    await rm(turn, { force: true });
+    // Its hive crashed during the takeover. The next one reads the lock again, so removing this twice does no harm.
+    await rm(takeover, { force: true });
     return;
   }
   try {
-    if ((await ifThere(readFile(path, 'utf8'), null)) === found) await rm(path, { force: true });
+    if ((await ifExists(readFile(path, 'utf8'), null)) === found) await rm(path, { force: true });
   } finally {
-    await rm(turn, { force: true });
+    await rm(takeover, { force: true });
   }
 }
 
-/** A lock that somebody else has taken over is not ours to remove. */
+/** Leaves alone a lock that another hive has taken over. */
 async function release(path: string, own: string): Promise<void> {
-  if ((await ifThere(readFile(path, 'utf8'), null)) === own) await rm(path, { force: true });
+  if ((await ifExists(readFile(path, 'utf8'), null)) === own) await rm(path, { force: true });
 }
 
-/** The pid of the process that a lock names, where that runs. */
+/** The pid of a lock's process; null if it is not running. */
 async function runningOwner(content: string): Promise<number | null> {
   const owner = ownerOf(content);
   return owner !== null && (await isRunning(owner)) ? owner.pid : null;
 }
 
-/** Null for a lock that nobody can read: a crash while it was written, or a hand. */
+/** Null for a lock that cannot be parsed, for example one edited by hand. */
 function ownerOf(content: string): Owner | null {
   try {
     const { pid, started } = JSON.parse(content) as { pid?: unknown; started?: unknown };
@@ -99,6 +101,6 @@ function ownerOf(content: string): Owner | null {
 function owned(path: string, pid: number | null): RbeeError {
   const who = pid === null ? 'another hive' : `another hive (pid ${pid})`;
   return new RbeeError('STORE_NOT_WRITABLE', `${who} owns this store: ${path}`, {
-    hint: 'stop it, or give this hive a store of its own: --models-dir',
+    hint: 'stop it, or give this hive its own store: --models-dir',
   });
 }

@@ -1,17 +1,17 @@
-/** File operations that a store has under way at once: enough to keep the thread pool busy, few enough to starve nobody. */
-const DEFAULT_AT_ONCE = 16;
+/** Concurrent file operations of a store: enough to keep the thread pool busy without starving its other users. */
+const DEFAULT_CONCURRENCY = 16;
 
-/** Does the work for each item, so many at a time; the answers are in the order of the items. The first failure ends it. */
-export async function mapAtOnce<T, U>(
+/** A bounded parallel map: results are in the order of the items, and the first failure stops it. */
+export async function mapConcurrent<T, U>(
   items: readonly T[],
   work: (item: T) => Promise<U>,
-  atOnce: number = DEFAULT_AT_ONCE,
+  concurrency: number = DEFAULT_CONCURRENCY,
 ): Promise<U[]> {
-  const answers: U[] = new Array(items.length);
+  const results: U[] = new Array(items.length);
   const queue = items.entries();
   const worker = async () => {
-    for (const [index, item] of queue) answers[index] = await work(item);
+    for (const [index, item] of queue) results[index] = await work(item);
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
-  return answers;
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
+  return results;
 }

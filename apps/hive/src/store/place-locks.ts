@@ -3,61 +3,61 @@ import { beforeAbort } from '@rbee/transfer';
 
 type Release = () => void;
 
-interface Use {
-  /** Downloads that count on what is in the place. */
-  sharers: number;
-  /** Over when nobody takes things away from it any more; null while nobody does. */
-  removal: Promise<void> | null;
+interface PlaceLock {
+  /** How many hold it shared. */
+  holders: number;
+  /** Resolves when the exclusive holder releases it; null while there is none. */
+  exclusive: Promise<void> | null;
 }
 
 /**
- * Who uses a place of the store. A download counts on the blobs that it has found until its model is published; what
- * takes files away has the place to itself.
+ * A shared/exclusive lock for each place of the store. A download relies on the blobs it found until its model is
+ * published, so it holds the lock shared; whatever removes files holds it exclusively.
  */
-export class PlaceUses {
-  readonly #uses = new Map<string, Use>();
+export class PlaceLocks {
+  readonly #locks = new Map<string, PlaceLock>();
 
-  /** Keeps the place as it is until the release, but for what is added; waits while something is taken away. */
-  async share(place: string, signal: AbortSignal): Promise<Release> {
+  /** Keeps files from being removed until the release; waits for a removal in progress. Files may still be added. */
+  async acquireShared(place: string, signal: AbortSignal): Promise<Release> {
     signal.throwIfAborted();
-    for (let removal = this.#removal(place); removal !== null; removal = this.#removal(place)) {
+    for (let removal = this.#exclusive(place); removal !== null; removal = this.#exclusive(place)) {
       await beforeAbort(signal, async () => removal);
     }
-    const use = this.#use(place);
-    use.sharers += 1;
+    const lock = this.#lock(place);
+    lock.holders += 1;
     return this.#releaseOnce(place, () => {
-      use.sharers -= 1;
+      lock.holders -= 1;
     });
   }
 
   /**
-   * Takes the place for a removal; waits for another one that is under way.
-   * @throws RbeeError STATUS_CONFLICT while a download counts on the place
+   * Locks the place for a removal; waits for another removal, but never for a download.
+   * @throws RbeeError STATUS_CONFLICT while a download holds the place
    */
-  async exclude(place: string): Promise<Release> {
-    for (let removal = this.#removal(place); removal !== null; removal = this.#removal(place)) await removal;
-    if ((this.#uses.get(place)?.sharers ?? 0) > 0) {
-      throw new RbeeError('STATUS_CONFLICT', 'a download that is running uses these files', {
-        hint: 'wait for it, or cancel it: "download list" shows it',
+  async acquireExclusive(place: string): Promise<Release> {
+    for (let removal = this.#exclusive(place); removal !== null; removal = this.#exclusive(place)) await removal;
+    if ((this.#locks.get(place)?.holders ?? 0) > 0) {
+      throw new RbeeError('STATUS_CONFLICT', 'a running download uses these files', {
+        hint: 'wait for it or cancel it: see "download list"',
       });
     }
-    const use = this.#use(place);
+    const lock = this.#lock(place);
     const { promise, resolve } = Promise.withResolvers<void>();
-    use.removal = promise;
+    lock.exclusive = promise;
     return this.#releaseOnce(place, () => {
-      use.removal = null;
+      lock.exclusive = null;
       resolve();
     });
   }
 
-  #removal(place: string): Promise<void> | null {
-    return this.#uses.get(place)?.removal ?? null;
+  #exclusive(place: string): Promise<void> | null {
+    return this.#locks.get(place)?.exclusive ?? null;
   }
 
-  #use(place: string): Use {
-    const use = this.#uses.get(place) ?? { sharers: 0, removal: null };
-    this.#uses.set(place, use);
-    return use;
+  #lock(place: string): PlaceLock {
+    const lock = this.#locks.get(place) ?? { holders: 0, exclusive: null };
+    this.#locks.set(place, lock);
+    return lock;
   }
 
   #releaseOnce(place: string, release: () => void): Release {
@@ -66,8 +66,8 @@ export class PlaceUses {
       if (isReleased) return;
       isReleased = true;
       release();
-      const use = this.#uses.get(place);
-      if (use?.sharers === 0 && use.removal === null) this.#uses.delete(place);
+      const lock = this.#locks.get(place);
+      if (lock?.holders === 0 && lock.exclusive === null) this.#locks.delete(place);
     };
   }
 }

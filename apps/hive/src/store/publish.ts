@@ -5,9 +5,9 @@ import { errorOfDisk } from '@rbee/transfer';
 import { putEntry } from './contents/catalog.ts';
 import type { Disk } from './disk.ts';
 import type { Layout } from './layout.ts';
-import { mapAtOnce } from './map-concurrent.ts';
+import { mapConcurrent } from './map-concurrent.ts';
 
-/** A model whose blobs are all there. */
+/** A model whose blobs are all in the store. */
 export interface NewModel {
   readonly place: string;
   readonly revision: string;
@@ -17,15 +17,15 @@ export interface NewModel {
   readonly files: readonly {
     /** Path in the repo. */
     readonly path: string;
-    /** The blob that holds its bytes. */
+    /** The blob with its bytes. */
     readonly blobName: string;
     readonly sha256: string | null;
   }[];
 }
 
 /**
- * Makes a model visible: its links, then the revision's ref, then its entry in the catalog. Each step is durable before
- * the next, so that what is listed is there. The answer is the path of the first file.
+ * Makes a model visible: first its links, then the revision's ref, then its entry in the catalog. Each step is durable
+ * before the next, so that a listed model is always there. Returns the path of the first file.
  * @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE
  */
 export async function publishModel(disk: Disk, layout: Layout, model: NewModel, nowMs: number): Promise<string> {
@@ -33,14 +33,14 @@ export async function publishModel(disk: Disk, layout: Layout, model: NewModel, 
   const [first] = files;
   if (!first) throw new Error('a snapshot without files');
   try {
-    const sizes = await mapAtOnce(files, ({ path, blobName }) => sizeOf(layout.blob(place, blobName), path));
+    const sizes = await mapConcurrent(files, ({ path, blobName }) => sizeOf(layout.blob(place, blobName), path));
     const links = files.map(({ path, blobName }) => ({
       path: layout.snapshotFile(place, commit, path),
       target: layout.linkTarget(path, blobName),
     }));
     for (const { path, target } of links) await disk.putLink(path, target);
     for (const folder of new Set(links.map(({ path }) => dirname(path)))) await disk.syncFolder(folder);
-    // Without the folder a scanner takes the repo for a broken one.
+    // Cache scanners report a repo without the folder as broken.
     await disk.makeFolder(layout.refsFolder(place));
     if (revision !== commit) await disk.putText(layout.ref(place, revision), commit);
     const stored = files.map(({ path, blobName: blob, sha256 }, index) => ({
@@ -57,7 +57,7 @@ export async function publishModel(disk: Disk, layout: Layout, model: NewModel, 
 async function sizeOf(blob: string, path: string): Promise<number> {
   const stats = await lstat(blob).catch(() => null);
   if (stats?.isFile()) return stats.size;
-  throw new RbeeError('STORE_NOT_WRITABLE', `${path} has vanished from the store while the model was being fetched`, {
-    hint: 'some other program removes files from the cache; try again',
+  throw new RbeeError('STORE_NOT_WRITABLE', `${path} was removed from the store during the download`, {
+    hint: 'another program removes files from the cache; retry',
   });
 }

@@ -1,7 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import {
   type Clock,
   type ModelId,
@@ -11,34 +8,34 @@ import {
   type ModelVerified,
   RbeeError,
 } from '@rbee/contract';
-import { errorOfDisk, volumeOf } from '@rbee/transfer';
+import { digestFile, errorOfDisk, volumeOf } from '@rbee/transfer';
 import { type PruneOptions, pruneStore } from './cleanup/prune.ts';
 import { removeModel } from './cleanup/remove.ts';
 import { findModel, listStore, readStore } from './contents/list-store.ts';
 import { blobSize, presentBytes, type WantedBlob } from './contents/present-bytes.ts';
 import type { StoredModel } from './contents/stored-model.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { type Layout, OWN_SCHEMES } from './layout.ts';
-import { PlaceUses } from './place-locks.ts';
+import { type Layout, OWN_SCHEMES, SHA256 } from './layout.ts';
+import { PlaceLocks } from './place-locks.ts';
 import { type NewModel, publishModel } from './publish.ts';
 import { type VerifyOptions, verifyModel } from './verify.ts';
 
-/** The models on disk. A name outside `*.incomplete` means: complete, verified, synced. */
+/** The models on disk. Any name but `*.incomplete` means: complete, verified, synced. */
 export interface Store {
   readonly layout: Layout;
-  /** Keeps what is in a place from being taken away until the release. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
-  use(place: string, signal: AbortSignal): Promise<() => void>;
-  /** Whether the blob is there in full. A file of another size under its name is not the blob. */
+  /** Keeps the files of a place from being removed until the release. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
+  acquirePlace(place: string, signal: AbortSignal): Promise<() => void>;
+  /** Whether the blob is complete. A file of another size under its name is not the blob. */
   hasBlob(place: string, name: string, size: number | null): Promise<boolean>;
-  /** For each file, the bytes of it that are there already. */
+  /** For each file, the bytes of it that are already on disk. */
   presentBytes(place: string, files: readonly WantedBlob[]): Promise<number[]>;
-  /** The sha256 of a blob: read off its name where that is one. */
-  sha256OfBlob(place: string, name: string): Promise<string>;
-  /** Makes a model visible; the answer is the path of its first file. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
+  /** The sha256 of a blob: its name if that is one, else a hash of its bytes. Rejects with the signal's reason on abort. */
+  sha256OfBlob(place: string, name: string, signal: AbortSignal): Promise<string>;
+  /** Makes a model visible; returns the path of its first file. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
   publish(model: NewModel): Promise<string>;
-  /** Every model that is complete, newest first, with partials and problems. */
+  /** Every complete model, newest first, with partials and problems. */
   list(): Promise<ModelList>;
-  /** Every model, also those of the catalog that lack files. */
+  /** Every model, including those of the catalog that lack files. */
   models(): Promise<readonly StoredModel[]>;
   /** One of them. @throws RbeeError MODEL_NOT_FOUND */
   find(id: ModelId): Promise<StoredModel>;
@@ -46,20 +43,20 @@ export interface Store {
   remove(id: ModelId): Promise<ModelRemoved>;
   verify(model: StoredModel, options: VerifyOptions): Promise<ModelVerified['models'][number]>;
   prune(options: Omit<PruneOptions, 'nowMs'>): Promise<ModelsPruned>;
-  /** Where the files of a place are, or will be written. */
+  /** Free space where the files of a place are written. */
   freeBytes(place: string): Promise<number>;
-  /** Where models of a hub are, and where those of other sources are when that is another file system. */
-  freeRoom(): Promise<FreeRoom>;
+  /** Free space for models of the hub, and for those of other sources if they are on another file system. */
+  freeSpace(): Promise<FreeSpace>;
 }
 
-export interface FreeRoom {
+export interface FreeSpace {
   readonly free_bytes: number;
   readonly other_free_bytes?: number;
 }
 
 export interface StoreOptions {
   readonly clock: Clock;
-  /** The changes to the disk; the real ones where nothing is said. */
+  /** How the store changes its disk; the real one by default. */
   readonly disk?: Disk;
 }
 
@@ -68,22 +65,22 @@ export async function openStore(layout: Layout, options: StoreOptions): Promise<
   try {
     await mkdir(layout.modelsDir, { recursive: true });
   } catch (error) {
-    throw new RbeeError('STORE_NOT_WRITABLE', `the models folder cannot be made: ${(error as Error).message}`, {
-      hint: 'give the hive a folder it may write: --models-dir',
+    throw new RbeeError('STORE_NOT_WRITABLE', `cannot create the models folder: ${(error as Error).message}`, {
+      hint: 'choose a folder that the hive can write to: --models-dir',
     });
   }
   return createStore(layout, options);
 }
 
 function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): Store {
-  const uses = new PlaceUses();
-  const deps = { layout, disk, uses };
+  const locks = new PlaceLocks();
+  const deps = { layout, disk, locks };
   return {
     layout,
-    async use(place, signal) {
-      const release = await uses.share(place, signal);
+    async acquirePlace(place, signal) {
+      const release = await locks.acquireShared(place, signal);
       try {
-        // A scanner of the cache takes a repo without these for a broken one, also while the first download runs.
+        // Cache scanners report a repo without these as broken, even while its first download runs.
         await disk.makeFolder(layout.snapshotsFolder(place));
         await disk.makeFolder(layout.refsFolder(place));
         return release;
@@ -93,15 +90,15 @@ function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): 
       }
     },
     async hasBlob(place, name, size) {
-      const found = await blobSize(layout.blob(place, name));
-      return found !== null && (size === null || found === size);
+      const bytes = await blobSize(layout.blob(place, name));
+      return bytes !== null && (size === null || bytes === size);
     },
     presentBytes: (place, files) => presentBytes(layout, place, files),
-    async sha256OfBlob(place, name) {
-      if (/^[0-9a-f]{64}$/.test(name)) return name;
-      const hash = createHash('sha256');
-      await pipeline(createReadStream(layout.blob(place, name)), hash);
-      return hash.digest('hex');
+    async sha256OfBlob(place, name, signal) {
+      if (SHA256.test(name)) return name;
+      const path = layout.blob(place, name);
+      const { size } = await stat(path);
+      return (await digestFile(path, { isGit: false, size, signal })).sha256;
     },
     publish: (model) => publishModel(disk, layout, model, clock.now()),
     list: () => listStore(layout),
@@ -111,11 +108,11 @@ function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): 
     verify: (model, verifyOptions) => verifyModel(deps, model, verifyOptions),
     prune: (pruneOptions) => pruneStore(deps, { ...pruneOptions, nowMs: clock.now() }),
     freeBytes: async (place) => (await volumeOf(layout.blobsFolder(place))).freeBytes,
-    freeRoom: () => freeRoomOf(layout),
+    freeSpace: () => freeSpaceOf(layout),
   };
 }
 
-async function freeRoomOf(layout: Layout): Promise<FreeRoom> {
+async function freeSpaceOf(layout: Layout): Promise<FreeSpace> {
   const hub = await volumeOf(layout.modelsDir);
   const others = await Promise.all(OWN_SCHEMES.map((scheme) => volumeOf(layout.schemeFolder(scheme))));
   const elsewhere = others.filter(({ device }) => device !== hub.device).map(({ freeBytes }) => freeBytes);

@@ -6,13 +6,14 @@ import type { StoreDeps } from './cleanup/remove.ts';
 import { readOnePlace } from './contents/list-store.ts';
 import type { SnapshotName } from './contents/read-place.ts';
 import type { ModelFile, StoredModel } from './contents/stored-model.ts';
-import { ifThere } from './disk.ts';
+import { ifExists } from './disk.ts';
+import { SHA256 } from './layout.ts';
 
 export interface VerifyOptions {
   readonly signal: AbortSignal;
-  /** Told before each file, with its size. */
+  /** Called before each file, with its size. */
   readonly onFile: (path: string, bytes: number) => void;
-  /** What was found out of files that several models share, by path; each is read once. */
+  /** Verdicts by path, so that a file that several models share is read once. */
   readonly known: Map<string, Verdict>;
 }
 
@@ -20,20 +21,19 @@ type VerifiedModel = ModelVerified['models'][number];
 type Problem = VerifiedModel['problems'][number];
 
 interface Verdict {
-  /** That were read. */
+  /** Bytes read. */
   readonly bytes: number;
-  /** Null where all is well. */
+  /** Null if the file is fine. */
   readonly fault: { readonly code: ErrorCode; readonly message: string } | null;
-  /** What was read; a download may have put another file in its place since. */
+  /** The file that was read; a download may have replaced it since. */
   readonly seen?: Pick<Stats, 'ino' | 'mtimeMs'>;
 }
 
-const SHA256 = /^[0-9a-f]{64}$/;
 const GIT_SHA1 = /^[0-9a-f]{40}$/;
 
 /**
- * Reads every byte of a model and compares its digests. What is damaged is put aside, so that its final name goes on to
- * mean verified and the next download fetches it again.
+ * Reads every byte of a model and compares its digests. A damaged file is moved aside, so that a final name still means
+ * verified, and the next download fetches the file again.
  */
 export async function verifyModel(deps: StoreDeps, model: StoredModel, options: VerifyOptions): Promise<VerifiedModel> {
   const { state } = await readOnePlace(deps.layout, model.place);
@@ -64,24 +64,24 @@ async function verdictOf(
   options.onFile(file.path, name.content.bytes);
   const verdict = await readAndCompare(deps, place, path, file, options.signal);
   const isDamaged = verdict.fault?.code === 'CHECKSUM_MISMATCH';
-  const settled = isDamaged ? await putAside(deps, place, path, file, verdict) : verdict;
+  const settled = isDamaged ? await moveAside(deps, place, path, file, verdict) : verdict;
   options.known.set(path, settled);
   return settled;
 }
 
 async function readAndCompare(
-  { uses }: StoreDeps,
+  { locks }: StoreDeps,
   place: string,
   path: string,
   { path: name, blobName, bytes: expectedBytes, sha256 }: ModelFile,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const release = await uses.share(place, signal);
+  const release = await locks.acquireShared(place, signal);
   try {
-    const stats = await ifThere(lstat(path), null);
+    const stats = await ifExists(lstat(path), null);
     if (stats === null) return { bytes: 0, fault: missing(name) };
     if (stats.size !== expectedBytes) {
-      const sizes = `has ${stats.size} bytes where it should have ${expectedBytes}`;
+      const sizes = `has ${stats.size} bytes instead of ${expectedBytes}`;
       return { bytes: 0, fault: { code: 'CHECKSUM_MISMATCH', message: `${name} ${sizes}` }, seen: stats };
     }
     const expectedGit = blobName !== null && GIT_SHA1.test(blobName) ? blobName : null;
@@ -89,7 +89,7 @@ async function readAndCompare(
     const digests = await digestFile(path, { isGit: expectedGit !== null, size: stats.size, signal });
     const isWrong =
       (expected !== null && digests.sha256 !== expected) || (expectedGit !== null && digests.gitSha1 !== expectedGit);
-    const fault = { code: 'CHECKSUM_MISMATCH' as const, message: `the content of ${name} is not what its digest says` };
+    const fault = { code: 'CHECKSUM_MISMATCH' as const, message: `${name} does not match its digest` };
     return { bytes: stats.size, fault: isWrong ? fault : null, seen: stats };
   } catch (error) {
     signal.throwIfAborted();
@@ -102,35 +102,35 @@ async function readAndCompare(
   }
 }
 
-/** Takes the final name off a damaged file. A place that a download uses is left: it would find its blob gone. */
-async function putAside(
-  { uses, disk, layout }: StoreDeps,
+/** Takes the final name off a damaged file, unless a download is using the place and would find its blob gone. */
+async function moveAside(
+  { locks, disk, layout }: StoreDeps,
   place: string,
   path: string,
   { blobName }: ModelFile,
   { bytes, fault, seen }: Verdict,
 ): Promise<Verdict> {
-  const say = (what: string): Verdict => ({
+  const verdict = (what: string): Verdict => ({
     bytes,
     fault: fault && { ...fault, message: `${fault.message}; ${what}` },
   });
-  if (blobName === null) return say('it is no file of a hive, and stays where it is');
+  if (blobName === null) return verdict('another tool wrote it, so it stays where it is');
   try {
-    const release = await uses.exclude(place);
+    const release = await locks.acquireExclusive(place);
     try {
-      const now = await ifThere(lstat(path), null);
+      const now = await ifExists(lstat(path), null);
       if (now === null || now.ino !== seen?.ino || now.mtimeMs !== seen.mtimeMs)
-        return say('it has been fetched again meanwhile: verify again');
+        return verdict('it has been fetched again since: verify again');
       await disk.makeFolder(layout.blobsFolder(place));
       await disk.rename(path, layout.damaged(place, blobName));
       await disk.syncFolder(layout.blobsFolder(place));
     } finally {
       release();
     }
-    return say('it was put aside, and the next download of the model fetches it again');
+    return verdict('it was moved aside; the next download of the model fetches it again');
   } catch (error) {
     if (error instanceof RbeeError && error.code === 'STATUS_CONFLICT')
-      return say('a download uses it, so it stays where it is: verify again when that is over');
+      return verdict('a download is using it, so it stays where it is: verify again afterwards');
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { DownloadTracker } from '@rbee/download-tracker';
 import { createManualClock } from '@rbee/testing';
 import type { TransferState } from '@rbee/transfer';
 import { describe, expect, it } from 'vitest';
-import { createTally, presentState } from '../../src/downloads/download-progress.ts';
+import { createDownloadProgress, presentState } from '../../src/downloads/download-progress.ts';
 import type { SourceFile } from '../../src/sources/source.ts';
 
 function fileOf(path: string, size: number | null): SourceFile {
@@ -30,7 +30,7 @@ function talliedWith(present: readonly number[], sizes: readonly (number | null)
   });
   tracker.update(id, { status: 'starting' });
   const files = sizes.map((size, index) => fileOf(`file-${index}`, size));
-  return { tracker, id, files, tally: createTally(tracker, id, files, present) };
+  return { tracker, id, files, tally: createDownloadProgress(tracker, id, files, present) };
 }
 
 function state(bytes: number, more: Partial<TransferState> = {}): TransferState {
@@ -151,7 +151,7 @@ describe('the tally of a download', () => {
     tracker.update(id, { status: 'queued' });
     tracker.update(id, { status: 'starting' });
 
-    const later = createTally(tracker, id, files, [100, 25]);
+    const later = createDownloadProgress(tracker, id, files, [100, 25]);
     expect(tracker.get(id)).toMatchObject({ bytes: 125, bytes_wasted: 7, bytes_reused: 0, files_done: 0 });
     const [again, rest] = [later.begin(0), later.begin(1)];
     rest.onState(state(25, { phase: 'starting', reused: 25 }));

@@ -25,7 +25,7 @@ function wantedBy(): Job {
 }
 
 function begin(): void {
-  download.begin(() =>
+  download.start(() =>
     withListener(download, async () => {
       await once(download.signal, 'abort');
       narrate('download_cancelled', 'cancelled');
@@ -68,7 +68,7 @@ describe('a download', () => {
 
   it('ends all its jobs as it ends itself', async () => {
     const { promise, reject } = Promise.withResolvers<void>();
-    download.begin(() => promise);
+    download.start(() => promise);
     const jobs = [wantedBy(), wantedBy()];
     reject(new Error('broken'));
     await Promise.all(jobs.map((job) => job.settled));

@@ -1,6 +1,6 @@
 import { createConnectionBudget } from '@rbee/transfer';
 import { describe, expect, it } from 'vitest';
-import { fetchAll } from '../../src/downloads/fetch-files.ts';
+import { fetchFiles } from '../../src/downloads/fetch-files.ts';
 import type { SourceFile } from '../../src/sources/source.ts';
 
 const MiB = 2 ** 20;
@@ -18,7 +18,7 @@ async function started(files: readonly SourceFile[], maxConnections: number) {
   const begun: string[] = [];
   const controller = new AbortController();
   const connections = createConnectionBudget(maxConnections);
-  const done = fetchAll(files, {
+  const done = fetchFiles(files, {
     connections,
     signal: controller.signal,
     async fetch({ path }, _index, budget, signal) {

@@ -1,6 +1,6 @@
 import type { TransferState } from '@rbee/transfer';
 import { describe, expect, it } from 'vitest';
-import { BlobFlights, type BlobWatcher } from '../../src/downloads/single-flight.ts';
+import { type BlobWatcher, SingleFlight } from '../../src/downloads/single-flight.ts';
 
 const never = new AbortController().signal;
 
@@ -16,16 +16,16 @@ function stateAt(bytes: number): TransferState {
 
 describe('a blob that two downloads need', () => {
   it('is fetched once, and both see how it goes', async () => {
-    const flights = new BlobFlights();
+    const flights = new SingleFlight();
     const [first, second] = [createWatcher(), createWatcher()];
     const { promise, resolve } = Promise.withResolvers<string>();
     let all: BlobWatcher | null = null;
-    const leading = flights.board('blob', first.watcher, never, (watcher) => {
+    const leading = flights.run('blob', first.watcher, never, (watcher) => {
       all = watcher;
       watcher.onState(stateAt(10));
       return promise;
     });
-    const joining = flights.board('blob', second.watcher, never, async () => 'found');
+    const joining = flights.run('blob', second.watcher, never, async () => 'found');
     (all as BlobWatcher | null)?.onState(stateAt(20));
     resolve('fetched');
     expect(await leading).toBe('fetched');
@@ -35,24 +35,24 @@ describe('a blob that two downloads need', () => {
   });
 
   it('is fetched by the second when the first stops without it', async () => {
-    const flights = new BlobFlights();
+    const flights = new SingleFlight();
     const { promise, reject } = Promise.withResolvers<string>();
-    const leading = flights.board('blob', createWatcher().watcher, never, () => promise);
-    const joining = flights.board('blob', createWatcher().watcher, never, async () => 'taken over');
+    const leading = flights.run('blob', createWatcher().watcher, never, () => promise);
+    const joining = flights.run('blob', createWatcher().watcher, never, async () => 'taken over');
     reject(new Error('cancelled'));
     await expect(leading).rejects.toThrow('cancelled');
     expect(await joining).toBe('taken over');
   });
 
   it('is needed by the second also in the moment when the first has stopped, and by nobody after that', async () => {
-    const flights = new BlobFlights();
+    const flights = new SingleFlight();
     const { promise, reject } = Promise.withResolvers<string>();
     const needed: boolean[] = [];
     const note = () => void needed.push(flights.has('blob'));
     const leading = flights
-      .board('blob', createWatcher().watcher, never, () => promise.finally(() => queueMicrotask(note)))
+      .run('blob', createWatcher().watcher, never, () => promise.finally(() => queueMicrotask(note)))
       .catch(note);
-    const joining = flights.board('blob', createWatcher().watcher, never, async () => 'taken over');
+    const joining = flights.run('blob', createWatcher().watcher, never, async () => 'taken over');
     reject(new Error('cancelled'));
     await leading;
     await joining;
@@ -60,13 +60,13 @@ describe('a blob that two downloads need', () => {
   });
 
   it('is waited for by at most one of the many that take over', async () => {
-    const flights = new BlobFlights();
+    const flights = new SingleFlight();
     const { promise, reject } = Promise.withResolvers<string>();
-    const leading = flights.board('blob', createWatcher().watcher, never, () => promise);
+    const leading = flights.run('blob', createWatcher().watcher, never, () => promise);
     let atOnce = 0;
     let most = 0;
     const others = Array.from({ length: 5 }, () =>
-      flights.board('blob', createWatcher().watcher, never, async () => {
+      flights.run('blob', createWatcher().watcher, never, async () => {
         atOnce += 1;
         most = Math.max(most, atOnce);
         await new Promise((resolve) => setImmediate(resolve));
@@ -81,11 +81,11 @@ describe('a blob that two downloads need', () => {
   });
 
   it('is no longer waited for after an abort', async () => {
-    const flights = new BlobFlights();
-    void flights.board('blob', createWatcher().watcher, never, () => new Promise(() => {}));
+    const flights = new SingleFlight();
+    void flights.run('blob', createWatcher().watcher, never, () => new Promise(() => {}));
     const controller = new AbortController();
     const second = createWatcher();
-    const joining = flights.board('blob', second.watcher, controller.signal, async () => 'never');
+    const joining = flights.run('blob', second.watcher, controller.signal, async () => 'never');
     controller.abort(new Error('enough'));
     await expect(joining).rejects.toThrow('enough');
   });

@@ -6,10 +6,10 @@ const never = new AbortController().signal;
 describe('slots', () => {
   it('are given out in the order they were asked for', async () => {
     const slots = new Slots(2);
-    const leave = [await slots.take(never, () => 0), await slots.take(never, () => 0)];
+    const leave = [await slots.acquire(never, () => 0), await slots.acquire(never, () => 0)];
     const order: string[] = [];
     const waiting = ['third', 'fourth'].map(async (name) => {
-      const leaveAgain = await slots.take(never, () => 0);
+      const leaveAgain = await slots.acquire(never, () => 0);
       order.push(name);
       return leaveAgain;
     });
@@ -24,10 +24,10 @@ describe('slots', () => {
 
   it('are not lost by a waiter that gives up, nor by one place given back twice', async () => {
     const slots = new Slots(1);
-    const leave = await slots.take(never, () => 0);
+    const leave = await slots.acquire(never, () => 0);
     const controller = new AbortController();
-    const gaveUp = slots.take(controller.signal, () => 0);
-    const next = slots.take(never, () => 0);
+    const gaveUp = slots.acquire(controller.signal, () => 0);
+    const next = slots.acquire(never, () => 0);
     controller.abort(new Error('no more'));
     await expect(gaveUp).rejects.toThrow('no more');
     leave();
@@ -35,7 +35,7 @@ describe('slots', () => {
     const leaveNext = await next;
     let taken = false;
     const last = slots
-      .take(never, () => 0)
+      .acquire(never, () => 0)
       .then(() => {
         taken = true;
       });
@@ -46,16 +46,16 @@ describe('slots', () => {
   });
 
   it('are not given to somebody who has left already', async () => {
-    await expect(new Slots(1).take(AbortSignal.abort(new Error('gone')), () => 0)).rejects.toThrow('gone');
+    await expect(new Slots(1).acquire(AbortSignal.abort(new Error('gone')), () => 0)).rejects.toThrow('gone');
   });
 
   it('go to the highest priority first, as it is when a place is free', async () => {
     const slots = new Slots(1);
-    const leave = await slots.take(never, () => 0);
+    const leave = await slots.acquire(never, () => 0);
     const order: string[] = [];
     const priorities: Record<string, number> = { low: -1, normal: 0, high: 5, raised: 0 };
     const waiting = Object.keys(priorities).map(async (name) => {
-      const leaveAgain = await slots.take(never, () => priorities[name] ?? 0);
+      const leaveAgain = await slots.acquire(never, () => priorities[name] ?? 0);
       order.push(name);
       leaveAgain();
     });
@@ -67,14 +67,14 @@ describe('slots', () => {
 
   it('become more at once, and fewer as they are given back', async () => {
     const slots = new Slots(1);
-    const leave = [await slots.take(never, () => 0)];
-    const second = slots.take(never, () => 0);
+    const leave = [await slots.acquire(never, () => 0)];
+    const second = slots.acquire(never, () => 0);
     slots.resize(2);
     leave.push(await second);
     slots.resize(1);
     let taken = false;
     const third = slots
-      .take(never, () => 0)
+      .acquire(never, () => 0)
       .then((leaveThird) => {
         taken = true;
         return leaveThird;

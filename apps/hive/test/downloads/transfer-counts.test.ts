@@ -72,7 +72,7 @@ describe('the counts of transfers', () => {
     transfer.notice({ code: 'RESTART', message: '', reason: 'CHECKSUM_MISMATCH' });
     transfer.end.reject(new RbeeError('CHECKSUM_MISMATCH', 'again'));
     await expect(transfer.done).rejects.toThrow('again');
-    counts.retried('DOWNLOAD_TIMEOUT');
+    counts.countRetry('DOWNLOAD_TIMEOUT');
     expect([...counts.retries]).toEqual([
       ['DOWNLOAD_TIMEOUT', 2],
       ['SOURCE_UNAVAILABLE', 1],

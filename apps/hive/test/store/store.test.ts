@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, readlink, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
@@ -101,9 +101,9 @@ describe('a published model', () => {
     await writeFile(store.layout.snapshotsFolder(PLACE), '');
     await expect(publish([FILE])).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE', hint: expect.any(String) });
     const { signal } = new AbortController();
-    await expect(store.use(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
+    await expect(store.acquirePlace(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
     // What could not be used is not held either.
-    await expect(store.use(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
+    await expect(store.acquirePlace(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
   });
 
   it('may be published by many at once, and none fails', async () => {
@@ -135,8 +135,20 @@ describe('blobs', () => {
   it('have a sha256 whatever they are named', async () => {
     const name = await test.putBlob(CONTENT, { isGit: true });
     expect(name).toBe(gitSha1Of(CONTENT));
-    expect(await store.sha256OfBlob(PLACE, name)).toBe(SHA256);
-    expect(await store.sha256OfBlob(PLACE, SHA256)).toBe(SHA256);
+    const { signal } = new AbortController();
+    expect(await store.sha256OfBlob(PLACE, name, signal)).toBe(SHA256);
+    expect(await store.sha256OfBlob(PLACE, SHA256, signal)).toBe(SHA256);
+  });
+
+  it('are no longer hashed after an abort', async () => {
+    const name = await test.putBlob(CONTENT, { isGit: true });
+    // Sparse, and so large that hashing it would outlast the test.
+    await truncate(store.layout.blob(PLACE, name), 2 ** 38);
+    const controller = new AbortController();
+    const hashed = store.sha256OfBlob(PLACE, name, controller.signal);
+    const reason = new Error('cancelled');
+    setImmediate(() => controller.abort(reason));
+    await expect(hashed).rejects.toBe(reason);
   });
 
   it('are counted as present in full, by what the journal of a partial claims, or not at all', async () => {

@@ -3,7 +3,7 @@ import { modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredModel } from '../../src/store/contents/stored-model.ts';
 import { realDisk } from '../../src/store/disk.ts';
-import { PlaceUses } from '../../src/store/place-locks.ts';
+import { PlaceLocks } from '../../src/store/place-locks.ts';
 import { verifyModel } from '../../src/store/verify.ts';
 import { COMMIT, gitSha1Of, openTestStore, PLACE, sha256Of, type TestStore } from './support.ts';
 
@@ -54,7 +54,7 @@ describe('verifying a model', () => {
     await flipBit(test.layout.blob(PLACE, blobName), 3);
     const verified = await verify();
     expect(verified).toMatchObject({ ok: false, problems: [{ path, code: 'CHECKSUM_MISMATCH' }] });
-    expect(verified.problems[0]?.message).toMatch(/put aside.*next download/);
+    expect(verified.problems[0]?.message).toMatch(/moved aside.*next download/);
     expect(await readdir(test.layout.blobsFolder(PLACE))).toContain(`${blobName}.damaged.incomplete`);
     const { models, problems } = await test.store.list();
     expect([models, problems.length]).toEqual([[], 1]);
@@ -68,20 +68,20 @@ describe('verifying a model', () => {
   it('leaves alone what a download has put in place of the damaged blob meanwhile', async () => {
     const blob = test.layout.blob(PLACE, sha256Of(LARGE));
     await truncate(blob, 10);
-    const uses = new PlaceUses();
-    const exclude = uses.exclude.bind(uses);
-    uses.exclude = async (place) => {
+    const locks = new PlaceLocks();
+    const exclude = locks.acquireExclusive.bind(locks);
+    locks.acquireExclusive = async (place) => {
       await writeFile(`${blob}.rbee.incomplete`, LARGE);
       await rename(`${blob}.rbee.incomplete`, blob);
       return exclude(place);
     };
     const { signal } = new AbortController();
-    const verified = await verifyModel({ layout: test.layout, disk: realDisk, uses }, model, {
+    const verified = await verifyModel({ layout: test.layout, disk: realDisk, locks }, model, {
       signal,
       onFile: () => {},
       known: new Map(),
     });
-    expect(verified.problems[0]?.message).toContain('fetched again meanwhile');
+    expect(verified.problems[0]?.message).toContain('fetched again since');
     expect(await verify()).toMatchObject({ ok: true });
   });
 
@@ -119,7 +119,7 @@ describe('verifying a model', () => {
 
   it('leaves a damaged file in place while a download uses it', async () => {
     await flipBit(test.layout.blob(PLACE, sha256Of(LARGE)), 0);
-    const release = await test.store.use(PLACE, new AbortController().signal);
+    const release = await test.store.acquirePlace(PLACE, new AbortController().signal);
     expect((await verify()).problems[0]?.message).toMatch(/verify again/);
     expect(await test.store.hasBlob(PLACE, sha256Of(LARGE), null)).toBe(true);
     release();

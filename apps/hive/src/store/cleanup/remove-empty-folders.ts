@@ -1,25 +1,25 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readRefs } from '../contents/read-place.ts';
-import { type Disk, ifThere } from '../disk.ts';
+import { type Disk, ifExists } from '../disk.ts';
 import type { Layout } from '../layout.ts';
 
-/** The folders that a place is made of; with another one in it the place is not only ours. */
+/** The folders of a place. If there is another one, some other tool uses the place too. */
 const PLACE_FOLDERS: ReadonlySet<string> = new Set(['blobs', 'refs', 'snapshots']);
 
 /**
- * Removes the folders that files were taken from and that are empty now, the refs that stand for a commit without files,
- * and the place itself where nothing is left. A scanner of the cache that looks in between finds nothing amiss.
+ * Removes the folders of removed files that are empty now, refs to commits without files, and the place itself if
+ * nothing is left. The cache is valid for scanners after every step.
  */
-export async function tidyPlace(disk: Disk, layout: Layout, place: string, removed: readonly RemovedName[]) {
+export async function removeEmptyFolders(disk: Disk, layout: Layout, place: string, removed: readonly RemovedName[]) {
   for (const commit of new Set(removed.map((name) => name.commit))) {
     const folder = layout.snapshotFolder(place, commit);
     const ownRemoved = removed.filter((name) => name.commit === commit);
     for (const { path } of ownRemoved) {
       await removeEmptyParents(disk, layout.snapshotFile(place, commit, path), folder);
     }
-    if ((await ifThere(readdir(folder), [''])).length > 0) continue;
-    // A ref to a commit that is not there spoils the whole repo for scanners, so it goes before the folder.
+    if ((await ifExists(readdir(folder), [''])).length > 0) continue;
+    // Scanners report a repo with a ref to a missing commit as broken, so the ref goes before the folder.
     const refs = (await readRefs(layout, place)).filter((ref) => ref.commit === commit);
     for (const { path } of refs) {
       await disk.remove(path);
@@ -32,14 +32,14 @@ export async function tidyPlace(disk: Disk, layout: Layout, place: string, remov
   await removeBarePlace(disk, layout, place);
 }
 
-/** A name that was taken from a snapshot. */
+/** A name that was removed from a snapshot. */
 export interface RemovedName {
   readonly commit: string;
   /** Path in the repo. */
   readonly path: string;
 }
 
-/** Removes the folders above a path that is gone, below `top`, that are empty. */
+/** Removes the empty folders between a removed path and `top`. */
 async function removeEmptyParents(disk: Disk, path: string, top: string): Promise<void> {
   for (let folder = dirname(path); folder !== top && folder.startsWith(top); folder = dirname(folder)) {
     if (!(await disk.removeEmptyFolder(folder))) return;
@@ -48,7 +48,7 @@ async function removeEmptyParents(disk: Disk, path: string, top: string): Promis
 
 async function removeBarePlace(disk: Disk, layout: Layout, place: string): Promise<void> {
   const folder = layout.placeFolder(place);
-  const names = await ifThere(readdir(folder), null);
+  const names = await ifExists(readdir(folder), null);
   if (names === null || names.some((name) => !PLACE_FOLDERS.has(name))) return;
   for (const name of names) {
     if ((await readdir(join(folder, name))).length > 0) return;

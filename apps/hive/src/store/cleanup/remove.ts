@@ -5,27 +5,27 @@ import type { SnapshotName } from '../contents/read-place.ts';
 import { bytesOf, type StoredModel } from '../contents/stored-model.ts';
 import type { Disk } from '../disk.ts';
 import type { Layout } from '../layout.ts';
-import type { PlaceUses } from '../place-locks.ts';
-import { tidyPlace } from './remove-empty-folders.ts';
+import type { PlaceLocks } from '../place-locks.ts';
+import { removeEmptyFolders } from './remove-empty-folders.ts';
 
 export interface StoreDeps {
   readonly layout: Layout;
   readonly disk: Disk;
-  readonly uses: PlaceUses;
+  readonly locks: PlaceLocks;
 }
 
 /**
- * Removes a model and the blobs that nothing else uses. The catalog forgets it first, then its links go, then blobs: a
- * crash in between leaves what is still whole, and nothing that is listed without its bytes.
+ * Removes a model and the blobs that nothing else uses: first its catalog entry, then its links, then the blobs. A crash
+ * in between leaves only complete files, and nothing is listed without its bytes.
  * @throws RbeeError MODEL_NOT_FOUND, STATUS_CONFLICT while a download uses the place
  */
-export async function removeModel({ layout, disk, uses }: StoreDeps, id: ModelId): Promise<ModelRemoved> {
+export async function removeModel({ layout, disk, locks }: StoreDeps, id: ModelId): Promise<ModelRemoved> {
   const { place } = await findModel(layout, id);
-  const release = await uses.exclude(place);
+  const release = await locks.acquireExclusive(place);
   try {
     const content = await readOnePlace(layout, place);
     const model = content.models.find((each) => each.id === id);
-    if (!model) throw new RbeeError('MODEL_NOT_FOUND', `the model ${id} is gone already`);
+    if (!model) throw new RbeeError('MODEL_NOT_FOUND', `the model ${id} has already been removed`);
     const plan = planRemoval(content, model);
     await disk.remove(layout.catalogFile(id));
     await disk.syncFolder(layout.catalogFolder());
@@ -37,7 +37,7 @@ export async function removeModel({ layout, disk, uses }: StoreDeps, id: ModelId
       await disk.remove(layout.damaged(place, name));
     }
     await disk.syncFolder(layout.blobsFolder(place));
-    await tidyPlace(disk, layout, place, plan.names);
+    await removeEmptyFolders(disk, layout, place, plan.names);
     const { freed_bytes, shared_bytes } = plan;
     return { model_id: id, model_ref: model.modelRef, freed_bytes, shared_bytes };
   } finally {
@@ -46,15 +46,15 @@ export async function removeModel({ layout, disk, uses }: StoreDeps, id: ModelId
 }
 
 interface Removal {
-  /** Names that go from the snapshot. */
+  /** Names to remove from the snapshot. */
   readonly names: readonly SnapshotName[];
-  /** Blobs that go, there or not. */
+  /** Blobs to remove, existing or not. */
   readonly blobNames: ReadonlySet<string>;
   readonly freed_bytes: number;
   readonly shared_bytes: number;
 }
 
-/** What of a model goes: what no other model has, and no other name in the place leads to. */
+/** The files of a model that no other model has and no other name in the place links to. */
 function planRemoval({ state, models }: PlaceModels, model: StoredModel): Removal {
   const others = models.filter(({ id }) => id !== model.id);
   const keptPaths = new Set(
@@ -62,10 +62,10 @@ function planRemoval({ state, models }: PlaceModels, model: StoredModel): Remova
   );
   const ownPaths = new Set(model.files.map(({ path }) => path).filter((path) => !keptPaths.has(path)));
   const all = [...state.snapshots.values()].flat();
-  const isGoing = (name: SnapshotName) => name.commit === model.commit && ownPaths.has(name.path);
-  const names = all.filter(isGoing);
+  const isRemoved = (name: SnapshotName) => name.commit === model.commit && ownPaths.has(name.path);
+  const names = all.filter(isRemoved);
   const keptBlobs = new Set([
-    ...all.filter((name) => !isGoing(name)).map(({ blobName }) => blobName),
+    ...all.filter((name) => !isRemoved(name)).map(({ blobName }) => blobName),
     ...others.flatMap(({ files }) => files.map(({ blobName }) => blobName)),
   ]);
   const ownBlobs = [...names, ...model.files].flatMap(({ blobName }) => (blobName === null ? [] : [blobName]));

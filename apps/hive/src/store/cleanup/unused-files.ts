@@ -3,20 +3,20 @@ import { join } from 'node:path';
 import type { ModelsPruned } from '@rbee/contract';
 import type { CatalogEntry } from '../contents/catalog.ts';
 import { type PlaceState, readRefs, type StoredBytes } from '../contents/read-place.ts';
-import { ifThere } from '../disk.ts';
+import { ifExists } from '../disk.ts';
 import { type Layout, splitPlace } from '../layout.ts';
 import type { RemovedName } from './remove-empty-folders.ts';
 
-/** Something in the store that nobody uses. */
-export interface Waste {
+/** A file or link in the store that nothing uses. */
+export interface UnusedFile {
   readonly path: string;
   readonly kind: ModelsPruned['removed'][number]['kind'];
-  /** Of the thing and of what goes with it. */
+  /** Including its journals. */
   readonly bytes: number;
   readonly modifiedAtMs: number;
-  /** What goes before it. */
+  /** Paths to remove before it. */
   readonly journals: readonly string[];
-  /** Where it is a name in a snapshot: its folders are left to the tidying, which knows the order. */
+  /** Set for a name in a snapshot, whose folders `removeEmptyFolders` removes in the right order. */
   readonly name: RemovedName | null;
 }
 
@@ -25,21 +25,21 @@ const JOURNAL = /\.rbee\.journal[a-z-]*\.incomplete$/;
 const PARTIAL = /\.rbee\.incomplete$/;
 
 /**
- * What of a place nobody uses: links first, so that no blob goes while a link still leads to it. `entries` are those of
- * the catalog that are about the place; null where some entry cannot be read, so that they may not be all.
+ * The unused files of a place: links first, so that no blob is removed while a link points to it. `entries`: all catalog
+ * entries of the place; null if some entry cannot be read, and might be one of them.
  */
-export async function leftoversOf(
+export async function findUnusedFiles(
   layout: Layout,
   state: PlaceState,
   entries: readonly CatalogEntry[] | null,
   beforeMs: number,
-): Promise<Waste[]> {
+): Promise<UnusedFile[]> {
   const superseded = entries === null ? [] : await oldVersions(layout, state, entries, beforeMs);
   return [
     ...(await brokenLinks(layout, state)),
     ...superseded,
     ...(await oldRefs(layout, state, beforeMs)),
-    ...state.leftovers
+    ...state.unfinishedNames
       .filter(({ modifiedAtMs }) => modifiedAtMs <= beforeMs)
       .map(({ commit, path, modifiedAtMs }) => ({
         ...plain(layout.snapshotFile(state.place, commit, path), 'link', 0, modifiedAtMs),
@@ -50,19 +50,19 @@ export async function leftoversOf(
   ];
 }
 
-async function brokenLinks(layout: Layout, { place, snapshots }: PlaceState): Promise<Waste[]> {
+async function brokenLinks(layout: Layout, { place, snapshots }: PlaceState): Promise<UnusedFile[]> {
   const broken = [...snapshots.values()].flat().filter(({ kind, content }) => kind === 'link' && content === null);
-  const waste: Waste[] = [];
+  const unused: UnusedFile[] = [];
   for (const { commit, path } of broken) {
     const onDisk = layout.snapshotFile(place, commit, path);
-    const stats = await ifThere(lstat(onDisk), null);
-    if (stats !== null) waste.push({ ...plain(onDisk, 'link', 0, stats.mtimeMs), name: { commit, path } });
+    const stats = await ifExists(lstat(onDisk), null);
+    if (stats !== null) unused.push({ ...plain(onDisk, 'link', 0, stats.mtimeMs), name: { commit, path } });
   }
-  return waste;
+  return unused;
 }
 
-/** Refs to commits that are not there. A tool that starts a download writes the ref first, so only old ones count. */
-async function oldRefs(layout: Layout, { place, snapshots }: PlaceState, beforeMs: number): Promise<Waste[]> {
+/** Old refs to missing commits. Some tools write the ref first when they start a download, so new ones do not count. */
+async function oldRefs(layout: Layout, { place, snapshots }: PlaceState, beforeMs: number): Promise<UnusedFile[]> {
   const refs = await readRefs(layout, place);
   return refs
     .filter(({ commit, modifiedAtMs }) => !snapshots.has(commit) && modifiedAtMs <= beforeMs)
@@ -70,51 +70,51 @@ async function oldRefs(layout: Layout, { place, snapshots }: PlaceState, beforeM
 }
 
 /**
- * Names that no model of the catalog has. Only where nobody but a hive writes: beside the cache. There a tag or a URL
- * leads to a new version from time to time, and the entry of the model is about the newest alone.
+ * Names that no model of the catalog has, outside the cache, where only hives write. There a tag or a URL leads to a new
+ * version from time to time, and the model's entry is for the newest only.
  */
 async function oldVersions(
   layout: Layout,
   { place, snapshots }: PlaceState,
   entries: readonly CatalogEntry[],
   beforeMs: number,
-): Promise<Waste[]> {
+): Promise<UnusedFile[]> {
   if (splitPlace(place)[0] === 'hf') return [];
   const known = new Set(entries.flatMap(({ commit, files }) => files.map(({ path }) => `${commit}/${path}`)));
   const old = [...snapshots.values()].flat().filter(({ commit, path }) => !known.has(`${commit}/${path}`));
-  const waste: Waste[] = [];
+  const unused: UnusedFile[] = [];
   for (const { commit, path, content } of old) {
     const onDisk = layout.snapshotFile(place, commit, path);
-    const stats = content === null ? null : await ifThere(lstat(onDisk), null);
+    const stats = content === null ? null : await ifExists(lstat(onDisk), null);
     if (stats !== null && stats.mtimeMs <= beforeMs)
-      waste.push({ ...plain(onDisk, 'link', 0, stats.mtimeMs), name: { commit, path } });
+      unused.push({ ...plain(onDisk, 'link', 0, stats.mtimeMs), name: { commit, path } });
   }
-  return waste;
+  return unused;
 }
 
 function unusedBlobs(
   layout: Layout,
   { place, blobs, snapshots }: PlaceState,
-  gone: readonly Waste[],
+  removed: readonly UnusedFile[],
   beforeMs: number,
-): Waste[] {
-  const goneNames = new Set(gone.map(({ name }) => `${name?.commit}/${name?.path}`));
-  const names = [...snapshots.values()].flat().filter(({ commit, path }) => !goneNames.has(`${commit}/${path}`));
+): UnusedFile[] {
+  const removedNames = new Set(removed.map(({ name }) => `${name?.commit}/${name?.path}`));
+  const names = [...snapshots.values()].flat().filter(({ commit, path }) => !removedNames.has(`${commit}/${path}`));
   const used = new Set(names.map(({ blobName }) => blobName));
   return [...blobs.values()]
     .filter(({ name, modifiedAtMs }) => !used.has(name) && modifiedAtMs <= beforeMs)
     .map(({ name, bytes, modifiedAtMs }) => plain(layout.blob(place, name), 'blob', bytes, modifiedAtMs));
 }
 
-/** Partials with their journals, ours and those of other tools; and what a verify has put aside, of any age. */
-function unfinished(layout: Layout, { place, unfinished: files }: PlaceState, beforeMs: number): Waste[] {
+/** Old partials with their journals, ours and those of other tools; and damaged blobs of any age. */
+function unfinished(layout: Layout, { place, unfinished: files }: PlaceState, beforeMs: number): UnusedFile[] {
   const pathOf = ({ name }: StoredBytes) => join(layout.blobsFolder(place), name);
   const groups = Map.groupBy(files, ({ name }) => name.replace(JOURNAL, '.rbee.incomplete'));
-  return [...groups].flatMap(([partialName, parts]): Waste[] => {
+  return [...groups].flatMap(([partialName, parts]): UnusedFile[] => {
     const newestMs = Math.max(...parts.map(({ modifiedAtMs }) => modifiedAtMs));
     const isDamaged = DAMAGED.test(partialName);
     if (!isDamaged && newestMs > beforeMs) return [];
-    // Journals alone are what a crash between the rename and their removal left.
+    // Journals without a partial: a crash between the rename and their removal left them.
     const [main, ...others] = PARTIAL.test(partialName)
       ? parts.toSorted((a, b) => Number(b.name === partialName) - Number(a.name === partialName))
       : parts;
@@ -125,6 +125,6 @@ function unfinished(layout: Layout, { place, unfinished: files }: PlaceState, be
   });
 }
 
-function plain(path: string, kind: Waste['kind'], bytes: number, modifiedAtMs: number): Waste {
+function plain(path: string, kind: UnusedFile['kind'], bytes: number, modifiedAtMs: number): UnusedFile {
   return { path, kind, bytes, modifiedAtMs, journals: [], name: null };
 }

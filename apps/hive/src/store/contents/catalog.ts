@@ -11,32 +11,29 @@ import {
   toTimestamp,
 } from '@rbee/contract';
 import { z } from 'zod';
-import { type Disk, ifThere } from '../disk.ts';
-import { isUnfinished, type Layout } from '../layout.ts';
-import { mapAtOnce } from '../map-concurrent.ts';
+import { type Disk, ifExists } from '../disk.ts';
+import { isUnfinished, type Layout, SHA256 } from '../layout.ts';
+import { mapConcurrent } from '../map-concurrent.ts';
 
 const FORMAT_VERSION = 1;
-/** An entry of 100,000 files is well below this. */
+/** Far more than an entry of 100,000 files needs. */
 const MAX_ENTRY_BYTES = 64 * 2 ** 20;
 const MAX_FILES = 100_000;
 
 const catalogFileSchema = z.strictObject({
   /** Path in the repo. */
   path: z.string(),
-  /** The name of the blob that holds its bytes. */
+  /** The name of the blob with its bytes. */
   blob: z.string(),
   bytes: z.int().nonnegative(),
-  /** Null where it was checked by something else. */
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .nullable(),
+  /** Null if it was verified by another digest. */
+  sha256: z.string().regex(SHA256).nullable(),
 });
 
 export const catalogEntrySchema = z.strictObject({
   version: z.literal(FORMAT_VERSION),
   model_id: modelIdSchema,
-  /** The pinned ref, of which the id is a digest. */
+  /** The pinned ref; the id is a digest of it. */
   model_ref: z.string(),
   place: z.string(),
   revision: z.string(),
@@ -45,16 +42,16 @@ export const catalogEntrySchema = z.strictObject({
   downloaded_at: z.iso.datetime(),
 });
 
-/** What is known of one downloaded model. */
+/** The record of one downloaded model. */
 export type CatalogEntry = z.infer<typeof catalogEntrySchema>;
 
 export interface Catalog {
   readonly entries: readonly CatalogEntry[];
-  /** Entries that cannot be read; they hide no other. */
+  /** Entries that cannot be read; they do not hide the others. */
   readonly problems: readonly StoreProblem[];
 }
 
-/** Writes an entry over an older or damaged one of its id. The model's files must be published by then. */
+/** Writes an entry, replacing an older or damaged one of its id. The model's files must already be published. */
 export async function putEntry(
   disk: Disk,
   layout: Layout,
@@ -62,18 +59,18 @@ export async function putEntry(
   nowMs: number,
 ): Promise<void> {
   const model_id = modelIdOf(entry.model_ref);
-  const whole: CatalogEntry = { version: FORMAT_VERSION, model_id, ...entry, downloaded_at: toTimestamp(nowMs) };
-  await disk.putText(layout.catalogFile(model_id), `${JSON.stringify(whole)}\n`);
+  const full: CatalogEntry = { version: FORMAT_VERSION, model_id, ...entry, downloaded_at: toTimestamp(nowMs) };
+  await disk.putText(layout.catalogFile(model_id), `${JSON.stringify(full)}\n`);
 }
 
-/** Every entry that can be read, and what is wrong with the others. */
+/** Every entry that can be read, and the problems of the others. */
 export async function readCatalog(layout: Layout): Promise<Catalog> {
-  const names = await ifThere(readdir(layout.catalogFolder()), []);
-  const read = await mapAtOnce(names.filter((name) => !isUnfinished(name)).sort(), async (name) => {
+  const names = await ifExists(readdir(layout.catalogFolder()), []);
+  const read = await mapConcurrent(names.filter((name) => !isUnfinished(name)).sort(), async (name) => {
     const path = join(layout.catalogFolder(), name);
     return { path, entry: await readEntry(layout, path, name) };
   });
-  // In the order of the names, however the disk answered.
+  // Sorted by name, in whatever order the reads finished.
   const entries: CatalogEntry[] = [];
   const problems: StoreProblem[] = [];
   for (const { path, entry } of read) {
@@ -84,7 +81,7 @@ export async function readCatalog(layout: Layout): Promise<Catalog> {
   return { entries, problems };
 }
 
-/** One entry; null where there is none, or none that can be read. */
+/** One entry; null if there is none or it cannot be read. */
 export async function findEntry(layout: Layout, id: ModelId): Promise<CatalogEntry | null> {
   const read = await readEntry(layout, layout.catalogFile(id), `${id}.json`);
   return read === null || 'problem' in read ? null : read;
@@ -97,13 +94,13 @@ async function readEntry(
 ): Promise<CatalogEntry | { problem: string } | null> {
   let text: string;
   try {
-    const read = await ifThere(readText(path), null);
+    const read = await ifExists(readText(path), null);
     if (read === null) return null;
     text = read;
   } catch (error) {
     const code = errnoOf(error);
     if (code === null) throw error;
-    return { problem: `the catalog entry cannot be read (${code})` };
+    return { problem: `cannot read the catalog entry (${code})` };
   }
   const problem = (what: string) => ({
     problem: `the catalog entry ${what}; the next download of the model repairs it`,
@@ -115,15 +112,15 @@ async function readEntry(
     return problem('is not JSON');
   }
   const parsed = catalogEntrySchema.safeParse(value);
-  if (!parsed.success) return problem('does not have the fields of one');
+  if (!parsed.success) return problem('has missing or unknown fields');
   const entry = parsed.data;
   if (name !== `${entry.model_id}.json` || modelIdOf(entry.model_ref) !== entry.model_id)
     return problem('has the id of another model');
-  if (!staysInside(layout, entry)) return problem('names something that no store can hold');
+  if (!staysInside(layout, entry)) return problem('has a path or name that cannot be stored');
   return entry;
 }
 
-/** The layout's own checks: whatever is built from the entry later is built by it. */
+/** Runs the checks of the layout, which builds every path that is made from the entry later. */
 function staysInside(layout: Layout, { place, commit, revision, files }: CatalogEntry): boolean {
   try {
     layout.ref(place, revision);
@@ -138,7 +135,7 @@ function staysInside(layout: Layout, { place, commit, revision, files }: Catalog
   }
 }
 
-// A link is not followed: an entry is a file of the catalog.
+// Does not follow a link: an entry is a file of the catalog.
 async function readText(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {

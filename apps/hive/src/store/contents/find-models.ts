@@ -4,10 +4,10 @@ import type { Layout } from '../layout.ts';
 import { splitPlace } from '../layout.ts';
 import type { SnapshotName, StoredBytes } from './read-place.ts';
 
-/** A name of a snapshot whose bytes are there. */
+/** A name of a snapshot whose bytes are in the store. */
 export type PresentName = SnapshotName & { readonly content: StoredBytes };
 
-/** A model that lies in a snapshot, whoever put it there. */
+/** A model in a snapshot, whichever tool put it there. */
 export interface FoundModel {
   readonly modelRef: string;
   readonly files: readonly PresentName[];
@@ -15,20 +15,20 @@ export interface FoundModel {
 
 interface GroupedPaths {
   readonly paths: readonly string[];
-  /** What the ref of a set says where its names are too long for one. */
+  /** The ref of a set whose file names do not fit into one. */
   readonly shortRef: (repo: string) => string;
 }
 
 const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.(?:gguf|safetensors)$/i;
 const INDEX = /\.safetensors\.index(?:\.\w+)?\.json$/i;
-/** The same weights in other formats, which the safetensors set does not need. */
+/** The same weights in other formats; not part of the safetensors set. */
 const OTHER_WEIGHTS = /\.(?:gguf|bin|pt|pth|ckpt|onnx|h5|msgpack|tflite|ot|mlmodel)$/i;
-/** An index of the largest models is a few hundred KB. */
+/** Even the largest models have an index of a few hundred KB. */
 const MAX_INDEX_BYTES = 32 * 2 ** 20;
 
 /**
- * The models of one snapshot that are whole: each GGUF file, each set of GGUF shards, and the safetensors set with what
- * lies beside it, once every shard that its index names is there.
+ * The complete models of one snapshot: each GGUF file, each set of GGUF shards, and the safetensors set with its
+ * configuration and tokenizer, if it has every shard that its index names.
  */
 export async function findModels(
   layout: Layout,
@@ -69,19 +69,19 @@ async function safetensorsGroups(
 ): Promise<GroupedPaths[]> {
   const weights = paths.filter((path) => /\.safetensors$/i.test(path));
   if (weights.length === 0) return [];
-  const there = new Set(paths);
+  const pathSet = new Set(paths);
   for (const path of paths.filter((each) => INDEX.test(each))) {
     const shards = await readIndex(path);
-    if (shards === null || !shards.every((shard) => there.has(shard))) return [];
+    if (shards === null || !shards.every((shard) => pathSet.has(shard))) return [];
   }
-  // Without an index the names themselves say how many there are.
+  // Without an index, the names say how many shards there are.
   if (shardSets(weights).flat().length < weights.length) return [];
   const hasGguf = paths.some((path) => /\.gguf$/i.test(path));
   const all = paths.filter((path) => !OTHER_WEIGHTS.test(path));
   return [{ paths: all, shortRef: (repo) => `hf:${repo}${hasGguf ? '::exclude=*.gguf' : ''}` }];
 }
 
-/** The files, and the sets of shards that are whole; the shards of a set that is not are left out. */
+/** Single files and complete sets of shards; the shards of an incomplete set are left out. */
 function shardSets(paths: readonly string[]): string[][] {
   const sets = new Map<string, { total: number; paths: string[] }>();
   for (const path of paths) {
@@ -95,7 +95,7 @@ function shardSets(paths: readonly string[]): string[][] {
   return [...sets.values()].filter((set) => set.paths.length === set.total).map((set) => set.paths);
 }
 
-/** The files that an index names, beside it; null where it is no index. */
+/** The files that an index names, in its folder; null if it is not an index. */
 function shardsOfIndex(indexPath: string, text: string): readonly string[] | null {
   try {
     const { weight_map: map } = JSON.parse(text) as { weight_map?: unknown };
@@ -108,7 +108,7 @@ function shardsOfIndex(indexPath: string, text: string): readonly string[] | nul
   }
 }
 
-/** The ref that stands for these files: their names where there is room for them; null where no ref can hold it. */
+/** The ref for these files: by name if a ref is long enough for that; null if no ref can name them. */
 function refOf(pinnedRepo: string, { paths, shortRef }: GroupedPaths): string | null {
   const isSingle = paths.length === 1;
   const byName = `hf:${pinnedRepo}${paths.map((path) => `::file=${path}`).join('')}`;

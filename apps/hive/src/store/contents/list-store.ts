@@ -3,25 +3,25 @@ import type { ModelId, ModelList, PartialFile, StoreProblem } from '@rbee/contra
 import { errnoOf, RbeeError, toTimestamp } from '@rbee/contract';
 import { inspectPartial } from '@rbee/transfer';
 import { type Layout, splitPlace } from '../layout.ts';
-import { mapAtOnce } from '../map-concurrent.ts';
+import { mapConcurrent } from '../map-concurrent.ts';
 import { type CatalogEntry, findEntry, readCatalog } from './catalog.ts';
 import { listPlaces, type PlaceState, readPlace } from './read-place.ts';
 import { modelsOfPlace, problemOf, type StoredModel, toModel } from './stored-model.ts';
 
-/** Places that are read at once; each reads several files at once itself. */
-const PLACES_AT_ONCE = 8;
+/** Places that are read concurrently; each reads several files concurrently itself. */
+const PLACE_CONCURRENCY = 8;
 const PARTIAL = /\.rbee\.incomplete$/;
-/** What lies beside blobs and is no partial: journals, and what was put aside as damaged. */
-const NO_PARTIAL = /\.(?:rbee\.journal[a-z-]*|damaged)\.incomplete$/;
+/** Files next to blobs that are not partials: journals and damaged blobs. */
+const NOT_PARTIAL = /\.(?:rbee\.journal[a-z-]*|damaged)\.incomplete$/;
 
-/** Everything in the store: whole models newest first, partials, and what cannot be read. */
+/** Everything in the store: complete models newest first, partials, and problems. */
 export async function listStore(layout: Layout): Promise<ModelList> {
   const { models, states, problems } = await readStore(layout);
-  const whole = models.filter(({ missing }) => missing.length === 0);
+  const complete = models.filter(({ missing }) => missing.length === 0);
   const broken = models.filter(({ missing }) => missing.length > 0);
-  const partials = (await mapAtOnce(states, (state) => partialsOf(layout, state), PLACES_AT_ONCE)).flat();
+  const partials = (await mapConcurrent(states, (state) => partialsOf(layout, state), PLACE_CONCURRENCY)).flat();
   return {
-    models: whole.map((model) => toModel(layout, model)).sort(newestFirst),
+    models: complete.map((model) => toModel(layout, model)).sort(newestFirst),
     partials: partials.sort(newestFirst),
     problems: [...problems, ...broken.map((model) => problemOf(layout, model))].sort((a, b) =>
       a.path < b.path ? -1 : 1,
@@ -30,7 +30,7 @@ export async function listStore(layout: Layout): Promise<ModelList> {
 }
 
 export interface StoreContent {
-  /** Whole ones, and those of the catalog that are not. */
+  /** Complete ones, and incomplete ones of the catalog. */
   readonly models: readonly StoredModel[];
   readonly states: readonly PlaceState[];
   readonly problems: readonly StoreProblem[];
@@ -42,7 +42,7 @@ export async function readStore(layout: Layout): Promise<StoreContent> {
   const places = new Set([...byPlace.keys(), ...(await listPlaces(layout))]);
   const states: PlaceState[] = [];
   const unreadable: StoreProblem[] = [];
-  const models = await mapAtOnce(
+  const models = await mapConcurrent(
     [...places].sort(),
     async (place) => {
       try {
@@ -50,19 +50,19 @@ export async function readStore(layout: Layout): Promise<StoreContent> {
         states.push(state);
         return await modelsOfPlace(layout, state, byPlace.get(place) ?? []);
       } catch (error) {
-        // One folder that cannot be read hides no other.
+        // A folder that cannot be read must not hide the others.
         const code = errnoOf(error);
         if (code === null) throw error;
-        unreadable.push({ path: layout.placeFolder(place), message: `the folder cannot be read (${code})` });
+        unreadable.push({ path: layout.placeFolder(place), message: `cannot read the folder (${code})` });
         return [];
       }
     },
-    PLACES_AT_ONCE,
+    PLACE_CONCURRENCY,
   );
   return { models: models.flat(), states, problems: [...problems, ...unreadable] };
 }
 
-/** One place with the entries of the catalog that are about it. */
+/** One place, with its entries in the catalog. */
 export async function readOnePlace(layout: Layout, place: string): Promise<PlaceModels> {
   const { entries, problems } = await readCatalog(layout);
   const own = entries.filter((entry) => entry.place === place);
@@ -73,14 +73,14 @@ export async function readOnePlace(layout: Layout, place: string): Promise<Place
 export interface PlaceModels {
   readonly state: PlaceState;
   readonly entries: readonly CatalogEntry[];
-  /** Whether every entry of the catalog can be read: one that cannot may be about this place. */
+  /** Whether every entry of the catalog could be read: any other might be for this place. */
   readonly areAll: boolean;
   readonly models: readonly StoredModel[];
 }
 
-/** A model by its id, whole or not. @throws RbeeError MODEL_NOT_FOUND */
+/** A model by its id, complete or not. @throws RbeeError MODEL_NOT_FOUND */
 export async function findModel(layout: Layout, id: ModelId): Promise<StoredModel> {
-  // What the catalog knows needs no look at the other places.
+  // A model of the catalog needs no search of the other places.
   const entry = await findEntry(layout, id);
   const models = entry
     ? await modelsOfPlace(layout, await readPlace(layout, entry.place), [entry])
@@ -91,10 +91,10 @@ export async function findModel(layout: Layout, id: ModelId): Promise<StoredMode
 }
 
 async function partialsOf(layout: Layout, { place, unfinished }: PlaceState): Promise<PartialFile[]> {
-  const files = unfinished.filter(({ name }) => !NO_PARTIAL.test(name));
-  return mapAtOnce(files, async ({ name, bytes, modifiedAtMs }) => {
+  const files = unfinished.filter(({ name }) => !NOT_PARTIAL.test(name));
+  return mapConcurrent(files, async ({ name, bytes, modifiedAtMs }) => {
     const path = join(layout.blobsFolder(place), name);
-    // A partial has gaps, so its own size says little; its journal says what counts.
+    // A partial has gaps, so its size says little; its journals say which bytes count.
     const inspected = PARTIAL.test(name) ? await inspectPartial(path) : null;
     return {
       path,

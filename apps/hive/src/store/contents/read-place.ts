@@ -2,11 +2,11 @@ import type { Dirent, Stats } from 'node:fs';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { assertRepoPath, RbeeError } from '@rbee/contract';
-import { ifThere } from '../disk.ts';
+import { ifExists } from '../disk.ts';
 import { isBlobName, isCommit, isUnfinished, type Layout, OWN_SCHEMES } from '../layout.ts';
-import { mapAtOnce } from '../map-concurrent.ts';
+import { mapConcurrent } from '../map-concurrent.ts';
 
-/** A file of a place's blobs, finished or not. */
+/** A file in a place's blobs folder, complete or not. */
 export interface StoredBytes {
   readonly name: string;
   readonly bytes: number;
@@ -18,30 +18,34 @@ export interface SnapshotName {
   readonly commit: string;
   /** Path in the repo. */
   readonly path: string;
-  /** The blob that the link names, there or not; null for a file that is no link, and for what leads elsewhere. */
+  /** The blob that the link points to, existing or not; null for a regular file and for a link that leads elsewhere. */
   readonly blobName: string | null;
-  /** What a reader of the name gets; null where that is nothing, or nothing of this place. */
+  /** The file that a reader of the name gets; null if there is none, or if it is not in this place. */
   readonly content: StoredBytes | null;
   readonly kind: 'link' | 'file' | 'elsewhere';
 }
 
-/** What lies in one place of the store, read without following a link out of it. */
+/** The contents of one place of the store, read without following a link out of it. */
 export interface PlaceState {
   readonly place: string;
-  /** Complete ones, by name. */
+  /** Complete blobs, by name. */
   readonly blobs: ReadonlyMap<string, StoredBytes>;
-  /** Whatever has a name in `*.incomplete`, beside the blobs. */
+  /** Files named `*.incomplete` in the blobs folder. */
   readonly unfinished: readonly StoredBytes[];
-  /** By commit, in the order of the paths. */
+  /** By commit, sorted by path. */
   readonly snapshots: ReadonlyMap<string, readonly SnapshotName[]>;
-  /** Names in the snapshots that were being written. */
-  readonly leftovers: readonly { readonly commit: string; readonly path: string; readonly modifiedAtMs: number }[];
+  /** Names in the snapshots that were being written when a process was killed. */
+  readonly unfinishedNames: readonly {
+    readonly commit: string;
+    readonly path: string;
+    readonly modifiedAtMs: number;
+  }[];
 }
 
-/** The places that have a folder in the store. What the store cannot address is none of its places. */
+/** The places that have a folder in the store. Folders with names that no place can have are ignored. */
 export async function listPlaces(layout: Layout): Promise<string[]> {
-  const places = await mapAtOnce(['hf', ...OWN_SCHEMES], async (scheme) => {
-    const entries = await ifThere(readdir(layout.schemeFolder(scheme), { withFileTypes: true }), []);
+  const places = await mapConcurrent(['hf', ...OWN_SCHEMES], async (scheme) => {
+    const entries = await ifExists(readdir(layout.schemeFolder(scheme), { withFileTypes: true }), []);
     return entries.flatMap((entry) => {
       const place = entry.isDirectory() ? layout.placeOfFolder(scheme, entry.name) : null;
       return place === null ? [] : [place];
@@ -51,59 +55,59 @@ export async function listPlaces(layout: Layout): Promise<string[]> {
 }
 
 export async function readPlace(layout: Layout, place: string): Promise<PlaceState> {
-  const isOurs = await isFolder(layout.placeFolder(place));
-  const found = isOurs ? await readBlobs(layout.blobsFolder(place)) : [];
-  const blobs = new Map(found.filter(({ name }) => isBlobName(name)).map((blob) => [blob.name, blob]));
+  const isThere = await isFolder(layout.placeFolder(place));
+  const files = isThere ? await readBlobs(layout.blobsFolder(place)) : [];
+  const blobs = new Map(files.filter(({ name }) => isBlobName(name)).map((blob) => [blob.name, blob]));
   const snapshots = new Map<string, SnapshotName[]>();
-  const leftovers: { commit: string; path: string; modifiedAtMs: number }[] = [];
-  const folders = isOurs ? await readFolder(layout.snapshotsFolder(place)) : [];
+  const unfinishedNames: { commit: string; path: string; modifiedAtMs: number }[] = [];
+  const folders = isThere ? await readFolder(layout.snapshotsFolder(place)) : [];
   for (const { name: commit } of folders.filter((entry) => entry.isDirectory() && isCommit(entry.name))) {
     const folder = layout.snapshotFolder(place, commit);
     const entries = await readFolder(folder, true);
-    const names = await mapAtOnce(
+    const names = await mapConcurrent(
       entries.filter((entry) => !entry.isDirectory()),
       async (entry) => {
         const onDisk = join(entry.parentPath, entry.name);
         const path = relative(folder, onDisk).split(sep).join('/');
         if (!isRepoPath(path)) return null;
         if (!isUnfinished(path)) return readName(layout, { place, commit, path }, entry, blobs);
-        const stats = await ifThere(lstat(onDisk), null);
-        if (stats !== null) leftovers.push({ commit, path, modifiedAtMs: stats.mtimeMs });
+        const stats = await ifExists(lstat(onDisk), null);
+        if (stats !== null) unfinishedNames.push({ commit, path, modifiedAtMs: stats.mtimeMs });
         return null;
       },
     );
     snapshots.set(commit, names.filter((name) => name !== null).sort(byPath));
   }
-  return { place, blobs, unfinished: found.filter(({ name }) => isUnfinished(name)), snapshots, leftovers };
+  return { place, blobs, unfinished: files.filter(({ name }) => isUnfinished(name)), snapshots, unfinishedNames };
 }
 
-/** Revisions and the commits that they stand for, with when each was written. */
+/** The refs of a place: the commit of each revision, and when it was written. */
 export async function readRefs(layout: Layout, place: string) {
   const folder = layout.refsFolder(place);
   const entries = await readFolder(folder, true);
   const files = entries.filter((entry) => entry.isFile());
-  return mapAtOnce(files, async (entry) => {
+  return mapConcurrent(files, async (entry) => {
     const path = join(entry.parentPath, entry.name);
-    const commit = (await ifThere(readFile(path, 'utf8'), '')).trim();
-    const stats = await ifThere(lstat(path), null);
+    const commit = (await ifExists(readFile(path, 'utf8'), '')).trim();
+    const stats = await ifExists(lstat(path), null);
     return { path, commit: isUnfinished(entry.name) ? '' : commit, modifiedAtMs: stats?.mtimeMs ?? 0 };
   });
 }
 
-/** What is in a folder; nothing where it is none. A link to a folder leads out of the store, and is none. */
+/** The entries of a folder; none if it is not one. A link to a folder leads out of the store, so it does not count. */
 async function readFolder(folder: string, recursive = false): Promise<Dirent[]> {
-  return (await isFolder(folder)) ? ifThere(readdir(folder, { recursive, withFileTypes: true }), []) : [];
+  return (await isFolder(folder)) ? ifExists(readdir(folder, { recursive, withFileTypes: true }), []) : [];
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return (await ifThere(lstat(path), null))?.isDirectory() ?? false;
+  return (await ifExists(lstat(path), null))?.isDirectory() ?? false;
 }
 
 async function readBlobs(folder: string): Promise<StoredBytes[]> {
   const entries = await readFolder(folder);
   const files = entries.filter((entry) => entry.isFile());
-  const read = await mapAtOnce(files, async ({ name }) =>
-    toBytes(name, await ifThere(lstat(join(folder, name)), null)),
+  const read = await mapConcurrent(files, async ({ name }) =>
+    toBytes(name, await ifExists(lstat(join(folder, name)), null)),
   );
   return read.filter((file) => file !== null);
 }
@@ -116,14 +120,14 @@ async function readName(
 ): Promise<SnapshotName> {
   const onDisk = layout.snapshotFile(place, commit, path);
   if (entry.isFile()) {
-    // As tools write it on systems without links: the bytes are in the snapshot itself.
-    return { commit, path, kind: 'file', blobName: null, content: toBytes(path, await ifThere(lstat(onDisk), null)) };
+    // On systems without links, tools write the bytes into the snapshot itself.
+    return { commit, path, kind: 'file', blobName: null, content: toBytes(path, await ifExists(lstat(onDisk), null)) };
   }
-  const target = entry.isSymbolicLink() ? await ifThere(readlink(onDisk), null) : null;
-  const aim = target === null ? null : resolve(dirname(onDisk), target);
-  if (aim === null || dirname(aim) !== layout.blobsFolder(place) || !isBlobName(basename(aim)))
+  const target = entry.isSymbolicLink() ? await ifExists(readlink(onDisk), null) : null;
+  const blob = target === null ? null : resolve(dirname(onDisk), target);
+  if (blob === null || dirname(blob) !== layout.blobsFolder(place) || !isBlobName(basename(blob)))
     return { commit, path, kind: 'elsewhere', blobName: null, content: null };
-  const blobName = basename(aim);
+  const blobName = basename(blob);
   return { commit, path, kind: 'link', blobName, content: blobs.get(blobName) ?? null };
 }
 

@@ -1,20 +1,20 @@
 import { type Model, type ModelId, modelIdOf, type StoreProblem, toTimestamp } from '@rbee/contract';
-import type { Layout } from '../layout.ts';
+import { type Layout, SHA256 } from '../layout.ts';
 import type { CatalogEntry } from './catalog.ts';
 import { findModels } from './find-models.ts';
 import type { PlaceState, SnapshotName } from './read-place.ts';
 
-/** One file of a model of the store. */
+/** One file of a stored model. */
 export interface ModelFile {
   /** Path in the repo. */
   readonly path: string;
-  /** Null for a file that lies in the snapshot itself. */
+  /** Null for a file whose bytes are in the snapshot itself. */
   readonly blobName: string | null;
   readonly bytes: number;
   readonly sha256: string | null;
 }
 
-/** A model of the store: one that the catalog knows, or one that another tool put there. */
+/** A model in the store, from the catalog or put there by another tool. */
 export interface StoredModel {
   readonly id: ModelId;
   /** The pinned ref. */
@@ -23,13 +23,13 @@ export interface StoredModel {
   readonly commit: string;
   readonly files: readonly ModelFile[];
   readonly modifiedAtMs: number;
-  /** Whether the catalog knows it. */
+  /** Whether the catalog has an entry for it. */
   readonly isCatalogued: boolean;
-  /** Paths of files that are not there in full; empty for what is listed. */
+  /** Paths of missing or incomplete files; empty for a listed model. */
   readonly missing: readonly string[];
 }
 
-/** The models of one place, whole or not: those of the catalog, then those that it does not cover. */
+/** The models of one place, complete or not: those of the catalog, then those it does not cover. */
 export async function modelsOfPlace(
   layout: Layout,
   state: PlaceState,
@@ -39,9 +39,9 @@ export async function modelsOfPlace(
   const known = new Set(catalogued.map(({ id }) => id));
   const found: StoredModel[] = [];
   for (const [commit, names] of state.snapshots) {
-    // What lacks a file is not listed, so it covers nothing: its other files may be a model of their own.
-    const whole = catalogued.filter((model) => model.commit === commit && model.missing.length === 0);
-    const covered = new Set(whole.flatMap(({ files }) => files.map(({ path }) => path)));
+    // A model that lacks a file is not listed, so it covers nothing: its other files may be a model of their own.
+    const complete = catalogued.filter((model) => model.commit === commit && model.missing.length === 0);
+    const covered = new Set(complete.flatMap(({ files }) => files.map(({ path }) => path)));
     for (const { modelRef, files } of await findModels(layout, state.place, names)) {
       const id = modelIdOf(modelRef);
       if (known.has(id) || files.every(({ path }) => covered.has(path))) continue;
@@ -51,7 +51,7 @@ export async function modelsOfPlace(
           path,
           blobName,
           bytes: content.bytes,
-          sha256: blobName !== null && /^[0-9a-f]{64}$/.test(blobName) ? blobName : null,
+          sha256: blobName !== null && SHA256.test(blobName) ? blobName : null,
         })),
         modifiedAtMs: Math.max(...files.map(({ content }) => content.modifiedAtMs)),
       });
@@ -60,7 +60,7 @@ export async function modelsOfPlace(
   return [...catalogued, ...found];
 }
 
-/** The model as the wire carries it. */
+/** The model as the API returns it. */
 export function toModel(layout: Layout, model: StoredModel): Model {
   const { id, modelRef, place, commit, files, modifiedAtMs } = model;
   const [first] = files;
@@ -78,11 +78,11 @@ export function toModel(layout: Layout, model: StoredModel): Model {
   };
 }
 
-/** What is said of a model of the catalog that lacks files. */
+/** The problem that is listed for a model of the catalog that lacks files. */
 export function problemOf(layout: Layout, { id, modelRef, missing, files }: StoredModel): StoreProblem {
   const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`;
-  const what = `${modelRef} (${id}) is not whole: ${missing[0]}${more} of ${files.length} files is missing or cut`;
-  return { path: layout.catalogFile(id), message: `${what}; download it again, or remove it` };
+  const what = `${modelRef} (${id}) is incomplete: ${missing[0]}${more} of ${files.length} files missing or too short`;
+  return { path: layout.catalogFile(id), message: `${what}; download it again or remove it` };
 }
 
 export function bytesOf(files: readonly { readonly bytes: number }[]): number {
@@ -104,8 +104,8 @@ function fromEntry(state: PlaceState, entry: CatalogEntry): StoredModel {
   };
 }
 
-/** A file that a tool copied in place of the link has the right size or nothing: its content is for a verify. */
+/** For a file that a tool copied over the link only the size is known; a verify checks its content. */
 function isThere(name: SnapshotName | undefined, { blobName, bytes }: ModelFile): boolean {
-  const isOurs = name?.kind === 'file' || name?.blobName === blobName;
-  return isOurs && name?.content?.bytes === bytes;
+  const isSame = name?.kind === 'file' || name?.blobName === blobName;
+  return isSame && name?.content?.bytes === bytes;
 }

@@ -130,7 +130,7 @@ describe('pruning', () => {
     const partial = await put(test.layout.partial(PLACE, 'a'.repeat(64)), 25);
     const other = await put(test.layout.partial('https:abc', 'b'.repeat(64)), 25);
     expect(await pruned({ isWanted: (place) => place === PLACE })).toEqual([['partial', other]]);
-    const release = await test.store.use(PLACE, new AbortController().signal);
+    const release = await test.store.acquirePlace(PLACE, new AbortController().signal);
     expect(await pruned()).toEqual([]);
     release();
     expect(await pruned()).toEqual([['partial', partial]]);
@@ -141,7 +141,7 @@ describe('pruning', () => {
     const entry = test.layout.catalogFile(modelIdOf(`hf:org/model@${COMMIT}::file=a.gguf`));
     await test.age(entry, 25);
     await rm(test.layout.placeFolder(PLACE), { recursive: true });
-    const release = await test.store.use(PLACE, new AbortController().signal);
+    const release = await test.store.acquirePlace(PLACE, new AbortController().signal);
     expect(await pruned()).toEqual([]);
     release();
     expect(await pruned({ isWanted: () => true })).toEqual([]);

@@ -104,7 +104,7 @@ describe('removing a model', () => {
   it('is refused while a download uses the place, and waits for nobody else', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
     const id = idOf(`${COMMIT}::file=a.gguf`);
-    const release = await test.store.use(PLACE, new AbortController().signal);
+    const release = await test.store.acquirePlace(PLACE, new AbortController().signal);
     await expect(test.store.remove(id)).rejects.toMatchObject({ code: 'STATUS_CONFLICT', hint: /download list/ });
     expect(await refs()).toHaveLength(1);
     release();
