@@ -142,6 +142,7 @@ export {
   modelSchema,
   modelsPrunedSchema,
   modelVerifiedSchema,
+  newestFirst,
   type PartialFile,
   type StoreProblem,
 } from './model.ts';

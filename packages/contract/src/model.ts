@@ -127,3 +127,8 @@ export const modelsPrunedSchema = z.object({
   freed_bytes: bytesSchema,
 });
 export type ModelsPruned = z.infer<typeof modelsPrunedSchema>;
+
+/** Compares models or partials so that the last modified one comes first. */
+export function newestFirst(a: { readonly modified_at: string }, b: { readonly modified_at: string }): number {
+  return b.modified_at.localeCompare(a.modified_at);
+}

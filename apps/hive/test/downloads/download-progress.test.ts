@@ -15,7 +15,7 @@ function tallied(...sizes: (number | null)[]) {
   return talliedWith([], sizes);
 }
 
-/** `present`: what is on disk of each file. */
+/** `present`: the bytes of each file that are on disk. */
 function talliedWith(present: readonly number[], sizes: readonly (number | null)[]) {
   const tracker = new DownloadTracker({ clock: createManualClock() });
   const id = newDownloadId();
@@ -37,7 +37,7 @@ function state(bytes: number, more: Partial<TransferState> = {}): TransferState 
   return { phase: 'downloading', bytes, total: 100, reused: 0, wasted: 0, attempt: 1, connections: 1, ...more };
 }
 
-describe('the tally of a download', () => {
+describe('the progress of a download', () => {
   it('adds up bytes, reused and wasted bytes over all its files', () => {
     const { tracker, id, tally } = tallied(100, 50, 30);
     const one = tally.begin(0);
@@ -60,7 +60,7 @@ describe('the tally of a download', () => {
     });
   });
 
-  it('adds up what several files at once have and take', () => {
+  it('adds up files that are fetched in parallel', () => {
     const { tracker, id, tally } = tallied(100, 50, 30);
     const [one, two, three] = [tally.begin(0), tally.begin(1), tally.begin(2)];
     one.onState(state(40, { connections: 3 }));
@@ -78,7 +78,7 @@ describe('the tally of a download', () => {
     expect(tracker.get(id)).not.toHaveProperty('files');
   });
 
-  it('downloads as long as bytes of one file come, and verifies when that is all that is left', () => {
+  it('is downloading while any file is, and verifying when the others are done', () => {
     const { tracker, id, tally } = tallied(100, 50);
     const [one, two] = [tally.begin(0), tally.begin(1)];
     const statusAfter = (change: () => void) => {
@@ -94,7 +94,7 @@ describe('the tally of a download', () => {
     expect(statusAfter(() => one.done())).toBe('verifying');
   });
 
-  it('tells of the files under way where there are several: their own bytes, sizes and how far they are', () => {
+  it('lists the running files: their bytes, sizes and statuses', () => {
     const { tracker, id, tally } = tallied(100, null);
     const one = tally.begin(0);
     expect(tracker.get(id).files).toEqual([{ name: 'file-0', bytes: 0, total: 100, status: 'starting' }]);
@@ -112,13 +112,13 @@ describe('the tally of a download', () => {
     expect(tracker.get(id)).not.toHaveProperty('files');
   });
 
-  it('takes the total of one file from its transfer, where the source did not know it', () => {
+  it('takes the total of a single file from its transfer if the source did not know it', () => {
     const { tracker, id, tally } = tallied(null);
     tally.begin(0).onState(state(10, { total: 70 }));
     expect(tracker.get(id)).toMatchObject({ total: 70, percent: 14.2 });
   });
 
-  it('counts what is on disk from the start, as there before', () => {
+  it('counts bytes on disk from the start, as reused', () => {
     const { tracker, id, tally } = talliedWith([100, 20, 0], [100, 50, 30]);
     expect(tracker.get(id)).toMatchObject({ bytes: 120, bytes_reused: 120, bytes_wasted: 0, total: 180 });
     const two = tally.begin(1);
@@ -126,22 +126,22 @@ describe('the tally of a download', () => {
     two.onState(state(25, { reused: 20 }));
     tally.begin(0).onState(presentState(100));
     expect(tracker.get(id)).toMatchObject({ bytes: 125, bytes_reused: 120, bytes_wasted: 0 });
-    // The server sent another version: what was there is of no use.
+    // The server sent another version: the bytes on disk are useless.
     two.onState(state(0, { reused: 0, wasted: 25 }));
     expect(tracker.get(id)).toMatchObject({ bytes: 100, bytes_reused: 100, bytes_wasted: 25 });
   });
 
-  it('counts as wasted what a transfer lost before this one took it over', () => {
+  it('counts as wasted what a transfer lost before this download took it over', () => {
     const { tracker, id, tally } = tallied(100);
     const watcher = tally.begin(0);
     watcher.onState(state(60, { wasted: 5 }));
-    // Another download's cancel has discarded the partial; this one starts from nothing.
+    // The cancel of another download has discarded the partial; this one starts at 0.
     watcher.onState(state(0, { phase: 'starting' }));
     watcher.onState(state(100));
     expect(tracker.get(id)).toMatchObject({ bytes: 100, bytes_wasted: 65 });
   });
 
-  it('goes on from what an earlier run had, and counts only what is really gone as wasted', () => {
+  it('continues from the numbers of a previous run, and counts only what is really gone as wasted', () => {
     const { tracker, id, files, tally: earlier } = tallied(100, 50);
     const first = earlier.begin(0);
     first.onState(state(100));

@@ -7,8 +7,8 @@ import { createLimiter } from '@rbee/transfer';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Download, isPause } from '../../src/downloads/download.ts';
 
-// Goal: a download lives exactly as long as a job wants it. Method: real jobs of a real registry; the work does nothing
-// but wait for its signal, so a token of its own anywhere would leave it hanging.
+// Goal: a download lives exactly as long as a job wants it. Method: real jobs of a real registry; the work only waits for
+// its signal, so if there were a second token anywhere it would hang.
 
 let registry: JobRegistry;
 let download: Download;
@@ -43,7 +43,7 @@ describe('a download', () => {
     expect(job.state).toBe('cancelled');
   });
 
-  it('goes on while another job wants it, and stops with the last', async () => {
+  it('continues while another job wants it, and stops with the last', async () => {
     begin();
     const [first, second] = [wantedBy(), wantedBy()];
     await registry.cancel(first.id, 'keep');
@@ -54,7 +54,7 @@ describe('a download', () => {
     expect(second.state).toBe('cancelled');
   });
 
-  it('is heard by every job that still wants it, to the end', async () => {
+  it('narrates to every job that still wants it, to the end', async () => {
     begin();
     const [first, second] = [wantedBy(), wantedBy()];
     download.hear({ action: 'a', human: 'to both', level: 'info' });
@@ -66,7 +66,7 @@ describe('a download', () => {
     expect(second.channel.lastId).toMatch(/\.4$/);
   });
 
-  it('ends all its jobs as it ends itself', async () => {
+  it('ends all its jobs the way it ends itself', async () => {
     const { promise, reject } = Promise.withResolvers<void>();
     download.start(() => promise);
     const jobs = [wantedBy(), wantedBy()];
@@ -75,7 +75,7 @@ describe('a download', () => {
     expect(jobs.map((job) => job.state)).toEqual(['failed', 'failed']);
   });
 
-  it('that is paused stops its run and nothing else, and can be resumed again and again', async () => {
+  it('that is paused stops only its run, and can be resumed again and again', async () => {
     begin();
     const job = wantedBy();
     for (let times = 0; times < 3; times += 1) {

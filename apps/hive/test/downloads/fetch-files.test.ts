@@ -12,7 +12,7 @@ function fileOf(path: string, size: number | null, more: Partial<SourceFile> = {
   return { path, blobName: path, size, sha256: null, gitSha1: null, locate, ...more };
 }
 
-/** Files whose ends the test decides, and what runs at each moment. */
+/** A run of `fetchFiles` in which the test decides when each file ends. */
 async function started(files: readonly SourceFile[], maxConnections: number) {
   const running = new Map<string, PromiseWithResolvers<string>>();
   const begun: string[] = [];
@@ -36,7 +36,7 @@ async function started(files: readonly SourceFile[], maxConnections: number) {
     },
   });
   done.catch(() => {});
-  /** All that follows from a change has been done when the queue of promises is empty. */
+  /** Everything that a change causes has happened once the microtask queue is empty. */
   const settled = () => new Promise((resolve) => setImmediate(resolve));
   await settled();
   return {
@@ -57,7 +57,7 @@ async function started(files: readonly SourceFile[], maxConnections: number) {
 }
 
 describe('the files of a download', () => {
-  it('are fetched one after the other where they are long, and the small ones beside them, one place left for the long', async () => {
+  it('are fetched one after the other if they are long, with small ones alongside on all other connections', async () => {
     const small = ['a', 'b', 'c', 'd'].map((path) => fileOf(path, SMALL));
     const run = await started([fileOf('one', LONG), ...small, fileOf('two', LONG)], 4);
     expect(run.names()).toEqual(['a', 'b', 'c', 'one']);
@@ -69,7 +69,7 @@ describe('the files of a download', () => {
     expect(await run.done).toEqual(['one', 'a', 'b', 'c', 'd', 'two'].map((path) => `digest of ${path}`));
   });
 
-  it('are long where their size is unknown or where they are copied on this machine', async () => {
+  it('count as long if their size is unknown or they are copied on this machine', async () => {
     const local = { local: { path: '/there' } } as unknown as Partial<SourceFile>;
     const run = await started([fileOf('unknown', null), fileOf('copied', 1, local), fileOf('small', 1)], 8);
     expect(run.names()).toEqual(['small', 'unknown']);
@@ -79,7 +79,7 @@ describe('the files of a download', () => {
     expect(await run.done).toHaveLength(3);
   });
 
-  it('are fetched one after the other, the small ones first, where one connection is all there is', async () => {
+  it('are fetched one after the other, small ones first, over a single connection', async () => {
     const run = await started([fileOf('long', LONG), fileOf('a', 1), fileOf('b', 1)], 1);
     expect(run.names()).toEqual(['a']);
     await run.end('a');
@@ -90,7 +90,7 @@ describe('the files of a download', () => {
     expect(await run.done).toHaveLength(3);
   });
 
-  it('leave their connections to the long one as soon as there is no small one for them', async () => {
+  it('leave their connections to the long one when no small one is left', async () => {
     const run = await started([fileOf('long', LONG), fileOf('a', 1), fileOf('b', 1)], 3);
     expect(run.connections.tryTake()).toBe(false);
     await run.end('a');
@@ -103,14 +103,14 @@ describe('the files of a download', () => {
     expect(run.connections.tryTake()).toBe(false);
   });
 
-  it('have all connections where none of them is long', async () => {
+  it('have all connections if none of them is long', async () => {
     const run = await started([fileOf('a', 1), fileOf('b', 1), fileOf('c', 1)], 2);
     expect(run.names()).toEqual(['a', 'b']);
     for (const path of ['a', 'b', 'c']) await run.end(path);
     expect(await run.done).toHaveLength(3);
   });
 
-  it('all stop at the first error, which is told when they have', async () => {
+  it('all stop at the first error, which is thrown when they have', async () => {
     const run = await started([fileOf('long', LONG), fileOf('a', 1), fileOf('b', 1), fileOf('c', 1)], 3);
     const error = new Error('not found');
     let runningAtTheEnd: readonly string[] = ['nothing yet'];

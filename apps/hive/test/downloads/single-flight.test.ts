@@ -15,7 +15,7 @@ function stateAt(bytes: number): TransferState {
 }
 
 describe('a blob that two downloads need', () => {
-  it('is fetched once, and both see how it goes', async () => {
+  it('is fetched once, and both get its progress', async () => {
     const flights = new SingleFlight();
     const [first, second] = [createWatcher(), createWatcher()];
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -44,7 +44,7 @@ describe('a blob that two downloads need', () => {
     expect(await joining).toBe('taken over');
   });
 
-  it('is needed by the second also in the moment when the first has stopped, and by nobody after that', async () => {
+  it('still has a caller between the end of the first and the takeover by the second, and none after that', async () => {
     const flights = new SingleFlight();
     const { promise, reject } = Promise.withResolvers<string>();
     const needed: boolean[] = [];
@@ -59,25 +59,25 @@ describe('a blob that two downloads need', () => {
     expect([...needed, flights.has('blob')]).toEqual([true, true, false]);
   });
 
-  it('is waited for by at most one of the many that take over', async () => {
+  it('is fetched by one caller at a time when many take over', async () => {
     const flights = new SingleFlight();
     const { promise, reject } = Promise.withResolvers<string>();
     const leading = flights.run('blob', createWatcher().watcher, never, () => promise);
-    let atOnce = 0;
-    let most = 0;
+    let running = 0;
+    let maxRunning = 0;
     const others = Array.from({ length: 5 }, () =>
       flights.run('blob', createWatcher().watcher, never, async () => {
-        atOnce += 1;
-        most = Math.max(most, atOnce);
+        running += 1;
+        maxRunning = Math.max(maxRunning, running);
         await new Promise((resolve) => setImmediate(resolve));
-        atOnce -= 1;
+        running -= 1;
         return 'done';
       }),
     );
     reject(new Error('cancelled'));
     await expect(leading).rejects.toThrow();
     expect(await Promise.all(others)).toEqual(Array(5).fill('done'));
-    expect(most).toBe(1);
+    expect(maxRunning).toBe(1);
   });
 
   it('is no longer waited for after an abort', async () => {

@@ -34,7 +34,7 @@ function begin(counts: TransferCounts) {
 }
 
 describe('the counts of transfers', () => {
-  it('add up what runs and what has ended, and pass everything on', async () => {
+  it('add up running and ended transfers, and pass every state on', async () => {
     const counts = new TransferCounts();
     const [first, second] = [begin(counts), begin(counts)];
     first.state({ bytes: 300, connections: 4 });
@@ -49,7 +49,7 @@ describe('the counts of transfers', () => {
     expect(first.told).toEqual([{ ...START, bytes: 300, connections: 4 }]);
   });
 
-  it('count what was there before as wasted and never as received, when it has to be thrown away', async () => {
+  it('count discarded bytes that were on disk before as wasted, and never as received', async () => {
     const counts = new TransferCounts();
     const transfer = begin(counts);
     transfer.state({ bytes: 400, reused: 400 });
@@ -62,7 +62,7 @@ describe('the counts of transfers', () => {
     expect(counts.bytes).toEqual({ received: 1_050, reused: 400, wasted: 450 });
   });
 
-  it('count retries by the code of their error, and stalls, throttles and failed digests apart', async () => {
+  it('count retries by error code, and stalls, throttles and failed digests separately', async () => {
     const counts = new TransferCounts();
     const transfer = begin(counts);
     transfer.notice({ code: 'RESUME', message: '' });

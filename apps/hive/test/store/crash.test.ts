@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
 import { COMMIT, createFailingDisk, OTHER_COMMIT, openTestStore, type TestStore } from './support.ts';
 
-// Goal: whatever moment a process is gone at, nothing is listed without its bytes, and what was asked for can be asked
-// for again. Method: the disk stops working after 0, 1, 2, … changes, and the folder is looked at as the next start of a
-// hive would, and by an independent reader.
+// Goal: whenever a process dies, nothing is listed without its bytes, and the operation can be repeated. Method: the disk
+// stops working after 0, 1, 2, … changes; then the folder is read as the next start of a hive does, and by an independent
+// reader.
 
 const FILES = [
   { path: 'deep/a.gguf', content: 'weights' },
@@ -39,7 +39,7 @@ async function scannersComplain(): Promise<boolean> {
 }
 
 describe('a crash', () => {
-  it('while a model is published leaves it listed in full or not at all', async () => {
+  it('while a model is published leaves it completely listed or not at all', async () => {
     let states = 0;
     for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
       const { disk, hasFailed } = createFailingDisk(changes);
@@ -52,7 +52,7 @@ describe('a crash', () => {
         break;
       }
       states += 1;
-      // The GGUF file is whole as soon as its link is there; the model is once the catalog says so.
+      // The GGUF file is listed once its link exists, the model once it is in the catalog.
       expect([[], [`${REF}::file=deep/a.gguf`], [REF]]).toContainEqual(refs);
       await test.download(FILES, { modelRef: REF, store: next });
       expect(await soundRefs(next)).toEqual([REF]);
@@ -62,7 +62,7 @@ describe('a crash', () => {
     expect(states).toBeGreaterThan(5);
   });
 
-  it('while a model is removed leaves nothing listed without its bytes, and the others whole', async () => {
+  it('while a model is removed leaves nothing listed without its bytes, and the others complete', async () => {
     let states = 0;
     for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
       await test.download(FILES, { modelRef: REF });
@@ -83,14 +83,14 @@ describe('a crash', () => {
     expect(states).toBeGreaterThan(5);
   });
 
-  it('while the last model of a repo is removed does not spoil the repo for scanners', async () => {
+  it('while the last model of a repo is removed does not break the repo for scanners', async () => {
     for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
       await test.download(FILES, { modelRef: REF });
       const { disk, hasFailed } = createFailingDisk(changes);
       await (await test.reopen(disk)).remove(modelIdOf(REF)).catch(() => {});
       await soundRefs(await test.reopen());
       const { warnings } = await scanCacheDir(test.layout.modelsDir);
-      // Only the folders themselves go one after the other, when nothing is in them any more.
+      // The last steps only remove empty folders.
       for (const { message } of warnings) expect(message).toMatch(/ENOENT.*(?:snapshots|refs)/);
       if (!hasFailed()) return;
     }

@@ -17,14 +17,14 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 describe("a store's lock", () => {
-  it('holds the pid, and is gone when released', async () => {
+  it('holds the pid, and is removed on release', async () => {
     const lock = await lockStore(path);
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(await ownProcess());
     await lock.release();
     expect(await readdir(dirname(path))).toEqual([]);
   });
 
-  it('of a process that lives is refused, with its pid', async () => {
+  it('of a running process is refused, with its pid', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
     await once(child, 'spawn');
     await writeFile(path, JSON.stringify({ pid: child.pid }));
@@ -38,18 +38,18 @@ describe("a store's lock", () => {
   });
 
   it.each([
-    ['an earlier life of the same pid, as in a container', JSON.stringify({ pid: process.pid })],
-    ['nobody can read', '{"pid":'],
-    ['nobody owns', '{"pid":-1}'],
-    ['is empty', ''],
-  ])('that %s left is taken over', async (_, content) => {
+    ['of a previous process with the same pid, as in a container,', JSON.stringify({ pid: process.pid })],
+    ['that is not JSON', '{"pid":'],
+    ['with an invalid pid', '{"pid":-1}'],
+    ['that is empty', ''],
+  ])('%s is taken over', async (_, content) => {
     await writeFile(path, content);
     const lock = await lockStore(path);
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(await ownProcess());
     await lock.release();
   });
 
-  it.runIf(process.platform === 'linux')('of a pid that is another program’s now is taken over', async () => {
+  it.runIf(process.platform === 'linux')('of a pid that now belongs to another program is taken over', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
     await once(child, 'spawn');
     const { started } = await ownProcess();
@@ -61,7 +61,7 @@ describe("a store's lock", () => {
     await once(child, 'exit');
   });
 
-  it('that somebody else has taken over is not removed by its release', async () => {
+  it('that another hive has taken over is not removed by its release', async () => {
     const lock = await lockStore(path);
     const other = JSON.stringify({ pid: 1, started: null });
     await writeFile(path, other);
@@ -69,7 +69,7 @@ describe("a store's lock", () => {
     expect(await readFile(path, 'utf8')).toBe(other);
   });
 
-  it('survives a crash of its hive and is given to one of many that start after it', async () => {
+  it('survives a crash of its hive and goes to exactly one of many that start after it', async () => {
     const lockModule = new URL('../../src/store/lock.ts', import.meta.url).href;
     const script = `
       const { lockStore } = await import(${JSON.stringify(lockModule)});
@@ -94,7 +94,7 @@ describe("a store's lock", () => {
     for (const each of next) await kill(each);
   });
 
-  it('in a folder that cannot be made says what to do', async () => {
+  it('in a folder that cannot be created fails with a hint', async () => {
     const file = join(folder.path, 'a-file');
     await writeFile(file, '');
     await expect(lockStore(join(file, '.locks', 'x.lock'))).rejects.toMatchObject({

@@ -4,7 +4,7 @@ import { PlaceLocks } from '../../src/store/place-locks.ts';
 const { signal } = new AbortController();
 
 describe('the locks of a place', () => {
-  it('are shared by downloads, and refused to a removal meanwhile', async () => {
+  it('are shared by downloads, and refused to a removal in the meantime', async () => {
     const locks = new PlaceLocks();
     const [first, second] = [await locks.acquireShared('a', signal), await locks.acquireShared('a', signal)];
     await expect(locks.acquireExclusive('a')).rejects.toMatchObject({ code: 'STATUS_CONFLICT' });
@@ -16,7 +16,7 @@ describe('the locks of a place', () => {
     (await locks.acquireExclusive('a'))();
   });
 
-  it('wait for a removal that is under way, one removal after the other', async () => {
+  it('wait for a removal in progress, one removal after the other', async () => {
     const locks = new PlaceLocks();
     const order: string[] = [];
     const first = await locks.acquireExclusive('a');
@@ -34,7 +34,7 @@ describe('the locks of a place', () => {
     expect(order).toEqual(['first removal ends', 'second removal', 'shared']);
   });
 
-  it('are waited for no longer by who is aborted meanwhile', async () => {
+  it('are no longer waited for after an abort', async () => {
     const locks = new PlaceLocks();
     const release = await locks.acquireExclusive('a');
     const controller = new AbortController();
@@ -46,7 +46,7 @@ describe('the locks of a place', () => {
     (await locks.acquireExclusive('a'))();
   });
 
-  it('are not given to who has been aborted', async () => {
+  it('are not granted after an abort', async () => {
     const locks = new PlaceLocks();
     const reason = new Error('gone');
     await expect(locks.acquireShared('a', AbortSignal.abort(reason))).rejects.toBe(reason);

@@ -6,9 +6,9 @@ import { readPlace } from '../../src/store/contents/read-place.ts';
 import { COMMIT, OTHER_COMMIT, openTestStore, PLACE, sha256Of, type TestFile, type TestStore } from './support.ts';
 
 // Goal: no removal and no prune takes a byte from a model that remains. Method: stores of models that overlap in all ways
-// (same file, same blob under another name, another commit, known to the catalog or not), with rubbish between them of
-// any age; then removals and prunes in any order. After each, every model that was listed, but for the removed one, is
-// listed as before and reads to its last byte.
+// (same file, same blob under another name, another commit, in the catalog or not), with unused files of any age between
+// them; then removals and prunes in any order. After each, every model that was listed, except the removed one, is listed
+// as before and can be read to its last byte.
 
 let test: TestStore | null = null;
 afterEach(async () => {
@@ -16,7 +16,7 @@ afterEach(async () => {
   test = null;
 });
 
-// Few names and few contents, so that they meet.
+// Few names and few contents, so that they collide.
 const fileOf: fc.Arbitrary<TestFile> = fc.record({
   path: fc.constantFrom('a.gguf', 'b.gguf', 'c.bin', 'config.json', 'model.safetensors', 'deep/d.gguf'),
   content: fc.constantFrom('one', 'two', 'three'),
@@ -56,7 +56,7 @@ async function take(store: TestStore, step: Step): Promise<void> {
   const before = (await store.store.list()).models;
   switch (step.do) {
     case 'download':
-      // A commit has one content for each path: what is there already stays.
+      // A commit has one content for each path: an existing one stays.
       await store.download(await consistent(store, step.files, step.commit), { commit: step.commit });
       return;
     case 'by hand':

@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => store.folder.remove());
 
 describe('a file of the catalog', () => {
-  it('of any content is one entry that stays in the store, or one problem', async () => {
+  it('with any content is one entry within the store, or one problem', async () => {
     const key = fc.constantFrom(...Object.keys(entry), '__proto__', 'more');
     const value = fc.oneof(
       hostileText(['..', '/', 'main', PLACE, COMMIT, '\0', '~', 'hf:']),

@@ -31,7 +31,7 @@ describe('the layout', () => {
     expect(layout.linkTarget('sub/m.gguf', SHA256)).toBe(`../../../blobs/${SHA256}`);
   });
 
-  it('keeps what comes from elsewhere beside the cache, apart from a second store in the same folder', () => {
+  it('keeps files of other sources next to the cache, apart from those of a second store in the same folder', () => {
     const root = join(test.folder.path, 'rbee');
     expect(store.layout.placeFolder('https:host-abc')).toBe(join(root, 'https', 'hub', 'host-abc'));
     expect(store.layout.catalogFolder()).toBe(join(root, 'catalog', 'hub'));
@@ -52,13 +52,13 @@ describe('the layout', () => {
     }
   });
 
-  it('never gives a blob a name that says it is not complete', () => {
+  it('never names a blob like an incomplete file', () => {
     expect(() => store.layout.blob(PLACE, 'x.incomplete')).toThrow(
       expect.objectContaining({ code: 'DOWNLOAD_FAILED' }),
     );
   });
 
-  it('knows its own folders again, and no other', () => {
+  it('recognises its own folders and no others', () => {
     const { layout } = store;
     expect(layout.placeOfFolder('hf', 'models--org--model')).toBe(PLACE);
     expect(layout.placeOfFolder('https', 'host-abc')).toBe('https:host-abc');
@@ -77,7 +77,7 @@ describe('a published model', () => {
     expect(await readFile(store.layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
   });
 
-  it('is put again without harm, and over what stood in its place', async () => {
+  it('can be published again, and replaces whatever was in its place', async () => {
     await test.putBlob(CONTENT);
     const path = store.layout.snapshotFile(PLACE, COMMIT, 'm.gguf');
     await mkdir(dirname(path), { recursive: true });
@@ -86,27 +86,27 @@ describe('a published model', () => {
       await publish([FILE], COMMIT);
       expect(await readlink(path)).toBe(`../../blobs/${SHA256}`);
     }
-    // The folder alone: scanners of the cache want it, and a commit is no revision that could move.
+    // Only the folder, which cache scanners require: a commit never moves, so it needs no ref.
     expect(await readdir(store.layout.refsFolder(PLACE))).toEqual([]);
   });
 
-  it('is refused when a blob of it has vanished', async () => {
+  it('is refused when one of its blobs is gone', async () => {
     await expect(publish([FILE])).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
     await expect(lstat(store.layout.snapshotsFolder(PLACE))).rejects.toThrow('ENOENT');
   });
 
-  it('says so when the store cannot be written, with what to do', async () => {
+  it('fails with a hint when the store cannot be written', async () => {
     await test.putBlob(CONTENT);
-    // A file where a folder must be: it fails for whoever runs the test, root too.
+    // A file in place of the folder: that fails for every user, including root.
     await writeFile(store.layout.snapshotsFolder(PLACE), '');
     await expect(publish([FILE])).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE', hint: expect.any(String) });
     const { signal } = new AbortController();
     await expect(store.acquirePlace(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
-    // What could not be used is not held either.
+    // A failed acquire holds no lock.
     await expect(store.acquirePlace(PLACE, signal)).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE' });
   });
 
-  it('may be published by many at once, and none fails', async () => {
+  it('can be published by many concurrently, and none fails', async () => {
     await test.putBlob(CONTENT);
     const paths = Array.from({ length: 30 }, (_, index) => `m-${index % 5}.gguf`);
     const publishOne = (path: string) => {
@@ -122,7 +122,7 @@ describe('a published model', () => {
 });
 
 describe('blobs', () => {
-  it('are there when they are files of the right size', async () => {
+  it('are present if they are files of the right size', async () => {
     expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(false);
     await test.putBlob(CONTENT);
     expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(true);
@@ -151,7 +151,7 @@ describe('blobs', () => {
     await expect(hashed).rejects.toBe(reason);
   });
 
-  it('are counted as present in full, by what the journal of a partial claims, or not at all', async () => {
+  it('count in full, by the journal of a partial, or not at all', async () => {
     await test.putBlob(CONTENT);
     const unknown = { size: 10, sha256: null, gitSha1: null };
     await writeFile(store.layout.partial(PLACE, 'without-journal'), 'xxx');

@@ -29,14 +29,14 @@ export interface TestStore {
   readonly layout: Layout;
   readonly store: Store;
   readonly clock: ManualClock;
-  /** The same folder, opened as the next start of a hive would. */
+  /** The same folder, opened as by the next start of a hive. */
   reopen(disk?: Disk): Promise<Store>;
   putBlob(content: string, options?: { place?: string; isGit?: boolean }): Promise<string>;
-  /** Puts blobs and publishes them as one model: a download without its transfer. */
+  /** Writes blobs and publishes them as one model: a download without its transfer. */
   download(files: readonly TestFile[], options?: DownloadOptions): Promise<string>;
-  /** What another tool leaves: blobs and links, and no entry in the catalog. */
+  /** Writes blobs and links as another tool does, without an entry in the catalog. */
   putByHand(files: readonly TestFile[], options?: { commit?: string }): Promise<void>;
-  /** Makes a file look as if nobody had touched it for so many hours. */
+  /** Sets the modification time of a file this many hours back. */
   age(path: string, hours: number): Promise<void>;
   prune(options?: { dryRun?: boolean; isWanted?: (place: string) => boolean }): Promise<ModelsPruned>;
 }
@@ -98,7 +98,7 @@ export async function openTestStore(): Promise<TestStore> {
   };
 }
 
-/** A disk that stops working after so many changes: what a crash at that moment leaves. */
+/** A disk that fails after this many changes, which leaves what a crash at that moment would. */
 export function createFailingDisk(changesLeft: number): { readonly disk: Disk; readonly hasFailed: () => boolean } {
   let left = changesLeft;
   let hasFailed = false;

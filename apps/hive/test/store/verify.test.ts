@@ -65,7 +65,7 @@ describe('verifying a model', () => {
     expect((await test.store.list()).models).toHaveLength(1);
   });
 
-  it('leaves alone what a download has put in place of the damaged blob meanwhile', async () => {
+  it('leaves alone a blob that a download has put in place of the damaged one', async () => {
     const blob = test.layout.blob(PLACE, sha256Of(LARGE));
     await truncate(blob, 10);
     const locks = new PlaceLocks();
@@ -85,7 +85,7 @@ describe('verifying a model', () => {
     expect(await verify()).toMatchObject({ ok: true });
   });
 
-  it('finds files that are missing or cut', async () => {
+  it('finds files that are missing or too short', async () => {
     await rm(test.layout.snapshotFile(PLACE, COMMIT, 'config.json'));
     await truncate(test.layout.blob(PLACE, sha256Of(LARGE)), 10);
     expect(await verify()).toMatchObject({
@@ -97,7 +97,7 @@ describe('verifying a model', () => {
     });
   });
 
-  it('compares a copy that a tool put in place of the link', async () => {
+  it('compares a copy that a tool wrote over the link', async () => {
     const path = test.layout.snapshotFile(PLACE, COMMIT, 'config.json');
     await rm(path);
     await writeFile(path, '{"a":2}');
@@ -105,7 +105,7 @@ describe('verifying a model', () => {
     expect((await test.store.list()).models).toEqual([]);
   });
 
-  it('reads what several models share once, and tells it of each', async () => {
+  it('reads a file that several models share once, and reports it for each', async () => {
     await flipBit(test.layout.blob(PLACE, sha256Of(LARGE)), 0);
     await test.download(FILES.slice(1));
     const known = new Map();
@@ -125,7 +125,7 @@ describe('verifying a model', () => {
     release();
   });
 
-  it('stops when it is cancelled, and lets go of the place', async () => {
+  it('stops when it is cancelled, and releases the place', async () => {
     const controller = new AbortController();
     const reason = new Error('cancelled');
     const running = test.store.verify(model, {

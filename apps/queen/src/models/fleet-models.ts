@@ -1,4 +1,4 @@
-import { type FleetModelList, toRbeeError } from '@rbee/contract';
+import { type FleetModelList, newestFirst, toRbeeError } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
 import type { Fleet } from '../placement/choice.ts';
 
@@ -17,11 +17,9 @@ export async function modelsOfFleet(fleet: Fleet, client: Pick<HiveClient, 'list
       }
     }),
   );
-  const newestFirst = <T extends { modified_at: string }>(entries: T[]) =>
-    entries.sort((a, b) => b.modified_at.localeCompare(a.modified_at));
   return {
-    models: newestFirst(lists.flatMap(({ models }) => models)),
-    partials: newestFirst(lists.flatMap(({ partials }) => partials)),
+    models: lists.flatMap(({ models }) => models).sort(newestFirst),
+    partials: lists.flatMap(({ partials }) => partials).sort(newestFirst),
     problems: lists.flatMap(({ problems }) => problems),
   };
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ModelId, ModelList, PartialFile, StoreProblem } from '@rbee/contract';
-import { errnoOf, RbeeError, toTimestamp } from '@rbee/contract';
+import { errnoOf, newestFirst, RbeeError, toTimestamp } from '@rbee/contract';
 import { inspectPartial } from '@rbee/transfer';
 import { type Layout, splitPlace } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
@@ -110,8 +110,4 @@ function originOf(place: string, url: string | null): string | null {
   const [scheme] = splitPlace(place);
   if (scheme === 'hf') return place;
   return url === null ? null : new URL(url).origin;
-}
-
-function newestFirst(a: { readonly modified_at: string }, b: { readonly modified_at: string }): number {
-  return b.modified_at.localeCompare(a.modified_at);
 }

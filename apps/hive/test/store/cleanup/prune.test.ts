@@ -27,7 +27,7 @@ async function pruned(options: Parameters<TestStore['prune']>[0] = {}) {
 }
 
 describe('pruning', () => {
-  it('removes old partials of ours with their journals, and those of other tools; the young ones stay', async () => {
+  it('removes old partials with their journals, ours and those of other tools; recent ones stay', async () => {
     const ours = await put(test.layout.partial(PLACE, 'a'.repeat(64)), 25);
     const journal = await put(journalPathOf(ours), 25);
     const theirs = await put(inBlobs(`${'b'.repeat(64)}.incomplete`), 25);
@@ -45,7 +45,7 @@ describe('pruning', () => {
     expect(journal).not.toBe(youngJournal);
   });
 
-  it('says with a dry run what would go, and removes nothing', async () => {
+  it('lists with a dry run what would be removed, and removes nothing', async () => {
     const partial = await put(test.layout.partial(PLACE, 'a'.repeat(64)), 25);
     await put(journalPathOf(partial), 25, 'journal');
     const dry = await test.prune({ dryRun: true });
@@ -59,7 +59,7 @@ describe('pruning', () => {
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 
-  it('removes blobs that no link leads to once they are old, and what was put aside at any age', async () => {
+  it('removes old blobs without a link, and damaged ones of any age', async () => {
     await test.download([{ path: 'a.gguf', content: 'used' }]);
     await test.age(test.layout.blob(PLACE, sha256Of('used')), 100);
     const old = await put(inBlobs(sha256Of('unused')), 25);
@@ -73,7 +73,7 @@ describe('pruning', () => {
     expect((await test.store.list()).models).toHaveLength(1);
   });
 
-  it('removes links that lead nowhere, with the refs and folders that have no files then', async () => {
+  it('removes broken links, with the refs and folders that are empty then', async () => {
     await test.download([{ path: 'deep/a.gguf', content: 'a' }]);
     await rm(inBlobs(sha256Of('a')));
     const link = test.layout.snapshotFile(PLACE, COMMIT, 'deep/a.gguf');
@@ -81,7 +81,7 @@ describe('pruning', () => {
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 
-  it('removes what a crash left of links, refs and entries, and entries of which nothing is left, once they are old', async () => {
+  it('removes old unfinished links, refs and entries, and old entries of models without files', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
     const link = `${test.layout.snapshotFile(PLACE, COMMIT, 'b.gguf')}.x.incomplete`;
     const ref = `${test.layout.ref(PLACE, 'main')}.x.incomplete`;
@@ -102,7 +102,7 @@ describe('pruning', () => {
     expect(await test.store.list()).toEqual({ models: [], partials: [], problems: [] });
   });
 
-  it('removes older versions of what a tag or a URL leads to, but not while an entry cannot be read', async () => {
+  it('removes older versions of a tag or a URL, but not while an entry cannot be read', async () => {
     const place = 'ollama:library-x';
     const put = async (content: string, commit: string) => {
       const blobName = await test.putBlob(content, { place });
@@ -126,7 +126,7 @@ describe('pruning', () => {
     expect(await readdir(test.layout.snapshotsFolder(place))).toEqual([OTHER_COMMIT]);
   });
 
-  it('leaves a place alone that a download may want, or uses', async () => {
+  it('leaves alone a place that a download needs or uses', async () => {
     const partial = await put(test.layout.partial(PLACE, 'a'.repeat(64)), 25);
     const other = await put(test.layout.partial('https:abc', 'b'.repeat(64)), 25);
     expect(await pruned({ isWanted: (place) => place === PLACE })).toEqual([['partial', other]]);
@@ -136,7 +136,7 @@ describe('pruning', () => {
     expect(await pruned()).toEqual([['partial', partial]]);
   });
 
-  it('leaves the entry of a model that a download is bringing back, though nothing of it is there yet', async () => {
+  it('leaves the entry of a model that is being downloaded again, even before its first file is there', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
     const entry = test.layout.catalogFile(modelIdOf(`hf:org/model@${COMMIT}::file=a.gguf`));
     await test.age(entry, 25);
@@ -149,7 +149,7 @@ describe('pruning', () => {
     expect(await pruned()).toEqual([['link', entry]]);
   });
 
-  it('never goes outside of the store, nor into other folders of the cache', async () => {
+  it('never leaves the store, nor enters other folders of the cache', async () => {
     const outside = join(test.folder.path, 'outside');
     await put(join(outside, 'x.incomplete'), 100);
     await put(join(test.layout.modelsDir, 'datasets--org--data', 'blobs', 'x.incomplete'), 100);

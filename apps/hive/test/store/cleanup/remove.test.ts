@@ -39,7 +39,7 @@ describe('removing a model', () => {
     await expect(test.store.remove(id)).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND', hint: /model list/ });
   });
 
-  it('keeps what another model of the catalog uses: the same file, and the same blob of another commit', async () => {
+  it('keeps what another model of the catalog uses: the same file, or the same blob in another commit', async () => {
     const [shared, own] = [
       { path: 'shared.bin', content: 'shared' },
       { path: 'own.bin', content: 'own' },
@@ -58,7 +58,7 @@ describe('removing a model', () => {
     expect(await readdir(test.layout.snapshotsFolder(PLACE))).toEqual([OTHER_COMMIT]);
   });
 
-  it('keeps blobs that any other link of the repo leads to, and files of no model', async () => {
+  it('keeps blobs that any other link of the repo points to, and files of no model', async () => {
     await test.download([{ path: 'a.gguf', content: 'weights' }]);
     await test.putByHand([
       { path: 'copy.bin', content: 'weights' },
@@ -70,7 +70,7 @@ describe('removing a model', () => {
     expect(await test.store.hasBlob(PLACE, sha256Of('weights'), 7)).toBe(true);
   });
 
-  it('removes what another tool put there, and keeps what belongs to a model that the catalog knows', async () => {
+  it('removes the files of another tool, and keeps those of a model in the catalog', async () => {
     await test.putByHand([
       { path: 'config.json', content: '{}' },
       { path: 'model.safetensors', content: 'weights' },
@@ -80,7 +80,7 @@ describe('removing a model', () => {
     expect(await refs()).toEqual([`hf:org/model@${COMMIT}::file=config.json`]);
   });
 
-  it('removes what is left of one that is not whole, and what was put aside of it', async () => {
+  it('removes the rest of an incomplete one, and its damaged blobs', async () => {
     await test.download([
       { path: 'a.bin', content: 'one' },
       { path: 'b.bin', content: 'two' },
@@ -92,7 +92,7 @@ describe('removing a model', () => {
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 
-  it('does not touch what links lead to outside of the store', async () => {
+  it('does not touch files outside the store that links point to', async () => {
     const secret = join(test.folder.path, 'secret');
     await writeFile(secret, 'secret');
     await test.download([{ path: 'a.gguf', content: 'a' }]);
@@ -101,7 +101,7 @@ describe('removing a model', () => {
     expect(await filesOf(test.folder.path)).toContain('secret');
   });
 
-  it('is refused while a download uses the place, and waits for nobody else', async () => {
+  it('is refused while a download uses the place', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
     const id = idOf(`${COMMIT}::file=a.gguf`);
     const release = await test.store.acquirePlace(PLACE, new AbortController().signal);
@@ -111,7 +111,7 @@ describe('removing a model', () => {
     expect(await test.store.remove(id)).toMatchObject({ freed_bytes: 1 });
   });
 
-  it('happens once when it is asked for twice at once', async () => {
+  it('happens once when requested twice concurrently', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
     const id = idOf(`${COMMIT}::file=a.gguf`);
     const answers = await Promise.allSettled([test.store.remove(id), test.store.remove(id)]);

@@ -19,7 +19,7 @@ async function listed() {
   return { ...list, refs: list.models.map(({ model_ref }) => model_ref) };
 }
 
-describe('what was downloaded', () => {
+describe('a downloaded model', () => {
   it('is listed by its pinned ref, newest first', async () => {
     await test.download([{ path: 'a.gguf', content: 'first' }]);
     test.clock.advance(1_000);
@@ -63,7 +63,7 @@ describe('what was downloaded', () => {
     ]);
   });
 
-  it('is listed as well when a tool has put a copy in place of the link', async () => {
+  it('is still listed when a tool has written a copy over the link', async () => {
     await test.download([{ path: 'a.bin', content: 'content' }]);
     const path = test.layout.snapshotFile(PLACE, COMMIT, 'a.bin');
     await rm(path);
@@ -72,7 +72,7 @@ describe('what was downloaded', () => {
   });
 });
 
-describe('an entry of the catalog that is damaged', () => {
+describe('a damaged entry of the catalog', () => {
   const good = async (): Promise<{ path: string; entry: Record<string, unknown> }> => {
     await test.download([{ path: 'bad.bin', content: 'bad' }]);
     await test.download([{ path: 'good.bin', content: 'good' }]);
@@ -119,8 +119,8 @@ describe('an entry of the catalog that is damaged', () => {
   });
 });
 
-describe('what other tools put there', () => {
-  it('is listed: each GGUF file, and a set of shards as one when it is whole', async () => {
+describe('a model that another tool put there', () => {
+  it('is listed: each GGUF file, and a complete set of shards as one', async () => {
     const shards = [1, 2, 3].map((n) => ({ path: `q8/big-0000${n}-of-00003.gguf`, content: `shard ${n}` }));
     await test.putByHand([
       { path: 'one.gguf', content: 'one' },
@@ -137,7 +137,7 @@ describe('what other tools put there', () => {
     expect(models.find(({ files }) => files === 3)).toMatchObject({ bytes: 21 });
   });
 
-  it('is listed: the safetensors set with what lies beside it, when every shard that its index names is there', async () => {
+  it('is listed: the safetensors set with its other files, if every shard of its index is there', async () => {
     const index = JSON.stringify({
       weight_map: { a: 'w-00001-of-00002.safetensors', b: 'w-00002-of-00002.safetensors' },
     });
@@ -152,14 +152,14 @@ describe('what other tools put there', () => {
     expect((await listed()).models).toMatchObject([{ model_ref: `hf:org/model@${COMMIT}`, files: 4 }]);
   });
 
-  it('is listed without an index too, when the names of the shards say that all are there', async () => {
+  it('is listed without an index too, if the shards are complete by their names', async () => {
     await test.putByHand([{ path: 'w-00001-of-00002.safetensors', content: 'one' }]);
     expect((await listed()).refs).toEqual([]);
     await test.putByHand([{ path: 'w-00002-of-00002.safetensors', content: 'two' }]);
     expect((await listed()).refs).toHaveLength(1);
   });
 
-  it('is listed once when the catalog knows it, and again by itself when the catalog knows a part', async () => {
+  it('is listed once if it is in the catalog, and by itself if only a part of it is', async () => {
     const files = [
       { path: 'config.json', content: '{}' },
       { path: 'model.safetensors', content: 'weights' },
@@ -174,14 +174,14 @@ describe('what other tools put there', () => {
     );
   });
 
-  it('has the id that a download of the same file gives it', async () => {
+  it('has the id that a download of the same file would give it', async () => {
     await test.putByHand([{ path: 'x.gguf', content: 'x' }]);
     const [found] = (await listed()).models;
     await test.download([{ path: 'x.gguf', content: 'x' }]);
     expect((await listed()).models.map(({ model_id }) => model_id)).toEqual([found?.model_id]);
   });
 
-  it('is not followed out of the store, by a link to a file, to a folder, or from the blobs', async () => {
+  it('is not followed out of the store by a link to a file, to a folder, or from the blobs', async () => {
     const outside = join(test.folder.path, 'outside');
     await mkdir(outside);
     await writeFile(join(outside, 'secret.gguf'), 'secret');
@@ -223,7 +223,7 @@ describe('partials', () => {
     await dispatcher.destroy();
   }
 
-  it('of ours have the bytes, the total and the origin that their journal tells', async () => {
+  it('of ours have the bytes, the total and the origin of their journal', async () => {
     const hub = await startHub();
     const fromHub = test.layout.partial(PLACE, 'a'.repeat(64));
     const fromElsewhere = test.layout.partial('https:abc', 'b'.repeat(64));
@@ -245,7 +245,7 @@ describe('partials', () => {
     await hub.close();
   });
 
-  it('of ours that no journal tells of count nothing', async () => {
+  it('of ours without a journal count nothing', async () => {
     const path = test.layout.partial(PLACE, 'a'.repeat(64));
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, 'bytes');
@@ -268,7 +268,7 @@ describe('a folder of the store', () => {
     expect(await listed()).toMatchObject({ models: [], partials: [], problems: [] });
   });
 
-  it.skipIf(process.getuid?.() === 0)('that cannot be read is a problem, and hides no other', async () => {
+  it.skipIf(process.getuid?.() === 0)('that cannot be read is a problem, and does not hide the others', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
     const other = join(test.layout.modelsDir, 'models--org--other', 'blobs');
     await mkdir(other, { recursive: true });
@@ -278,7 +278,7 @@ describe('a folder of the store', () => {
     await chmod(other, 0o755);
   });
 
-  it('that is a file where there should be one hides no other', async () => {
+  it('that is a file instead does not hide the others', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
     await mkdir(join(test.layout.modelsDir, 'models--org--other'));
     await writeFile(join(test.layout.modelsDir, 'models--org--other', 'snapshots'), '');

@@ -5,7 +5,7 @@ import { openStateDb } from '@rbee/daemon';
 import { type DownloadState, DownloadTracker } from '@rbee/download-tracker';
 import { createManualClock, type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createHistory, HISTORY_MIGRATIONS, type History } from '../src/history/history.ts';
+import { createHistory, HISTORY_MIGRATIONS, type History } from '../../src/history/history.ts';
 
 let folder: TempDir;
 let damage: string[];
@@ -35,7 +35,7 @@ function states(count: number): DownloadState[] {
 }
 
 describe('the history', () => {
-  it('has after a new start what was kept, the newest word on each, oldest first', () => {
+  it('has the last saved state of everything after a restart, oldest first', () => {
     const [first, second] = states(2);
     if (!first || !second) throw new Error('two states');
     const history = open();
@@ -53,7 +53,7 @@ describe('the history', () => {
     later.close();
   });
 
-  it('has what a download fetches as long as that is kept, whatever else is said of it', () => {
+  it('has the content of a download until it is deleted, whatever else is saved of it', () => {
     const [state] = states(1);
     if (!state) throw new Error('one state');
     const content = { place: 'hf:org/m0', blobNames: ['a'.repeat(64)] };
@@ -75,7 +75,7 @@ describe('the history', () => {
     expect(contents()).toEqual([null]);
   });
 
-  it('of an older version is taken over', () => {
+  it('of an older version is migrated', () => {
     const path = join(folder.path, 'deep', 'hive.sqlite');
     const [state] = states(1);
     if (!state) throw new Error('one state');
@@ -88,7 +88,7 @@ describe('the history', () => {
     history.close();
   });
 
-  it('that is damaged is put aside, said aloud, and begun anew', async () => {
+  it('that is damaged is moved aside with an error in the log, and replaced by a new one', async () => {
     open().close();
     const path = join(folder.path, 'deep', 'hive.sqlite');
     await writeFile(path, 'this is no database, and long enough to be read as one'.repeat(100));
