@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { api, startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
+import { sentByCdn } from './support/sent-bytes.ts';
 import { jsonOf, readStream, spoken } from './support/sse.ts';
 
-// Goal: a cancel really stops. Method: the hub itself says when its sockets were closed; the streams are read to their
-// end, so a heartbeat after the cancel would be seen. Failure shows as a body still in flight or a line too many.
+// Goal: a cancel really stops. Method: the hub reports when its sockets are closed and what it has sent; the streams are
+// read to their end, so a heartbeat after the cancel would show. Failure shows as a body in flight or a line too many.
 
 const SIZE = 64 * 1024 * 1024;
+const BYTES_PER_SECOND = 4 * 1024 * 1024;
 const MODEL = 'hf:org/big::file=big.gguf';
 
 let fleet: Fleet;
@@ -16,7 +18,7 @@ let commit: string;
 beforeEach(async () => {
   fleet = await startFleet();
   ({ commit } = fleet.hub.addRepo({ id: 'org/big', files: { 'big.gguf': { size: SIZE, seed: 7 } } }));
-  fleet.hub.throttle(4 * 1024 * 1024);
+  fleet.hub.throttle(BYTES_PER_SECOND);
 });
 afterEach(() => fleet.close());
 
@@ -36,15 +38,15 @@ function filesOfStore(): Promise<string[]> {
 }
 
 describe('DELETE /v1/jobs/:id on the queen while bytes flow', () => {
-  it('closes the sockets at the hub within a second, ends both streams, and answers what was kept', async () => {
+  it('closes the sockets at the hub, ends both streams, and returns what was kept', async () => {
     const { job_id, download_id, job, download } = await flowing(fleet.queen.url);
-    const asked = Date.now();
-    const stopped = fleet.hub
-      .waitFor(() => fleet.hub.inFlight('cdn') === 0, 'the sockets to close')
-      .then(() => Date.now());
     const receipt = await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}`);
-    expect((await stopped) - asked).toBeLessThan(1_000);
-    expect(fleet.hub.requests.findLast(({ server }) => server === 'cdn')).toMatchObject({ aborted: true });
+    // The receipt comes when the download has stopped: only the close itself may still be on its way to the hub.
+    const sentBefore = sentByCdn(fleet.hub);
+    await fleet.hub.waitFor(() => fleet.hub.inFlight('cdn') === 0, 'the sockets to close');
+    expect(sentByCdn(fleet.hub) - sentBefore).toBeLessThan(BYTES_PER_SECOND / 4);
+    expect(fleet.hub.requests.some(({ server, aborted }) => server === 'cdn' && aborted)).toBe(true);
+    expect(sentByCdn(fleet.hub)).toBeLessThan(SIZE);
 
     expect(receipt.status).toBe(200);
     expect(receipt.body).toMatchObject({
@@ -63,7 +65,7 @@ describe('DELETE /v1/jobs/:id on the queen while bytes flow', () => {
     expect((await filesOfStore()).every((name) => name.endsWith('.incomplete'))).toBe(true);
   });
 
-  it('answers 200 again, with the state it has', async () => {
+  it('returns 200 again, with the final state', async () => {
     const { job_id, download_id } = await flowing(fleet.queen.url);
     await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}`);
     const again = await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}`);
@@ -82,9 +84,9 @@ describe('DELETE /v1/jobs/:id on the queen while bytes flow', () => {
     expect(await filesOfStore()).toEqual([]);
   });
 
-  it('with ?partial=discard leaves what another download fetches, which goes on from there', async () => {
+  it('with ?partial=discard leaves the blob of another download, which continues from there', async () => {
     const { job_id, download_id } = await flowing(fleet.queen.url);
-    // The same file, asked for in another way: a download of its own, which watches the transfer of the first.
+    // The same file by another ref: its own download, which watches the transfer of the first.
     const other = await startDownload(fleet.queen.url, MODEL.replace('::', `@${commit}::`));
     const events = await readStream(`${fleet.queen.url}/v1/downloads/${other.download_id}/stream`);
     expect(other.download_id).not.toBe(download_id);
@@ -96,7 +98,7 @@ describe('DELETE /v1/jobs/:id on the queen while bytes flow', () => {
     expect(body).toMatchObject({ bytes: SIZE, bytes_wasted: 0 });
   });
 
-  it('keeps what the next download goes on from', async () => {
+  it('keeps bytes from which the next download continues', async () => {
     const { job_id } = await flowing(fleet.queen.url);
     const receipt = await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}`);
     const [kept] = receipt.body['downloads'] as { bytes: number }[];
@@ -110,7 +112,7 @@ describe('DELETE /v1/jobs/:id on the queen while bytes flow', () => {
   });
 });
 
-describe('a cancel that comes early', () => {
+describe('an early cancel', () => {
   it('takes a queued download out of the queue', async () => {
     fleet.hub.addRepo({ id: 'org/other', files: { 'other.gguf': { size: SIZE, seed: 8 } } });
     const hive = await fleet.addHive('hive-b', { RBEE_HIVE_MAX_CONCURRENT_DOWNLOADS: '1' });
@@ -123,18 +125,18 @@ describe('a cancel that comes early', () => {
     expect(fleet.hub.requests.some(({ url }) => url.includes('org/other'))).toBe(false);
   });
 
-  it('stops a request that the hub does not answer', async () => {
+  it('aborts a request that the hub does not answer', async () => {
     fleet.hub.fault({ server: 'hub', kind: 'no_headers' });
     const { job_id } = await startDownload(fleet.queen.url, MODEL);
     await fleet.hub.waitFor(() => fleet.hub.inFlight('hub') === 1, 'the request');
     const receipt = await api('DELETE', `${fleet.queen.url}/v1/jobs/${job_id}`);
     expect(receipt.body).toMatchObject({ status: 'cancelled' });
-    await fleet.hub.waitFor(() => fleet.hub.inFlight('hub') === 0, 'the request to be given up');
+    await fleet.hub.waitFor(() => fleet.hub.inFlight('hub') === 0, 'the request to be aborted');
   });
 });
 
 describe('Ctrl+C in the keeper', () => {
-  it('cancels the job it started, says what was kept, and leaves with 130', async () => {
+  it('cancels the job it started, shows what was kept, and exits with 130', async () => {
     const keeper = fleet.keeperInTerminal(['model', 'download', MODEL], { cols: 100 });
     await fleet.hub.waitFor(() => fleet.hub.inFlight('cdn') > 0, 'the transfer');
     await keeper.waitFor(() => /[1-9][\d.]*\s?%|0\.[1-9]\s?%/.test(keeper.screen()), 'bytes to keep');
@@ -144,7 +146,7 @@ describe('Ctrl+C in the keeper', () => {
     expect(keeper.history()).toMatch(/kept/);
   });
 
-  it('only leaves when it merely watches', async () => {
+  it('only detaches from a download that it watches', async () => {
     const { download_id } = await flowing(fleet.queen.url);
     const keeper = fleet.keeperInTerminal(['download', 'watch', download_id], { cols: 100 });
     await keeper.waitFor(() => /%/.test(keeper.screen()), 'a bar');

@@ -12,13 +12,13 @@ let fleet: Fleet;
 beforeEach(async () => {
   fleet = await startFleet({ hiveEnv: { RBEE_HIVE_MAX_CONNECTIONS: '4' } });
   fleet.hub.addRepo({ id: 'org/big', files: { 'big.gguf': { size: SIZE, seed: 9 } } });
-  // Each connection is slow by itself, so that more of them help.
+  // Each connection is slow, so more of them help.
   fleet.hub.throttle(3 * 1024 * 1024);
 });
 afterEach(() => fleet.close());
 
 describe('a hub that is slow on each connection', () => {
-  it('is asked over more of them, up to the limit, and the file is right', async () => {
+  it('gets more connections, up to the limit, and the file is right', async () => {
     const { download_id } = await startDownload(fleet.queen.url, MODEL);
     const reader = await readStream(`${fleet.queen.url}/v1/downloads/${download_id}/stream`);
     const most = () => Math.max(0, ...reader.events.map((event) => Number(jsonOf(event)['connections'] ?? 0)));

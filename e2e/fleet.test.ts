@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { api, startDownload } from './support/api.ts';
 import { type Fleet, startDaemon, startFleet } from './support/fleet.ts';
+import { sentByCdn } from './support/sent-bytes.ts';
 import { jsonOf, type Reader, readStream, spoken, terminalsOf } from './support/sse.ts';
 
 // Goal: a fleet holds together while parts of it are killed: who watches ends with the right event, and nothing is fetched
@@ -78,11 +79,6 @@ async function follow(path: string): Promise<{ readonly events: () => Reader['ev
   };
 }
 
-const sentByCdn = () =>
-  fleet.hub.requests
-    .filter(({ server, method }) => server === 'cdn' && method === 'GET')
-    .reduce((sum, { bytesSent }) => sum + bytesSent, 0);
-
 const hasBytes = (reader: { events: () => Reader['events'] }) => () =>
   reader.events().some((event) => event.event === 'progress' && Number(jsonOf(event)['bytes']) > SLOW / 4);
 
@@ -115,7 +111,7 @@ describe('three hives, one queen', () => {
     await Promise.all([...downloads, ...narrations].map((reader) => reader.toEnd()));
     for (const reader of downloads) expect(terminalsOf(reader.events())).toEqual(['complete']);
     for (const reader of narrations) expect(reader.events().at(-1)?.data).toBe('[DONE]');
-    expect(sentByCdn() - HIVES.length * SIZE).toBeLessThanOrEqual(LOST_PER_KILL);
+    expect(sentByCdn(fleet.hub) - HIVES.length * SIZE).toBeLessThanOrEqual(LOST_PER_KILL);
     const jobsNow = (await get('/v1/jobs'))['jobs'] as Record<string, unknown>[];
     expect(jobsNow.map(({ state }) => state)).toEqual(['completed', 'completed', 'completed']);
     // The same requests again are known to the queen of the second life, and start nothing.

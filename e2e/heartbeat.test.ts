@@ -3,8 +3,8 @@ import { startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
 import { jsonOf, readStream, spoken } from './support/sse.ts';
 
-// Goal: with 20 jobs at once each stream has its own heartbeats, with real byte counts, and nobody else's. Method: every
-// job fetches a file of its own name; a line that names another file, or that never counts up, is the failure.
+// Goal: with 20 concurrent jobs, each stream has its own heartbeats, with real byte counts, and no others. Method: every job
+// downloads a file with its own name. Failure shows as a line that names another file, or a count that never rises.
 
 const JOBS = 20;
 const SIZE = 8 * 1024 * 1024;

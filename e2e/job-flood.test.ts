@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api, startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
 
-// Goal: nobody can fill the memory of a daemon with jobs. Method: real daemons with small limits, and more requests at once
-// than they take; the bytes are held, so that no job ends by itself.
+// Goal: no client can fill the memory of a daemon with jobs. Method: real daemons with small limits, and more concurrent
+// requests than they accept; the hub holds all bodies, so that no job ends by itself.
 
 let fleet: Fleet;
 beforeAll(async () => {
@@ -37,7 +37,7 @@ async function openJobs(url: string): Promise<string[]> {
 }
 
 describe('a flood of jobs', () => {
-  it('fills a queen to her limit and no further, and leaves no job at the hive that she does not know', async () => {
+  it('fills a queen to its limit and no further, and leaves no job at the hive that the queen does not know', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => ask(fleet.queen.url, n)));
     const taken = answers.filter(({ status }) => status === 202);
     const refused = answers.filter(({ status }) => status === 429);
@@ -60,7 +60,7 @@ describe('a flood of jobs', () => {
     expect((await ask(fleet.hive.url, 201)).status).toBe(429);
   });
 
-  it('that a hive does not take is refused by the queen in the same words', async () => {
+  it('that a hive refuses is refused by the queen with the same error', async () => {
     const [one] = await openJobs(fleet.queen.url);
     expect((await api('DELETE', `${fleet.queen.url}/v1/jobs/${one}`)).status).toBe(200);
     await startDownload(fleet.hive.url, model(300));
@@ -69,7 +69,7 @@ describe('a flood of jobs', () => {
     expect(await openJobs(fleet.queen.url)).toEqual(before);
   });
 
-  it('from one client is slowed down before any hive hears of it', async () => {
+  it('from one client is rate limited before it reaches any hive', async () => {
     const list = () =>
       fetch(`${fleet.queen.url}/v1/jobs`, {
         method: 'POST',
@@ -78,7 +78,7 @@ describe('a flood of jobs', () => {
       });
     const answers = await Promise.all(Array.from({ length: 40 }, list));
     const messages = await Promise.all(answers.map((answer) => answer.text()));
-    // At most 20 in four seconds, whatever else was asked for before.
+    // At most 20 in four seconds, whatever was requested before.
     expect(messages.filter((text) => text.includes('jobs per second')).length).toBeGreaterThanOrEqual(20);
     expect((await fetch(`${fleet.queen.url}/health`)).status).toBe(200);
   });

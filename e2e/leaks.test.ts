@@ -17,10 +17,9 @@ import { filesBelow, leaksOf } from './support/evidence.ts';
 import { type Daemon, KEEPER, startDaemon } from './support/fleet.ts';
 import { readStream } from './support/sse.ts';
 
-// Goal: no token, signed query or authorization header of a whole run is anywhere that people or other programs look.
-// Method: three tokens, signed addresses and hostile servers; what every place holds is gathered byte by byte and searched
-// in several encodings. Each place is also searched for something that must be there: a search that finds nothing proves
-// nothing where it looks at nothing.
+// Goal: no token, signed query or authorization header of a whole run ends up anywhere that people or programs look.
+// Method: three tokens, signed URLs and hostile servers; the contents of every place are collected byte by byte and searched
+// in several encodings. Each place is also searched for something that must be there, to prove that the search works.
 
 const secret = (name: string) => `${name}${randomBytes(12).toString('hex')}`;
 const HF = secret('hf_');
@@ -44,9 +43,9 @@ let web: WebServer;
 let queen: Daemon;
 let hive: Daemon;
 let secrets: Record<string, string>;
-/** What each place holds, and what must be in it. */
+/** The contents of each place, and a text that must be in it. */
 const evidence = new Map<string, { text: string; marker: string }>();
-/** How the downloads ended, by what was to become of them. */
+/** How each download ended, by its name. */
 const ends = new Map<string, string | undefined>();
 
 function gather(place: string, text: string, marker: string): void {
@@ -79,7 +78,7 @@ async function keeper(args: readonly string[], env: Record<string, string> = {})
   return { code, output };
 }
 
-/** Follows a download on both levels to its end; the code of that, or `complete`. */
+/** Runs a download, reads its streams on both levels to the end, and records how it ended: `complete`, or its error code. */
 async function follow(name: string, model: string, more: Record<string, unknown> = {}): Promise<void> {
   const body = JSON.stringify({ operation: 'model_download', model, ...more });
   const accepted = await ask('POST', `${queen.url}/v1/jobs`, { body });
@@ -204,7 +203,7 @@ async function followDeadEnds(): Promise<void> {
   await follow('no TLS there', `${web.url.replace('http:', 'https:')}/x.gguf?token=${REFUSED}`);
   web.fault({ kind: 'drop', path: 'drop.gguf', times: 10 });
   await follow('dropped', `${web.put('/drop.gguf', { content: FILE })}?token=${REFUSED}`);
-  // What is cut for good leaves a partial and its journal.
+  // A transfer that is cut for good leaves a partial and its journal.
   web.fault({ kind: 'close', path: 'cut.gguf', afterBytes: FILE.size / 2 });
   web.fault({ kind: 'drop', path: 'cut.gguf', method: 'GET', times: 20 });
   await follow('cut', `${web.put('/cut.gguf', { content: FILE })}?${SIGNED}`);
@@ -240,7 +239,7 @@ async function followFaultsOfTheHub(): Promise<void> {
   hub.clearFaults();
 }
 
-/** Requests that are refused: what they hold is not said again. */
+/** Refused requests: their contents must not be repeated. */
 async function sendNonsense(): Promise<void> {
   for (const { url } of [queen, hive]) {
     await sendGarbage(url);
@@ -267,7 +266,7 @@ async function sendNonsense(): Promise<void> {
   }
 }
 
-/** What never becomes a request is not repeated either, not even as bytes. */
+/** Bytes that are not even a request must not be repeated either. */
 async function sendGarbage(url: string): Promise<void> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.write(`GET /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${WRONG}\r\nno header ${PATH}\r\n\r\n`);
@@ -316,7 +315,7 @@ function signaturesOf({ requests }: TestHub): Record<string, string> {
 }
 
 describe('a run with three tokens, signed addresses and hostile servers', () => {
-  it('went as it should: what had to end well did, and what had to fail failed with a code', () => {
+  it('has the expected result for every download', () => {
     expect(Object.fromEntries(ends)).toEqual({
       signed: 'complete',
       digest: 'CHECKSUM_MISMATCH',
@@ -366,7 +365,7 @@ describe('a run with three tokens, signed addresses and hostile servers', () => 
     expect(text.match(/(?:authorization"?\s*[:=]\s*"?|\bBearer )(?!Bearer realm)[A-Za-z0-9._~+/-]{8,}/gi)).toBeNull();
   });
 
-  it('leaves no secret in any place that this list does not name', () => {
+  it('leaves no secret in any place that is not in this list', () => {
     for (const [place, { text }] of evidence) expect(leaksOf(text, secrets), place).toEqual([]);
     expect(evidence.size).toBeGreaterThanOrEqual(16);
   });

@@ -43,7 +43,7 @@ async function expectAllRight(path: string): Promise<void> {
 }
 
 describe('a model of one long file and many small ones', () => {
-  it('is fetched over all connections of the download at once, and no more', async () => {
+  it('is fetched over all connections of the download concurrently, and no more', async () => {
     fleet.hub.throttle(0);
     const { reader, progress } = await started();
     await fleet.hub.waitFor(() => fleet.hub.inFlight('cdn') === CONNECTIONS, 'a body on each connection');
@@ -64,8 +64,8 @@ describe('a model of one long file and many small ones', () => {
     expect(bytes).toEqual(bytes.toSorted((one, other) => one - other));
   });
 
-  it('stops all of them at a cancel, keeps what is on disk, and goes on from there', async () => {
-    // Enough of each body comes for it to be written, and no file ends.
+  it('stops all of them at a cancel, keeps the bytes on disk, and resumes from there', async () => {
+    // Enough of each body arrives to be written, and no file is completed.
     fleet.hub.fault({ kind: 'stall', afterBytes: 200_000, times: CONNECTIONS, server: 'cdn' });
     const { job_id, reader, progress } = await started();
     const total = 200_000 * CONNECTIONS;
@@ -82,9 +82,9 @@ describe('a model of one long file and many small ones', () => {
     await expectAllRight(String(jsonOf(end)['path']));
   });
 
-  it('ends with the error of one file, and nothing of the others goes on', async () => {
+  it('ends with the error of one file, and stops all others', async () => {
     fleet.hub.throttle(0);
-    // Twice, since an address that is refused is renewed once.
+    // Twice, since a refused address is renewed once.
     fleet.hub.fault({ kind: 'status', status: 404, path: 'part-2', server: 'cdn', times: 2 });
     const { reader } = await started();
     const end = (await reader.toEnd()).at(-1);

@@ -3,8 +3,8 @@ import { api, type Started, startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
 import { readStream, spoken } from './support/sse.ts';
 
-// Goal: the queen knows what is asked for however the request says it, as options of the ref or in fields of its own.
-// Method: two real hives, of which the second fetches or holds something; what the queen would choose by chance is the first.
+// Goal: the queen understands a request in both forms, as options of the ref or as separate fields.
+// Method: two real hives, of which the second downloads or holds something; by default the queen would choose the first.
 
 const SIZE = 4 * 1024 * 1024;
 const REPO = 'hf:org/quants';
@@ -39,8 +39,8 @@ async function toEnd({ job_id }: Started): Promise<void> {
   expect(reader.events.at(-1)?.data).toBe('[DONE]');
 }
 
-describe('a request whose fields say what of a model is wanted', () => {
-  it('joins the download of the same selection, and of no other', async () => {
+describe('a request whose fields select files of a model', () => {
+  it('joins the download of the same selection, and no other', async () => {
     await start();
     fleet.hub.throttle(0);
     const { download_id } = await ask({ hive_id: 'hive-b', include: ['*Q8_0*'] });
@@ -79,7 +79,7 @@ describe('a request whose fields say what of a model is wanted', () => {
     expect((await ask({}, `${url}::sha256=${sha256}`)).download_id).toBe(first.download_id);
   });
 
-  it('goes to the hive that holds a part of the repo from a download that was cancelled', async () => {
+  it('goes to the hive that holds a part of the repo from a cancelled download', async () => {
     await start();
     fleet.hub.throttle(SIZE / 4);
     const first = await ask({ hive_id: 'hive-b', include: ['*Q8_0*'] });

@@ -12,8 +12,8 @@ const run = promisify(execFile);
 const SIZE = 10 * 1024 * 1024;
 const SMALL_DISK_BYTES = 200 * 1024 * 1024;
 
-// Only root can mount a disk of its own.
-describe.skipIf(process.getuid?.() !== 0)('a disk without room', () => {
+// Only root can mount a disk.
+describe.skipIf(process.getuid?.() !== 0)('a full disk', () => {
   let fleet: Fleet;
   let mount: string;
   beforeEach(async () => {
@@ -33,7 +33,7 @@ describe.skipIf(process.getuid?.() !== 0)('a disk without room', () => {
     return events.at(-1);
   }
 
-  it('gets no byte of what has no room beside the reserve, and all of it once there is some', async () => {
+  it('gets no byte of a file that does not fit beside the reserve, and all of it once it fits', async () => {
     await fleet.addHive('small');
     const { download_id } = await startDownload(fleet.queen.url, 'hf:org/model::file=model.gguf', { hive_id: 'small' });
     const end = await ended(download_id);
@@ -48,8 +48,8 @@ describe.skipIf(process.getuid?.() !== 0)('a disk without room', () => {
   });
 });
 
-describe.skipIf(process.getuid?.() !== 0)('a store whose files of other sources lie on another disk', () => {
-  it('looks for the room where it will write, and says of both how much there is', async () => {
+describe.skipIf(process.getuid?.() !== 0)('a store with the files of other sources on another disk', () => {
+  it('checks the disk that it will write to, and reports the free space of both', async () => {
     const web = await startWebServer();
     const fleet = await startFleet({ hiveEnv: { RBEE_HIVE_ALLOWED_SOURCES: 'hf,http' } });
     const beside = join(fleet.folder, 'split', 'rbee');
@@ -80,7 +80,7 @@ describe.skipIf(process.getuid?.() !== 0)('a store whose files of other sources 
       const done = (await (await readStream(`${url}/v2/downloads/${hub.download_id}/stream`)).toEnd()).at(-1);
       expect(done?.event).toBe('complete');
 
-      // The queen knows the difference too: the other hive has room for what this one has not.
+      // The queen knows the difference too: the other hive has space for a file that does not fit here.
       const { body: fleetHives } = await api('GET', `${fleet.queen.url}/v1/hives`);
       const split = (fleetHives['hives'] as Record<string, unknown>[]).find(({ hive_id }) => hive_id === 'split');
       expect(Number(split?.['other_free_bytes'])).toBeLessThanOrEqual(SMALL_DISK_BYTES);

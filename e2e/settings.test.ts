@@ -7,9 +7,8 @@ import { BIN, type Daemon, startDaemon } from './support/fleet.ts';
 import { hangUp } from './support/hang-up.ts';
 import { readStream } from './support/sse.ts';
 
-// Goal: an operator sees which settings count and changes limits without a restart. Method: real daemons as processes,
-// a real file, real signals. Failure shows as a setting that is not in force, a limit that was lost, or a secret in the
-// output.
+// Goal: an operator sees the effective settings and changes limits without a restart. Method: real daemons as processes, a
+// real file, real signals. Failure shows as a setting that is not in force, a lost limit, or a secret in the output.
 
 const TOKEN = 'a-token-of-sixteen-or-more';
 let folder: TempDir;
@@ -32,7 +31,7 @@ async function printed(kind: 'hive' | 'queen', args: readonly string[], more: Re
 const settingsOf = async ({ url }: Daemon, path: string) => (await api('GET', `${url}${path}`)).body;
 
 describe('--print-config', () => {
-  it.each(['hive', 'queen'] as const)('of a %s prints a file that gives the same settings again', async (kind) => {
+  it.each(['hive', 'queen'] as const)('of a %s prints a file that results in the same settings', async (kind) => {
     const first = await printed(kind, ['--port', '4711'], { RBEE_API_TOKEN: TOKEN, RBEE_LOG_LEVEL: 'warn' });
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toMatch(/^port = 4711 # --port$/m);
@@ -47,7 +46,7 @@ describe('--print-config', () => {
     expect(bare(second.stdout)).toBe(bare(first.stdout));
   });
 
-  it('prints what it understood and tells every problem at once, with exit code 78', async () => {
+  it('prints the settings and every problem together, with exit code 78', async () => {
     const file = join(folder.path, 'bad.toml');
     await writeFile(file, 'colour = "red"\nstall_timeout = "soon"\nqueen_url = "http://127.0.0.1:1"\n');
     const args = ['--config', file, '--port', '99999', '--speed=1', '--host', '0.0.0.0'];
@@ -88,7 +87,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('SIGHUP', () => {
-  it('applies what changed in the file, keeps what was set over HTTP, and names what needs a restart', async () => {
+  it('applies what changed in the file, keeps what was set over HTTP, and lists what needs a restart', async () => {
     const file = join(folder.path, 'live.toml');
     await writeFile(file, 'max_bandwidth = "50MB/s"\n');
     const models = join(folder.path, 'models');
@@ -120,7 +119,7 @@ describe('SIGHUP', () => {
     expect(await hive.program.stop()).toBe(0);
   });
 
-  it('switches a source off for what is tried again too', async () => {
+  it('disables a source for retries too', async () => {
     const file = join(folder.path, 'sources.toml');
     await writeFile(file, 'allowed_sources = ["http"]\n');
     const args = ['--config', file, '--models-dir', join(folder.path, 'sources')];
@@ -138,7 +137,7 @@ describe('SIGHUP', () => {
     expect(await hive.program.stop()).toBe(0);
   });
 
-  it('gives a queen another budget and another token', async () => {
+  it('gives a queen a new budget and a new token', async () => {
     const file = join(folder.path, 'live-queen.toml');
     await writeFile(file, '');
     const queen = await startDaemon('queen', ['--config', file], env);
@@ -153,7 +152,7 @@ describe('SIGHUP', () => {
     expect(queen.program.stdout()).not.toContain(TOKEN);
   });
 
-  it('of a terminal that was closed ends the daemon', async () => {
+  it('from a closed terminal ends the daemon', async () => {
     const terminal = openTerminal({
       command: process.execPath,
       args: [BIN.queen, '--port', '0', '--state-dir', join(folder.path, 'terminal')],

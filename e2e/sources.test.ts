@@ -42,7 +42,7 @@ async function completed(model: string, more: Record<string, unknown> = {}) {
 }
 
 describe('a URL', () => {
-  it('is fetched, verified and stored beside the cache, and is there the next time', async () => {
+  it('is downloaded, verified and stored next to the cache, and reused the next time', async () => {
     const url = web.redirect('/go', web.put('/models/model.gguf', { content: FILE }));
     const { path, data, download } = await completed(url);
     expect((await readFile(path)).equals(BYTES)).toBe(true);
@@ -55,7 +55,7 @@ describe('a URL', () => {
     expect(again.download).toMatchObject({ bytes: FILE.size, bytes_reused: FILE.size });
   });
 
-  it('with a sha256 is what that says, or nothing', async () => {
+  it('with a sha256 completes only if the content matches', async () => {
     const { data } = await completed(web.put('/models/model.gguf', { content: FILE }));
     const sha256 = String(data['sha256']);
     const { path } = await completed(web.put('/other/model.gguf', { content: FILE }), { sha256 });
@@ -64,7 +64,7 @@ describe('a URL', () => {
     expect(wrong.data).toMatchObject({ code: 'CHECKSUM_MISMATCH' });
   });
 
-  it('that says nothing of its version is fetched anew each time', async () => {
+  it('without a version is fetched again each time', async () => {
     const file = { etag: null, lastModified: null };
     const url = web.put('/model.gguf', { content: FILE, ...file });
     const { path } = await completed(url);
@@ -76,7 +76,7 @@ describe('a URL', () => {
     expect(again.download).toMatchObject({ bytes_reused: 0 });
   });
 
-  it('that changes while it is fetched is fetched as it is then, and under another name', async () => {
+  it('that changes during the fetch is fetched in its new version, under another name', async () => {
     const url = web.put('/model.gguf', { content: FILE });
     web.fault({ kind: 'close', afterBytes: FILE.size * 0.4 });
     web.throttle(0);
@@ -92,7 +92,7 @@ describe('a URL', () => {
 });
 
 describe('a registry', () => {
-  it('gives its model layer, which is there the next time', async () => {
+  it('delivers its model layer, which is reused the next time', async () => {
     const { sha256 } = registry.addModel('library/tiny', 'latest', FILE);
     const { path, data } = await completed('ollama:tiny');
     expect((await readFile(path)).equals(BYTES)).toBe(true);
@@ -103,14 +103,14 @@ describe('a registry', () => {
     expect((await completed('ollama:tiny')).download).toMatchObject({ bytes_reused: FILE.size });
   });
 
-  it('whose blob is not what the manifest says leaves nothing behind', async () => {
+  it('whose blob does not match its manifest leaves nothing behind', async () => {
     registry.addModel('library/tiny', 'latest', FILE);
     registry.fault({ path: '/blobs/', kind: 'corrupt', at: 1_000, times: 10 });
     expect((await followed('ollama:tiny')).data).toMatchObject({ code: 'CHECKSUM_MISMATCH' });
   });
 });
 
-describe('a file of the machine', () => {
+describe('a local file', () => {
   it('is copied in and verified', async () => {
     const original = join(fleet.folder, 'my model.gguf');
     await writeFile(original, BYTES);
@@ -124,13 +124,13 @@ describe('a file of the machine', () => {
     expect((await stat(path)).ino).not.toBe((await stat(original)).ino);
   });
 
-  it('that is not there fails the download', async () => {
+  it('that does not exist fails the download', async () => {
     expect((await followed(`file://${fleet.folder}/nothing`)).data).toMatchObject({ code: 'MODEL_NOT_FOUND' });
   });
 });
 
 describe('a hub', () => {
-  it('that is gone does not matter to what the store has', async () => {
+  it('that is down does not matter for models in the store', async () => {
     fleet.hub.addRepo({ id: 'org/model', files: { 'model-Q4_K_M.gguf': FILE } });
     const first = await completed('hf:org/model');
     await fleet.hub.close();
@@ -140,7 +140,7 @@ describe('a hub', () => {
     expect(lines.some((line) => line.includes('the hub was not asked'))).toBe(true);
   });
 
-  it('gives the plain files of its tree at once, without a question where they are', async () => {
+  it('delivers the plain files of its tree without a request for their location', async () => {
     const content = Buffer.from('{"a":1}');
     fleet.hub.addRepo({ id: 'org/model', files: { 'config.json': content } });
     const { path } = await completed('hf:org/model::include=*');
@@ -152,13 +152,13 @@ describe('a hub', () => {
     ]);
   });
 
-  it('that refuses a plain file is asked why', async () => {
+  it('that refuses a plain file is asked for the reason', async () => {
     fleet.hub.addRepo({ id: 'org/gated', gated: 'auto', files: { 'config.json': Buffer.from('{}') } });
     const { data } = await followed('hf:org/gated::include=*');
     expect(data).toMatchObject({ code: 'MODEL_TOKEN_MISSING', hint: expect.stringContaining('accept the terms') });
   });
 
-  it('gives what globs of the request choose, which are part of what is asked for', async () => {
+  it('delivers the files that the globs of the request choose, which are part of its identity', async () => {
     const files = { 'a.json': Buffer.from('{}'), 'b.json': Buffer.from('[]'), 'c.txt': Buffer.from('c') };
     fleet.hub.addRepo({ id: 'org/model', files });
     const { download } = await completed('hf:org/model', { include: ['*.json'], exclude: ['b*'] });
@@ -175,8 +175,8 @@ describe('a hub', () => {
   });
 });
 
-describe('a hive as it is without settings', () => {
-  it('does not fetch by plain http or from its own machine, nor from private addresses', async () => {
+describe('a hive with default settings', () => {
+  it('does not download by plain http, from its own machine, or from private addresses', async () => {
     const env = {
       RBEE_HIVE_ALLOWED_SOURCES: '',
       RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'false',

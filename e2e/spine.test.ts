@@ -6,8 +6,8 @@ import { api, startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
 import { jsonOf, readStream, spoken, terminalsOf, type WireEvent } from './support/sse.ts';
 
-// Goal: one real model goes from the hub's disk to the hive's, over three real processes, and every level tells the same.
-// Method: the bytes are compared, and the streams of both levels are read by plain fetch while it happens.
+// Goal: a model travels from the hub's disk to the hive's over three real processes, and every level reports the same.
+// Method: the bytes are compared, and the streams of both levels are read by plain fetch meanwhile.
 
 const MODEL = 'hf:org/model::file=weights/model.gguf';
 const bytes = makeSampleGguf({ size: 4 * 1024 * 1024, seed: 1 });
@@ -28,7 +28,7 @@ beforeEach(async () => {
 afterEach(() => fleet.close());
 
 describe('a download through keeper, queen and hive', () => {
-  it('brings the very bytes, moves the bars, and ends with the path of the file', async () => {
+  it('delivers the exact bytes, moves the bars, and ends with the path of the file', async () => {
     fleet.hub.throttle(2 * 1024 * 1024);
     const keeper = fleet.keeperInTerminal(['model', 'download', MODEL], { cols: 120 });
     const percents = new Set<string>();
@@ -53,14 +53,14 @@ describe('a download through keeper, queen and hive', () => {
     expect(await readdir(join(store, 'blobs'))).toEqual([sha256]);
   });
 
-  it('has a bar for the file under way where there are several', async () => {
+  it('shows a bar for the running file of several', async () => {
     fleet.hub.throttle(1024 * 1024);
     const both = `${MODEL}::file=config.json`;
     const keeper = fleet.keeperInTerminal(['model', 'download', both], { cols: 120 });
     await keeper.waitFor(
       () =>
         /^ {2}weights\/model\.gguf .* [1-9]\d?\.\d%/m.test(keeper.screen()) &&
-        // The small one has come beside it, and its bar has gone: a screen may be looked at while it is drawn.
+        // The small file is complete and its bar has gone; the screen may be read while it is drawn.
         /^model.* \(1\/2\) .*%/m.test(keeper.screen()) &&
         !/^ {2}config\.json/m.test(keeper.screen()),
       'the bar of the file',
@@ -71,7 +71,7 @@ describe('a download through keeper, queen and hive', () => {
     expect(keeper.history()).not.toMatch(/^ {2}weights/m);
   });
 
-  it('is told in the same order on both levels, with one terminal event and one [DONE]', async () => {
+  it('has the same events in the same order on both levels, with one terminal event and one [DONE]', async () => {
     fleet.hub.throttle(0);
     const { job_id, download_id } = await startDownload(fleet.queen.url, MODEL);
     const [hive, queen, hiveJob, queenJob] = await Promise.all([
@@ -84,15 +84,15 @@ describe('a download through keeper, queen and hive', () => {
       () => queen.events.some((event) => jsonOf(event)['status'] === 'downloading'),
       'it to download',
     );
-    const seenAtOnce = [hive, queen].map((reader) => reader.events.length);
+    const firstEvents = [hive, queen].map((reader) => reader.events.length);
     fleet.hub.throttle(1024 * 1024);
     const [hiveEvents, queenEvents] = [await hive.toEnd(), await queen.toEnd()];
 
-    expect(Math.min(...seenAtOnce)).toBeGreaterThan(0);
+    expect(Math.min(...firstEvents)).toBeGreaterThan(0);
     expect(terminalsOf(hiveEvents)).toEqual(['complete']);
     expect(terminalsOf(queenEvents)).toEqual(['complete']);
     expect(hiveEvents.length).toBeGreaterThan(5);
-    // The readers joined at different moments; from the last one's first event on they must have seen the same.
+    // The readers joined at different times; from the first event of the last one, they must have seen the same.
     const shown = (events: readonly WireEvent[]) => events.map(({ event, data }) => `${event} ${data}`);
     const untouched = queenEvents.map((event) => ({ ...event, data: withoutQueen(event) }));
     const shorter = Math.min(hiveEvents.length, queenEvents.length);
@@ -107,7 +107,7 @@ describe('a download through keeper, queen and hive', () => {
     expect(queenLines.slice(1)).toEqual(hiveLines);
   });
 
-  it('gives each event an id that rises', async () => {
+  it('gives each event an increasing id', async () => {
     const { job_id, download_id } = await startDownload(fleet.queen.url, MODEL);
     for (const path of [`/v1/downloads/${download_id}/stream`, `/v1/jobs/${job_id}/stream`]) {
       const events = await (await readStream(fleet.queen.url + path)).toEnd();
@@ -118,7 +118,7 @@ describe('a download through keeper, queen and hive', () => {
     }
   });
 
-  it('of a model that is there completes at once and fetches nothing', async () => {
+  it('of a model in the store completes immediately and fetches nothing', async () => {
     const first = await startDownload(fleet.queen.url, MODEL);
     await (await readStream(`${fleet.queen.url}/v1/downloads/${first.download_id}/stream`)).toEnd();
     fleet.hub.clearRequests();
@@ -130,7 +130,7 @@ describe('a download through keeper, queen and hive', () => {
     expect(fleet.hub.requests.filter(({ server }) => server === 'cdn')).toEqual([]);
   });
 
-  it('asked for twice at once is one transfer that two jobs wait for', async () => {
+  it('requested twice concurrently is one transfer that two jobs wait for', async () => {
     fleet.hub.throttle(0);
     const first = await startDownload(fleet.hive.url, MODEL);
     const second = await startDownload(fleet.hive.url, MODEL);
@@ -146,7 +146,7 @@ describe('a download through keeper, queen and hive', () => {
     expect(fleet.hub.requests.filter(({ server, method }) => server === 'cdn' && method === 'GET')).toHaveLength(1);
   });
 
-  it('never takes the token to the CDN', async () => {
+  it('never sends the token to the CDN', async () => {
     const token = 'hf_a_token_of_the_test';
     const hive = await fleet.addHive('hive-b', { HF_TOKEN: token });
     const { download_id } = await startDownload(fleet.queen.url, MODEL, { hive_id: 'hive-b' });
@@ -158,8 +158,8 @@ describe('a download through keeper, queen and hive', () => {
   });
 });
 
-describe('readers that come when they like', () => {
-  it('get the newest state when they join late, come back, or come after the end', async () => {
+describe('readers that join at any time', () => {
+  it('get the newest state when they join late, reconnect, or join after the end', async () => {
     fleet.hub.throttle(512 * 1024);
     const { download_id } = await startDownload(fleet.queen.url, MODEL);
     const url = `${fleet.queen.url}/v1/downloads/${download_id}/stream`;
@@ -183,7 +183,7 @@ describe('readers that come when they like', () => {
     expect((await readStream(url, { 'last-event-id': events.at(-1)?.id ?? '' })).status).toBe(204);
   });
 
-  it('of a job get every line, and with Last-Event-ID those they have not seen', async () => {
+  it('of a job get every line, and with Last-Event-ID the lines they have not seen', async () => {
     const { job_id } = await startDownload(fleet.queen.url, MODEL);
     const url = `${fleet.queen.url}/v1/jobs/${job_id}/stream`;
     const all = await (await readStream(url)).toEnd();
@@ -195,7 +195,7 @@ describe('readers that come when they like', () => {
   });
 });
 
-/** The event's data as the hive sent it: without what the queen put before it. */
+/** The event's data as the hive sent it, without the fields of the queen. */
 function withoutQueen({ event, data }: WireEvent): string {
   const added =
     event === 'progress' ? '"orchestrator_id":"queen-1",' : '"orchestrator_id":"queen-1","hive_id":"hive-a",';
@@ -204,7 +204,7 @@ function withoutQueen({ event, data }: WireEvent): string {
 }
 
 describe('a request that is sent twice under one job id', () => {
-  it('starts one job, and another request under it is refused', async () => {
+  it('starts one job, and a different request with the same id is refused', async () => {
     await fleet.addHive('hive-b');
     fleet.hub.throttle(0);
     const job_id = 'job-11111111-2222-4333-8444-555555555555';

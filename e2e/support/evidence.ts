@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-/** Everything that a run has said or left, by place. */
+/** Everything that a run has printed or left behind, by place. */
 export type Evidence = ReadonlyMap<string, string>;
 
-/** The text of a place in each form that a secret could have there; bytes are kept one by one, as Latin-1. */
+/** Finds secrets in the text of a place, in every encoding they could have there. Bytes are Latin-1 characters. */
 export function leaksOf(text: string, secrets: Readonly<Record<string, string>>): string[] {
   return Object.entries(secrets).flatMap(([name, secret]) => {
     const found = formsOf(secret).find((form) => text.includes(form));
@@ -12,7 +12,7 @@ export function leaksOf(text: string, secrets: Readonly<Record<string, string>>)
   });
 }
 
-/** The name and the bytes of every file below a folder, by its path there. */
+/** The name and the bytes of every file below a folder, by its relative path. */
 export async function filesBelow(folder: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -22,7 +22,7 @@ export async function filesBelow(folder: string): Promise<Map<string, string>> {
       found.set(name, name);
       continue;
     }
-    // A temporary file may be gone by now: then it has left nothing.
+    // A temporary file may be gone by now, and then leaves nothing.
     const bytes = await readFile(path).catch(() => Buffer.alloc(0));
     found.set(name, `${name}\n${bytes.toString('latin1')}`);
   }

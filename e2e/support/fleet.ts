@@ -22,7 +22,7 @@ export const KEEPER = BIN.keeper;
 
 type Env = Readonly<Record<string, string>>;
 
-/** A daemon of the built product, as a process of its own. */
+/** A daemon of the built product, as a process. */
 export interface Daemon {
   readonly url: string;
   readonly program: Program;
@@ -33,31 +33,31 @@ export interface Hive extends Daemon {
   readonly modelsDir: string;
 }
 
-/** A hub, a queen and hives on free ports of this machine, in a folder of their own. */
+/** A hub, a queen and hives on free ports of this machine, in a temporary folder. */
 export interface Fleet {
   readonly hub: TestHub;
   readonly folder: string;
-  /** The queen that runs, or ran last. */
+  /** The newest queen, running or not. */
   readonly queen: Daemon;
   readonly hives: readonly Hive[];
   /** The first hive. */
   readonly hive: Hive;
   /** Starts one more hive. */
   addHive(id: string, env?: Env): Promise<Hive>;
-  /** Starts a hive that has ended again, in its old folders and at its old address, or at another. */
+  /** Restarts a hive that has ended, with its old folders, at its old address or another. */
   restart(hive: Hive, where?: 'there' | 'elsewhere'): Promise<Hive>;
-  /** Starts the queen that has ended again, at its old address and with what it remembers. */
+  /** Restarts the queen that has ended, at its old address and with its state. */
   restartQueen(env?: Env): Promise<Daemon>;
   /** Runs the keeper without a terminal. */
   keeper(args: readonly string[], env?: Env): Promise<Program>;
-  /** Runs the keeper in a terminal of its own. */
+  /** Runs the keeper in a terminal. */
   keeperInTerminal(args: readonly string[], size?: { cols?: number; rows?: number }): ReturnType<typeof openTerminal>;
   close(): Promise<void>;
 }
 
 export interface FleetOptions {
   readonly hub?: HubOptions;
-  /** Settings of the hives, beside those that every test needs. */
+  /** Settings of the hives, in addition to those that every test needs. */
   readonly hiveEnv?: Env;
   readonly queenEnv?: Env;
   readonly hiveIds?: readonly string[];

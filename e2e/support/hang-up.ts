@@ -1,6 +1,6 @@
 import type { Program } from '@rbee/testing';
 
-/** Sends SIGHUP to a daemon and waits for the line of its log that says what came of it, which it gives. */
+/** Sends SIGHUP to a daemon and resolves with the log line about its result. */
 export async function hangUp(program: Program): Promise<Readonly<Record<string, unknown>>> {
   const before = program.lines.length;
   process.kill(program.pid, 'SIGHUP');

@@ -1,19 +1,19 @@
 import { createWatch, type WaitOptions } from '@rbee/testing';
 
-/** One event as it came over the wire; `event` is `message` where it had no name. */
+/** One event as received; `event` is `message` if it had no name. */
 export interface WireEvent {
   readonly id: string;
   readonly event: string;
   readonly data: string;
 }
 
-/** A stream that is being read by nothing of the product: plain fetch and a parser of a few lines. */
+/** A stream that is read without code of the product: plain fetch and a parser of a few lines. */
 export interface Reader {
   readonly status: number;
   readonly events: readonly WireEvent[];
   /** Whether the server has ended the stream. */
   readonly ended: boolean;
-  /** Whether the connection was lost, or left. */
+  /** Whether the connection was lost or closed by `leave`. */
   readonly broken: boolean;
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
   /** Waits until the server ends the stream. */
@@ -47,7 +47,7 @@ export async function readStream(url: string, headers: Record<string, string> = 
     ended = true;
     watch.poke();
   };
-  // Leaving aborts the read, and a server that goes away resets it: both end the stream for this reader.
+  // `leave` aborts the read, and a server that goes away resets it: both end the stream for this reader.
   void read().catch(() => {
     broken = true;
     watch.poke();
@@ -76,12 +76,12 @@ export function jsonOf(event: WireEvent | undefined): Record<string, unknown> {
   return JSON.parse(event.data) as Record<string, unknown>;
 }
 
-/** What the narration lines of a job stream say to a person, and its last event as it is. */
+/** The human text of each narration line of a job stream, and the data of its other events. */
 export function spoken(events: readonly WireEvent[]): string[] {
   return events.map((event) => (event.event === 'narration' ? String(jsonOf(event)['human']) : event.data));
 }
 
-/** The names of the events that end a download, as they came. */
+/** The names of the terminal events, in order. */
 export function terminalsOf(events: readonly WireEvent[]): string[] {
   return events.map(({ event }) => event).filter((event) => ['complete', 'error', 'cancelled'].includes(event));
 }
