@@ -6,8 +6,8 @@ import { findCommand, makeCertificate } from '@rbee/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Fleet, startFleet } from './support/fleet.ts';
 
-// Goal: what is wrong on a machine is found from the keeper's command. Method: the built programs, each hive with one thing
-// wrong on its way to a hub, and a terminal that is read. It fails where a line is missing, or says what is not so.
+// Goal: the keeper's command finds what is wrong on a machine. Method: the built programs, each hive with one problem on its
+// way to the hub, and a terminal whose screen is read. Failure shows as a line that is missing or wrong.
 
 const HIVE_CHECKS = 'dns proxy tls clock token hub range speed disk_space disk_speed store'.split(' ');
 
@@ -77,10 +77,10 @@ describe.skipIf(findCommand('openssl') === null)('the doctor of a fleet', () => 
     expect(of('well')).toMatch(/✓ token .*it belongs to somebody - |✓ token .*it belongs to somebody ✓ /);
   });
 
-  it('ends with 0 for a hive that is well, asks the hub with its token, and prints no secret', async () => {
+  it('exits with 0 for a healthy hive, uses its token at the hub, and prints no secret', async () => {
     const { code, text, hives, found } = await examine(['--hive', 'well']);
     const failed = hives.flatMap(({ checks = [] }) => checks).filter(({ status }) => status === 'failed');
-    // How much room there is on the machine of a test is its own affair.
+    // The free space depends on the machine that runs the test.
     expect(failed.filter(({ check }) => check !== 'disk_space')).toEqual([]);
     expect(code).toBe(failed.length === 0 ? 0 : 1);
     expect(hives.map(({ hive_id }) => hive_id)).toEqual(['well']);
@@ -90,14 +90,14 @@ describe.skipIf(findCommand('openssl') === null)('the doctor of a fleet', () => 
     expect(text).not.toContain('Signature=');
   });
 
-  it('finds the same chain trusted where NODE_EXTRA_CA_CERTS names its authority', async () => {
+  it('trusts the same chain if NODE_EXTRA_CA_CERTS names its authority', async () => {
     const { found } = await examine([]);
     expect(found('trusting')['tls']?.message).toMatch(/127\.0\.0\.1.* \d{4}-\d{2}-\d{2}$/);
     expect(found('trusting')['hub']?.status).toBe('ok');
     expect(found('untrusting')['tls']?.status).toBe('failed');
   });
 
-  it('tells of a hive that is gone, beside what the others found', async () => {
+  it('reports a hive that is down along with the results of the others', async () => {
     const gone = fleet.hives.find(({ id }) => id === 'trusting');
     await gone?.program.kill();
     const { code, hives, found } = await examine([]);

@@ -4,14 +4,14 @@ import { type Fleet, startDaemon, startFleet } from './support/fleet.ts';
 import { sentByCdn } from './support/sent-bytes.ts';
 import { jsonOf, type Reader, readStream, spoken, terminalsOf } from './support/sse.ts';
 
-// Goal: a fleet holds together while parts of it are killed: who watches ends with the right event, and nothing is fetched
-// twice. Method: real hives and a real queen, killed with SIGKILL while the hub holds the bytes back; the hub's own
-// record is the witness of what was fetched.
+// Goal: a fleet survives when parts of it are killed: every reader ends with the right event, and nothing is fetched twice.
+// Method: real hives and a real queen, killed with SIGKILL while the hub holds all bodies; the hub's record shows what was
+// fetched.
 
 const SIZE = 12 * 1024 * 1024;
 const SLOW = 2 * 1024 * 1024;
 const HIVES = ['hive-a', 'hive-b', 'hive-c'];
-/** What may be lost at a kill: two seconds of bytes, and what sockets and pipes hold. */
+/** The most that a kill may lose: two seconds of bytes, and what sockets and pipes hold. */
 const LOST_PER_KILL = 2 * SLOW + 4 * 1024 * 1024;
 const jobIdOf = (hiveId: string) => `job-11111111-2222-4333-8444-55555555555${HIVES.indexOf(hiveId)}`;
 const model = (name: string) => `hf:org/fleet::file=${name}.gguf`;
@@ -29,7 +29,7 @@ async function start(options: Parameters<typeof startFleet>[0] = {}): Promise<vo
 const get = async (path: string) => (await api('GET', fleet.queen.url + path)).body;
 const hivesOf = async () => (await get('/v1/hives'))['hives'] as Record<string, unknown>[];
 
-/** Asks again until the answer is right. */
+/** Repeats a request until its response is right. */
 async function until<T>(what: string, ask: () => Promise<T>, isIt: (answer: T) => boolean): Promise<T> {
   const deadline = Date.now() + 30_000;
   for (;;) {
@@ -45,7 +45,7 @@ const online = (id: string, wanted: boolean) =>
     hives.some((hive) => hive['hive_id'] === id && hive['online'] === wanted),
   );
 
-/** Follows a stream as clients do: over every connection that it takes. */
+/** Follows a stream as clients do: reconnects until it ends. */
 async function follow(path: string): Promise<{ readonly events: () => Reader['events']; toEnd(): Promise<void> }> {
   const readers: Reader[] = [];
   const connect = async () => {
@@ -83,7 +83,7 @@ const hasBytes = (reader: { events: () => Reader['events'] }) => () =>
   reader.events().some((event) => event.event === 'progress' && Number(jsonOf(event)['bytes']) > SLOW / 4);
 
 describe('three hives, one queen', () => {
-  it('end every download well when a hive and the queen are killed on the way, and fetch nothing twice', {
+  it('complete every download when a hive and the queen are killed in between, and fetch nothing twice', {
     timeout: 180_000,
   }, async () => {
     await start();
@@ -95,7 +95,7 @@ describe('three hives, one queen', () => {
     for (const reader of downloads)
       await fleet.hub.waitFor(hasBytes(reader), 'bytes of every download', { timeoutMs: 30_000 });
 
-    // Held where they are, so that nothing ends before it is killed.
+    // The hub holds all bodies, so that nothing ends before the kill.
     fleet.hub.throttle(0);
     const [killed] = fleet.hives;
     if (!killed) throw new Error('there are hives');
@@ -114,12 +114,12 @@ describe('three hives, one queen', () => {
     expect(sentByCdn(fleet.hub) - HIVES.length * SIZE).toBeLessThanOrEqual(LOST_PER_KILL);
     const jobsNow = (await get('/v1/jobs'))['jobs'] as Record<string, unknown>[];
     expect(jobsNow.map(({ state }) => state)).toEqual(['completed', 'completed', 'completed']);
-    // The same requests again are known to the queen of the second life, and start nothing.
+    // The restarted queen knows the same requests, and starts nothing for them.
     expect(await Promise.all(HIVES.map(startOn))).toEqual(jobs);
     expect((await get('/v1/downloads'))['downloads']).toHaveLength(HIVES.length);
   });
 
-  it('perform one job over all, with a download and a receipt for each, and tell it in one stream', {
+  it('run one job on all hives, with a download and a receipt for each, in one stream', {
     timeout: 90_000,
   }, async () => {
     await start();
@@ -145,7 +145,7 @@ describe('three hives, one queen', () => {
     expect(all.ended).toBe(false);
     for (const event of all.events) expect(jsonOf(event)).toMatchObject({ orchestrator_id: 'queen-1' });
 
-    // A reader that comes now finds what has not ended, also what was started at a hive and not at the queen.
+    // A new reader gets every download that has not ended, also one that was started at a hive, not at the queen.
     const hive = fleet.hives[1];
     if (!hive) throw new Error('there are hives');
     const { download_id } = await startDownload(hive.url, model('hive-b'));
@@ -157,7 +157,7 @@ describe('three hives, one queen', () => {
 });
 
 describe('the queen', () => {
-  it('chooses a hive that is fetching the model, then one that holds it, and says why', {
+  it('chooses a hive that is downloading the model, then one that holds it, and gives the reason', {
     timeout: 60_000,
   }, async () => {
     await start({ hiveIds: ['hive-a', 'hive-b'] });
@@ -176,14 +176,14 @@ describe('the queen', () => {
 
     fleet.hub.throttle(null);
     await (await follow(`/v1/downloads/${first.download_id}/stream`)).toEnd();
-    // Now it holds the model, and has as much to do as the other.
+    // Now it holds the model, and has the same load as the other.
     const again = await startDownload(fleet.queen.url, model('hive-a'));
     expect(await why(again)).toBe('🐝 hive-b: it holds the model already');
     const models = (await get('/v1/models'))['models'] as Record<string, unknown>[];
     expect(models.filter(({ hive_id }) => hive_id === 'hive-b')).toMatchObject([{ bytes: SIZE, files: 1 }]);
   });
 
-  it('asks the hive that holds a model for it, and verifies and removes it there', { timeout: 60_000 }, async () => {
+  it('finds the hive that holds a model, and verifies and removes the model there', { timeout: 60_000 }, async () => {
     await start({ hiveIds: ['hive-a', 'hive-b'] });
     fleet.hub.throttle(null);
     const { download_id } = await startDownload(fleet.queen.url, model('hive-a'), { hive_id: 'hive-b' });
@@ -205,7 +205,7 @@ describe('the queen', () => {
     expect(await get('/v1/models')).toMatchObject({ models: [], problems: [] });
   });
 
-  it('keeps a cancel that a hive could not be told, over its own restart, and delivers it when the hive is back', {
+  it('keeps a cancel for an offline hive over its own restart, and delivers it when the hive is back', {
     timeout: 90_000,
   }, async () => {
     await start({ hiveIds: ['hive-a'] });
@@ -230,7 +230,7 @@ describe('the queen', () => {
     expect(after.body).toMatchObject({ status: 'cancelled', downloads: [{ state: 'ended', partial: 'kept' }] });
   });
 
-  it('refuses a second hive by a name that answers, and follows a hive to where it has moved', {
+  it('refuses a second hive with the name of an online one, and follows a hive to its new address', {
     timeout: 90_000,
   }, async () => {
     await start({ hiveIds: ['hive-a'] });
@@ -261,7 +261,7 @@ describe('the queen', () => {
     expect((await hivesOf()).map((hive) => hive['hive_url'])).toEqual([fleet.hives.at(-1)?.url]);
   });
 
-  it('takes a hive for offline, lists what it said last, and knows it after a restart of its own', {
+  it('marks a silent hive as offline, lists its last state, and still knows it after its own restart', {
     timeout: 60_000,
   }, async () => {
     await start({ hiveIds: ['hive-a'] });
@@ -281,8 +281,10 @@ describe('the queen', () => {
 });
 
 describe('the limits of the fleet', () => {
-  it('divide one budget over the hives that download, and give each its own again', { timeout: 90_000 }, async () => {
-    // Less than the hub gives: the hives use all that they may.
+  it('divide one budget over the hives that download, and restore the limit of each afterwards', {
+    timeout: 90_000,
+  }, async () => {
+    // Less than the hub sends: the hives use all of their shares.
     const BUDGET = 1_000_000;
     await start({ hiveIds: ['hive-a', 'hive-b'], queenEnv: { RBEE_QUEEN_MAX_BANDWIDTH: String(BUDGET) } });
     const limits = async () => (await hivesOf()).map((hive) => hive['max_bandwidth']);
@@ -307,7 +309,7 @@ describe('the limits of the fleet', () => {
     expect(await limits()).toEqual([null, 100_000]);
   });
 
-  it('are given again to a hive that comes back', { timeout: 60_000 }, async () => {
+  it('are set again on a hive that comes back', { timeout: 60_000 }, async () => {
     await start({ hiveIds: ['hive-a'] });
     const patch = { max_bandwidth: 7_000_000, max_concurrent_downloads: 1 };
     expect(await api('PATCH', `${fleet.queen.url}/v1/hives/nobody`, patch)).toMatchObject({ status: 404 });

@@ -35,7 +35,8 @@ const ECHO = secret('echo');
 const BODY = secret('body');
 const PATH = secret('path');
 const SIGNED = `X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=${CREDENTIAL}%2F20260101&X-Amz-Expires=600&X-Amz-Signature=${SIGNATURE}`;
-const FILE = { size: 6 * 1024 * 1024, seed: 7 };
+/** Small, since every byte of every file is searched for every secret. */
+const FILE = { size: 1024 * 1024, seed: 7 };
 
 let folder: TempDir;
 let hub: TestHub;
@@ -47,6 +48,15 @@ let secrets: Record<string, string>;
 const evidence = new Map<string, { text: string; marker: string }>();
 /** How each download ended, by its name. */
 const ends = new Map<string, string | undefined>();
+
+/** The leaks of each place: a place is searched once. */
+const searched = new Map<string, readonly string[]>();
+
+function leaksIn(place: string): readonly string[] {
+  const leaks = searched.get(place) ?? leaksOf(evidence.get(place)?.text ?? '', secrets);
+  searched.set(place, leaks);
+  return leaks;
+}
 
 function gather(place: string, text: string, marker: string): void {
   evidence.set(place, { text: `${evidence.get(place)?.text ?? ''}\n${text}`, marker });
@@ -361,12 +371,12 @@ describe('a run with three tokens, signed addresses and hostile servers', () => 
   ])('leaves no secret in %s', (place) => {
     const { text, marker } = evidence.get(place) ?? { text: '', marker: 'nothing was gathered' };
     expect(text.includes(marker), `"${marker}" can be found in ${place}`).toBe(true);
-    expect(leaksOf(text, secrets)).toEqual([]);
+    expect(leaksIn(place)).toEqual([]);
     expect(text.match(/(?:authorization"?\s*[:=]\s*"?|\bBearer )(?!Bearer realm)[A-Za-z0-9._~+/-]{8,}/gi)).toBeNull();
   });
 
   it('leaves no secret in any place that is not in this list', () => {
-    for (const [place, { text }] of evidence) expect(leaksOf(text, secrets), place).toEqual([]);
+    for (const place of evidence.keys()) expect(leaksIn(place), place).toEqual([]);
     expect(evidence.size).toBeGreaterThanOrEqual(16);
   });
 });

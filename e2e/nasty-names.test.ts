@@ -14,14 +14,14 @@ import { api } from './support/api.ts';
 import { type Daemon, startDaemon } from './support/fleet.ts';
 import { jsonOf, readStream } from './support/sse.ts';
 
-// Goal: whatever a stranger calls a file, a version or a blob, nothing is written outside the store.
-// Method: a real hive, in a folder of its own inside another, downloads from hostile servers through every source, once
-// for each name; then the outer folder is compared with what it was.
-// Failure shows as a file that is new outside the store, as a link that leads out of it, or as an error that is a bug.
+// Goal: whatever name a server gives to a file, a version or a blob, nothing is written outside the store.
+// Method: a real hive, in a folder inside another, downloads from hostile servers through every source, once for each
+// name; then the outer folder is compared with its state before.
+// Failure shows as a new file outside the store, a link that leads out of it, or an error that is a bug.
 
 const CONTENT = Buffer.alloc(10_000, 'content');
 const AT_ONCE = 12;
-/** What a refusal may be; `INTERNAL` is none. */
+/** The codes of a proper refusal; `INTERNAL` is not one. */
 const REFUSALS = ['DOWNLOAD_FAILED', 'SOURCE_UNAVAILABLE', 'MODEL_NOT_FOUND', 'MODEL_ACCESS_DENIED'];
 
 let outer: TempDir;
@@ -52,7 +52,7 @@ async function startHive(env: Record<string, string>): Promise<void> {
   closing.push(() => hive.program.kill());
 }
 
-/** Asks for all of them; the answer is the code of each one's end, null where it completed. */
+/** Downloads all of them; returns the error code of each, null if it completed. */
 async function downloadAll(models: readonly string[]): Promise<(string | null)[]> {
   const codes: (string | null)[] = [];
   for (let at = 0; at < models.length; at += AT_ONCE) {
@@ -79,13 +79,13 @@ async function download(model: string): Promise<string | null> {
   return code;
 }
 
-/** Every name below the outer folder, but for what is the hive's own. */
+/** Every name below the outer folder, except the hive's own folder. */
 async function outside(): Promise<string[]> {
   const entries = await readdir(outer.path, { recursive: true });
   return entries.filter((entry) => !/^a\/b\/hive\//.test(entry)).sort();
 }
 
-/** Where the hive has put things: only in its store and its state, and no link leads anywhere else. */
+/** Checks that the hive has written only to its store and its state, and that no link leads out of them. */
 async function assertInside(): Promise<void> {
   const root = join(outer.path, 'a/b/hive');
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
@@ -105,7 +105,7 @@ async function expectNothingOutside(models: readonly string[]): Promise<(string 
   expect(await outside()).toEqual(before);
   await assertInside();
   expect(codes).toHaveLength(models.length);
-  // What was refused has not hidden what is there.
+  // A refused model does not hide the others.
   expect((await api('GET', `${hive.url}/v1/info`)).status).toBe(200);
   return codes;
 }
@@ -118,7 +118,7 @@ it('in the tree of a hub, and as the ETag of a file', { timeout: 180_000 }, asyn
     const [tree, etag] = [`org/tree${index}`, `org/etag${index}`];
     hub.addRepo({ id: tree, files: { [name]: CONTENT } });
     hub.addRepo({ id: etag, files: { 'm.gguf': CONTENT } });
-    // Other characters cannot stand in a header.
+    // A header cannot contain other characters.
     const said = name.replaceAll(/[^\x20-\x7e\xa0-\xff]/g, '_');
     hub.fault({
       server: 'hub',
@@ -139,7 +139,7 @@ it('in the tree of a hub, and as the ETag of a file', { timeout: 180_000 }, asyn
   expect(codes.filter((code) => code !== null).length).toBeGreaterThan(NASTY_NAMES.length);
 });
 
-it('two of which differ in case alone, or are a file and its folder', async () => {
+it('two of which differ only in case, or are a file and its folder', async () => {
   const hub = await startHub();
   closing.push(() => hub.close());
   await startHive({ HF_ENDPOINT: hub.url });
@@ -190,11 +190,11 @@ it('in the manifest of a registry', { timeout: 180_000 }, async () => {
     return [`ollama:title${index}`, `ollama:digest${index}`, `ollama:type${index}`];
   });
   const codes = await expectNothingOutside(models);
-  // A layer's blob belongs to its repository, which a registry answers for; titles alone do no harm.
+  // A layer's blob belongs to its repository, so a title alone does no harm.
   expect(codes.filter((code) => code === null).length).toBeGreaterThanOrEqual(NASTY_NAMES.length);
 });
 
-it('of a file of the machine', { timeout: 180_000 }, async () => {
+it('of a local file', { timeout: 180_000 }, async () => {
   await startHive({});
   const originals = join(outer.path, 'originals/a/b');
   await mkdir(originals, { recursive: true });
@@ -207,7 +207,7 @@ it('of a file of the machine', { timeout: 180_000 }, async () => {
       await mkdir(join(path, '..'), { recursive: true });
       await writeFile(path, CONTENT);
     } catch {
-      // The file system itself does not take every name.
+      // The file system does not accept every name.
       expect((await stat(path).catch(() => null))?.isFile() ?? false).toBe(false);
     }
   }

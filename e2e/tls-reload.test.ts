@@ -54,7 +54,7 @@ interface Files {
   start(kind: 'hive' | 'queen', args?: readonly string[]): Promise<Daemon>;
 }
 
-/** A daemon's files, in a folder of its own; the first certificate is in them. */
+/** A daemon's files in their own folder, with the first certificate. */
 async function filesOf(name: string): Promise<Files> {
   const own = join(folder.path, name);
   await mkdir(own);
@@ -86,7 +86,7 @@ async function filesOf(name: string): Promise<Files> {
   return files;
 }
 
-/** The certificate that a new connection is shown, by the name of its subject. */
+/** The subject name of the certificate that a new connection gets. */
 async function shown({ url }: Daemon): Promise<string | undefined> {
   const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', ca });
   await once(socket, 'secureConnect');
@@ -118,7 +118,7 @@ async function openStream({ url }: Daemon) {
 }
 
 describe.skipIf(isMissing)('SIGHUP', () => {
-  it('shows a renewed certificate to new connections, of hive and queen, while open streams go on', async () => {
+  it('uses a renewed certificate for new connections, of hive and queen, while open streams continue', async () => {
     const queenFiles = await filesOf('queen');
     const hiveFiles = await filesOf('hive');
     const queen = await queenFiles.start('queen');
@@ -204,7 +204,7 @@ describe.skipIf(isMissing)('SIGHUP', () => {
     expect(await settingsOf(queen)).toMatchObject({ max_bandwidth: 20_000_000 });
   });
 
-  it('takes a certificate from other files', async () => {
+  it('loads a certificate from other files', async () => {
     const files = await filesOf('moved');
     const queen = await files.start('queen');
     const { certificateFile, keyFile } = second;
@@ -216,7 +216,7 @@ describe.skipIf(isMissing)('SIGHUP', () => {
     expect(await settingsOf(queen)).toMatchObject(changed);
   });
 
-  it('leaves it to a restart to begin or to end with TLS, and applies the rest', async () => {
+  it('needs a restart to switch TLS on or off, and applies the rest', async () => {
     const files = await filesOf('switched');
     const secure = await files.start('queen');
     await files.configure('max_bandwidth = "20MB/s"', '');

@@ -111,7 +111,7 @@ async function hives(): Promise<unknown> {
 }
 
 describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three tokens', () => {
-  it('finds itself, and says https in all its addresses', async () => {
+  it('connects to itself, with https in all its addresses', async () => {
     await expect
       .poll(hives, { timeout: 20_000 })
       .toMatchObject([{ hive_id: 'gpu-1', hive_url: hive.url, online: true }]);
@@ -119,7 +119,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     expect(hive.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
   });
 
-  it('downloads from a source of https that only its authority vouches for, followed through keeper, queen and hive', async () => {
+  it('downloads from an https source with a private authority, through keeper, queen and hive', async () => {
     web.redirect('/go', `${front.url}/models/model.gguf`);
     web.put('/models/model.gguf', { content: FILE });
     const done = await keeper(['pull', `${front.url}/go`]);
@@ -177,7 +177,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     expect(refused.stderr).not.toContain(CLIENTS_TOKEN);
   });
 
-  it('tells what to do where a hive knows neither the authority of its queen nor that of a source', async () => {
+  it('gives a hint if a hive knows neither the authority of its queen nor that of a source', async () => {
     const stranger = await startDaemon('hive', ['--queen-url', queen.url], {
       ...hiveEnv('stranger'),
       RBEE_QUEEN_TOKEN: HIVES_TOKEN,
@@ -200,7 +200,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     }
   });
 
-  it('tells what to do where a queen does not know the authority of a hive', async () => {
+  it('gives a hint if a queen does not know the authority of a hive', async () => {
     const stranger = await startDaemon('queen', ['--hives', `gpu-1=${hive.url}`], {
       ...home,
       RBEE_QUEEN_STATE_DIR: join(folder.path, 'stranger-queen'),
@@ -219,7 +219,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     }
   });
 
-  it('does not start with files that are not there or settings that are wrong, and tells all at once', async () => {
+  it('does not start with missing files or wrong settings, and reports all problems together', async () => {
     const refused = await startProgram({
       command: process.execPath,
       args: [
@@ -239,7 +239,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     expect(refused.stderr()).toMatch(/--tls-key: \/nowhere\/b\.pem cannot be read \(ENOENT\)/);
   });
 
-  it('is what "up" runs where the environment says so, and not what one command brings', async () => {
+  it('is used by "up" if the environment configures it, but not by the daemons of a single command', async () => {
     const env = {
       ...trusting,
       ...tlsOf('QUEEN'),
