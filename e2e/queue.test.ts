@@ -34,7 +34,7 @@ async function watch(downloadId: string): Promise<Reader> {
 
 /** A download with some bytes on disk, whose body the hub holds until `throttle(null)`. */
 async function halfway(name: string): Promise<{ job_id: string; download_id: string; reader: Reader }> {
-  fleet.hub.throttle(HELD_BYTES);
+  fleet.hub.throttle(8 * HELD_BYTES);
   const started = await startDownload(fleet.queen.url, model(name));
   const reader = await watch(started.download_id);
   await fleet.hub.waitFor(() => sentByCdn(fleet.hub) >= HELD_BYTES, 'some bytes of the body', { timeoutMs: 30_000 });
