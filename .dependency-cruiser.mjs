@@ -20,13 +20,7 @@ const MAY_IMPORT = {
     'packages/jobs',
     'packages/daemon',
   ],
-  'apps/queen': [
-    'packages/contract',
-    'packages/event-stream',
-    'packages/download-tracker',
-    'packages/jobs',
-    'packages/daemon',
-  ],
+  'apps/queen': ['packages/contract', 'packages/event-stream', 'packages/jobs', 'packages/daemon'],
   'apps/keeper': ['packages/contract', 'packages/event-stream'],
 };
 

@@ -1,3 +1,5 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { cell, column, foldersOf, ROOT, readPage, tableUnder } from './support.ts';
@@ -14,12 +16,35 @@ const config = (await import(pathToFileURL(`${ROOT}.dependency-cruiser.mjs`).hre
 };
 const rules = config.default.forbidden;
 
+/** All folders below a folder, from the root. */
+async function foldersBelow(path: string): Promise<string[]> {
+  const entries = await readdir(join(ROOT, path), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
+}
+
 describe('docs/architecture.md', () => {
-  it('has a row for every package, every app and every room of an app', async () => {
-    const apps = await foldersOf('apps');
-    const rooms = await Promise.all(apps.map((app) => foldersOf(`${app}/src`)));
-    const all = [...(await foldersOf('packages')), ...apps, ...rooms.flat()];
-    expect(column(tableUnder(page, 'Rooms'), 'Room').sort()).toEqual(all.sort());
+  it('names files that exist in its glossary', async () => {
+    const files = column(tableUnder(page, 'Glossary'), 'File');
+    expect(files.length).toBeGreaterThan(10);
+    for (const file of files) expect((await stat(join(ROOT, file))).isFile(), file).toBe(true);
+  });
+
+  it('has a row for every package and app', async () => {
+    const all = [...(await foldersOf('packages')), ...(await foldersOf('apps'))];
+    expect(column(tableUnder(page, 'Packages and apps'), 'Folder').sort()).toEqual(all.sort());
+  });
+
+  it.each([
+    ['Rooms of the packages', 'packages'],
+    ['Rooms of the hive', 'apps/hive'],
+    ['Rooms of the queen', 'apps/queen'],
+    ['Rooms of the keeper', 'apps/keeper'],
+  ])('has under "%s" a row for every folder of source', async (heading, home) => {
+    const homes = home === 'packages' ? await foldersOf(home) : [home];
+    const rooms = (await Promise.all(homes.map((path) => foldersBelow(`${path}/src`)))).flat();
+    expect(column(tableUnder(page, heading), 'Folder').sort()).toEqual(rooms.sort());
   });
 
   it('says who may import whom as the layering rules do', () => {

@@ -31,7 +31,7 @@ const VALUELESS = [
   '--repair',
 ];
 
-/** The commands in fences of shell, without comments and prompts, and those whose output a line takes. */
+/** The commands in shell fences, without comments, and the commands in `$(…)`. */
 function commandsIn(page: Page): string[][] {
   return page.fences
     .filter(({ language }) => language === 'sh')
@@ -49,7 +49,7 @@ function flagsOfTable(table: SettingsTable, prefix: string): string[] {
 }
 
 describe('README.md', () => {
-  it('names the commands of the project, and the Node.js that it needs', async () => {
+  it('names the commands of the project and the required Node.js', async () => {
     const { fences, prose } = await readPage('README.md');
     const shown = fences.flatMap(({ lines }) => lines).join('\n');
     expect(shown).toMatch(/^npm start\b/m);
@@ -84,7 +84,7 @@ describe('the examples of the pages', () => {
     }
   });
 
-  it('use model refs that can be read', () => {
+  it('use valid model refs', () => {
     const refs = commands
       .filter(([program, command]) => program === 'rbee-keeper' || (program === 'npm' && command === 'start'))
       .flatMap((words) => words.filter((word) => /^hf:|^[a-z]+\/[a-z]+/.test(word)));
@@ -95,13 +95,13 @@ describe('the examples of the pages', () => {
   it.each([
     ['rbee-hive', flagsOfTable(hiveSettings, HIVE_PREFIX)],
     ['rbee-queen', flagsOfTable(queenSettings, QUEEN_PREFIX)],
-  ])('use flags that %s has', (program, flags) => {
+  ])('use flags of %s', (program, flags) => {
     const used = startingWith(program).flatMap((words) => words.filter((word) => word.startsWith('--')));
     expect(used.length).toBeGreaterThan(0);
     for (const flag of used) expect(flags).toContain(flag);
   });
 
-  it('set environment variables that somebody reads', async () => {
+  it('set environment variables that exist', async () => {
     const known = [...Object.values(hiveSettings), ...Object.values(queenSettings)].map(({ env }) => env);
     const all = pages
       .map((page) => `${page.prose}\n${page.fences.flatMap(({ lines }) => lines).join('\n')}`)
@@ -111,7 +111,7 @@ describe('the examples of the pages', () => {
     for (const name of used) expect([...known, 'RBEE_QUEEN_URL', 'RBEE_FUZZ_RUNS', 'RBEE_FUZZ_SEED']).toContain(name);
   });
 
-  it('run benches with options that they have', () => {
+  it('run benches with options that exist', () => {
     const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
     const parsers = new Map<string, (options: string[]) => unknown>([
       ['download', parseDownloadOptions],
@@ -129,7 +129,7 @@ describe('the examples of the pages', () => {
     }
   });
 
-  it('ask for paths that a daemon serves', () => {
+  it('request paths that a daemon serves', () => {
     const routes = [...Object.values(hiveRoutes), ...Object.values(queenRoutes)].map(({ path }) => path);
     const served = routes.map((path) => new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`));
     const asked = startingWith('curl').flatMap((words) => words.filter((word) => word.startsWith('http')));
@@ -141,7 +141,7 @@ describe('the examples of the pages', () => {
       ).toBe(true);
   });
 
-  it('have files of settings with keys that a hive has', async () => {
+  it('have settings files with keys of a hive', async () => {
     const { fences } = await readPage('docs/reference/settings.md');
     const keys = fences.filter(({ language }) => language === 'toml').flatMap(({ lines }) => lines);
     const known = Object.values(hiveSettings).map(({ env }) => keyOf(env, HIVE_PREFIX));
@@ -150,7 +150,7 @@ describe('the examples of the pages', () => {
     for (const key of used) expect(known).toContain(key);
   });
 
-  it('give options their values', () => {
+  it('give a value to each option that takes one', () => {
     for (const words of ['rbee-keeper', 'rbee-hive', 'rbee-queen'].flatMap(startingWith)) {
       for (const [index, word] of words.entries()) {
         if (!word.startsWith('--') || word.includes('=') || VALUELESS.includes(word)) continue;

@@ -13,7 +13,7 @@ interface Link {
 }
 
 function linksOf(page: Page): Link[] {
-  // Code is no place for links: what looks like one there is a part of an example.
+  // Something that looks like a link inside code is part of an example.
   const text = page.prose.replaceAll(/`[^`]*`/g, (code) => code.replaceAll(/[[\]()]/g, ' '));
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = '']) => target)
@@ -47,7 +47,7 @@ describe('the links of the pages', () => {
     expect(broken).toEqual([]);
   });
 
-  it('lead to a heading that no other of its page shadows', () => {
+  it('lead to a heading whose anchor is unique on its page', () => {
     const doubled = pages.flatMap(({ path, headings }) => {
       const anchors = headings.map(anchorOf);
       return anchors.filter((anchor, index) => anchors.indexOf(anchor) < index).map((anchor) => `${path}#${anchor}`);
@@ -61,7 +61,7 @@ describe('the links of the pages', () => {
     expect(docs.filter((path) => !reached.has(path))).toEqual([]);
   });
 
-  it('are found where they stand, and not in code', () => {
+  it('are found in prose, and not in code', () => {
     const page = parsePage('docs/x.md', '[a](b.md#c) `[d](e.md)`\n\n```sh\n[f](g.md)\n```\n\n[h](https://i)\n[j](#k)');
     expect(linksOf(page)).toEqual([
       { from: 'docs/x.md', path: 'docs/b.md', anchor: 'c' },

@@ -1,4 +1,41 @@
 export { type Clock, systemClock, toSeconds, toTimestamp } from './clock.ts';
+export { errnoOf } from './errno.ts';
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  EXIT_CODES,
+  RbeeError,
+  type RbeeErrorOptions,
+  toRbeeError,
+} from './error.ts';
+export { globMatcher } from './glob.ts';
+export {
+  type DownloadId,
+  downloadIdSchema,
+  hiveIdSchema,
+  type JobId,
+  jobIdSchema,
+  type ModelId,
+  modelIdOf,
+  modelIdSchema,
+  newDownloadId,
+  newJobId,
+} from './ids.ts';
+export {
+  type FileRef,
+  type HfRef,
+  type ModelRef,
+  type OllamaRef,
+  parseModelRef,
+  printModelRef,
+  type Scheme,
+  shortNameOf,
+  type UrlRef,
+} from './model-ref.ts';
+export { lacksSecret, showModelRef, withoutSecret } from './redacted-ref.ts';
+export { parseRetryAfter } from './retry-after.ts';
+export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
+export { assertRepoPath } from './safe-path.ts';
 export {
   type CheckStatus,
   type DoctorCheck,
@@ -9,7 +46,7 @@ export {
   type HiveCheck,
   type HiveDoctor,
   hiveDoctorSchema,
-} from './doctor.ts';
+} from './schemas/doctor.ts';
 export {
   ACTIVE_STATUSES,
   type CancelReceipt,
@@ -28,17 +65,8 @@ export {
   relayedDownloadSchema,
   removedSchema,
   runningFileSchema,
-} from './download.ts';
-export { errnoOf } from './errno.ts';
-export {
-  ERROR_CODES,
-  type ErrorCode,
-  EXIT_CODES,
-  RbeeError,
-  type RbeeErrorOptions,
-  toRbeeError,
-} from './error.ts';
-export { type ErrorBody, errorBodySchema, errorCodeSchema, fromErrorBody, toErrorBody } from './error-body.ts';
+} from './schemas/download.ts';
+export { type ErrorBody, errorBodySchema, errorCodeSchema, fromErrorBody, toErrorBody } from './schemas/error-body.ts';
 export {
   type Cancelled,
   type Complete,
@@ -62,7 +90,7 @@ export {
   parseJobEnd,
   printJobEnd,
   TERMINAL_EVENT_NAMES,
-} from './event.ts';
+} from './schemas/event.ts';
 export {
   type FleetModelDetail,
   type FleetModelList,
@@ -74,8 +102,7 @@ export {
   type HiveProblem,
   type QueenRunTimeSettings,
   queenSettingsSchema,
-} from './fleet.ts';
-export { globMatcher } from './glob.ts';
+} from './schemas/fleet.ts';
 export {
   type Hive,
   type HiveHeartbeat,
@@ -93,19 +120,7 @@ export {
   type RunTimeSettings,
   type RunTimeSettingsPatch,
   relayedHeartbeatSchema,
-} from './hive.ts';
-export {
-  type DownloadId,
-  downloadIdSchema,
-  hiveIdSchema,
-  type JobId,
-  jobIdSchema,
-  type ModelId,
-  modelIdOf,
-  modelIdSchema,
-  newDownloadId,
-  newJobId,
-} from './ids.ts';
+} from './schemas/hive.ts';
 export {
   type CancelledJob,
   cancelledJobSchema,
@@ -124,7 +139,7 @@ export {
   operationSchema,
   type QueenOperation,
   queenOperationSchema,
-} from './job.ts';
+} from './schemas/job.ts';
 export {
   type Gguf,
   ggufSchema,
@@ -145,23 +160,8 @@ export {
   newestFirst,
   type PartialFile,
   type StoreProblem,
-} from './model.ts';
-export {
-  type FileRef,
-  type HfRef,
-  type ModelRef,
-  type OllamaRef,
-  parseModelRef,
-  printModelRef,
-  type Scheme,
-  shortNameOf,
-  type UrlRef,
-} from './model-ref.ts';
-export { lacksSecret, showModelRef, withoutSecret } from './redacted-ref.ts';
-export { parseRetryAfter } from './retry-after.ts';
-export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
-export { assertRepoPath } from './safe-path.ts';
-export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './shared-schemas.ts';
+} from './schemas/model.ts';
+export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './schemas/shared-schemas.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration, percentOf } from './units.ts';
 export { type WantedModel, wantedModel } from './wanted-model.ts';

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { fleetDoctorSchema, hiveDoctorSchema } from './doctor.ts';
+import type { ErrorCode } from './error.ts';
+import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
+import { fleetDoctorSchema, hiveDoctorSchema } from './schemas/doctor.ts';
 import {
   downloadClearQuerySchema,
   downloadListQuerySchema,
@@ -8,9 +10,8 @@ import {
   downloadSchema,
   relayedDownloadSchema,
   removedSchema,
-} from './download.ts';
-import type { ErrorCode } from './error.ts';
-import { downloadEventSchemas, jobDataSchema, narrationSchema } from './event.ts';
+} from './schemas/download.ts';
+import { downloadEventSchemas, jobDataSchema, narrationSchema } from './schemas/event.ts';
 import {
   fleetModelDetailSchema,
   fleetModelListSchema,
@@ -19,7 +20,7 @@ import {
   hiveQuerySchema,
   queenSettingsPatchSchema,
   queenSettingsSchema,
-} from './fleet.ts';
+} from './schemas/fleet.ts';
 import {
   healthSchema,
   hiveHeartbeatSchema,
@@ -31,8 +32,7 @@ import {
   hiveSettingsSchema,
   queenInfoSchema,
   relayedHeartbeatSchema,
-} from './hive.ts';
-import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
+} from './schemas/hive.ts';
 import {
   cancelledJobSchema,
   cancelQuerySchema,
@@ -41,8 +41,8 @@ import {
   jobSchema,
   operationSchema,
   queenOperationSchema,
-} from './job.ts';
-import { modelDetailSchema, modelListSchema, modelRemovedSchema } from './model.ts';
+} from './schemas/job.ts';
+import { modelDetailSchema, modelListSchema, modelRemovedSchema } from './schemas/model.ts';
 
 /** One endpoint: what servers check and what clients rely on. */
 export interface Route {

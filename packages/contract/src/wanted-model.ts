@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RbeeError } from './error.ts';
-import type { Operation } from './job.ts';
 import { type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
 import { lacksSecret, showModelRef } from './redacted-ref.ts';
+import type { Operation } from './schemas/job.ts';
 
 type DownloadFields = Pick<
   Extract<Operation, { operation: 'model_download' }>,

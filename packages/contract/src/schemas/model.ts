@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { modelIdSchema } from '../ids.ts';
 import { errorCodeSchema } from './error-body.ts';
-import { modelIdSchema } from './ids.ts';
 import { bytesSchema, timestampSchema } from './shared-schemas.ts';
 
 /** One model of a hive's store: all its files are there and verified. */

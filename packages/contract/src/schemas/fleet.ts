@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { hiveIdSchema } from '../ids.ts';
 import { bandwidthSchema, removedSchema } from './download.ts';
 import { errorCodeSchema } from './error-body.ts';
-import { hiveIdSchema } from './ids.ts';
 import { modelDetailSchema, modelRemovedSchema, modelSchema, partialFileSchema } from './model.ts';
 import { bytesSchema } from './shared-schemas.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { downloadIdSchema, hiveIdSchema, jobIdSchema } from './ids.ts';
+import { downloadIdSchema, hiveIdSchema, jobIdSchema } from '../ids.ts';
+import { parseBandwidth, parseDuration } from '../units.ts';
 import { bytesSchema, failureSchema, partialSchema, secondsSchema, timestampSchema } from './shared-schemas.ts';
-import { parseBandwidth, parseDuration } from './units.ts';
 
 export const downloadStatusSchema = z.enum([
   'queued',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { hiveIdSchema } from '../ids.ts';
 import { bandwidthSchema, downloadStatusSchema } from './download.ts';
-import { hiveIdSchema } from './ids.ts';
 import { bytesSchema, secondsSchema, timestampSchema } from './shared-schemas.ts';
 
 export const healthSchema = z.object({ status: z.literal('ok') });

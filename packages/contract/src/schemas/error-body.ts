@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ERROR_CODES, type ErrorCode, RbeeError } from './error.ts';
+import { ERROR_CODES, type ErrorCode, RbeeError } from '../error.ts';
 
 export const errorCodeSchema = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
 

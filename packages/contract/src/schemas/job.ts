@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from '../ids.ts';
 import { bandwidthSchema, cancelReceiptSchema, prioritySchema } from './download.ts';
-import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from './ids.ts';
 import { failureSchema, partialChoiceSchema, timestampSchema } from './shared-schemas.ts';
 
 export const jobStateSchema = z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cancelQuerySchema, OPERATION_NAMES, operationSchema, queenOperationSchema } from '../src/index.ts';
+import { cancelQuerySchema, OPERATION_NAMES, operationSchema, queenOperationSchema } from '../../src/index.ts';
 
 const JOB_ID = 'job-0b7f7e0c-5a0e-4c39-9b1e-0a6de0e7a1b2';
 const SHA256 = 'ab'.repeat(32);

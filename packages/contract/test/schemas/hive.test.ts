@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hiveReadySchema } from '../src/index.ts';
+import { hiveReadySchema } from '../../src/index.ts';
 
 const isTaken = (hive_url: string) => hiveReadySchema.safeParse({ hive_id: 'gpu-1', hive_url }).success;
 

@@ -16,7 +16,7 @@ import {
   printJobEnd,
   relayedDownloadSchema,
   TERMINAL_EVENT_NAMES,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 
 const DOWNLOAD_ID = 'dl-0197f7e0-5a0e-7c39-9b1e-0a6de0e7a1b2';
 const JOB_ID = 'job-0b7f7e0c-5a0e-4c39-9b1e-0a6de0e7a1b2';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hiveIdSchema } from './ids.ts';
+import { hiveIdSchema } from '../ids.ts';
 import { failureSchema, secondsSchema } from './shared-schemas.ts';
 
 /** What a hive looks at, in the order in which it answers. */

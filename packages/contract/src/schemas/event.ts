@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { downloadIdSchema, jobIdSchema } from '../ids.ts';
 import { progressSchema } from './download.ts';
 import { errorCodeSchema } from './error-body.ts';
-import { downloadIdSchema, jobIdSchema } from './ids.ts';
 import { bytesSchema, partialSchema, secondsSchema, timestampSchema } from './shared-schemas.ts';
 
 export const noticeCodeSchema = z.enum([
