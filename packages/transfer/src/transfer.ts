@@ -1,7 +1,15 @@
+import { formatBytes, RbeeError } from '@rbee/contract/plain';
+import { Address } from './address.ts';
+import type { DownloadHost } from './attempt/download-host.ts';
+import { RangeDownload } from './attempt/range-download.ts';
+import { createDigester, type Digester, type Digests } from './digest/digest.ts';
 import { errorOfDisk } from './disk/disk-error.ts';
-import { FileTransfer } from './file-transfer.ts';
+import type { RangeHead } from './http/response-head.ts';
+import { publicUrlOf } from './partial/journal.ts';
 import { openPartial, type PartialFile } from './partial/partial-file.ts';
-import type { FileRequest, TransferOptions, TransferResult } from './types.ts';
+import { Meter } from './progress.ts';
+import { type Attempt, type Retry, withRetry } from './retry.ts';
+import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './types.ts';
 
 /**
  * Brings one file to its final name: fetched or continued, verified, synced, renamed.
@@ -33,4 +41,220 @@ export async function transferFile(request: FileRequest, options: TransferOption
 
 function lowerCase(digest: string | null): string | null {
   return digest?.toLowerCase() ?? null;
+}
+
+/** One file's way from a partial to its final name. Owns the digester; the partial belongs to the caller. */
+class FileTransfer {
+  readonly #request: FileRequest;
+  readonly #options: TransferOptions;
+  readonly #partial: PartialFile;
+  readonly #address: Address;
+  readonly #meter: Meter;
+  /** Lowered for good where a server takes fewer. */
+  readonly #limits: { maxConnections: number };
+  #digester: Digester | null = null;
+  /** The furthest that the file ever reached. Only what goes beyond it is progress, or a restart at each try would be. */
+  #highWater: number;
+
+  constructor(request: FileRequest, options: TransferOptions, partial: PartialFile) {
+    this.#request = request;
+    this.#options = options;
+    this.#partial = partial;
+    this.#address = new Address((signal) => request.locate(signal));
+    this.#meter = new Meter(partial.bytes, partial.size, options.onState);
+    this.#highWater = partial.bytes;
+    const { maxConnections = 1, connections } = options;
+    this.#limits = { maxConnections: Math.max(1, Math.min(maxConnections, connections?.limit ?? maxConnections)) };
+  }
+
+  async run(): Promise<TransferResult> {
+    const { signal, retry: rule, random, now } = this.#options;
+    const stopDigest = () => void this.#digester?.close();
+    signal.addEventListener('abort', stopDigest, { once: true });
+    try {
+      this.#tellOrigin();
+      const { sha256 } = await withRetry((attempt) => this.#attempt(attempt), {
+        signal,
+        rule,
+        onRetry: (retry) => this.#tellRetry(retry),
+        ...(random === undefined ? {} : { random }),
+        ...(now === undefined ? {} : { now }),
+      });
+      signal.throwIfAborted();
+      await this.#partial.commit(this.#request.finalPath);
+      const { bytes, reused, wasted } = this.#meter.state;
+      return { bytes, sha256, reused, wasted };
+    } finally {
+      signal.removeEventListener('abort', stopDigest);
+      await this.#closeDigester();
+    }
+  }
+
+  async #attempt(attempt: Attempt): Promise<Digests> {
+    this.#meter.update({ phase: 'starting', attempt: attempt.number });
+    try {
+      if (!this.#isComplete) await this.#download(attempt);
+      return await this.#verify();
+    } catch (error) {
+      // The content is at fault: what is there is of no use, and the address may be that of another version.
+      if (needsRestart(error)) {
+        await this.#throwAway();
+        this.#address.forget();
+      }
+      throw error;
+    }
+  }
+
+  /** Every byte is there and a digest can prove it, so that no server has to be asked. */
+  get #isComplete(): boolean {
+    return this.#isVerifiable && this.#partial.size === this.#partial.frontier;
+  }
+
+  get #isVerifiable(): boolean {
+    return this.#request.sha256 !== null || this.#request.gitSha1 !== null;
+  }
+
+  async #download(attempt: Attempt): Promise<void> {
+    const { signal } = this.#options;
+    // Ends: an address is renewed once, and again only after a server has accepted it.
+    for (;;) {
+      const location = await this.#address.current(signal);
+      signal.throwIfAborted();
+      await this.#distrustOtherSource(location);
+      const download = this.#rangeDownload(attempt);
+      try {
+        await download.run();
+        this.#meter.update({ total: this.#partial.size });
+        return;
+      } catch (error) {
+        if (signal.aborted || !this.#address.renewAfter(error, download.failedAt)) throw error;
+        const message = `the address of ${this.#request.name} is refused: asks for a new one`;
+        this.#tell({ code: 'RETRY', message, ...(error instanceof RbeeError ? { reason: error.code } : {}) });
+      }
+    }
+  }
+
+  /** Equal ETags of two addresses say nothing, so without a digest a partial goes on only where it began. */
+  #isTrusted({ url }: Location): boolean {
+    const { source, bytes } = this.#partial;
+    if (bytes === 0 || this.#isVerifiable) return true;
+    return source?.validator != null && source.url === publicUrlOf(url);
+  }
+
+  async #distrustOtherSource(location: Location): Promise<void> {
+    if (this.#isTrusted(location)) return;
+    this.#tellRestart('what is on disk cannot be shown to be of the same file');
+    await this.#throwAway();
+  }
+
+  #rangeDownload(attempt: Attempt): RangeDownload {
+    const { signal } = this.#options;
+    const host: DownloadHost = {
+      name: this.#request.name,
+      isVerified: this.#isVerifiable,
+      limits: this.#limits,
+      locate: () => this.#address.current(signal),
+      isTrusted: (location) => this.#isTrusted(location),
+      accept: () => this.#address.accept(),
+      begin: (location, asked, head) => this.#begin(location, asked, head),
+      renewAfter: (error, used) => this.#address.renewAfter(error, used),
+      onWritten: () => this.#advance(attempt),
+      onConnections: (connections) => this.#meter.update({ connections }),
+      tell: (notice) => this.#tell(notice),
+    };
+    return new RangeDownload(host, this.#options, this.#partial);
+  }
+
+  async #begin(location: Location, asked: number, head: RangeHead): Promise<void> {
+    const { name } = this.#request;
+    const partial = this.#partial;
+    if (head.start < asked) {
+      this.#tellRestart('the server sent the whole file where the rest was asked for');
+      await this.#throwAway();
+    } else if (partial.bytes > 0) {
+      const of = head.total === null ? '' : ` of ${formatBytes(head.total)}`;
+      this.#tell({ code: 'RESUME', message: `${name} continues at ${formatBytes(partial.bytes)}${of}` });
+    }
+    partial.describe({ url: publicUrlOf(location.url), validator: head.validator }, head.total);
+    this.#openDigester();
+    this.#meter.update({ phase: 'downloading', total: head.total });
+  }
+
+  #advance(attempt: Attempt): void {
+    const { bytes, frontier } = this.#partial;
+    if (bytes > this.#highWater) {
+      this.#highWater = bytes;
+      attempt.progressed();
+    }
+    this.#digester?.advance(frontier);
+    this.#meter.update({ bytes });
+  }
+
+  async #verify(): Promise<Digests> {
+    this.#meter.update({ phase: 'verifying' });
+    const digester = this.#openDigester();
+    this.#options.signal.throwIfAborted();
+    const [digests] = await Promise.all([digester.finish(this.#partial.frontier), this.#partial.sync()]);
+    checkDigest(this.#request.name, this.#request.sha256, digests.sha256);
+    checkDigest(this.#request.name, this.#request.gitSha1, digests.gitSha1);
+    return digests;
+  }
+
+  async #throwAway(): Promise<void> {
+    await this.#closeDigester();
+    await this.#partial.restart();
+    this.#meter.waste();
+  }
+
+  #openDigester(): Digester {
+    const { frontier, path, size } = this.#partial;
+    this.#digester ??= createDigester({ path, size, isGit: this.#request.gitSha1 !== null });
+    // What an earlier run left is hashed from its start while the rest arrives.
+    this.#digester.advance(frontier);
+    return this.#digester;
+  }
+
+  async #closeDigester(): Promise<void> {
+    const digester = this.#digester;
+    this.#digester = null;
+    await digester?.close();
+  }
+
+  #tellOrigin(): void {
+    const { state } = this.#partial.origin;
+    if (state === 'damaged') this.#tellRestart('the journal of what is on disk is damaged');
+    if (state === 'foreign') this.#tellRestart('what is on disk is of another version');
+    if (state === 'unproven') this.#tellRestart('what is on disk cannot be shown to be of the same file');
+  }
+
+  #tellRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
+    const code = needsRestart(error) ? 'RESTART' : isThrottle(error) ? 'THROTTLE' : 'RETRY';
+    const message = `${error.message}; ${code === 'RESTART' ? 'starts again' : 'tries again'}`;
+    this.#tell({ code, message, reason: error.code, attempt, maxAttempts, nextRetryAtMs });
+  }
+
+  #tellRestart(why: string): void {
+    this.#tell({ code: 'RESTART', message: `${this.#request.name} starts again: ${why}` });
+  }
+
+  #tell(notice: TransferNotice): void {
+    this.#options.onNotice(notice);
+  }
+}
+
+function needsRestart(error: unknown): boolean {
+  return error instanceof RbeeError && (error.code === 'SOURCE_CHANGED' || error.code === 'CHECKSUM_MISMATCH');
+}
+
+/** The server does work, but not this fast for us. */
+function isThrottle(error: RbeeError): boolean {
+  return error.code === 'SOURCE_UNAVAILABLE' && error.details?.['status'] === 429;
+}
+
+function checkDigest(name: string, expected: string | null, actual: string | null): void {
+  if (expected === null || expected === actual) return;
+  throw new RbeeError('CHECKSUM_MISMATCH', `the content of ${name} is not what its digest says`, {
+    hint: 'the source or a proxy on the way may be damaged',
+    details: { expected, actual },
+  });
 }

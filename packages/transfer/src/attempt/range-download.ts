@@ -1,9 +1,9 @@
 import { RbeeError } from '@rbee/contract/plain';
 import type { RangeOptions } from '../http/range-sink.ts';
 import type { RangeHead } from '../http/response-head.ts';
+import { WatchedLimiter } from '../limiter.ts';
 import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location, TransferOptions } from '../types.ts';
-import { WatchedLimiter } from '../watched-limiter.ts';
 import type { Connection } from './connection.ts';
 import { Growth } from './connection-growth.ts';
 import { ConnectionSet } from './connection-set.ts';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { beforeAbort } from '../abort.ts';
 import {
   type DigestAnswer,
   type DigestShared,
@@ -141,4 +142,27 @@ function startWorker(task: DigestTask, answer: PromiseWithResolvers<Digests>): W
 
 function closedError(): Error {
   return new Error('the digest was stopped');
+}
+
+export interface DigestFileOptions {
+  /** Whether the git sha1 is wanted too. */
+  readonly isGit: boolean;
+  /** Bytes that the file has. */
+  readonly size: number;
+  /** Ends the reading at once. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads a whole file, off the main thread where it is large, and answers its digests. Rejects where the file cannot be
+ * read or is shorter than `size`, and with the signal's reason on abort.
+ */
+export async function digestFile(path: string, { isGit, size, signal }: DigestFileOptions): Promise<Digests> {
+  signal.throwIfAborted();
+  const digester = createDigester({ path, size, isGit });
+  try {
+    return await beforeAbort(signal, () => digester.finish(size));
+  } finally {
+    await digester.close();
+  }
 }

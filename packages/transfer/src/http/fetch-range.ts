@@ -1,8 +1,7 @@
 import { RbeeError } from '@rbee/contract/plain';
-import { nextTurn } from '../next-turn.ts';
 import { RangeExchange } from './range-exchange.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
-import { maxRedirects } from './redirect.ts';
+import { maxRedirects, nextTurn } from './redirect.ts';
 import { type RangeHead, type RangeRequest, rangeHeaders } from './response-head.ts';
 
 /** Some file servers refuse requests that do not say who asks. */

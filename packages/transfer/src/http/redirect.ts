@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { RbeeError } from '@rbee/contract/plain';
 import { headerOf, type ResponseHeaders } from './headers.ts';
 
@@ -29,4 +30,13 @@ function refused(what: string): RbeeError {
   return new RbeeError('SOURCE_NOT_ALLOWED', `${what}, which is refused`, {
     hint: 'name the address that it should lead to',
   });
+}
+
+/**
+ * Resolves in the next turn of the event loop. undici counts a connection as busy until the turn in which its response ended is over
+ * (its parser resets the client after the callbacks; not documented). A request sent earlier opens another connection, which costs a
+ * handshake; nothing else depends on it.
+ */
+export function nextTurn(): Promise<void> {
+  return setImmediate();
 }

@@ -28,6 +28,7 @@ const FORMAT_VERSION = 2;
 /** A journal is a few hundred bytes; with one range per 64 KiB of a large file it would still be below this. */
 const maxJournalBytes = 16 * 2 ** 20;
 const maxTextLength = 8_192;
+const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
 /** The path of the synced journal. Like the partial's own it ends in `.incomplete`: nothing else in the folder may. */
 export function journalPathOf(partialPath: string): string {
@@ -159,4 +160,15 @@ export async function removeJournal(partialPath: string): Promise<void> {
   await rm(besides(partialPath, 'journal-new'), { force: true });
   await rm(journalPathOf(partialPath), { force: true });
   await syncFolder(dirname(partialPath));
+}
+
+/** Tells one start of the system from the next; null where the system does not say. */
+export async function readBootId(): Promise<string | null> {
+  try {
+    const text = (await readFile(bootIdPath, 'utf8')).trim();
+    return /^[0-9a-f-]{36}$/.test(text) ? text : null;
+  } catch {
+    // Only Linux has it. Without it nothing counts but what is synced, which is slower and as safe.
+    return null;
+  }
 }

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { transferFile } from '../src/index.ts';
-import { serve, stall } from './fault-server.ts';
-import { createFixture, type Fixture } from './fixture.ts';
+import { transferFile } from '../../src/index.ts';
+import { serve, stall } from '../fault-server.ts';
+import { createFixture, type Fixture } from '../fixture.ts';
 
 /*
  * Goal: a kill at any instant loses no more than 64 MiB and never makes a wrong file.

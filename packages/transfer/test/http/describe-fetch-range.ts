@@ -2,11 +2,11 @@ import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:net';
 import type { RbeeError } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { RangeFlow, RangeOptions, RangeSink } from '../src/http/range-sink.ts';
-import type { RangeHead, RangeRequest } from '../src/http/response-head.ts';
-import type { Limiter } from '../src/index.ts';
-import { type Answer, type FaultServer, refuse, reset, send, serve, stall, startFaultServer } from './fault-server.ts';
-import { createFixture, type Fixture } from './fixture.ts';
+import type { RangeFlow, RangeOptions, RangeSink } from '../../src/http/range-sink.ts';
+import type { RangeHead, RangeRequest } from '../../src/http/response-head.ts';
+import type { Limiter } from '../../src/index.ts';
+import { type Answer, type FaultServer, refuse, reset, send, serve, stall, startFaultServer } from '../fault-server.ts';
+import { createFixture, type Fixture } from '../fixture.ts';
 
 export type FetchRange = (request: RangeRequest, options: RangeOptions, sink: RangeSink) => Promise<RangeHead>;
 

@@ -1,5 +1,6 @@
-import { formatBytes, RbeeError } from '@rbee/contract/plain';
-import type { Volume } from '../volume.ts';
+import { stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
 
 const GiB = 2 ** 30;
 /** Kept free beside what is fetched: others write to the same disk. */
@@ -71,4 +72,30 @@ function assertRoom(rest: number, promised: number, free: number): void {
       details: { needed_bytes: needed, free_bytes: free },
     },
   );
+}
+
+/** A file system, as it is at the moment. */
+export interface Volume {
+  /** What tells it from every other one of the machine. */
+  readonly device: number;
+  readonly freeBytes: number;
+}
+
+/** The file system where a folder is, or would be made. */
+export async function volumeOf(folder: string): Promise<Volume> {
+  const { path, device } = await nearest(folder);
+  const { bavail, bsize } = await statfs(path);
+  return { device, freeBytes: bavail * bsize };
+}
+
+/** The folder, or the one above it that is there; through links, which may lead to another disk. */
+async function nearest(folder: string): Promise<{ path: string; device: number }> {
+  for (let path = folder; ; path = dirname(path)) {
+    try {
+      const { dev } = await stat(path);
+      return { path, device: dev };
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    }
+  }
 }

@@ -4,8 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { generateBytes } from '@rbee/testing';
 import { Agent, buildConnector } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { fetchRange } from '../src/http/fetch-range.ts';
-import { createReadPool } from '../src/http/read-pool.ts';
+import { fetchRange } from '../../src/http/fetch-range.ts';
+import { createReadPool } from '../../src/http/read-pool.ts';
 
 /*
  * Goal: memory that goes back to the pool, with the heads of answers and with bodies that nobody wants, is never that of a byte that is

@@ -1,10 +1,10 @@
 import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { discardPartial, type FileRequest, transferFile } from '../src/index.ts';
-import { type Journal, journalPathOf, printJournal } from '../src/partial/journal.ts';
-import { serve } from './fault-server.ts';
-import { createFixture, type Fixture, sha256Of } from './fixture.ts';
+import { discardPartial, type FileRequest, transferFile } from '../../src/index.ts';
+import { type Journal, journalPathOf, printJournal } from '../../src/partial/journal.ts';
+import { serve } from '../fault-server.ts';
+import { createFixture, type Fixture, sha256Of } from '../fixture.ts';
 
 /** A partial that an earlier run left, and what a later run makes of it. */
 let fixture: Fixture;

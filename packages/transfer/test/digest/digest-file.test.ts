@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { digestFile } from '../src/index.ts';
+import { digestFile } from '../../src/index.ts';
 
 let folder: TempDir;
 beforeEach(async () => {
