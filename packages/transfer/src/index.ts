@@ -8,7 +8,18 @@ export { makeFolder, syncFolder } from './disk/sync-folder.ts';
 export { headerOf, type ResponseHeaders, strongEtag } from './http/headers.ts';
 export { errorOfConnection, errorOfStatus } from './http/http-error.ts';
 export { createReadPool, type ReadPool } from './http/read-pool.ts';
-export { isRedirect, maxRedirects, nextHop, nextTurn } from './http/redirect.ts';
+export {
+  followRedirects,
+  type Hop,
+  isRedirect,
+  maxRedirects,
+  nextHop,
+  nextTurn,
+  type RedirectOptions,
+  type RedirectResponse,
+  type RedirectStart,
+  redirectHops,
+} from './http/redirect.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {

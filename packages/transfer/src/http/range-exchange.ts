@@ -4,7 +4,7 @@ import type { ResponseHeaders } from './headers.ts';
 import { errorOfConnection } from './http-error.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { rawHead } from './raw-head.ts';
-import { isRedirect, nextHop } from './redirect.ts';
+import { isRedirect, type RedirectResponse } from './redirect.ts';
 import { checkHead, type RangeHead, type RangeRequest } from './response-head.ts';
 import { Watchdog } from './stall-timer.ts';
 
@@ -15,9 +15,14 @@ const discardTimeoutMs = 1_000;
 /** What is limited goes on in pieces of this: a larger one would be a burst, and the last of a file is not paid for. */
 const limitedPieceBytes = 64 * 2 ** 10;
 
-export type ExchangeOutcome =
-  | { readonly kind: 'received'; readonly head: RangeHead }
-  | { readonly kind: 'redirected'; readonly to: URL };
+export interface ExchangeOutcome extends RedirectResponse {
+  /** Of the body that the sink has got; null for a redirect. */
+  readonly head: RangeHead | null;
+}
+
+interface AcceptedResponse extends ExchangeOutcome {
+  readonly head: RangeHead;
+}
 
 type Verdict = { readonly outcome: ExchangeOutcome } | { readonly error: unknown };
 
@@ -31,7 +36,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   readonly #watchdog = new Watchdog();
   readonly #onAbort = () => this.#fail(this.#options.signal.reason);
   #controller: Dispatcher.DispatchController | null = null;
-  #head: RangeHead | null = null;
+  #accepted: AcceptedResponse | null = null;
   /** Known before the end of a body that is of no use. */
   #verdict: Verdict | null = null;
   #received = 0;
@@ -79,10 +84,10 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled || status < 200) return;
     try {
       if (isRedirect(status)) {
-        this.#discard({ outcome: { kind: 'redirected', to: nextHop(this.#url, headers) } });
+        this.#discard({ outcome: { status, headers, head: null } });
         return;
       }
-      this.#accept(checkHead(this.#request, status, headers), status);
+      this.#accept({ status, headers, head: checkHead(this.#request, status, headers) });
     } catch (error) {
       // A body that was refused for what it claims to be may be as long as the file: it is not worth reading.
       if (status < 300) this.#fail(error);
@@ -130,10 +135,10 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled) return;
     const expected = this.#expectedBytes;
     if (this.#verdict !== null) this.#conclude(this.#verdict);
-    else if (this.#head === null) this.#fail(this.#fault('ended before it began'));
+    else if (this.#accepted === null) this.#fail(this.#fault('ended before it began'));
     else if (expected !== null && this.#received < expected) {
       this.#fail(this.#fault(`ended after ${this.#received} of ${expected} bytes`));
-    } else this.#settle({ outcome: { kind: 'received', head: this.#head } });
+    } else this.#settle({ outcome: this.#accepted });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -143,23 +148,23 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   }
 
   get #expectedBytes(): number | null {
-    const { start, end } = this.#head ?? { start: 0, end: null };
+    const { start, end } = this.#accepted?.head ?? { start: 0, end: null };
     return end === null ? null : end - start;
   }
 
-  #accept(head: RangeHead, status: number): void {
-    this.#head = head;
+  #accept(accepted: AcceptedResponse): void {
+    this.#accepted = accepted;
     this.#isHeldBySink = true;
     this.#pause();
     const flow = {
       resume: () => this.#release(),
-      stop: () => this.#conclude({ outcome: { kind: 'received', head } }),
+      stop: () => this.#conclude({ outcome: accepted }),
       abort: (error: unknown) => this.#fail(error),
     };
-    this.#sink.start(head, flow).then(
+    this.#sink.start(accepted.head, flow).then(
       () => {
         // The body of a 416 is the server's explanation: every byte of the file is there already.
-        if (status === 416) this.#discard({ outcome: { kind: 'received', head } });
+        if (accepted.status === 416) this.#discard({ outcome: accepted });
         this.#release();
       },
       (error: unknown) => this.#fail(error),
