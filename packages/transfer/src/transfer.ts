@@ -148,21 +148,14 @@ class FileTransfer {
   }
 
   #rangeDownload(attempt: Attempt): RangeDownload {
-    const { signal } = this.#options;
+    const file = { name: this.#request.name, isVerified: this.#isVerifiable, limits: this.#limits };
     const host: DownloadHost = {
-      name: this.#request.name,
-      isVerified: this.#isVerifiable,
-      limits: this.#limits,
-      locate: () => this.#address.current(signal),
       isTrusted: (location) => this.#isTrusted(location),
-      accept: () => this.#address.accept(),
-      begin: (location, asked, head) => this.#begin(location, asked, head),
-      renewAfter: (error, used) => this.#address.renewAfter(error, used),
+      begin: (location, requested, head) => this.#begin(location, requested, head),
       onWritten: () => this.#advance(attempt),
       onConnections: (connections) => this.#meter.update({ connections }),
-      tell: (notice) => this.#tell(notice),
     };
-    return new RangeDownload(host, this.#options, this.#partial);
+    return new RangeDownload(file, this.#address, host, this.#options, this.#partial);
   }
 
   async #begin(location: Location, asked: number, head: RangeHead): Promise<void> {

@@ -4,7 +4,7 @@ import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location } from '../types.ts';
 import type { Connection } from './connection.ts';
 import type { Growth } from './connection-growth.ts';
-import type { DownloadHost } from './download-host.ts';
+import type { DownloadFile } from './download-host.ts';
 import { type Part, RangePlan } from './range-plan.ts';
 import { longestRest } from './slow-connections.ts';
 
@@ -14,7 +14,7 @@ const minPartBytes = 2 * MiB;
 
 /** What one attempt has still to fetch: which part is asked for next, and what the answers make of the whole. */
 export class Parts {
-  readonly #host: DownloadHost;
+  readonly #file: DownloadFile;
   readonly #partial: PartialFile;
   readonly #growth: Pick<Growth, 'wanted'>;
   #plan: RangePlan;
@@ -22,11 +22,16 @@ export class Parts {
   /** An answer has begun where it was asked to begin, so that the server does serve parts. */
   #areServed = false;
 
-  constructor(host: DownloadHost, partial: PartialFile, growth: Pick<Growth, 'wanted'>) {
-    this.#host = host;
+  constructor(file: DownloadFile, partial: PartialFile, growth: Pick<Growth, 'wanted'>) {
+    this.#file = file;
     this.#partial = partial;
     this.#growth = growth;
     this.#plan = new RangePlan(partial.spans, partial.size);
+  }
+
+  /** A response of this attempt was accepted. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   get isDone(): boolean {
@@ -40,7 +45,7 @@ export class Parts {
   /** Parts from different connections fit together only where something proves it. */
   get mayBeShared(): boolean {
     const { size, source } = this.#partial;
-    return this.#hasBegun && size !== null && (this.#host.isVerified || (source?.validator ?? null) !== null);
+    return this.#hasBegun && size !== null && (this.#file.isVerified || (source?.validator ?? null) !== null);
   }
 
   /** Something is left for one more connection: what nobody fetches, or a tail that is long enough to be shared. */
@@ -76,24 +81,19 @@ export class Parts {
       end: isToEnd ? null : requestEnd,
       size,
       validator: isBoundToSource ? (source?.validator ?? null) : strongEtag(location.validator ?? null),
-      isVerified: this.#host.isVerified,
-      name: this.#host.name,
+      isVerified: this.#file.isVerified,
+      name: this.#file.name,
     };
   }
 
-  /** An answer is accepted: gives the part that its bytes are for, a new one where all of the file comes instead. */
-  async begin(location: Location, part: Part, head: RangeHead): Promise<Part> {
-    const isWhole = head.start < part.position;
-    if (!isWhole && head.start > 0) this.#areServed = true;
-    this.#host.accept();
-    if (isWhole || !this.#hasBegun) {
-      this.#hasBegun = true;
-      await this.#host.begin(location, part.position, head);
-    }
-    if (isWhole) {
+  /** A response is accepted: returns the part that its bytes are for, a new one if it brings the whole file. */
+  begin(part: Part, head: RangeHead): Part {
+    this.#hasBegun = true;
+    if (head.start < part.position) {
       this.#plan = new RangePlan([], head.total);
       return this.#plan.take(Number.POSITIVE_INFINITY) ?? { position: 0, end: 0 };
     }
+    if (head.start > 0) this.#areServed = true;
     if (head.total !== null) this.#plan.endAt(head.total);
     return part;
   }
@@ -122,7 +122,7 @@ export class Parts {
 
   /** So long that asking costs little, so short that the last ones end together. */
   get #partBytes(): number {
-    if (this.#host.limits.maxConnections === 1) return Number.POSITIVE_INFINITY;
+    if (this.#file.limits.maxConnections === 1) return Number.POSITIVE_INFINITY;
     const share = this.#plan.unclaimedBytes / (2 * this.#growth.wanted);
     return Math.max(minPartBytes, Math.min(maxPartBytes, Math.floor(share)));
   }

@@ -1,4 +1,5 @@
 import { RbeeError } from '@rbee/contract/plain';
+import type { Address } from '../address.ts';
 import type { RangeOptions } from '../http/range-sink.ts';
 import type { RangeHead } from '../http/response-head.ts';
 import { WatchedLimiter } from '../limiter.ts';
@@ -7,7 +8,7 @@ import type { Location, TransferOptions } from '../types.ts';
 import type { Connection } from './connection.ts';
 import { Growth } from './connection-growth.ts';
 import { ConnectionSet } from './connection-set.ts';
-import type { DownloadHost } from './download-host.ts';
+import type { DownloadFile, DownloadHost } from './download-host.ts';
 import { fetchPart } from './fetch-part.ts';
 import { endsAll, limitAfter, noticeOfLoss, RangeIgnoredError } from './lost-connection.ts';
 import { Parts } from './parts.ts';
@@ -20,6 +21,8 @@ const tickMs = 10;
 
 /** One attempt to fetch what is missing of a file, over as many connections as are worth it. Run once. */
 export class RangeDownload {
+  readonly #file: DownloadFile;
+  readonly #address: Address;
   readonly #host: DownloadHost;
   readonly #options: TransferOptions;
   readonly #partial: PartialFile;
@@ -35,14 +38,22 @@ export class RangeDownload {
   #received = 0;
   #failure: { readonly error: unknown; readonly used: Location | null } | null = null;
 
-  constructor(host: DownloadHost, options: TransferOptions, partial: PartialFile) {
+  constructor(
+    file: DownloadFile,
+    address: Address,
+    host: DownloadHost,
+    options: TransferOptions,
+    partial: PartialFile,
+  ) {
+    this.#file = file;
+    this.#address = address;
     this.#host = host;
     this.#options = options;
     this.#partial = partial;
     const { connections: budget, limiter } = options;
     this.#isLong = (partial.size ?? 0) >= minGrowthBytes;
-    this.#growth = new Growth(host.limits.maxConnections, this.#isLong ? budget?.usual : 1);
-    this.#parts = new Parts(host, partial, this.#growth);
+    this.#growth = new Growth(file.limits.maxConnections, this.#isLong ? budget?.usual : 1);
+    this.#parts = new Parts(file, partial, this.#growth);
     this.#connections = new ConnectionSet(budget, (connections) => host.onConnections(connections));
     this.#limiter = limiter && new WatchedLimiter(limiter);
   }
@@ -140,9 +151,9 @@ export class RangeDownload {
   }
 
   async #locate(): Promise<Location> {
-    const location = await this.#host.locate();
+    const location = await this.#address.current(this.#options.signal);
     if (this.#connections.size > 1 && !this.#host.isTrusted(location)) {
-      throw new RbeeError('DOWNLOAD_FAILED', `the new address of ${this.#host.name} may be of another version`);
+      throw new RbeeError('DOWNLOAD_FAILED', `the new address of ${this.#file.name} may be of another version`);
     }
     return location;
   }
@@ -157,17 +168,20 @@ export class RangeDownload {
   }
 
   async #begin(location: Location, part: Part, head: RangeHead): Promise<Part> {
-    if (head.start < part.position) {
+    const isWhole = head.start < part.position;
+    if (isWhole) {
       // Others may still be served in parts, and what they have brought is not given up for one that is not.
-      if (this.#connections.size > 1) throw new RangeIgnoredError(this.#host.name);
+      if (this.#connections.size > 1) throw new RangeIgnoredError(this.#file.name);
       this.#limit(1);
     }
-    return this.#parts.begin(location, part, head);
+    this.#address.accept();
+    if (isWhole || !this.#parts.hasBegun) await this.#host.begin(location, part.position, head);
+    return this.#parts.begin(part, head);
   }
 
   #limit(max: number): void {
     this.#growth.limit(max);
-    this.#host.limits.maxConnections = Math.min(this.#host.limits.maxConnections, Math.max(1, max));
+    this.#file.limits.maxConnections = Math.min(this.#file.limits.maxConnections, Math.max(1, max));
   }
 
   /** A connection has failed. Where others go on they fetch its rest, and the file has not failed. */
@@ -179,11 +193,11 @@ export class RangeDownload {
       return;
     }
     this.#connections.retire(connection);
-    if (connection.isDropped || this.#host.renewAfter(error, used)) return;
+    if (connection.isDropped || this.#address.renewAfter(error, used)) return;
     const left = this.#connections.size;
     const limit = limitAfter(error, connection, left);
     if (limit !== null) this.#limit(limit);
-    this.#host.tell(noticeOfLoss(error, left));
+    this.#options.onNotice(noticeOfLoss(error, left));
   }
 
   #tick(): void {
@@ -214,6 +228,6 @@ export class RangeDownload {
   }
 
   #tellStall(what: string): void {
-    this.#host.tell({ code: 'STALL', message: `${this.#host.name}: ${what}` });
+    this.#options.onNotice({ code: 'STALL', message: `${this.#file.name}: ${what}` });
   }
 }
