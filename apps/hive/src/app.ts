@@ -16,7 +16,7 @@ import {
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry, type JobRegistryDeps } from '@rbee/jobs';
-import { createDiskRoom, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
+import { createDiskSpace, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { createDoctor } from './doctor/doctor.ts';
 import { restoreJobs } from './downloads/download-jobs.ts';
@@ -104,7 +104,7 @@ async function buildHive(settings: HiveSettings) {
   const limiter = createLimiter(settings.maxBandwidth, clock);
   const transport = { dispatcher, pool, retry, headersTimeoutMs, stallTimeoutMs };
   const fetchFile = createFetchFile({ store, flights, counts, transport });
-  const room = createDiskRoom(volumeOf);
+  const room = createDiskSpace(volumeOf);
   const work = { clock, tracker, store, slots, room, flights, counts, sources, fetchFile, maxConnections, retry };
   const run = { ...work, heartbeatIntervalMs, onBug };
   const downloads = new Downloads({ hiveId, clock, hub, tracker, history, limiter, run });

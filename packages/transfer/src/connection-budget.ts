@@ -9,9 +9,9 @@ export interface ConnectionBudget {
   /** Somebody waits for a first connection: whoever has several should give one back. */
   readonly isWanted: boolean;
   /** Waits for a connection. Rejects with the signal's reason on abort. */
-  take(signal: AbortSignal): Promise<void>;
-  tryTake(): boolean;
-  giveBack(): void;
+  acquire(signal: AbortSignal): Promise<void>;
+  tryAcquire(): boolean;
+  release(): void;
 }
 
 export function createConnectionBudget(limit: number): ConnectionBudget {
@@ -23,7 +23,7 @@ export function createConnectionBudget(limit: number): ConnectionBudget {
     get isWanted() {
       return waiting.size > 0;
     },
-    take: (signal) => {
+    acquire: (signal) => {
       if (signal.aborted) return Promise.reject(signal.reason);
       if (taken < limit) {
         taken += 1;
@@ -43,12 +43,12 @@ export function createConnectionBudget(limit: number): ConnectionBudget {
         signal.addEventListener('abort', leave, { once: true });
       });
     },
-    tryTake: () => {
+    tryAcquire: () => {
       if (taken >= limit) return false;
       taken += 1;
       return true;
     },
-    giveBack: () => {
+    release: () => {
       const [next] = waiting;
       // It goes from hand to hand, so that nobody takes it who has one already.
       if (next === undefined) taken -= 1;

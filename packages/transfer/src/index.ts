@@ -1,9 +1,8 @@
-export { beforeAbort } from './abort.ts';
-export { readBootId } from './boot-id.ts';
+export { abortable } from './abort.ts';
 export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
 export { type DigestFileOptions, digestFile } from './digest/digest.ts';
 export { errorOfDisk } from './disk/disk-error.ts';
-export { createDiskRoom, type DiskRoom, roomNeeded, type Volume, volumeOf } from './disk/disk-space.ts';
+export { createDiskSpace, type DiskSpace, spaceNeeded, type Volume, volumeOf } from './disk/disk-space.ts';
 export { makeFolder, syncFolder } from './disk/sync-folder.ts';
 export { headerOf, type ResponseHeaders, strongEtag } from './http/headers.ts';
 export { errorOfConnection, errorOfStatus } from './http/http-error.ts';
@@ -21,6 +20,7 @@ export {
   redirectHops,
 } from './http/redirect.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
+export { readBootId } from './partial/journal.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {
   type Attempt,

@@ -1,7 +1,7 @@
 import type { TransferState } from './types.ts';
 
 /** Keeps the numbers of a transfer and tells its watcher each change. */
-export class Meter {
+export class TransferProgress {
   readonly #onState: (state: TransferState) => void;
   #state: TransferState;
 

@@ -7,7 +7,7 @@ import { errorOfDisk } from './disk/disk-error.ts';
 import type { RangeHead } from './http/response-head.ts';
 import { publicUrlOf } from './partial/journal.ts';
 import { openPartial, type PartialFile } from './partial/partial-file.ts';
-import { Meter } from './progress.ts';
+import { TransferProgress } from './progress.ts';
 import { type Attempt, type Retry, withRetry } from './retry.ts';
 import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './types.ts';
 
@@ -49,7 +49,7 @@ class FileTransfer {
   readonly #options: TransferOptions;
   readonly #partial: PartialFile;
   readonly #address: Address;
-  readonly #meter: Meter;
+  readonly #progress: TransferProgress;
   /** Lowered for good where a server takes fewer. */
   readonly #limits: { maxConnections: number };
   #digester: Digester | null = null;
@@ -61,7 +61,7 @@ class FileTransfer {
     this.#options = options;
     this.#partial = partial;
     this.#address = new Address((signal) => request.locate(signal));
-    this.#meter = new Meter(partial.bytes, partial.size, options.onState);
+    this.#progress = new TransferProgress(partial.bytes, partial.size, options.onState);
     this.#highWater = partial.bytes;
     const { maxConnections = 1, connections } = options;
     this.#limits = { maxConnections: Math.max(1, Math.min(maxConnections, connections?.limit ?? maxConnections)) };
@@ -72,17 +72,17 @@ class FileTransfer {
     const stopDigest = () => void this.#digester?.close();
     signal.addEventListener('abort', stopDigest, { once: true });
     try {
-      this.#tellOrigin();
+      this.#notifyOrigin();
       const { sha256 } = await withRetry((attempt) => this.#attempt(attempt), {
         signal,
         rule,
-        onRetry: (retry) => this.#tellRetry(retry),
+        onRetry: (retry) => this.#notifyRetry(retry),
         ...(random === undefined ? {} : { random }),
         ...(now === undefined ? {} : { now }),
       });
       signal.throwIfAborted();
       await this.#partial.commit(this.#request.finalPath);
-      const { bytes, reused, wasted } = this.#meter.state;
+      const { bytes, reused, wasted } = this.#progress.state;
       return { bytes, sha256, reused, wasted };
     } finally {
       signal.removeEventListener('abort', stopDigest);
@@ -91,7 +91,7 @@ class FileTransfer {
   }
 
   async #attempt(attempt: Attempt): Promise<Digests> {
-    this.#meter.update({ phase: 'starting', attempt: attempt.number });
+    this.#progress.update({ phase: 'starting', attempt: attempt.number });
     try {
       if (!this.#isComplete) await this.#download(attempt);
       return await this.#verify();
@@ -124,12 +124,12 @@ class FileTransfer {
       const download = this.#rangeDownload(attempt);
       try {
         await download.run();
-        this.#meter.update({ total: this.#partial.size });
+        this.#progress.update({ total: this.#partial.size });
         return;
       } catch (error) {
         if (signal.aborted || !this.#address.renewAfter(error, download.failedAt)) throw error;
         const message = `the address of ${this.#request.name} is refused: asks for a new one`;
-        this.#tell({ code: 'RETRY', message, ...(error instanceof RbeeError ? { reason: error.code } : {}) });
+        this.#notify({ code: 'RETRY', message, ...(error instanceof RbeeError ? { reason: error.code } : {}) });
       }
     }
   }
@@ -143,7 +143,7 @@ class FileTransfer {
 
   async #distrustOtherSource(location: Location): Promise<void> {
     if (this.#isTrusted(location)) return;
-    this.#tellRestart('what is on disk cannot be shown to be of the same file');
+    this.#notifyRestart('what is on disk cannot be shown to be of the same file');
     await this.#throwAway();
   }
 
@@ -153,7 +153,7 @@ class FileTransfer {
       isTrusted: (location) => this.#isTrusted(location),
       begin: (location, requested, head) => this.#begin(location, requested, head),
       onWritten: () => this.#advance(attempt),
-      onConnections: (connections) => this.#meter.update({ connections }),
+      onConnections: (connections) => this.#progress.update({ connections }),
     };
     return new RangeDownload(file, this.#address, host, this.#options, this.#partial);
   }
@@ -162,15 +162,15 @@ class FileTransfer {
     const { name } = this.#request;
     const partial = this.#partial;
     if (head.start < asked) {
-      this.#tellRestart('the server sent the whole file where the rest was asked for');
+      this.#notifyRestart('the server sent the whole file where the rest was asked for');
       await this.#throwAway();
     } else if (partial.bytes > 0) {
       const of = head.total === null ? '' : ` of ${formatBytes(head.total)}`;
-      this.#tell({ code: 'RESUME', message: `${name} continues at ${formatBytes(partial.bytes)}${of}` });
+      this.#notify({ code: 'RESUME', message: `${name} continues at ${formatBytes(partial.bytes)}${of}` });
     }
     partial.describe({ url: publicUrlOf(location.url), validator: head.validator }, head.total);
     this.#openDigester();
-    this.#meter.update({ phase: 'downloading', total: head.total });
+    this.#progress.update({ phase: 'downloading', total: head.total });
   }
 
   #advance(attempt: Attempt): void {
@@ -180,11 +180,11 @@ class FileTransfer {
       attempt.progressed();
     }
     this.#digester?.advance(frontier);
-    this.#meter.update({ bytes });
+    this.#progress.update({ bytes });
   }
 
   async #verify(): Promise<Digests> {
-    this.#meter.update({ phase: 'verifying' });
+    this.#progress.update({ phase: 'verifying' });
     const digester = this.#openDigester();
     this.#options.signal.throwIfAborted();
     const [digests] = await Promise.all([digester.finish(this.#partial.frontier), this.#partial.sync()]);
@@ -196,7 +196,7 @@ class FileTransfer {
   async #throwAway(): Promise<void> {
     await this.#closeDigester();
     await this.#partial.restart();
-    this.#meter.waste();
+    this.#progress.waste();
   }
 
   #openDigester(): Digester {
@@ -213,24 +213,24 @@ class FileTransfer {
     await digester?.close();
   }
 
-  #tellOrigin(): void {
+  #notifyOrigin(): void {
     const { state } = this.#partial.origin;
-    if (state === 'damaged') this.#tellRestart('the journal of what is on disk is damaged');
-    if (state === 'foreign') this.#tellRestart('what is on disk is of another version');
-    if (state === 'unproven') this.#tellRestart('what is on disk cannot be shown to be of the same file');
+    if (state === 'damaged') this.#notifyRestart('the journal of what is on disk is damaged');
+    if (state === 'foreign') this.#notifyRestart('what is on disk is of another version');
+    if (state === 'unproven') this.#notifyRestart('what is on disk cannot be shown to be of the same file');
   }
 
-  #tellRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
+  #notifyRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
     const code = needsRestart(error) ? 'RESTART' : isThrottle(error) ? 'THROTTLE' : 'RETRY';
     const message = `${error.message}; ${code === 'RESTART' ? 'starts again' : 'tries again'}`;
-    this.#tell({ code, message, reason: error.code, attempt, maxAttempts, nextRetryAtMs });
+    this.#notify({ code, message, reason: error.code, attempt, maxAttempts, nextRetryAtMs });
   }
 
-  #tellRestart(why: string): void {
-    this.#tell({ code: 'RESTART', message: `${this.#request.name} starts again: ${why}` });
+  #notifyRestart(why: string): void {
+    this.#notify({ code: 'RESTART', message: `${this.#request.name} starts again: ${why}` });
   }
 
-  #tell(notice: TransferNotice): void {
+  #notify(notice: TransferNotice): void {
     this.#options.onNotice(notice);
   }
 }

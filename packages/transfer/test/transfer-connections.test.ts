@@ -280,8 +280,8 @@ test('the next long file of a download begins with as many connections as have h
     const options = next.options({ maxConnections: 4, connections, signal, onState });
     await expect(transferFile(next.request(), options)).rejects.toThrow('seen');
     expect(connections.usual).toBe(usual);
-    for (let each = 0; each < 4; each += 1) expect(connections.tryTake()).toBe(true);
-    expect(connections.tryTake()).toBe(false);
+    for (let each = 0; each < 4; each += 1) expect(connections.tryAcquire()).toBe(true);
+    expect(connections.tryAcquire()).toBe(false);
   } finally {
     await next.close();
   }
@@ -307,8 +307,8 @@ test('transfers under one budget have no more connections than it, and each gets
     expect(other.file.content.equals(await other.finalContent())).toBe(true);
     expect(most).toBeLessThanOrEqual(3);
     expect(most).toBeGreaterThan(1);
-    for (let i = 0; i < 3; i += 1) expect(budget.tryTake()).toBe(true);
-    expect(budget.tryTake()).toBe(false);
+    for (let i = 0; i < 3; i += 1) expect(budget.tryAcquire()).toBe(true);
+    expect(budget.tryAcquire()).toBe(false);
   } finally {
     await other.close();
   }

@@ -50,7 +50,7 @@ interface Measured extends Pick<GrowthSample, 'nowMs' | 'connections' | 'mayTry'
  * How many connections are worth having: starts with one where nothing is known, tries twice as many, and keeps them if the whole got faster.
  * Knows nothing of connections: it is told what is seen and asked what is wanted.
  */
-export class Growth {
+export class ConnectionGrowth {
   #max: number;
   #wanted: number;
   /** Where the running measurement began. */

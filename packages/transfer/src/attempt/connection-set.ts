@@ -26,18 +26,18 @@ export class ConnectionSet {
 
   /** Before the first one: waits for its turn. */
   async open(signal: AbortSignal): Promise<void> {
-    await this.#budget?.take(signal);
+    await this.#budget?.acquire(signal);
   }
 
   /** When all are retired. */
   close(): void {
-    this.#budget?.giveBack();
+    this.#budget?.release();
   }
 
   /** One more; null where others have the rest of the budget, or need it more. The only one is never refused. */
   add(now: () => number): Connection | null {
     const budget = this.#budget;
-    if (this.#all.size > 0 && (budget?.isWanted === true || budget?.tryTake() === false)) return null;
+    if (this.#all.size > 0 && (budget?.isWanted === true || budget?.tryAcquire() === false)) return null;
     const connection = new Connection(now);
     this.#all.add(connection);
     this.#onSize(this.#all.size);
@@ -48,7 +48,7 @@ export class ConnectionSet {
   retire(connection: Connection): void {
     if (!this.#all.delete(connection)) return;
     this.#onSize(this.#all.size);
-    if (this.#all.size > 0) this.#budget?.giveBack();
+    if (this.#all.size > 0) this.#budget?.release();
   }
 
   /** It should go because fewer are wanted, or because somebody has none. */

@@ -3,7 +3,7 @@ import type { RangeHead, RangeRequest } from '../http/response-head.ts';
 import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location } from '../types.ts';
 import type { Connection } from './connection.ts';
-import type { Growth } from './connection-growth.ts';
+import type { ConnectionGrowth } from './connection-growth.ts';
 import type { DownloadFile } from './download-host.ts';
 import { type Part, RangePlan } from './range-plan.ts';
 import { longestRest } from './slow-connections.ts';
@@ -16,13 +16,13 @@ const minPartBytes = 2 * MiB;
 export class Parts {
   readonly #file: DownloadFile;
   readonly #partial: PartialFile;
-  readonly #growth: Pick<Growth, 'wanted'>;
+  readonly #growth: Pick<ConnectionGrowth, 'wanted'>;
   #plan: RangePlan;
   #hasBegun = false;
   /** An answer has begun where it was asked to begin, so that the server does serve parts. */
   #areServed = false;
 
-  constructor(file: DownloadFile, partial: PartialFile, growth: Pick<Growth, 'wanted'>) {
+  constructor(file: DownloadFile, partial: PartialFile, growth: Pick<ConnectionGrowth, 'wanted'>) {
     this.#file = file;
     this.#partial = partial;
     this.#growth = growth;
@@ -60,7 +60,7 @@ export class Parts {
   /** The next one, and how far a request for it may go; null where nothing is left. */
   next(connections: ReadonlySet<Connection>): { readonly part: Part; readonly requestEnd: number } | null {
     const { openEnd } = this.#plan;
-    const part = this.#plan.take(this.#partBytes) ?? this.#proof ?? this.#half(connections);
+    const part = this.#plan.claim(this.#partBytes) ?? this.#proof ?? this.#half(connections);
     if (part === null) return null;
     // The part of an only connection grows while its request goes on.
     return { part, requestEnd: connections.size === 1 ? (openEnd ?? part.end) : part.end };
@@ -91,7 +91,7 @@ export class Parts {
     this.#hasBegun = true;
     if (head.start < part.position) {
       this.#plan = new RangePlan([], head.total);
-      return this.#plan.take(Number.POSITIVE_INFINITY) ?? { position: 0, end: 0 };
+      return this.#plan.claim(Number.POSITIVE_INFINITY) ?? { position: 0, end: 0 };
     }
     if (head.start > 0) this.#areServed = true;
     if (head.total !== null) this.#plan.endAt(head.total);
@@ -105,8 +105,8 @@ export class Parts {
     if (source !== null) this.#partial.describe(source, size);
   }
 
-  giveBack(part: Part, written: number): void {
-    this.#plan.giveBack(part, written);
+  release(part: Part, written: number): void {
+    this.#plan.release(part, written);
   }
 
   /** Nothing is missing, but nothing proves what is there either: the server is asked for what follows the end. */

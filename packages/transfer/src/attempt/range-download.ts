@@ -6,7 +6,7 @@ import { WatchedLimiter } from '../limiter.ts';
 import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location, TransferOptions } from '../types.ts';
 import type { Connection } from './connection.ts';
-import { Growth } from './connection-growth.ts';
+import { ConnectionGrowth } from './connection-growth.ts';
 import { ConnectionSet } from './connection-set.ts';
 import type { DownloadFile, DownloadHost } from './download-host.ts';
 import { fetchPart } from './fetch-part.ts';
@@ -27,7 +27,7 @@ export class RangeDownload {
   readonly #options: TransferOptions;
   readonly #partial: PartialFile;
   readonly #isLong: boolean;
-  readonly #growth: Growth;
+  readonly #growth: ConnectionGrowth;
   readonly #parts: Parts;
   readonly #connections: ConnectionSet;
   readonly #slow = new SlowConnections();
@@ -52,7 +52,7 @@ export class RangeDownload {
     this.#partial = partial;
     const { connections: budget, limiter } = options;
     this.#isLong = (partial.size ?? 0) >= minGrowthBytes;
-    this.#growth = new Growth(file.limits.maxConnections, this.#isLong ? budget?.usual : 1);
+    this.#growth = new ConnectionGrowth(file.limits.maxConnections, this.#isLong ? budget?.usual : 1);
     this.#parts = new Parts(file, partial, this.#growth);
     this.#connections = new ConnectionSet(budget, (connections) => host.onConnections(connections));
     this.#limiter = limiter && new WatchedLimiter(limiter);
@@ -125,7 +125,7 @@ export class RangeDownload {
     try {
       located = await this.#locate();
     } catch (error) {
-      this.#parts.giveBack(part, part.position);
+      this.#parts.release(part, part.position);
       return this.#lose(connection, error, null);
     }
     const { written, head, error } = await fetchPart({
@@ -145,7 +145,7 @@ export class RangeDownload {
       onWritten: () => this.#host.onWritten(),
     });
     if (head !== null && part.end === Number.POSITIVE_INFINITY) this.#parts.endAt(written ?? asked.position);
-    this.#parts.giveBack(part, written ?? part.position);
+    this.#parts.release(part, written ?? part.position);
     if (error !== null) this.#lose(connection, error, located);
     else this.#slow.learn(connection);
   }
@@ -161,7 +161,7 @@ export class RangeDownload {
   #rangeOptions(connection: Connection): RangeOptions {
     const { dispatcher, headersTimeoutMs, stallTimeoutMs, pool } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal, connection.signal]);
-    const onStall = () => this.#tellStall('no byte came for too long');
+    const onStall = () => this.#notifyStall('no byte came for too long');
     const limit = this.#limiter === undefined ? {} : { limiter: this.#limiter };
     const release = pool === undefined ? {} : { release: pool.release };
     return { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit, ...release };
@@ -203,7 +203,7 @@ export class RangeDownload {
   #tick(): void {
     if (this.#failure !== null || this.#connections.size === 0) return;
     const dropped = this.#slow.drop(this.#connections.all, this.#isHeldBack);
-    if (dropped !== null) this.#tellStall('a connection far slower than the others is given up');
+    if (dropped !== null) this.#notifyStall('a connection far slower than the others is given up');
     if (this.#parts.mayBeShared) this.#grow();
   }
 
@@ -227,7 +227,7 @@ export class RangeDownload {
     return this.#limiter?.isHolding === true;
   }
 
-  #tellStall(what: string): void {
+  #notifyStall(what: string): void {
     this.#options.onNotice({ code: 'STALL', message: `${this.#file.name}: ${what}` });
   }
 }

@@ -36,7 +36,7 @@ export class RangePlan {
   }
 
   /** The next part, of at most `maxBytes`; null where nothing is left to hand out. */
-  take(maxBytes: number): Part | null {
+  claim(maxBytes: number): Part | null {
     const [first] = this.#unclaimed;
     if (first === undefined) return null;
     const part = { position: first[0], end: Math.min(first[1], first[0] + maxBytes) };
@@ -69,7 +69,7 @@ export class RangePlan {
   }
 
   /** A connection is done with its part; what lies behind `written` is unclaimed again. */
-  giveBack(part: Part, written: number): void {
+  release(part: Part, written: number): void {
     if (this.#parts.delete(part)) this.#unclaimed = addSpan(this.#unclaimed, [written, part.end]);
   }
 

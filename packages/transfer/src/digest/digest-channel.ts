@@ -19,6 +19,6 @@ export const END_CELL = 1;
 export const unknownEnd = -1n;
 
 /** The worker's one answer. */
-export type DigestAnswer =
+export type DigestResult =
   | { readonly kind: 'done'; readonly sha256: string; readonly gitSha1: string | null }
   | { readonly kind: 'failed'; readonly message: string; readonly code: string | null };

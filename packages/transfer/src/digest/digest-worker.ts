@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type DigestAnswer, type DigestTask, END_CELL, FRONTIER_CELL } from './digest-channel.ts';
+import { type DigestResult, type DigestTask, END_CELL, FRONTIER_CELL } from './digest-channel.ts';
 
 /** Small enough to stay in the processor's cache between the read and the hash. */
 const readBytes = 256 * 2 ** 10;
@@ -9,7 +9,7 @@ const readBytes = 256 * 2 ** 10;
 const maxSleepMs = 1_000;
 
 /** Hashes the file behind the frontier, from the page cache, until the end is known and reached. */
-function digestFile(task: DigestTask): DigestAnswer {
+function digestFile(task: DigestTask): DigestResult {
   const { offsets, changes } = task.shared;
   const sha256 = createHash('sha256');
   const gitSha1 = task.gitSize === null ? null : createHash('sha1').update(`blob ${task.gitSize}\0`);
@@ -40,7 +40,7 @@ function update(hashes: readonly Hash[], file: number, buffer: Buffer, from: num
   return bytes;
 }
 
-function answer(task: DigestTask): DigestAnswer {
+function answer(task: DigestTask): DigestResult {
   try {
     return digestFile(task);
   } catch (error) {

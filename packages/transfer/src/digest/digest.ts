@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { beforeAbort } from '../abort.ts';
+import { abortable } from '../abort.ts';
 import {
-  type DigestAnswer,
+  type DigestResult,
   type DigestShared,
   type DigestTask,
   END_CELL,
@@ -131,7 +131,7 @@ function startWorker(task: DigestTask, answer: PromiseWithResolvers<Digests>): W
   // The sources run as they are and the build runs as JavaScript: the worker has the extension of this file.
   const url = new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(url, { workerData: task, execArgv: [], name: 'digest' });
-  worker.once('message', (message: DigestAnswer) => {
+  worker.once('message', (message: DigestResult) => {
     if (message.kind === 'done') answer.resolve({ sha256: message.sha256, gitSha1: message.gitSha1 });
     else answer.reject(Object.assign(new Error(message.message), { code: message.code }));
   });
@@ -161,7 +161,7 @@ export async function digestFile(path: string, { isGit, size, signal }: DigestFi
   signal.throwIfAborted();
   const digester = createDigester({ path, size, isGit });
   try {
-    return await beforeAbort(signal, () => digester.finish(size));
+    return await abortable(signal, () => digester.finish(size));
   } finally {
     await digester.close();
   }

@@ -8,12 +8,12 @@ const reserveShare = 0.05;
 const minReserveBytes = GiB;
 
 /** Free bytes that a disk must have before `restBytes` more are fetched to it. */
-export function roomNeeded(restBytes: number): number {
+export function spaceNeeded(restBytes: number): number {
   return restBytes === 0 ? 0 : restBytes + Math.max(Math.ceil(restBytes * reserveShare), minReserveBytes);
 }
 
 /** Room on disks, promised to those who fetch to them before their first byte. */
-export interface DiskRoom {
+export interface DiskSpace {
   /**
    * Promises room for what is still to be fetched; the answer gives the promise back. Only those who fetch to the same
    * disk share its room.
@@ -31,7 +31,7 @@ interface Claim {
 }
 
 /** `volumeOf`: the file system where a folder is, or would be made. */
-export function createDiskRoom(volumeOf: (folder: string) => Promise<Volume>): DiskRoom {
+export function createDiskSpace(volumeOf: (folder: string) => Promise<Volume>): DiskSpace {
   const claims = new Set<Claim>();
   return {
     async claim(folder, rest) {
@@ -43,7 +43,7 @@ export function createDiskRoom(volumeOf: (folder: string) => Promise<Volume>): D
         const { device, freeBytes } = await own.volume;
         const sharers = await onDevice(earlier, device);
         const promised = sharers.reduce((sum, claim) => sum + (claims.has(claim) ? claim.rest() : 0), 0);
-        assertRoom(rest(), promised, freeBytes);
+        assertFits(rest(), promised, freeBytes);
       } catch (error) {
         claims.delete(own);
         throw error;
@@ -59,9 +59,9 @@ async function onDevice(claims: readonly Claim[], device: number): Promise<Claim
   return claims.filter((_, index) => devices[index]?.device === device);
 }
 
-function assertRoom(rest: number, promised: number, free: number): void {
+function assertFits(rest: number, promised: number, free: number): void {
   if (rest === 0) return;
-  const needed = roomNeeded(rest + promised);
+  const needed = spaceNeeded(rest + promised);
   if (needed <= free) return;
   const others = promised === 0 ? '' : `, of which other downloads still need ${formatBytes(promised)}`;
   throw new RbeeError(

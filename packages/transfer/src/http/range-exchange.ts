@@ -6,7 +6,7 @@ import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { rawHead } from './raw-head.ts';
 import { isRedirect, type RedirectResponse } from './redirect.ts';
 import { checkHead, type RangeHead, type RangeRequest } from './response-head.ts';
-import { Watchdog } from './stall-timer.ts';
+import { StallTimer } from './stall-timer.ts';
 
 /** The body of a redirect or an error is read up to here, so that its connection can be used again. */
 const maxDiscardedBytes = 64 * 2 ** 10;
@@ -33,7 +33,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   readonly #options: RangeOptions;
   readonly #sink: RangeSink;
   readonly #result = Promise.withResolvers<ExchangeOutcome>();
-  readonly #watchdog = new Watchdog();
+  readonly #stallTimer = new StallTimer();
   readonly #onAbort = () => this.#fail(this.#options.signal.reason);
   #controller: Dispatcher.DispatchController | null = null;
   #accepted: AcceptedResponse | null = null;
@@ -59,7 +59,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     const { signal, dispatcher, headersTimeoutMs } = this.#options;
     if (signal.aborted) return Promise.reject(signal.reason);
     signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#watchdog.start(headersTimeoutMs, () => this.#fail(this.#headersLate()));
+    this.#stallTimer.start(headersTimeoutMs, () => this.#fail(this.#headersLate()));
     const { origin, pathname, search } = this.#url;
     try {
       // undici's own clocks are off: they tick in half seconds and would run beside ours.
@@ -110,7 +110,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
       this.#fail(this.#fault(`brought more than the ${expected} bytes that were announced`));
       return;
     }
-    this.#watchdog.refresh();
+    this.#stallTimer.refresh();
     this.#pass(chunk);
     if (!this.#isSettled && this.#isHeld) this.#pause();
   }
@@ -193,7 +193,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   }
 
   #pause(): void {
-    this.#watchdog.stop();
+    this.#stallTimer.stop();
     this.#controller?.pause();
   }
 
@@ -205,7 +205,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     if (rest !== null) this.#pass(rest);
     if (this.#isSettled || this.#isHeld) return;
     if (this.#verdict === null) {
-      this.#watchdog.start(this.#options.stallTimeoutMs, () => {
+      this.#stallTimer.start(this.#options.stallTimeoutMs, () => {
         this.#options.onStall?.();
         this.#fail(this.#bodyLate());
       });
@@ -216,7 +216,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   #discard(verdict: Verdict): void {
     this.#verdict = verdict;
     this.#received = 0;
-    this.#watchdog.start(discardTimeoutMs, () => this.#conclude(verdict));
+    this.#stallTimer.start(discardTimeoutMs, () => this.#conclude(verdict));
   }
 
   /** Ends an answer whose body has not come to its end: the connection has to go. */
@@ -231,7 +231,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   #settle(verdict: Verdict): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
-    this.#watchdog.stop();
+    this.#stallTimer.stop();
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     if ('outcome' in verdict) this.#result.resolve(verdict.outcome);
     else this.#result.reject(verdict.error);

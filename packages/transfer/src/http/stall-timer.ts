@@ -1,5 +1,5 @@
 /** Calls back when nothing has happened for a time; `refresh` is cheap enough for every chunk of a fast body. */
-export class Watchdog {
+export class StallTimer {
   #timer: NodeJS.Timeout | null = null;
   #grace: NodeJS.Immediate | null = null;
   #refreshes = 0;

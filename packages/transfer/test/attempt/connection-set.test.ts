@@ -21,8 +21,8 @@ const add = (set: ConnectionSet): Connection => {
 /** How much of the budget is left; leaves it as it was. */
 const left = () => {
   let count = 0;
-  while (budget.tryTake()) count += 1;
-  for (let given = 0; given < count; given += 1) budget.giveBack();
+  while (budget.tryAcquire()) count += 1;
+  for (let given = 0; given < count; given += 1) budget.release();
   return count;
 };
 

@@ -1,27 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createDiskRoom, roomNeeded } from '../../src/index.ts';
+import { createDiskSpace, spaceNeeded } from '../../src/index.ts';
 
 const GiB = 2 ** 30;
 const FOLDER = '/models';
 /** The only disk there is. */
 const disk = (freeBytes: () => number) => async () => ({ device: 1, freeBytes: freeBytes() });
 
-describe('the room that is needed', () => {
+describe('the space that is needed', () => {
   test.each([
     [0, 0],
     [1, 1 + GiB],
     [20 * GiB, 21 * GiB],
     [100 * GiB, 105 * GiB],
   ])('for %d more bytes is %d', (rest, needed) => {
-    expect(roomNeeded(rest)).toBe(needed);
+    expect(spaceNeeded(rest)).toBe(needed);
   });
 });
 
-describe('room on a disk', () => {
+describe('disk space', () => {
   test('is refused before the first byte, with the numbers and what to do', async () => {
-    const room = createDiskRoom(disk(() => 10 * GiB));
-    await expect(room.claim(FOLDER, () => 9.5 * GiB)).rejects.toMatchObject({
+    const diskSpace = createDiskSpace(disk(() => 10 * GiB));
+    await expect(diskSpace.claim(FOLDER, () => 9.5 * GiB)).rejects.toMatchObject({
       code: 'DISK_FULL',
       message: expect.stringMatching(/GB are to be fetched and .* are free$/),
       hint: expect.stringContaining('prune'),
@@ -30,32 +30,32 @@ describe('room on a disk', () => {
   });
 
   test('that is promised is not promised again, until it is given back', async () => {
-    const room = createDiskRoom(disk(() => 10 * GiB));
-    const giveBack = await room.claim(FOLDER, () => 6 * GiB);
-    await expect(room.claim(FOLDER, () => 6 * GiB)).rejects.toThrow('other downloads still need');
-    giveBack();
-    await expect(room.claim(FOLDER, () => 6 * GiB)).resolves.toBeTypeOf('function');
+    const diskSpace = createDiskSpace(disk(() => 10 * GiB));
+    const release = await diskSpace.claim(FOLDER, () => 6 * GiB);
+    await expect(diskSpace.claim(FOLDER, () => 6 * GiB)).rejects.toThrow('other downloads still need');
+    release();
+    await expect(diskSpace.claim(FOLDER, () => 6 * GiB)).resolves.toBeTypeOf('function');
   });
 
   test('that has been used is no longer promised', async () => {
     let free = 10 * GiB;
     let rest = 6 * GiB;
-    const room = createDiskRoom(disk(() => free));
-    await room.claim(FOLDER, () => rest);
+    const diskSpace = createDiskSpace(disk(() => free));
+    await diskSpace.claim(FOLDER, () => rest);
     rest -= 4 * GiB;
     free -= 4 * GiB;
-    await expect(room.claim(FOLDER, () => 2 * GiB)).resolves.toBeTypeOf('function');
+    await expect(diskSpace.claim(FOLDER, () => 2 * GiB)).resolves.toBeTypeOf('function');
   });
 
   test('is not needed by what is there in full, also on a full disk', async () => {
-    await expect(createDiskRoom(disk(() => 0)).claim(FOLDER, () => 0)).resolves.toBeTypeOf('function');
+    await expect(createDiskSpace(disk(() => 0)).claim(FOLDER, () => 0)).resolves.toBeTypeOf('function');
   });
 
   test('of two who ask at once goes to the first', async () => {
-    const room = createDiskRoom(disk(() => 10 * GiB));
+    const diskSpace = createDiskSpace(disk(() => 10 * GiB));
     const [first, second] = await Promise.allSettled([
-      room.claim(FOLDER, () => 6 * GiB),
-      room.claim(FOLDER, () => 6 * GiB),
+      diskSpace.claim(FOLDER, () => 6 * GiB),
+      diskSpace.claim(FOLDER, () => 6 * GiB),
     ]);
     expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
   });
@@ -66,20 +66,20 @@ describe('room on a disk', () => {
       ['/small', { device: 2, freeBytes: 2.5 * GiB }],
     ]);
     const looked: string[] = [];
-    const room = createDiskRoom(async (folder) => {
+    const diskSpace = createDiskSpace(async (folder) => {
       looked.push(folder);
       const volume = disks.get(folder);
       if (!volume) throw new Error('this disk is broken');
       return volume;
     });
-    await room.claim('/large', () => 8 * GiB);
-    await expect(room.claim('/broken', () => 1)).rejects.toThrow('this disk is broken');
-    await room.claim('/small', () => GiB);
-    await expect(room.claim('/small', () => GiB)).rejects.toMatchObject({
+    await diskSpace.claim('/large', () => 8 * GiB);
+    await expect(diskSpace.claim('/broken', () => 1)).rejects.toThrow('this disk is broken');
+    await diskSpace.claim('/small', () => GiB);
+    await expect(diskSpace.claim('/small', () => GiB)).rejects.toMatchObject({
       code: 'DISK_FULL',
       details: { needed_bytes: 3 * GiB, free_bytes: 2.5 * GiB },
     });
-    await expect(room.claim('/large', () => 2 * GiB)).rejects.toMatchObject({ details: { free_bytes: 10 * GiB } });
+    await expect(diskSpace.claim('/large', () => 2 * GiB)).rejects.toMatchObject({ details: { free_bytes: 10 * GiB } });
     expect(looked).toEqual(['/large', '/broken', '/small', '/small', '/large']);
   });
 
@@ -87,8 +87,8 @@ describe('room on a disk', () => {
     const sizes = fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 40 }), sizes, async (free, wanted) => {
-        const room = createDiskRoom(disk(() => free * GiB));
-        const claims = await Promise.allSettled(wanted.map((size) => room.claim(FOLDER, () => size * GiB)));
+        const diskSpace = createDiskSpace(disk(() => free * GiB));
+        const claims = await Promise.allSettled(wanted.map((size) => diskSpace.claim(FOLDER, () => size * GiB)));
         const promised = wanted.filter((_, index) => claims[index]?.status === 'fulfilled');
         expect(promised.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(free);
       }),
