@@ -84,11 +84,14 @@ async function buildHive(settings: HiveSettings) {
   const history = openHistory(settings.stateDir, logger);
   const registry = createRegistry({ hub, clock, hiveId, onBug, history, logger }, settings.maxOpenJobs);
 
-  const pool = createReadPool();
+  const pool = createReadPool({
+    isEnabled: !settings.plainReads,
+    onFallback: (err) => logger.warn({ err, hiveId: settings.id }, 'pooled reads failed their self-test; using plain reads'),
+  });
   const dispatcher = createSourceDispatcher({
     exemptOrigins: new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin)),
     allowPrivate: settings.allowPrivateSources,
-    reads: pool.reads,
+    buildConnector: pool.buildConnector,
   });
   const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs, maxConnections } = settings;
   const retry = {

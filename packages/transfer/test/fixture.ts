@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent, buildConnector } from 'undici';
+import { Agent } from 'undici';
 import {
   createReadPool,
   type FileRequest,
@@ -44,7 +44,7 @@ export async function createFixture(size = 3_000_000, etag: string | null = '"v1
   const server = await startFaultServer(serve(file));
   const folder = await mkdtemp(join(tmpdir(), 'rbee-transfer-'));
   const pool = createReadPool();
-  const dispatcher = new Agent({ allowH2: false, connect: buildConnector({ allowH2: false, ...pool.reads }) });
+  const dispatcher = new Agent({ allowH2: false, connect: pool.buildConnector({ allowH2: false }) });
   const partialPath = join(folder, 'blob.incomplete');
   const finalPath = join(folder, 'blob');
   const notices: TransferNotice[] = [];

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { generateBytes } from '@rbee/testing';
-import { Agent, buildConnector } from 'undici';
+import { Agent } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { fetchRange } from '../../src/http/fetch-range.ts';
 import { createReadPool } from '../../src/http/read-pool.ts';
@@ -69,7 +69,7 @@ test.each([
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const pool = createReadPool();
-  const agent = new Agent({ connect: buildConnector({ allowH2: false, ...pool.reads }), connections: WORKERS });
+  const agent = new Agent({ connect: pool.buildConnector({ allowH2: false }), connections: WORKERS });
   onTestFinished(async () => {
     await agent.destroy();
     server.close();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { Agent, buildConnector } from 'undici';
+import { Agent } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { rawHead } from '../../src/http/raw-head.ts';
 import { createReadPool } from '../../src/http/read-pool.ts';
@@ -10,7 +10,7 @@ async function foundIn(answer: string): Promise<string | null> {
   const server = createServer((socket) => socket.on('error', () => {}).once('data', () => socket.end(answer)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const agent = new Agent({ connect: buildConnector({ allowH2: false, ...createReadPool().reads }) });
+  const agent = new Agent({ connect: createReadPool().buildConnector({ allowH2: false }) });
   onTestFinished(async () => {
     await agent.destroy();
     server.close();
