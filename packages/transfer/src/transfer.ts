@@ -12,8 +12,8 @@ import { type Attempt, type Retry, withRetry } from './retry.ts';
 import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './types.ts';
 
 /**
- * Brings one file to its final name: fetched or continued, verified, synced, renamed.
- * A failure or an abort keeps the partial, except where its content was at fault.
+ * Brings one file to its final name: fetched or resumed, verified, synced, renamed.
+ * A failure or an abort keeps the partial, unless its content was wrong.
  * @throws RbeeError with a code of the contract's table; the signal's reason when aborted
  */
 export async function transferFile(request: FileRequest, options: TransferOptions): Promise<TransferResult> {
@@ -43,17 +43,17 @@ function lowerCase(digest: string | null): string | null {
   return digest?.toLowerCase() ?? null;
 }
 
-/** One file's way from a partial to its final name. Owns the digester; the partial belongs to the caller. */
+/** Takes one file from a partial to its final name. Owns the digester; the partial belongs to the caller. */
 class FileTransfer {
   readonly #request: FileRequest;
   readonly #options: TransferOptions;
   readonly #partial: PartialFile;
   readonly #address: Address;
   readonly #progress: TransferProgress;
-  /** Lowered for good where a server takes fewer. */
+  /** Lowered for good if a server accepts fewer. */
   readonly #limits: { maxConnections: number };
   #digester: Digester | null = null;
-  /** The furthest that the file ever reached. Only what goes beyond it is progress, or a restart at each try would be. */
+  /** The most bytes the file ever had. Only more than that is progress; otherwise a transfer that restarts every time would never end. */
   #highWater: number;
 
   constructor(request: FileRequest, options: TransferOptions, partial: PartialFile) {
@@ -96,16 +96,16 @@ class FileTransfer {
       if (!this.#isComplete) await this.#download(attempt);
       return await this.#verify();
     } catch (error) {
-      // The content is at fault: what is there is of no use, and the address may be that of another version.
+      // The content is wrong: the partial is useless, and the address may be that of another version.
       if (needsRestart(error)) {
-        await this.#throwAway();
+        await this.#discard();
         this.#address.forget();
       }
       throw error;
     }
   }
 
-  /** Every byte is there and a digest can prove it, so that no server has to be asked. */
+  /** Every byte is there and a digest can prove it: no request is needed. */
   get #isComplete(): boolean {
     return this.#isVerifiable && this.#partial.size === this.#partial.frontier;
   }
@@ -116,7 +116,7 @@ class FileTransfer {
 
   async #download(attempt: Attempt): Promise<void> {
     const { signal } = this.#options;
-    // Ends: an address is renewed once, and again only after a server has accepted it.
+    // Terminates: an address is renewed once, and again only after a server has accepted it.
     for (;;) {
       const location = await this.#address.current(signal);
       signal.throwIfAborted();
@@ -128,13 +128,13 @@ class FileTransfer {
         return;
       } catch (error) {
         if (signal.aborted || !this.#address.renewAfter(error, download.failedAt)) throw error;
-        const message = `the address of ${this.#request.name} is refused: asks for a new one`;
+        const message = `the address of ${this.#request.name} was refused: requesting a new one`;
         this.#notify({ code: 'RETRY', message, ...(error instanceof RbeeError ? { reason: error.code } : {}) });
       }
     }
   }
 
-  /** Equal ETags of two addresses say nothing, so without a digest a partial goes on only where it began. */
+  /** Equal ETags from two addresses prove nothing, so without a digest a partial is only resumed at the address it came from. */
   #isTrusted({ url }: Location): boolean {
     const { source, bytes } = this.#partial;
     if (bytes === 0 || this.#isVerifiable) return true;
@@ -143,8 +143,8 @@ class FileTransfer {
 
   async #distrustOtherSource(location: Location): Promise<void> {
     if (this.#isTrusted(location)) return;
-    this.#notifyRestart('what is on disk cannot be shown to be of the same file');
-    await this.#throwAway();
+    this.#notifyRestart('nothing proves that the partial belongs to the same file');
+    await this.#discard();
   }
 
   #rangeDownload(attempt: Attempt): RangeDownload {
@@ -158,15 +158,15 @@ class FileTransfer {
     return new RangeDownload(file, this.#address, host, this.#options, this.#partial);
   }
 
-  async #begin(location: Location, asked: number, head: RangeHead): Promise<void> {
+  async #begin(location: Location, requested: number, head: RangeHead): Promise<void> {
     const { name } = this.#request;
     const partial = this.#partial;
-    if (head.start < asked) {
-      this.#notifyRestart('the server sent the whole file where the rest was asked for');
-      await this.#throwAway();
+    if (head.start < requested) {
+      this.#notifyRestart('the server sent the whole file instead of the rest');
+      await this.#discard();
     } else if (partial.bytes > 0) {
       const of = head.total === null ? '' : ` of ${formatBytes(head.total)}`;
-      this.#notify({ code: 'RESUME', message: `${name} continues at ${formatBytes(partial.bytes)}${of}` });
+      this.#notify({ code: 'RESUME', message: `${name} resumes at ${formatBytes(partial.bytes)}${of}` });
     }
     partial.describe({ url: publicUrlOf(location.url), validator: head.validator }, head.total);
     this.#openDigester();
@@ -193,7 +193,7 @@ class FileTransfer {
     return digests;
   }
 
-  async #throwAway(): Promise<void> {
+  async #discard(): Promise<void> {
     await this.#closeDigester();
     await this.#partial.restart();
     this.#progress.waste();
@@ -202,7 +202,7 @@ class FileTransfer {
   #openDigester(): Digester {
     const { frontier, path, size } = this.#partial;
     this.#digester ??= createDigester({ path, size, isGit: this.#request.gitSha1 !== null });
-    // What an earlier run left is hashed from its start while the rest arrives.
+    // What a previous run left is hashed from its start while the rest arrives.
     this.#digester.advance(frontier);
     return this.#digester;
   }
@@ -215,19 +215,19 @@ class FileTransfer {
 
   #notifyOrigin(): void {
     const { state } = this.#partial.origin;
-    if (state === 'damaged') this.#notifyRestart('the journal of what is on disk is damaged');
-    if (state === 'foreign') this.#notifyRestart('what is on disk is of another version');
-    if (state === 'unproven') this.#notifyRestart('what is on disk cannot be shown to be of the same file');
+    if (state === 'damaged') this.#notifyRestart('the journal of the partial is damaged');
+    if (state === 'foreign') this.#notifyRestart('the partial belongs to another version');
+    if (state === 'unproven') this.#notifyRestart('nothing proves that the partial belongs to the same file');
   }
 
   #notifyRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
     const code = needsRestart(error) ? 'RESTART' : isThrottle(error) ? 'THROTTLE' : 'RETRY';
-    const message = `${error.message}; ${code === 'RESTART' ? 'starts again' : 'tries again'}`;
+    const message = `${error.message}; ${code === 'RESTART' ? 'starting over' : 'retrying'}`;
     this.#notify({ code, message, reason: error.code, attempt, maxAttempts, nextRetryAtMs });
   }
 
   #notifyRestart(why: string): void {
-    this.#notify({ code: 'RESTART', message: `${this.#request.name} starts again: ${why}` });
+    this.#notify({ code: 'RESTART', message: `${this.#request.name} starts over: ${why}` });
   }
 
   #notify(notice: TransferNotice): void {
@@ -239,15 +239,15 @@ function needsRestart(error: unknown): boolean {
   return error instanceof RbeeError && (error.code === 'SOURCE_CHANGED' || error.code === 'CHECKSUM_MISMATCH');
 }
 
-/** The server does work, but not this fast for us. */
+/** The server works, but limits our rate. */
 function isThrottle(error: RbeeError): boolean {
   return error.code === 'SOURCE_UNAVAILABLE' && error.details?.['status'] === 429;
 }
 
 function checkDigest(name: string, expected: string | null, actual: string | null): void {
   if (expected === null || expected === actual) return;
-  throw new RbeeError('CHECKSUM_MISMATCH', `the content of ${name} is not what its digest says`, {
-    hint: 'the source or a proxy on the way may be damaged',
+  throw new RbeeError('CHECKSUM_MISMATCH', `the content of ${name} does not match its digest`, {
+    hint: 'the source, or a proxy on the way, may serve damaged data',
     details: { expected, actual },
   });
 }

@@ -23,7 +23,7 @@ test.runIf(isLinux)('a full device ends at once with DISK_FULL and its numbers',
   await symlink('/dev/full', partialPath);
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
     code: 'DISK_FULL',
-    message: expect.stringMatching(/8\.0 MB more are needed, .* are free/),
+    message: expect.stringMatching(/8\.0 MB more needed, .* free/),
     details: { needed_bytes: 8_000_000, free_bytes: expect.any(Number) },
   });
   expect(server.requests).toHaveLength(1);

@@ -38,7 +38,7 @@ test('a connection that is cut at 40 % is continued by Range with If-Range, and 
       maxAttempts: 6,
       nextRetryAtMs: 1_001,
     },
-    { code: 'RESUME', message: expect.stringMatching(/^model\.bin continues at 1\.\d MB of 3\.0 MB$/) },
+    { code: 'RESUME', message: expect.stringMatching(/^model\.bin resumes at 1\.\d MB of 3\.0 MB$/) },
   ]);
 });
 

@@ -3,22 +3,21 @@ import { dirname } from 'node:path';
 import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
 
 const GiB = 2 ** 30;
-/** Kept free beside what is fetched: others write to the same disk. */
+/** Kept free in addition to the download: others write to the same disk. */
 const reserveShare = 0.05;
 const minReserveBytes = GiB;
 
-/** Free bytes that a disk must have before `restBytes` more are fetched to it. */
+/** Free bytes that a disk needs before `restBytes` are downloaded to it. */
 export function spaceNeeded(restBytes: number): number {
   return restBytes === 0 ? 0 : restBytes + Math.max(Math.ceil(restBytes * reserveShare), minReserveBytes);
 }
 
-/** Room on disks, promised to those who fetch to them before their first byte. */
+/** Reservations of disk space: each download claims its own before its first byte. */
 export interface DiskSpace {
   /**
-   * Promises room for what is still to be fetched; the answer gives the promise back. Only those who fetch to the same
-   * disk share its room.
-   * @param folder where it will be written; it need not be there yet
-   * @param rest bytes that are still to be fetched, asked for again whenever somebody else wants room
+   * Claims space for the bytes still to be downloaded; the result releases the claim. Claims on different disks do not affect each other.
+   * @param folder where they will be written; need not exist yet
+   * @param rest bytes still to be downloaded, read again on every other claim
    * @throws RbeeError DISK_FULL, with the numbers
    */
   claim(folder: string, rest: () => number): Promise<() => void>;
@@ -26,16 +25,16 @@ export interface DiskSpace {
 
 interface Claim {
   readonly rest: () => number;
-  /** Known when the disk has been looked at. */
+  /** Resolves once the disk was looked up. */
   readonly volume: Promise<Volume>;
 }
 
-/** `volumeOf`: the file system where a folder is, or would be made. */
+/** `volumeOf`: the file system of a folder, which need not exist yet. */
 export function createDiskSpace(volumeOf: (folder: string) => Promise<Volume>): DiskSpace {
   const claims = new Set<Claim>();
   return {
     async claim(folder, rest) {
-      // Those who came before have theirs, also while the disk is being looked at.
+      // Earlier claims come first, also those whose disk is still being looked up.
       const earlier = [...claims];
       const own: Claim = { rest, volume: volumeOf(folder) };
       claims.add(own);
@@ -54,7 +53,7 @@ export function createDiskSpace(volumeOf: (folder: string) => Promise<Volume>): 
 }
 
 async function onDevice(claims: readonly Claim[], device: number): Promise<Claim[]> {
-  // One whose disk cannot be looked at gets no room, and says so itself.
+  // A claim whose disk cannot be looked up is rejected on its own.
   const devices = await Promise.all(claims.map(({ volume }) => volume.catch(() => null)));
   return claims.filter((_, index) => devices[index]?.device === device);
 }
@@ -66,29 +65,29 @@ function assertFits(rest: number, promised: number, free: number): void {
   const others = promised === 0 ? '' : `, of which other downloads still need ${formatBytes(promised)}`;
   throw new RbeeError(
     'DISK_FULL',
-    `${formatBytes(rest)} are to be fetched and ${formatBytes(needed - rest - promised)} stay in reserve, but ${formatBytes(free)} are free${others}`,
+    `${formatBytes(rest)} to download and ${formatBytes(needed - rest - promised)} in reserve do not fit: ${formatBytes(free)} free${others}`,
     {
-      hint: 'free some room, for example with rbee-keeper model prune or model remove, and retry: what is on disk is kept',
+      hint: 'free some space, for example with rbee-keeper model prune or model remove, and retry: what is on disk is kept',
       details: { needed_bytes: needed, free_bytes: free },
     },
   );
 }
 
-/** A file system, as it is at the moment. */
+/** A file system, as it is right now. */
 export interface Volume {
-  /** What tells it from every other one of the machine. */
+  /** Its id on this machine. */
   readonly device: number;
   readonly freeBytes: number;
 }
 
-/** The file system where a folder is, or would be made. */
+/** The file system of a folder, which need not exist yet. */
 export async function volumeOf(folder: string): Promise<Volume> {
   const { path, device } = await nearest(folder);
   const { bavail, bsize } = await statfs(path);
   return { device, freeBytes: bavail * bsize };
 }
 
-/** The folder, or the one above it that is there; through links, which may lead to another disk. */
+/** The folder or its nearest existing ancestor; follows links, which may lead to another disk. */
 async function nearest(folder: string): Promise<{ path: string; device: number }> {
   for (let path = folder; ; path = dirname(path)) {
     try {

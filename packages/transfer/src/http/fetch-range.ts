@@ -3,12 +3,12 @@ import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { followRedirects } from './redirect.ts';
 import { type RangeHead, type RangeRequest, rangeHeaders } from './response-head.ts';
 
-/** Some file servers refuse requests that do not say who asks. */
+/** Some file servers refuse requests without a user agent. */
 const userAgent = 'rbee';
 
 /**
- * Fetches a file from an offset to its end over one connection and gives the sink nothing but checked bytes.
- * Resolves when the body has come to the end that was announced.
+ * Fetches a range of a file over one connection. The sink gets no byte of a response whose head was not checked.
+ * Resolves when the body has reached its announced end.
  * @throws RbeeError DOWNLOAD_FAILED, DOWNLOAD_TIMEOUT, SOURCE_CHANGED, SOURCE_UNAVAILABLE, SOURCE_NOT_ALLOWED,
  *   MODEL_ACCESS_DENIED, MODEL_NOT_FOUND; the signal's reason when aborted; the sink's own errors as they are
  */

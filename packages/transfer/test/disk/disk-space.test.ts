@@ -23,7 +23,7 @@ describe('disk space', () => {
     const diskSpace = createDiskSpace(disk(() => 10 * GiB));
     await expect(diskSpace.claim(FOLDER, () => 9.5 * GiB)).rejects.toMatchObject({
       code: 'DISK_FULL',
-      message: expect.stringMatching(/GB are to be fetched and .* are free$/),
+      message: expect.stringMatching(/GB to download and .* GB free$/),
       hint: expect.stringContaining('prune'),
       details: { needed_bytes: 10.5 * GiB, free_bytes: 10 * GiB },
     });
