@@ -24,14 +24,14 @@ function run(
   return { nowMs, bytes, busyMs, busyShare, seen };
 }
 
-test('a server that is slow per connection is soon asked over as many as there may be', () => {
+test('a server that is slow per connection soon gets the maximum', () => {
   const growth = new ConnectionGrowth(16);
   const { seen } = run(growth, (n) => n * 20_000, 700);
   expect(growth.wanted).toBe(16);
   expect(seen).toEqual([1, 4, 16]);
 });
 
-test('a link that one connection fills is left to it, and tried again ever more rarely', () => {
+test('a link that one connection fills stays with one, and is tried again ever more rarely', () => {
   const growth = new ConnectionGrowth(16);
   const { seen } = run(growth, () => 100_000, 30_000);
   expect(growth.wanted).toBe(1);
@@ -39,17 +39,17 @@ test('a link that one connection fills is left to it, and tried again ever more 
   expect(Math.max(...seen)).toBe(2);
 });
 
-test('a link that is as fast as the machine is left to one connection', () => {
+test('a link as fast as the machine stays with one connection', () => {
   const { seen } = run(new ConnectionGrowth(16), () => 400_000, 10_000);
   expect(seen).toEqual([1]);
 });
 
-test('a link that keeps this thread busy is left to one connection', () => {
+test('a link that keeps this thread busy stays with one connection', () => {
   const { seen } = run(new ConnectionGrowth(16), (n) => n * 120_000, 10_000, { ...start, busyShare: 0.9 });
   expect(seen).toEqual([1]);
 });
 
-test('a slow link is not taken for a fast one because this thread has much else to do', () => {
+test('a slow link is not mistaken for a fast one because this thread is busy with other work', () => {
   const growth = new ConnectionGrowth(16);
   run(growth, (n) => n * 5_000, 2_000, { ...start, busyShare: 1 });
   expect(growth.wanted).toBe(16);
@@ -62,14 +62,14 @@ test('a pause of the disk does not make a fast link look slow', () => {
   expect(seen).toEqual([1]);
 });
 
-test('a link that has become slow for good is tried with more connections', () => {
+test('a link that has become slow for good gets a trial of more connections', () => {
   const growth = new ConnectionGrowth(16);
   const fast = run(growth, () => 600_000, 1_000);
   run(growth, (n) => n * 20_000, 4_000, fast);
   expect(growth.wanted).toBe(16);
 });
 
-test('one slow moment does not end a trial that brings more', () => {
+test('one slow moment does not end a trial that helps', () => {
   const growth = new ConnectionGrowth(16);
   const at = run(growth, (n) => n * 20_000, 150);
   expect(growth.wanted).toBe(4);
@@ -78,13 +78,13 @@ test('one slow moment does not end a trial that brings more', () => {
   expect(growth.wanted).toBe(16);
 });
 
-test('growth stops where more connections do not make it faster', () => {
+test('growth stops once more connections do not make it faster', () => {
   const growth = new ConnectionGrowth(32);
   run(growth, (n) => Math.min(n, 8) * 10_000, 2_400);
   expect(growth.wanted).toBe(8);
 });
 
-test('a server that refuses more is asked for no more', () => {
+test('after a server has refused more, no more are tried', () => {
   const growth = new ConnectionGrowth(16);
   const at = run(growth, (n) => n * 20_000, 600);
   growth.limit(3);
@@ -92,7 +92,7 @@ test('a server that refuses more is asked for no more', () => {
   expect(Math.max(...seen)).toBeLessThanOrEqual(3);
 });
 
-test('a moment at which not all connections run is not measured', () => {
+test('nothing is measured while some connections have not started', () => {
   const growth = new ConnectionGrowth(16);
   for (let nowMs = 0; nowMs < 10_000; nowMs += 50) {
     growth.observe({ nowMs, bytes: nowMs * 10, busyMs: 0, connections: 1, isSettled: false, mayTry: true });
@@ -100,14 +100,14 @@ test('a moment at which not all connections run is not measured', () => {
   expect(growth.wanted).toBe(1);
 });
 
-test('a file begins with what helped the one before, and no more than there may be', () => {
+test('a file starts with what helped the previous one, up to the maximum', () => {
   expect(new ConnectionGrowth(16, 8).wanted).toBe(8);
   expect(new ConnectionGrowth(4, 8).wanted).toBe(4);
   const { seen } = run(new ConnectionGrowth(16, 8), () => 100_000, 500);
   expect(seen[0]).toBe(8);
 });
 
-test('what has helped is told to the next file, and what is only being tried is not', () => {
+test('the next file starts with what has helped, without a running trial', () => {
   const growth = new ConnectionGrowth(16);
   expect(growth.proven).toBe(1);
   const trying = run(growth, () => 100_000, 250);
@@ -120,7 +120,7 @@ test('what has helped is told to the next file, and what is only being tried is 
 test.each([
   ['from one', 1, 4],
   ['from what an earlier file found worth having', 8, 8],
-])('connections that others have count as neither tried nor useless: %s', (_what, first, wanted) => {
+])('connections that the budget does not have count as neither tried nor useless: %s', (_what, first, wanted) => {
   const growth = new ConnectionGrowth(16, first);
   const alone = run(growth, (n) => n * 20_000, 5_000, start, 1);
   expect(growth.wanted).toBe(wanted);
@@ -130,7 +130,7 @@ test.each([
   expect(seen).toEqual(first === 1 ? [4, 16] : [8, 16]);
 });
 
-test('what a trial brings is measured against the speed before it, however long it had to wait', () => {
+test('a trial is measured against the speed before it, however long it had to wait', () => {
   const growth = new ConnectionGrowth(16);
   const slow = run(growth, () => 10_000, 2_000, start, 1);
   const fast = run(growth, () => 100_000, 1_000, slow, 1);
@@ -138,7 +138,7 @@ test('what a trial brings is measured against the speed before it, however long 
   expect(growth.wanted).toBe(1);
 });
 
-test('with little left nothing is tried any more, and what was being tried is still judged', () => {
+test('with little left nothing new is tried, and a running trial is still judged', () => {
   const growth = new ConnectionGrowth(16);
   const tail = (connections: number, nowMs: number, bytes: number) =>
     growth.observe({ nowMs, bytes, busyMs: 0, connections, isSettled: true, mayTry: nowMs < 200 });

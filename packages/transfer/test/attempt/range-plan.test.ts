@@ -8,7 +8,7 @@ const size = 64 * MiB;
 const anySpan = fc.tuple(fc.nat(1_000), fc.nat(1_000)).map(([a, b]): Span => [Math.min(a, b), Math.max(a, b)]);
 
 describe('a list of spans', () => {
-  test('holds exactly what was added and not removed, in order and apart', () => {
+  test('holds exactly what was added and not removed, sorted and disjoint', () => {
     const step = fc.record({ span: anySpan, isAdded: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -30,7 +30,7 @@ describe('a list of spans', () => {
   });
 });
 
-test('an empty span adds nothing and takes nothing, wherever it lies', () => {
+test('an empty span adds and removes nothing, wherever it is', () => {
   expect(addSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
   expect(removeSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
 });
@@ -57,7 +57,7 @@ describe('a plan', () => {
       ),
     );
 
-  test('hands out every missing byte once, whatever the connections do, and is done when all are there', () => {
+  test('hands out every missing byte once, whatever the connections do, and is done when all have arrived', () => {
     fc.assert(
       fc.property(found, fc.array(action, { maxLength: 60 }), (there, actions) => {
         const plan = new RangePlan(there, size);
@@ -187,7 +187,7 @@ describe('a plan', () => {
     );
   });
 
-  test('hands out from the front, and says how far a lone request may go', () => {
+  test('hands out from the front, and knows how far a single request may go', () => {
     const plan = new RangePlan([[10 * MiB, 20 * MiB]], size);
     expect(plan.openEnd).toBe(10 * MiB);
     expect(plan.claim(8 * MiB)).toEqual({ position: 0, end: 8 * MiB });
@@ -196,7 +196,7 @@ describe('a plan', () => {
     expect(plan.claim(8 * MiB)).toEqual({ position: 20 * MiB, end: 28 * MiB });
   });
 
-  test('without a size has no end until it is told one', () => {
+  test('without a size has no end until the size is known', () => {
     const plan = new RangePlan([], null);
     const part = plan.claim(Number.POSITIVE_INFINITY);
     expect(part).toEqual({ position: 0, end: Number.POSITIVE_INFINITY });
@@ -208,7 +208,7 @@ describe('a plan', () => {
     expect(plan.isDone).toBe(true);
   });
 
-  test('splits no part into pieces that are not worth a request', () => {
+  test('splits no part into pieces too small for a request', () => {
     const plan = new RangePlan([], 512 * 2 ** 10 - 1);
     const part = plan.claim(size);
     expect(part === null ? null : plan.split(part)).toBeNull();

@@ -7,7 +7,7 @@ const FOLDER = '/models';
 /** The only disk there is. */
 const disk = (freeBytes: () => number) => async () => ({ device: 1, freeBytes: freeBytes() });
 
-describe('the space that is needed', () => {
+describe('the needed space', () => {
   test.each([
     [0, 0],
     [1, 1 + GiB],
@@ -19,7 +19,7 @@ describe('the space that is needed', () => {
 });
 
 describe('disk space', () => {
-  test('is refused before the first byte, with the numbers and what to do', async () => {
+  test('is refused before the first byte, with numbers and a hint', async () => {
     const diskSpace = createDiskSpace(disk(() => 10 * GiB));
     await expect(diskSpace.claim(FOLDER, () => 9.5 * GiB)).rejects.toMatchObject({
       code: 'DISK_FULL',
@@ -29,7 +29,7 @@ describe('disk space', () => {
     });
   });
 
-  test('that is promised is not promised again, until it is given back', async () => {
+  test('that is claimed is not available until it is released', async () => {
     const diskSpace = createDiskSpace(disk(() => 10 * GiB));
     const release = await diskSpace.claim(FOLDER, () => 6 * GiB);
     await expect(diskSpace.claim(FOLDER, () => 6 * GiB)).rejects.toThrow('other downloads still need');
@@ -37,7 +37,7 @@ describe('disk space', () => {
     await expect(diskSpace.claim(FOLDER, () => 6 * GiB)).resolves.toBeTypeOf('function');
   });
 
-  test('that has been used is no longer promised', async () => {
+  test('that has been written to is no longer claimed', async () => {
     let free = 10 * GiB;
     let rest = 6 * GiB;
     const diskSpace = createDiskSpace(disk(() => free));
@@ -47,11 +47,11 @@ describe('disk space', () => {
     await expect(diskSpace.claim(FOLDER, () => 2 * GiB)).resolves.toBeTypeOf('function');
   });
 
-  test('is not needed by what is there in full, also on a full disk', async () => {
+  test('is not needed for a complete file, even on a full disk', async () => {
     await expect(createDiskSpace(disk(() => 0)).claim(FOLDER, () => 0)).resolves.toBeTypeOf('function');
   });
 
-  test('of two who ask at once goes to the first', async () => {
+  test('of two concurrent claims goes to the first', async () => {
     const diskSpace = createDiskSpace(disk(() => 10 * GiB));
     const [first, second] = await Promise.allSettled([
       diskSpace.claim(FOLDER, () => 6 * GiB),
@@ -60,7 +60,7 @@ describe('disk space', () => {
     expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
   });
 
-  test('is a matter of that disk alone', async () => {
+  test('is counted per disk', async () => {
     const disks = new Map([
       ['/large', { device: 1, freeBytes: 10 * GiB }],
       ['/small', { device: 2, freeBytes: 2.5 * GiB }],
@@ -83,7 +83,7 @@ describe('disk space', () => {
     expect(looked).toEqual(['/large', '/broken', '/small', '/small', '/large']);
   });
 
-  test('is never promised beyond what is free', async () => {
+  test('is never claimed beyond what is free', async () => {
     const sizes = fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 40 }), sizes, async (free, wanted) => {

@@ -57,9 +57,9 @@ const mostMemories = 32;
 
 test.each([
   ['to their ends', 1, ['part', 'redirected', 'refused']],
-  ['to their ends, otherwise', 2, ['part', 'redirected', 'refused']],
-  ['to their ends or no further than is wanted', 3, ['part', 'redirected', 'refused', 'stopped']],
-])('no byte that is still needed is written over: answers read %s', async (_what, seed, kinds) => {
+  ['to their ends, with another seed', 2, ['part', 'redirected', 'refused']],
+  ['to their ends or only as far as needed', 3, ['part', 'redirected', 'refused', 'stopped']],
+])('no byte that is still needed is overwritten: responses read %s', async (_what, seed, kinds) => {
   const below = chance(seed);
   const server = createServer((socket) => {
     socket.setNoDelay(true);

@@ -53,7 +53,7 @@ function consume(agent: Agent, origin: string, onChunk: Consumer, onHead: OnHead
 const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 const head = (length: number) => `HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`;
 
-test('bytes pass unchanged, and memory that is given back is used again', async () => {
+test('bytes pass unchanged, and released memory is reused', async () => {
   const content = randomBytes(32 * MiB);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -70,7 +70,7 @@ test('bytes pass unchanged, and memory that is given back is used again', async 
   expect(memories.size).toBeLessThan(16);
 });
 
-test('memory of many answers is used again where their heads are given back', async () => {
+test('the memory of many responses is reused if their heads are released', async () => {
   const content = randomBytes(MiB + 12_345);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -95,7 +95,7 @@ test('memory of many answers is used again where their heads are given back', as
   expect(memories.size).toBeLessThan(16);
 });
 
-test('memory that is still needed is not written over, however long it is kept', async () => {
+test('memory that is still needed is never overwritten, however long it is kept', async () => {
   const content = randomBytes(16 * MiB);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -119,7 +119,7 @@ test('memory that is still needed is not written over, however long it is kept',
   for (const chunk of given) pool.release(chunk);
 });
 
-test('a reader that stands still between chunks gets every byte in order', async () => {
+test('a reader that pauses between chunks gets every byte in order', async () => {
   const content = randomBytes(8 * MiB);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -147,7 +147,7 @@ test('the end of a connection does not overtake the bytes before it', async () =
   expect(sha256(Buffer.concat(chunks))).toBe(sha256(content));
 });
 
-test('a chunk of another origin is let pass', () => {
+test('a chunk from elsewhere is ignored', () => {
   expect(() => createReadPool().release(Buffer.alloc(10))).not.toThrow();
 });
 

@@ -25,8 +25,8 @@ const RANGE = [
 ] as const;
 const value = fc.option(hostileText(RANGE), { nil: undefined });
 
-describe('the head of an answer', () => {
-  it('is taken only for bytes that were asked for, else refused with a code', () => {
+describe('the head of a response', () => {
+  it('is accepted only for requested bytes, else refused with a code', () => {
     const headers = fc.record({
       'content-range': fc.oneof(
         value,
@@ -63,7 +63,7 @@ describe('the head of an answer', () => {
     );
   });
 
-  it('of a refusal is one error with a wait that can be waited', () => {
+  it('of a refusal is one error with a finite wait', () => {
     const words = hostileText([
       '1',
       '120',
@@ -88,7 +88,7 @@ describe('the head of an answer', () => {
     );
   });
 
-  it('of a redirect leads to https, or from http to http, or is refused without a word of where', () => {
+  it('of a redirect leads to https, or from http to http, or is refused without naming the target', () => {
     const location = hostileText([
       'http://',
       'https://',

@@ -152,7 +152,7 @@ async function claimsOf(path: string, boot: string | null, life: Life): Promise<
 }
 
 test(
-  'a journal never claims a byte that a kill or a power loss would take, whatever is written, synced and lost when',
+  'a journal never claims a byte that a kill or a power failure would lose, whatever is written, synced and lost when',
   async () => {
     let lives = 0;
     const nextFolder = () => {

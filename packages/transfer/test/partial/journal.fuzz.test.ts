@@ -17,7 +17,7 @@ describe('a journal', () => {
     ],
   });
 
-  it('of any text is damaged, or one that is printed the same', () => {
+  it('of any text is damaged, or prints the same', () => {
     const words = hostileText([
       '{',
       '}',
