@@ -158,7 +158,8 @@ test('a slow tail is split again', async () => {
   fixture.server.fallback((request, response) => {
     if (isRanged(request)) ranged += 1;
     const isSlow = ranged === 1 && isRanged(request);
-    good({ bytesPerSecond: isSlow ? MiB : 24 * MiB })(request, response);
+    // So slow that it cannot come to its end by itself, also where the others are held up.
+    good({ bytesPerSecond: isSlow ? MiB / 2 : 24 * MiB })(request, response);
   });
   await run();
   await expectRightFile();
@@ -235,8 +236,10 @@ test('an expired address is requested once for all connections', async () => {
 });
 
 test('an abort closes all sockets immediately and keeps what has arrived, wherever it is', async () => {
+  // Slow enough that the file is still under way when several have shown that they help.
+  fixture.server.fallback(good({ bytesPerSecond: 3 * MiB }));
   const several = Promise.withResolvers<void>();
-  const reason = new Error('not wanted any more');
+  const reason = new Error('no longer wanted');
   const options = fixture.options({
     maxConnections: 4,
     onState: (state) => {

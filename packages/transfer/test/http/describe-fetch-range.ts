@@ -511,7 +511,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         const done = fetchInto(collect().sink, {}, { stallTimeoutMs: 150, onStall });
         await expect(done).rejects.toMatchObject({
           code: 'DOWNLOAD_TIMEOUT',
-          message: expect.stringMatching(/no byte/),
+          message: expect.stringMatching(/no data/),
         });
         expect(stalls).toEqual(['stall']);
         await noSockets();
