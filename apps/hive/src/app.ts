@@ -86,7 +86,7 @@ async function buildHive(settings: HiveSettings) {
 
   const pool = createReadPool({
     isEnabled: !settings.plainReads,
-    onFallback: (err) => logger.warn({ err, hiveId: settings.id }, 'pooled reads failed their self-test; using plain reads'),
+    onFallback: (err) => logger.warn({ err, hiveId }, 'pooled reads failed their self-test; using plain reads'),
   });
   const dispatcher = createSourceDispatcher({
     exemptOrigins: new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin)),
