@@ -2,13 +2,13 @@
 // that are not the engine's. Argument: JSON of `{ url, folder, name, sizeBytes, sha256, connections }`.
 import { join } from 'node:path';
 import { createReadPool, transferFile } from '@rbee/transfer';
-import { Agent, buildConnector } from 'undici';
+import { Agent } from 'undici';
 
 const { url, folder, name, sizeBytes, sha256, connections } = JSON.parse(process.argv[2] ?? '');
 /** What of the engine is set, all else is its own choice. */
 const engine = { maxConnections: connections };
 const pool = createReadPool();
-const dispatcher = new Agent({ allowH2: false, connect: buildConnector({ allowH2: false, ...pool.reads }) });
+const dispatcher = new Agent({ allowH2: false, connect: pool.buildConnector({ allowH2: false }) });
 let mostConnections = 0;
 const result = await transferFile(
   {

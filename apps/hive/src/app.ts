@@ -16,7 +16,7 @@ import {
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry, type JobRegistryDeps } from '@rbee/jobs';
-import { createDiskRoom, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
+import { createDiskSpace, createLimiter, createReadPool, type Limiter, volumeOf } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { createDoctor } from './doctor/doctor.ts';
 import { restoreJobs } from './downloads/download-jobs.ts';
@@ -84,11 +84,14 @@ async function buildHive(settings: HiveSettings) {
   const history = openHistory(settings.stateDir, logger);
   const registry = createRegistry({ hub, clock, hiveId, onBug, history, logger }, settings.maxOpenJobs);
 
-  const pool = createReadPool();
+  const pool = createReadPool({
+    isEnabled: !settings.plainReads,
+    onFallback: (err) => logger.warn({ err, hiveId }, 'pooled reads failed their self-test; using plain reads'),
+  });
   const dispatcher = createSourceDispatcher({
     exemptOrigins: new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin)),
     allowPrivate: settings.allowPrivateSources,
-    reads: pool.reads,
+    buildConnector: pool.buildConnector,
   });
   const { headersTimeoutMs, stallTimeoutMs, heartbeatIntervalMs, maxConnections } = settings;
   const retry = {
@@ -104,7 +107,7 @@ async function buildHive(settings: HiveSettings) {
   const limiter = createLimiter(settings.maxBandwidth, clock);
   const transport = { dispatcher, pool, retry, headersTimeoutMs, stallTimeoutMs };
   const fetchFile = createFetchFile({ store, flights, counts, transport });
-  const room = createDiskRoom(volumeOf);
+  const room = createDiskSpace(volumeOf);
   const work = { clock, tracker, store, slots, room, flights, counts, sources, fetchFile, maxConnections, retry };
   const run = { ...work, heartbeatIntervalMs, onBug };
   const downloads = new Downloads({ hiveId, clock, hub, tracker, history, limiter, run });

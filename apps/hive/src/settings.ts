@@ -133,6 +133,7 @@ export const hiveSettings = {
     env: 'RBEE_HIVE_ALLOW_PRIVATE_SOURCES',
     doc: 'may URLs, beside the hub and the registry themselves, resolve to loopback, private or link-local addresses',
   }),
+  plainReads: toggle({ env: 'RBEE_HIVE_PLAIN_READS', doc: 'read sockets without the memory pool: slower' }),
   ollamaRegistry: url({
     env: 'RBEE_HIVE_OLLAMA_REGISTRY',
     fallback: 'https://registry.ollama.ai',

@@ -1,8 +1,8 @@
 /**
- * The work's answer, or a rejection with the signal's reason as soon as it aborts: not everything that takes long can be told to
- * stop. What was begun goes on then, and nobody hears of it.
+ * The result of the work, or a rejection with the signal's reason as soon as it aborts. For work that takes no signal: it continues in the
+ * background, and its outcome is ignored.
  */
-export async function beforeAbort<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+export async function abortable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

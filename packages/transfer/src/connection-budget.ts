@@ -1,21 +1,21 @@
 /**
- * Connections that several transfers share. Each transfer waits for its first one and takes more only while there are
- * some left that nobody waits for.
+ * A semaphore for connections, shared by several transfers. Each transfer waits for its first connection, and acquires more only while
+ * nobody waits for a first one.
  */
 export interface ConnectionBudget {
   readonly limit: number;
-  /** How many of them the last long file found worth having: where the next one begins. */
+  /** How many the last long file made good use of: where the next one starts. */
   usual: number;
-  /** Somebody waits for a first connection: whoever has several should give one back. */
+  /** A transfer waits for its first connection: one with several should release one. */
   readonly isWanted: boolean;
   /** Waits for a connection. Rejects with the signal's reason on abort. */
-  take(signal: AbortSignal): Promise<void>;
-  tryTake(): boolean;
-  giveBack(): void;
+  acquire(signal: AbortSignal): Promise<void>;
+  tryAcquire(): boolean;
+  release(): void;
 }
 
 export function createConnectionBudget(limit: number): ConnectionBudget {
-  let taken = 0;
+  let acquired = 0;
   const waiting = new Set<() => void>();
   return {
     limit,
@@ -23,10 +23,10 @@ export function createConnectionBudget(limit: number): ConnectionBudget {
     get isWanted() {
       return waiting.size > 0;
     },
-    take: (signal) => {
+    acquire: (signal) => {
       if (signal.aborted) return Promise.reject(signal.reason);
-      if (taken < limit) {
-        taken += 1;
+      if (acquired < limit) {
+        acquired += 1;
         return Promise.resolve();
       }
       return new Promise((resolve, reject) => {
@@ -43,15 +43,15 @@ export function createConnectionBudget(limit: number): ConnectionBudget {
         signal.addEventListener('abort', leave, { once: true });
       });
     },
-    tryTake: () => {
-      if (taken >= limit) return false;
-      taken += 1;
+    tryAcquire: () => {
+      if (acquired >= limit) return false;
+      acquired += 1;
       return true;
     },
-    giveBack: () => {
+    release: () => {
       const [next] = waiting;
-      // It goes from hand to hand, so that nobody takes it who has one already.
-      if (next === undefined) taken -= 1;
+      // Handed over directly, so that no transfer that already has one gets it.
+      if (next === undefined) acquired -= 1;
       else next();
     },
   };

@@ -1,18 +1,27 @@
-export { beforeAbort } from './abort.ts';
-export { readBootId } from './boot-id.ts';
+export { abortable } from './abort.ts';
 export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
-export { type DigestFileOptions, digestFile } from './digest-file.ts';
-export { discardPartial } from './discard-partial.ts';
+export { type DigestFileOptions, digestFile } from './digest/digest.ts';
 export { errorOfDisk } from './disk/disk-error.ts';
-export { createDiskRoom, type DiskRoom, roomNeeded } from './disk/disk-room.ts';
+export { createDiskSpace, type DiskSpace, spaceNeeded, type Volume, volumeOf } from './disk/disk-space.ts';
 export { makeFolder, syncFolder } from './disk/sync-folder.ts';
 export { headerOf, type ResponseHeaders, strongEtag } from './http/headers.ts';
 export { errorOfConnection, errorOfStatus } from './http/http-error.ts';
 export { createReadPool, type ReadPool } from './http/read-pool.ts';
-export { isRedirect, maxRedirects, nextHop } from './http/redirect.ts';
+export {
+  followRedirects,
+  type Hop,
+  isRedirect,
+  maxRedirects,
+  nextHop,
+  nextTurn,
+  type RedirectOptions,
+  type RedirectResponse,
+  type RedirectStart,
+  redirectHops,
+} from './http/redirect.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
-export { nextTurn } from './next-turn.ts';
-export { inspectPartial, type PartialContent } from './partial/stored-partial.ts';
+export { readBootId } from './partial/journal.ts';
+export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {
   type Attempt,
   type Failures,
@@ -32,4 +41,3 @@ export type {
   TransferResult,
   TransferState,
 } from './types.ts';
-export { type Volume, volumeOf } from './volume.ts';

@@ -1,23 +1,23 @@
 import { type Clock, systemClock } from '@rbee/contract/plain';
 
-/** What may be used at once after a pause: short enough that no second is much faster than the limit. */
+/** The burst after a pause: short enough that no second is much faster than the limit. */
 const BURST_SECONDS = 0.05;
 const MIN_WAIT_MS = 1;
 
 /**
- * A limit on bytes per second. Whoever received bytes tells it, and reads on when it says so. Limits nest: what passes a
- * child has to pass its parent too, and the parent serves its children in turn, so that each gets the same share.
+ * A limit on bytes per second. A reader reports received bytes and reads on when told to. Limits nest: bytes that pass a child also have to
+ * pass its parent, and the parent serves its children in turn, so that each gets the same share.
  */
 export interface Limiter {
   /** null is unlimited. */
   readonly bytesPerSecond: number | null;
   /** Whether it or one above it limits anything now. */
   readonly isLimited: boolean;
-  /** Changes the limit; those who wait now wait by the new one. */
+  /** Changes the limit, also for readers that are waiting. */
   set(bytesPerSecond: number | null): void;
   /**
-   * Counts bytes that have come. Undefined where the next may be read at once (always, and at no cost, while nothing is
-   * limited), else a promise for the moment when they may. Rejects with the signal's reason on abort.
+   * Counts received bytes. Undefined if the reader may continue immediately (always, and for free, while nothing is limited), otherwise a
+   * promise that resolves when it may. Rejects with the signal's reason on abort.
    */
   pass(bytes: number, signal: AbortSignal): Promise<void> | undefined;
   /** A limit below this one. */
@@ -63,13 +63,13 @@ interface Waiting {
 }
 
 /**
- * A token bucket that runs into debt: what has come cannot be sent back, so the bytes are taken off at once and the next
- * reader waits until the debt is paid. So the mean is exact whatever the size of a read.
+ * A token bucket that can go into debt: received bytes cannot be sent back, so their tokens are taken immediately and the next reader waits
+ * until the debt is paid. The mean rate is exact whatever the size of a read.
  */
 class Bucket {
   bytesPerSecond: number | null;
   readonly #clock: Clock;
-  /** Those who wait, by child; the map's order is whose turn it is. */
+  /** Waiting readers by child, in the order of their turns. */
   readonly #queues = new Map<symbol, Waiting[]>();
   #tokens = 0;
   #filledAtMs: number;
@@ -84,7 +84,7 @@ class Bucket {
   set(bytesPerSecond: number | null): void {
     this.#fill();
     this.bytesPerSecond = bytesPerSecond;
-    // A debt from a higher limit would take long to pay by a lower one.
+    // A debt run up under a higher limit would take too long to pay off under a lower one.
     this.#tokens = 0;
     this.#serve();
   }
@@ -134,7 +134,7 @@ class Bucket {
     this.#schedule();
   }
 
-  /** Whose turn it is, taken out of the queue and put behind the others; null where nobody waits or nothing is left. */
+  /** Takes the next reader from the queues and moves its child to the back; null if nobody waits or no tokens are left. */
   #next(): Waiting | null {
     if (this.bytesPerSecond !== null && this.#tokens <= 0) return null;
     for (const [key, [first, ...rest]] of this.#queues) {
@@ -158,11 +158,41 @@ class Bucket {
 
   #fill(): void {
     const nowMs = this.#clock.now();
-    // A clock that jumped gives neither a debt nor a flood.
+    // A clock that jumps back must not cause a debt.
     const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
     this.#filledAtMs = nowMs;
     if (this.bytesPerSecond === null) return;
     const most = this.bytesPerSecond * BURST_SECONDS;
     this.#tokens = Math.min(most, this.#tokens + (this.bytesPerSecond * elapsedMs) / 1000);
+  }
+}
+
+/** The limiter of one download's connections; also tells whether any of them is held back. */
+export class WatchedLimiter implements Pick<Limiter, 'isLimited' | 'pass'> {
+  readonly #limiter: Limiter;
+  #waiting = 0;
+
+  constructor(limiter: Limiter) {
+    this.#limiter = limiter;
+  }
+
+  get isLimited(): boolean {
+    return this.#limiter.isLimited;
+  }
+
+  /** At least one connection waits for the limit. */
+  get isHolding(): boolean {
+    return this.#waiting > 0;
+  }
+
+  pass(bytes: number, signal: AbortSignal): Promise<void> | undefined {
+    const passing = this.#limiter.pass(bytes, signal);
+    if (passing === undefined) return undefined;
+    this.#waiting += 1;
+    const passed = () => {
+      this.#waiting -= 1;
+    };
+    passing.then(passed, passed);
+    return passing;
   }
 }

@@ -1,7 +1,7 @@
 import type { TransferState } from './types.ts';
 
-/** Keeps the numbers of a transfer and tells its watcher each change. */
-export class Meter {
+/** The numbers of a transfer; emits each change. */
+export class TransferProgress {
   readonly #onState: (state: TransferState) => void;
   #state: TransferState;
 
@@ -20,7 +20,7 @@ export class Meter {
     this.#onState(this.#state);
   }
 
-  /** All bytes on disk were thrown away: they count as wasted, and nothing is reused any more. */
+  /** All bytes on disk were discarded: they count as wasted, and nothing is reused any more. */
   waste(): void {
     const { bytes, wasted } = this.#state;
     if (bytes > 0) this.update({ bytes: 0, reused: 0, wasted: wasted + bytes });

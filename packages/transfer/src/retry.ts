@@ -2,28 +2,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ERROR_CODES, type ErrorCode, RbeeError } from '@rbee/contract/plain';
 
 export interface RetryRule {
-  /** Tries in a row without a new byte, the first one counted. */
+  /** Tries in a row without a new byte, including the first. */
   readonly attempts: number;
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
 }
 
-/** What has gone wrong so far, the error at hand counted. */
+/** Failures so far, including the current error. */
 export interface Failures {
-  /** In a row, since the last attempt that brought something new; codes that are retried once are left out. */
+  /** In a row, since the last attempt that made progress; codes that are retried once are not counted. */
   readonly inRow: number;
-  /** All that ended with the same code as the error at hand. */
+  /** All with the code of the current error. */
   readonly sameCode: number;
 }
 
 export type RetryDecision = { readonly retry: true; readonly delayMs: number } | { readonly retry: false };
 
-/** A server may ask for any wait; longer ones than the quota windows of the large hubs help nobody. */
+/** Servers can request any wait; there is no use in waiting longer than the quota windows of the large hubs. */
 const maxRetryAfterMs = 300_000;
 const JITTER_MIN = 0.5;
 const JITTER_SPAN = 1;
 
-/** Whether and when to try again after an error: the only place that decides it. */
+/** Whether and when to retry after an error, with exponential backoff and jitter: the only place that decides it. */
 export function retryDelay(error: unknown, failures: Failures, rule: RetryRule, random: () => number): RetryDecision {
   if (!(error instanceof RbeeError)) return { retry: false };
   const { retried } = ERROR_CODES[error.code];
@@ -38,28 +38,28 @@ export function retryDelay(error: unknown, failures: Failures, rule: RetryRule, 
   return { retry: true, delayMs: Math.round(delayMs * (JITTER_MIN + JITTER_SPAN * random())) };
 }
 
-/** Codes that are retried once say that the content is at fault, not the connection: they have a count of their own. */
+/** Codes that are retried once blame the content, not the connection: they are counted separately. */
 function isCountedApart(error: unknown): boolean {
   return error instanceof RbeeError && ERROR_CODES[error.code].retried === 'once';
 }
 
-/** A status such as 400 is the server's final word on this request, although other `DOWNLOAD_FAILED` are retried. */
+/** A status such as 400 is the server's final word on this request, although `DOWNLOAD_FAILED` is retried otherwise. */
 function isRefusal(error: RbeeError): boolean {
   const status = error.details?.['status'];
   return error.code === 'DOWNLOAD_FAILED' && typeof status === 'number' && status >= 400 && status < 500;
 }
 
-/** What a function under `withRetry` is told and may tell. */
+/** What a function gets from `withRetry`. */
 export interface Attempt {
-  /** 1 at first and after an attempt that made progress; as many as failed in a row before, and one. */
+  /** 1 for the first attempt and after one that made progress; otherwise the failures in a row plus one. */
   readonly number: number;
-  /** Says that this attempt brought something new, so that its failure starts the count afresh. */
+  /** This attempt has made progress: if it fails, the count starts again. */
   progressed(): void;
 }
 
 export interface Retry {
   readonly error: RbeeError;
-  /** The number of the attempt to come. */
+  /** The number of the next attempt. */
   readonly attempt: number;
   readonly maxAttempts: number;
   readonly delayMs: number;
@@ -69,7 +69,7 @@ export interface Retry {
 export interface RetryOptions {
   readonly signal: AbortSignal;
   readonly rule: RetryRule;
-  /** Told before each wait. */
+  /** Called before each wait. */
   readonly onRetry?: (retry: Retry) => void;
   readonly random?: () => number;
   readonly now?: () => number;
@@ -77,13 +77,13 @@ export interface RetryOptions {
 
 /**
  * Calls a function until it succeeds or `retryDelay` says stop; rejects with the last error.
- * An abort ends it at once with the signal's reason. What is called must not retry by itself.
+ * An abort ends it immediately with the signal's reason. The function must not retry on its own.
  */
 export async function withRetry<T>(fn: (attempt: Attempt) => Promise<T>, options: RetryOptions): Promise<T> {
   const { signal, rule, onRetry, random = Math.random, now = Date.now } = options;
   const countByCode = new Map<ErrorCode, number>();
   let inRow = 0;
-  // The loop ends: `retryDelay` bounds failures in a row, and only a new byte of a finite file starts a new row.
+  // Terminates: `retryDelay` limits failures in a row, and only a new byte of a finite file resets the count.
   for (;;) {
     signal.throwIfAborted();
     let hasProgressed = false;
@@ -116,7 +116,7 @@ async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(delayMs, undefined, { signal });
   } catch (error) {
-    // The timer rejects with an AbortError of its own; callers look for the reason that was given.
+    // The timer rejects with its own AbortError; callers expect the signal's reason.
     signal.throwIfAborted();
     throw error;
   }

@@ -5,25 +5,25 @@ import type { ReadPool } from './http/read-pool.ts';
 import type { Limiter } from './limiter.ts';
 import type { RetryRule } from './retry.ts';
 
-/** Where a file's bytes are at the moment. */
+/** Where a file's bytes are right now. */
 export interface Location {
   readonly url: string;
   /** Sent to the URL's own origin only, never along a redirect to another. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Strong ETag as the final server sends it; null or left out while it is not known. */
+  /** Strong ETag as the final server sends it; null or left out if unknown. */
   readonly validator?: string | null;
 }
 
-/** One file that is wanted. What is known of it has to match. */
+/** A file to bring. Whatever is known about it has to match. */
 export interface FileRequest {
   /**
-   * Where the bytes are now. Asked at first, and again when the address has expired or the server refused it.
-   * Its errors count as failed attempts of the transfer, so it should not retry by itself.
+   * Where the bytes are now. Called at the start, and again when the address has expired or the server refused it.
+   * Its errors count as failed attempts of the transfer, so it should not retry on its own.
    */
   locate(signal: AbortSignal): Promise<Location>;
-  /** Where the file grows; its journal stands beside it (`x.incomplete` has `x.journal.incomplete`). */
+  /** Where the file grows, next to its journal (`x.incomplete` has `x.journal.incomplete`). */
   readonly partialPath: string;
-  /** Where the verified file goes: on the same file system. Its folder is made. */
+  /** Where the verified file goes, on the same file system. Its folder is created. */
   readonly finalPath: string;
   /** Bytes. */
   readonly size: number | null;
@@ -37,26 +37,26 @@ export interface FileRequest {
 
 export interface TransferState {
   readonly phase: 'starting' | 'downloading' | 'verifying';
-  /** On disk and counting. Falls only where `wasted` rises by as much. */
+  /** On disk and usable. Falls only if `wasted` rises by as much. */
   readonly bytes: number;
   readonly total: number | null;
-  /** Of `bytes`, what was there before this transfer began. */
+  /** The share of `bytes` that was there before this transfer began. */
   readonly reused: number;
-  /** Written and thrown away again. */
+  /** Written and discarded again. */
   readonly wasted: number;
   /** 1 at first; tries in a row without a new byte. */
   readonly attempt: number;
-  /** Open at the moment. */
+  /** Currently open. */
   readonly connections: number;
 }
 
-/** Something that a watcher should know and that is not the end. */
+/** Something worth knowing that is not the end. */
 export interface TransferNotice {
   readonly code: 'RETRY' | 'STALL' | 'RESUME' | 'RESTART' | 'THROTTLE';
   readonly message: string;
-  /** The code of the error that it is about. */
+  /** The code of the error behind it. */
   readonly reason?: ErrorCode;
-  /** The attempt to come. */
+  /** The next attempt. */
   readonly attempt?: number;
   readonly maxAttempts?: number;
   /** Milliseconds since the epoch. */
@@ -64,24 +64,24 @@ export interface TransferNotice {
 }
 
 export interface TransferOptions {
-  /** Ends the transfer at once; what is on disk is kept. */
+  /** Ends the transfer immediately; the partial is kept. */
   readonly signal: AbortSignal;
-  /** Its agent should have `allowH2: false`, and enough connections for the files that are fetched at once. */
+  /** Its agent should have `allowH2: false`, and enough connections for the files that are fetched in parallel. */
   readonly dispatcher: Dispatcher;
-  /** No headers for this long ends an attempt. */
+  /** An attempt ends if no headers arrive for this long. */
   readonly headersTimeoutMs: number;
-  /** No byte of a body for this long ends an attempt. */
+  /** An attempt ends if no byte of a body arrives for this long. */
   readonly stallTimeoutMs: number;
   readonly retry: RetryRule;
-  /** Bytes of bodies pass it as they come; left out, nothing is limited. */
+  /** Limits the bytes of bodies; left out, there is no limit. */
   readonly limiter?: Limiter;
-  /** Connections at most for this file, default 1. It starts with one and takes more only while they make it faster. */
+  /** Maximum connections for this file, default 1. It starts with one and opens more only while that makes it faster. */
   readonly maxConnections?: number;
-  /** Whose memory the dispatcher's sockets read into; chunks go back to it when they are written. */
+  /** The pool that the dispatcher's sockets read into; chunks are released to it once written. */
   readonly pool?: ReadPool;
-  /** Shared by all transfers that it is given to. */
+  /** Shared with other transfers. */
   readonly connections?: ConnectionBudget;
-  /** Called at each change, up to once per batch of writes. */
+  /** Called on every change, at most once per batch of writes. */
   readonly onState: (state: TransferState) => void;
   readonly onNotice: (notice: TransferNotice) => void;
   readonly random?: () => number;

@@ -15,7 +15,7 @@ function numbered() {
 }
 
 describe('an address that is refused', () => {
-  it('is renewed, once for all connections that had it, whoever of them hears first', async () => {
+  it('is renewed once for all connections that had it, whichever is refused first', async () => {
     const { address, current } = numbered();
     const first = await current();
     address.accept();
@@ -27,13 +27,13 @@ describe('an address that is refused', () => {
     expect(await current()).toBe(second);
   });
 
-  it('is refused for good where the new one is refused before any server has accepted it', async () => {
+  it('is refused for good if the new one is refused before any server has accepted it', async () => {
     const { address, current } = numbered();
     expect(address.renewAfter(refused(), await current())).toBe(true);
     expect(address.renewAfter(refused(), await current())).toBe(false);
   });
 
-  it('is renewed again when the new one had been accepted', async () => {
+  it('is renewed again if the new one had been accepted', async () => {
     const { address, current } = numbered();
     expect(address.renewAfter(refused(), await current())).toBe(true);
     const second = await current();
@@ -41,7 +41,7 @@ describe('an address that is refused', () => {
     expect(address.renewAfter(refused(), second)).toBe(true);
   });
 
-  it('is not what other errors are about', async () => {
+  it('is not renewed for other errors', async () => {
     const { address, current } = numbered();
     expect(address.renewAfter(new RbeeError('DOWNLOAD_FAILED', 'cut'), await current())).toBe(false);
     expect(address.renewAfter(new Error('a bug'), await current())).toBe(false);

@@ -4,7 +4,7 @@ import type { TcpNetConnectOpts } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ERROR_CODES, type ErrorCode, RbeeError } from '@rbee/contract';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { Agent, type buildConnector, type Dispatcher } from 'undici';
 import { expect } from 'vitest';
 import {
   createLimiter,
@@ -82,7 +82,7 @@ export async function createPlace({ allowH2 = false, ...connect }: ConnectOption
   const pool = createReadPool();
   const agent = new Agent({
     allowH2,
-    connect: buildConnector({ ...connect, allowH2, ...pool.reads } as buildConnector.BuildOptions),
+    connect: pool.buildConnector({ ...connect, allowH2 } as buildConnector.BuildOptions),
   });
   return {
     folder,

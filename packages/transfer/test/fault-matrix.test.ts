@@ -200,7 +200,7 @@ const bads: readonly Bad[] = [
     alwaysForParts: 'CHECKSUM_MISMATCH',
   },
   {
-    what: 'gzip that was not asked for',
+    what: 'gzip that was not requested',
     answer: (stage) => serve({ content: stage.content, etag }, { headers: { 'content-encoding': 'gzip' } }),
     always: 'DOWNLOAD_FAILED',
   },
@@ -284,7 +284,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
       expect(ending.result?.wasted).toBeGreaterThanOrEqual(MiB);
     }));
 
-  test(`a file that changes between two requests ends in the new one where any will do, ${overTitle(ways)}`, () =>
+  test(`a file that changes between two requests ends in the new one if any will do, ${overTitle(ways)}`, () =>
     onStage(ways, async (stage) => {
       const { run, server, content } = stage;
       const other = randomBytes(content.length);
@@ -338,7 +338,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
       expect((await run()).code).toBe('MODEL_ACCESS_DENIED');
     }));
 
-  describe('a name that cannot be found', () => {
+  describe('a host name that cannot be resolved', () => {
     const url = (server: FaultServer) => server.url.replace('127.0.0.1', 'files.test');
     const connectThatFails = (fails: (lookup: number) => boolean) => {
       let lookups = 0;
@@ -363,7 +363,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
         connectThatFails((lookup) => lookup === (ways === 'one' ? 1 : 2)),
       ));
 
-    test(`ever ends with SOURCE_UNAVAILABLE, ${overTitle(ways)}`, () =>
+    test(`for good ends with SOURCE_UNAVAILABLE, ${overTitle(ways)}`, () =>
       onStage(
         ways,
         async ({ run, server }) => {
@@ -374,7 +374,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
       ));
   });
 
-  describe('a partial of an earlier run', () => {
+  describe('a partial of a previous run', () => {
     /** Leaves two pieces with a gap between them, and what the journal says of them. */
     const leave = async ({ place, content, server }: Stage, change: (piece: Buffer) => Buffer) => {
       const ranges: Span[] = [
@@ -388,7 +388,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
       return printJournal({ boot: null, ...known, sha256: sha256Of(content), ranges });
     };
 
-    test(`that is right goes on, with nothing fetched twice, ${overTitle(ways)}`, () =>
+    test(`that is right is resumed, with nothing fetched twice, ${overTitle(ways)}`, () =>
       onStage(ways, async (stage) => {
         const journal = await leave(stage, (piece) => piece);
         await writeFile(journalPathOf(stage.place.partialPath), journal);
@@ -396,7 +396,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
         expect(ending).toMatchObject({ code: null, result: { wasted: 0, reused: 2 * MiB - 500_000 } });
       }));
 
-    test.each([100, 2 * MiB - 1])(`that has a wrong byte at %i is found out, ${overTitle(ways)}`, (at) =>
+    test.each([100, 2 * MiB - 1])(`that has a wrong byte at %i is detected, ${overTitle(ways)}`, (at) =>
       onStage(ways, async (stage) => {
         await writeFile(journalPathOf(stage.place.partialPath), await leave(stage, (piece) => flipped(piece, at)));
         const ending = await stage.run();
@@ -476,7 +476,7 @@ describe.skipIf(!mayMount).each(waysOf)('a small disk, over %s', { timeout: test
     });
   }
 
-  test('that fills up ends with DISK_FULL, and what is there goes on when there is room', () =>
+  test('that fills up ends with DISK_FULL, and the partial is resumed when there is space', () =>
     onDisk(async (stage, mount) => {
       expect(await stage.run()).toMatchObject({
         code: 'DISK_FULL',
@@ -490,7 +490,7 @@ describe.skipIf(!mayMount).each(waysOf)('a small disk, over %s', { timeout: test
       expect(ending.result?.reused).toBeGreaterThan(MiB);
     }));
 
-  test('that becomes read-only ends with STORE_NOT_WRITABLE, and goes on when it is not', () =>
+  test('that becomes read-only ends with STORE_NOT_WRITABLE, and the partial is resumed when it is writable again', () =>
     onDisk(async (stage, mount) => {
       await run('mount', ['-o', 'remount,ro', mount]);
       expect(await stage.run()).toMatchObject({ code: 'STORE_NOT_WRITABLE' });

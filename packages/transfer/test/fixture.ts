@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent, buildConnector } from 'undici';
+import { Agent } from 'undici';
 import {
   createReadPool,
   type FileRequest,
@@ -16,7 +16,7 @@ export const sha256Of = (content: Buffer): string => createHash('sha256').update
 export const gitSha1Of = (content: Buffer): string =>
   createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
 
-/** Retries soon, so that a test with many of them is short. */
+/** Short delays, so that tests with many retries are quick. */
 const quickRetry = { attempts: 6, baseDelayMs: 1, maxDelayMs: 4 };
 const generousTimeoutMs = 15_000;
 
@@ -37,14 +37,25 @@ export interface Fixture {
   close(): Promise<void>;
 }
 
+/** Made once per test file and size: random bytes and their digest are most of what a fixture costs. Nobody changes them. */
+const contents = new Map<number, { readonly content: Buffer; readonly sha256: string }>();
+function contentOf(size: number) {
+  const made = contents.get(size);
+  if (made !== undefined) return made;
+  const content = randomBytes(size);
+  const one = { content, sha256: sha256Of(content) };
+  contents.set(size, one);
+  return one;
+}
+
 /** A server with one file, a folder, an agent, and a request and options that fit them. */
 export async function createFixture(size = 3_000_000, etag: string | null = '"v1"'): Promise<Fixture> {
-  const content = randomBytes(size);
+  const { content, sha256 } = contentOf(size);
   const file = etag === null ? { content } : { content, etag };
   const server = await startFaultServer(serve(file));
   const folder = await mkdtemp(join(tmpdir(), 'rbee-transfer-'));
   const pool = createReadPool();
-  const dispatcher = new Agent({ allowH2: false, connect: buildConnector({ allowH2: false, ...pool.reads }) });
+  const dispatcher = new Agent({ allowH2: false, connect: pool.buildConnector({ allowH2: false }) });
   const partialPath = join(folder, 'blob.incomplete');
   const finalPath = join(folder, 'blob');
   const notices: TransferNotice[] = [];
@@ -64,7 +75,7 @@ export async function createFixture(size = 3_000_000, etag: string | null = '"v1
       partialPath,
       finalPath,
       size,
-      sha256: sha256Of(content),
+      sha256,
       gitSha1: null,
       name: 'model.bin',
       ...change,

@@ -64,7 +64,7 @@ describe('a limit', () => {
     expect(single.bytes / shared).toBeLessThan(1.1);
   });
 
-  it('of a transfer holds under the one of the process, and leaves the rest to the others', async () => {
+  it('of a transfer nests in that of the process, and leaves the rest to the others', async () => {
     const clock = createManualClock();
     const limiter = createLimiter(10 * MB, clock);
     const slow = reader(limiter.child(2 * MB), 65_536);
@@ -91,7 +91,7 @@ describe('a limit', () => {
     expect(limiter.bytesPerSecond).toBe(1 * MB);
   });
 
-  it('that is taken off lets everybody go at once', async () => {
+  it('that is lifted releases everybody immediately', async () => {
     const clock = createManualClock();
     const limiter = createLimiter(1, clock);
     const child = limiter.child(null);
@@ -103,14 +103,14 @@ describe('a limit', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('that is none costs nothing: no promise, no timer', () => {
+  it('of null costs nothing: no promise, no timer', () => {
     const clock = createManualClock();
     const limiter = createLimiter(null, clock).child(null);
     for (let times = 0; times < 1_000; times += 1) expect(limiter.pass(1_000_000, never)).toBeUndefined();
     expect(clock.pending).toBe(0);
   });
 
-  it('is left at once by a reader that is aborted, and its turn goes to the next', async () => {
+  it('is left immediately by an aborted reader, whose turn goes to the next', async () => {
     const clock = createManualClock();
     const limiter = createLimiter(1_000, clock);
     const controller = new AbortController();

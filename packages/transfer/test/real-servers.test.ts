@@ -211,7 +211,7 @@ const cells: readonly Cell[] = [
       expectRight(ending, stage);
       expect(ending.hasFailedAttempt).toBe(false);
       expect(ending.notices).toMatchObject([
-        { code: 'RETRY', message: expect.stringMatching(/503.*goes on over 1 connection/) },
+        { code: 'RETRY', message: expect.stringMatching(/503.*continuing over 1 connection/) },
       ]);
     },
   },
@@ -225,7 +225,7 @@ const cells: readonly Cell[] = [
       expectRight(ending, stage);
       expect(ending.hasFailedAttempt).toBe(false);
       expect(ending.notices).toMatchObject([
-        { code: 'RETRY', message: expect.stringMatching(/no headers.*goes on over 1 connection/) },
+        { code: 'RETRY', message: expect.stringMatching(/no headers.*continuing over 1 connection/) },
       ]);
     },
   },

@@ -54,7 +54,7 @@ describe('the loop', () => {
   const quick = { attempts: 3, baseDelayMs: 1, maxDelayMs: 1 };
   const signal = new AbortController().signal;
 
-  test('gives the result of the first attempt that succeeds, and tells each retry before it', async () => {
+  test('gives the result of the first attempt that succeeds, and announces each retry', async () => {
     const numbers: number[] = [];
     const retries: Retry[] = [];
     const result = await withRetry(
@@ -87,7 +87,7 @@ describe('the loop', () => {
     expect(calls).toBe(3);
   });
 
-  test('counts afresh after an attempt that made progress', async () => {
+  test('starts counting again after an attempt that made progress', async () => {
     let calls = 0;
     const run = withRetry(
       async (attempt) => {
@@ -101,7 +101,7 @@ describe('the loop', () => {
     expect(calls).toBe(12);
   });
 
-  test('counts a change of the content apart from faults of the connection', async () => {
+  test('counts changed content separately from connection errors', async () => {
     const changed = new RbeeError('SOURCE_CHANGED', 'changed');
     const mismatch = new RbeeError('CHECKSUM_MISMATCH', 'mismatch');
     const errors = [failed, changed, failed, mismatch, changed];
@@ -116,7 +116,7 @@ describe('the loop', () => {
     expect(calls).toBe(5);
   });
 
-  test('ends a wait at once when it is aborted, with the reason that was given', async () => {
+  test('ends a wait immediately on abort, with the reason of the signal', async () => {
     const abort = new AbortController();
     const reason = new Error('not wanted any more');
     const run = withRetry(() => Promise.reject(failed), {

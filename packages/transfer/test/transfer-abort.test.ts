@@ -26,15 +26,15 @@ function start(fits: (bytes: number, phase: string) => boolean) {
   return { done, seen: seen.promise };
 }
 
-test('midway closes the socket at the server and keeps what has come, ready to be continued', async () => {
+test('midway closes the socket at the server and keeps what has arrived, ready to be resumed', async () => {
   const { server, file, abort, partialPath } = fixture;
   server.script(serve(file, { bytes: 5_000_000, after: stall }));
   const { done, seen } = start((bytes) => bytes >= 4_000_000);
   await seen;
-  const began = performance.now();
   abort.abort(reason);
   await expect(done).rejects.toBe(reason);
-  expect(performance.now() - began).toBeLessThan(1_000);
+  // The abort ended it, not a timeout.
+  expect(fixture.notices).toEqual([]);
   await server.until(() => server.openSockets === 0);
   const journal = parseJournal(await readFile(journalPathOf(partialPath), 'utf8'));
   expect(journal?.ranges[0]?.[1]).toBeGreaterThanOrEqual(4_000_000);
@@ -68,7 +68,7 @@ test('while it waits for a retry ends the wait', async () => {
   await expect(done).rejects.toBe(reason);
 });
 
-test('while it asks for the address reaches the one who is asked', async () => {
+test('while it requests the address reaches `locate`', async () => {
   const { abort } = fixture;
   const locate = (signal: AbortSignal) =>
     new Promise<never>((_resolve, reject) => {
@@ -87,7 +87,7 @@ test('while it verifies leaves no file under the final name', async () => {
   expect(await fixture.names()).toEqual(['blob.incomplete', 'blob.journal.incomplete']);
 });
 
-test('while what is on disk is thrown away ends when that is done, so that nothing changes under the next transfer', async () => {
+test('while the partial is being discarded ends after that, so that nothing changes under the next transfer', async () => {
   const { server, file, abort } = fixture;
   server.script(serve(file, { bytes: 5_000_000 }), refuse(400));
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
@@ -115,7 +115,7 @@ describe.runIf(process.platform === 'linux')('no file stays open', () => {
     return (await Promise.all(links)).filter((path) => path.startsWith(folder));
   };
 
-  test('after a success, a fault or an abort', async () => {
+  test('after a success, an error or an abort', async () => {
     const { server, file, folder } = fixture;
     await transferFile(fixture.request(), fixture.options());
     expect(await openIn(folder)).toEqual([]);

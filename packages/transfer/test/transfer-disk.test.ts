@@ -18,12 +18,12 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
-test.runIf(isLinux)('a full device ends at once with DISK_FULL and its numbers', async () => {
+test.runIf(isLinux)('a full device ends immediately with DISK_FULL and its numbers', async () => {
   const { partialPath, server } = fixture;
   await symlink('/dev/full', partialPath);
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
     code: 'DISK_FULL',
-    message: expect.stringMatching(/8\.0 MB more are needed, .* are free/),
+    message: expect.stringMatching(/8\.0 MB more needed, .* free/),
     details: { needed_bytes: 8_000_000, free_bytes: expect.any(Number) },
   });
   expect(server.requests).toHaveLength(1);
@@ -40,7 +40,7 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
   afterEach(() => run('umount', [mount]));
   const inMount = () => ({ partialPath: join(mount, 'blob.incomplete'), finalPath: join(mount, 'blob') });
 
-  test('that fills up keeps the partial, which goes on when there is room', async () => {
+  test('that fills up keeps the partial, which is resumed when there is space', async () => {
     const error = await transferFile(fixture.request(inMount()), fixture.options()).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'DISK_FULL', details: { needed_bytes: expect.any(Number) } });
     const { size: kept } = await stat(join(mount, 'blob.incomplete'));
@@ -63,7 +63,7 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
   });
 });
 
-test('a folder that cannot be made ends with STORE_NOT_WRITABLE and no request', async () => {
+test('a folder that cannot be created ends with STORE_NOT_WRITABLE and no request', async () => {
   await writeFile(join(fixture.folder, 'file'), '');
   const partialPath = join(fixture.folder, 'file', 'blob.incomplete');
   await expect(transferFile(fixture.request({ partialPath }), fixture.options())).rejects.toMatchObject({
@@ -73,7 +73,7 @@ test('a folder that cannot be made ends with STORE_NOT_WRITABLE and no request',
   expect(fixture.server.requests).toEqual([]);
 });
 
-test.skipIf(isRoot)('a folder without the right to write ends with STORE_NOT_WRITABLE', async () => {
+test.skipIf(isRoot)('a folder without write permission ends with STORE_NOT_WRITABLE', async () => {
   await chmod(fixture.folder, 0o500);
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
     code: 'STORE_NOT_WRITABLE',

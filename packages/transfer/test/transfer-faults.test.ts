@@ -18,7 +18,7 @@ const expectRightFile = async () => {
 };
 const at40Percent = { bytes: 1_200_000 };
 
-test('a connection that is cut at 40 % is continued by Range with If-Range, and says so', async () => {
+test('a connection cut at 40 % is resumed with Range and If-Range, and a notice says so', async () => {
   const { file, request, options, server, notices } = fixture;
   server.script(serve(file, at40Percent));
   const result = await transferFile(request(), options({ now: () => 1_000, random: () => 0.5 }));
@@ -38,7 +38,7 @@ test('a connection that is cut at 40 % is continued by Range with If-Range, and 
       maxAttempts: 6,
       nextRetryAtMs: 1_001,
     },
-    { code: 'RESUME', message: expect.stringMatching(/^model\.bin continues at 1\.\d MB of 3\.0 MB$/) },
+    { code: 'RESUME', message: expect.stringMatching(/^model\.bin resumes at 1\.\d MB of 3\.0 MB$/) },
   ]);
 });
 
@@ -127,7 +127,7 @@ test('a server that ignores Range costs a restart, counted as wasted', async () 
   }
 });
 
-test('a server that ignores Range and always cuts does not keep us for ever', async () => {
+test('a server that ignores Range and always cuts does not keep us forever', async () => {
   const { file, request, options, server } = fixture;
   server.fallback(serve(file, { ...at40Percent, ignoreRange: true }));
   await expect(transferFile(request(), options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
@@ -143,7 +143,7 @@ describe('waiting', () => {
     expect(notices).toMatchObject([{ code: 'RETRY', message: expect.stringMatching(/no headers/) }]);
   });
 
-  test('for a body that has stopped says so and continues where it was', async () => {
+  test('for a body that has stopped says so and resumes where it was', async () => {
     const { file, request, options, server, notices } = fixture;
     server.script(serve(file, { ...at40Percent, after: stall }));
     const result = await transferFile(request(), options({ stallTimeoutMs: 200 }));
@@ -165,7 +165,7 @@ describe('waiting', () => {
   test.each([
     ['seconds', () => '0'],
     ['a date', () => new Date(0).toUTCString()],
-  ])('is as long as the server asks in %s, not as long as the rule says', async (_what, retryAfter) => {
+  ])('is as long as the server requests in %s, whatever the rule says', async (_what, retryAfter) => {
     const { request, options, server, notices } = fixture;
     server.script(refuse(429, { 'retry-after': retryAfter() }));
     const hour = 3_600_000;
@@ -209,7 +209,7 @@ describe('wrong bytes', () => {
     return serve({ content, etag: '"v1"' });
   };
 
-  test('once are thrown away and fetched once more', async () => {
+  test('once are discarded and fetched again', async () => {
     const { file, request, options, server } = fixture;
     server.script(corrupt());
     const result = await transferFile(request(), options());
@@ -218,7 +218,7 @@ describe('wrong bytes', () => {
     expect(codes()).toEqual(['RESTART']);
   });
 
-  test('twice end with CHECKSUM_MISMATCH, and nothing of them stays', async () => {
+  test('twice end with CHECKSUM_MISMATCH, and none of them stays', async () => {
     const { request, options, server } = fixture;
     server.fallback(corrupt());
     const wanted = request();
@@ -238,7 +238,7 @@ describe('wrong bytes', () => {
   });
 });
 
-test('a status that is final is not retried', async () => {
+test('a final status is not retried', async () => {
   const { request, options, server } = fixture;
   server.fallback(refuse(400));
   await expect(transferFile(request(), options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });

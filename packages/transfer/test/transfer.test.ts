@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 describe('a file from a good server', () => {
-  test('is byte-identical under its final name, with nothing left beside it', async () => {
+  test('is byte-identical under its final name, with nothing left next to it', async () => {
     const { file, request, options, states } = fixture;
     const result = await transferFile(request(), options());
     const size = file.content.length;
@@ -61,7 +61,7 @@ describe('a file from a good server', () => {
     expect(file.content.equals(await fixture.finalContent())).toBe(true);
   });
 
-  test('goes into folders that are made for it, over what was there', async () => {
+  test('goes into folders that are created for it, replacing what was there', async () => {
     const { folder, request, options } = fixture;
     const finalPath = join(folder, 'models', 'a', 'blob');
     await mkdir(join(folder, 'models', 'a'), { recursive: true });
@@ -71,7 +71,7 @@ describe('a file from a good server', () => {
     expect(await readdir(join(folder, 'new'))).toEqual([]);
   });
 
-  test('is asked for without an encoding, with the headers of its location', async () => {
+  test('is requested without an encoding, with the headers of its location', async () => {
     const { request, options, server } = fixture;
     const headers = { Authorization: 'Bearer t0ken' };
     await transferFile(request({ locate: async () => ({ url: `${server.url}/a.bin?x=1`, headers }) }), options());
@@ -97,7 +97,7 @@ describe('an address', () => {
     };
   };
 
-  test.each([403, 401, 404, 410])('that has expired with status %i is asked for again, once', async (status) => {
+  test.each([403, 401, 404, 410])('that has expired with status %i is requested again, once', async (status) => {
     const { file, request, options, server } = fixture;
     const { asked, locate } = locateIn([`${server.url}/old`, `${server.url}/new`]);
     server.script(refuse(status));
@@ -129,7 +129,7 @@ describe('an address', () => {
     expect(await fixture.names()).toEqual([]);
   });
 
-  test('whose finding fails for good ends the transfer with that error', async () => {
+  test('whose request fails for good ends the transfer with that error', async () => {
     const locate = () => Promise.reject(new TypeError('a bug'));
     await expect(transferFile(fixture.request({ locate }), fixture.options())).rejects.toThrow(TypeError);
   });

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, readlink, rm, statfs, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, errnoOf, formatBytes, formatSpeed } from '@rbee/contract';
-import { errorOfDisk, roomNeeded } from '@rbee/transfer';
+import { errorOfDisk, spaceNeeded } from '@rbee/transfer';
 import type { Layout } from '../store/layout.ts';
 import type { Store } from '../store/store.ts';
 import { failed, failureOf, ok, skipped, type Verdict, warning } from './verdict.ts';
@@ -36,7 +36,7 @@ export function judgeDiskSpace(folder: string, { freeBytes, freeFiles }: DiskFac
   const free = `${formatBytes(freeBytes)} are free in ${folder}`;
   if (freeFiles === 0)
     return failed(`no more files can be made in ${folder}: its file system has no inodes left`, FREE_HINT);
-  if (freeBytes < roomNeeded(1)) return failed(`${free}, less than what stays in reserve`, FREE_HINT);
+  if (freeBytes < spaceNeeded(1)) return failed(`${free}, less than what stays in reserve`, FREE_HINT);
   return freeBytes < SPARSE_BYTES ? warning(`${free}, too little for many models`, FREE_HINT) : ok(free);
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, type DoctorCheck, type HiveCheck, RbeeError, toSeconds } from '@rbee/contract';
-import { beforeAbort } from '@rbee/transfer';
+import { abortable } from '@rbee/transfer';
 import { failed, type Verdict } from './verdict.ts';
 
 export interface CheckOptions {
@@ -30,7 +30,7 @@ export async function runCheck(
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limitMs)]);
   let found: Verdict;
   try {
-    found = await beforeAbort(signal, async () => work(signal));
+    found = await abortable(signal, async () => work(signal));
   } catch (error) {
     if (signal.aborted) {
       const hint = LATE_HINTS[OF_DISK.includes(check) ? 'disk' : 'network'];

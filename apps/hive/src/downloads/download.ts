@@ -1,6 +1,6 @@
 import type { DownloadId, ModelRef, PartialChoice } from '@rbee/contract';
 import { CancelRequest, type Job, type Line, type Listener } from '@rbee/jobs';
-import { beforeAbort, type Limiter } from '@rbee/transfer';
+import { abortable, type Limiter } from '@rbee/transfer';
 import type { DownloadContent } from '../history/history.ts';
 
 /** The abort reason of a paused run. The download has not ended. */
@@ -97,7 +97,7 @@ export class Download implements Listener {
 
   /** Resolves when the download is not paused; rejects with the signal's reason when no job wants it any more. */
   async untilResumed(): Promise<void> {
-    await beforeAbort(this.signal, async () => this.#resumed?.promise);
+    await abortable(this.signal, async () => this.#resumed?.promise);
   }
 
   hear(line: Line): void {

@@ -39,13 +39,13 @@ export async function fetchFiles(files: readonly SourceFile[], options: FetchFil
     }
   };
   // A worker for small files keeps its connection between files, or a long file would hold it until the end of a part.
-  const workOnSmall = (queue: Entry[]) => work(queue, null).finally(() => connections.giveBack());
+  const workOnSmall = (queue: Entry[]) => work(queue, null).finally(() => connections.release());
   const entries: Entry[] = [...files.entries()];
   const small = entries.filter(([, file]) => isSmall(file));
   const long = entries.filter(([, file]) => !isSmall(file));
   const forLong = long.length > 0 && connections.limit > 1 ? 1 : 0;
   const smallWorkers = Array.from({ length: Math.min(small.length, connections.limit - forLong) }, () => small);
-  const works = [...smallWorkers.filter(() => connections.tryTake()).map(workOnSmall), work(long, connections)];
+  const works = [...smallWorkers.filter(() => connections.tryAcquire()).map(workOnSmall), work(long, connections)];
   await Promise.all(works.map((each) => each.catch((error: unknown) => stop.abort(error))));
   signal.throwIfAborted();
   return fetched;

@@ -11,7 +11,7 @@ import {
 import { withLogFields } from '@rbee/daemon';
 import type { DownloadTracker } from '@rbee/download-tracker';
 import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
-import { createConnectionBudget, type DiskRoom, discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
+import { createConnectionBudget, type DiskSpace, discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
 import { type ResolvedModel, type Sources, sourceOf } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { type Download, type DownloadRequest, isPause, partialChoiceOf } from './download.ts';
@@ -28,7 +28,7 @@ export interface RunDeps {
   readonly tracker: DownloadTracker;
   readonly store: Store;
   readonly slots: Slots;
-  readonly room: DiskRoom;
+  readonly room: DiskSpace;
   readonly flights: SingleFlight;
   readonly counts: Pick<TransferCounts, 'countRetry'>;
   readonly sources: Sources;

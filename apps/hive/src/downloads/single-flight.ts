@@ -1,4 +1,4 @@
-import { beforeAbort, type TransferNotice, type TransferState } from '@rbee/transfer';
+import { abortable, type TransferNotice, type TransferState } from '@rbee/transfer';
 
 /** Callbacks that follow the transfer of a blob. */
 export interface BlobWatcher {
@@ -75,7 +75,7 @@ async function watchFlight(flight: Flight, watcher: BlobWatcher, signal: AbortSi
   flight.watchers.add(watcher);
   if (flight.last) watcher.onState(flight.last);
   try {
-    await beforeAbort(signal, () => flight.done);
+    await abortable(signal, () => flight.done);
   } finally {
     flight.watchers.delete(watcher);
   }

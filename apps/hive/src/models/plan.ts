@@ -1,6 +1,6 @@
 import { formatBytes, type ModelPlan, type ModelRef, showModelRef } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
-import { type RetryRule, roomNeeded, withRetry } from '@rbee/transfer';
+import { type RetryRule, spaceNeeded, withRetry } from '@rbee/transfer';
 import type { Asking } from '../sources/http/request.ts';
 import type { ResolvedModel } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
@@ -41,7 +41,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   const knownRest = files.reduce((sum, { bytes, present_bytes }) => sum + Math.max(0, (bytes ?? 0) - present_bytes), 0);
   const needed = total === null ? null : knownRest;
   const freeBytes = await store.freeBytes(model.place);
-  const fits = freeBytes >= roomNeeded(knownRest);
+  const fits = freeBytes >= spaceNeeded(knownRest);
   narrate('plan_ready', `📋 ${describe(model, { total, presentSum, needed, freeBytes })}`);
   if (!fits) narrate('plan_no_room', '⚠️ The disk has no room for it', 'warn');
   return {

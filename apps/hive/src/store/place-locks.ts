@@ -1,5 +1,5 @@
 import { RbeeError } from '@rbee/contract';
-import { beforeAbort } from '@rbee/transfer';
+import { abortable } from '@rbee/transfer';
 
 type Release = () => void;
 
@@ -21,7 +21,7 @@ export class PlaceLocks {
   async acquireShared(place: string, signal: AbortSignal): Promise<Release> {
     signal.throwIfAborted();
     for (let removal = this.#exclusive(place); removal !== null; removal = this.#exclusive(place)) {
-      await beforeAbort(signal, async () => removal);
+      await abortable(signal, async () => removal);
     }
     const lock = this.#lock(place);
     lock.holders += 1;

@@ -23,7 +23,7 @@ async function started(files: readonly SourceFile[], maxConnections: number) {
     signal: controller.signal,
     async fetch({ path }, _index, budget, signal) {
       begun.push(path);
-      await budget?.take(signal);
+      await budget?.acquire(signal);
       const end = Promise.withResolvers<string>();
       running.set(path, end);
       signal.addEventListener('abort', () => end.reject(signal.reason));
@@ -31,7 +31,7 @@ async function started(files: readonly SourceFile[], maxConnections: number) {
         return await end.promise;
       } finally {
         running.delete(path);
-        budget?.giveBack();
+        budget?.release();
       }
     },
   });
@@ -92,15 +92,15 @@ describe('the files of a download', () => {
 
   it('leave their connections to the long one when no small one is left', async () => {
     const run = await started([fileOf('long', LONG), fileOf('a', 1), fileOf('b', 1)], 3);
-    expect(run.connections.tryTake()).toBe(false);
+    expect(run.connections.tryAcquire()).toBe(false);
     await run.end('a');
-    expect(run.connections.tryTake()).toBe(true);
-    expect(run.connections.tryTake()).toBe(false);
-    run.connections.giveBack();
+    expect(run.connections.tryAcquire()).toBe(true);
+    expect(run.connections.tryAcquire()).toBe(false);
+    run.connections.release();
     for (const path of ['b', 'long']) await run.end(path);
     await run.done;
-    for (let each = 0; each < 3; each += 1) expect(run.connections.tryTake()).toBe(true);
-    expect(run.connections.tryTake()).toBe(false);
+    for (let each = 0; each < 3; each += 1) expect(run.connections.tryAcquire()).toBe(true);
+    expect(run.connections.tryAcquire()).toBe(false);
   });
 
   it('have all connections if none of them is long', async () => {

@@ -1,45 +1,45 @@
-/** A speed is measured over at least this; the first of all, of a connection that has just begun, is thrown away. */
+/** Speeds are measured over at least this long; the very first measurement, over a connection that has just begun, is discarded. */
 const windowMs = 100;
 const warmUpMs = 20;
-/** At the start this is enough to see whether a connection is slow, and whether a large step brings the multiple that it should. */
+/** At the start this is enough to see whether a connection is slow, and whether a large step brings the expected multiple. */
 const firstWindowMs = 45;
-/** Twice as many connections stay where they make the whole at least this much faster; less is in the noise. */
+/** Additional connections stay if the total gets at least this much faster; less is noise. */
 const minGain = 1.2;
-/** Where each brought nearly as much as those before, the next step is a larger one. */
+/** If each brought nearly as much as those before, the next step is a larger one. */
 const fullGain = 1.7;
-/** With less than this share of what so many more could bring, some of them bring nothing. */
+/** Below this share of the ideal gain, some of the connections bring nothing. */
 const usefulShare = 0.6;
 const STEP = 2;
 const LARGE_STEP = 4;
-/** Bytes per millisecond. Connections as slow as this are held back by a distance or a limit, which others do not share. */
+/** Bytes per millisecond. Connections this slow are held back by latency or a limit per connection, which others do not share. */
 const slowEach = 64_000;
-/** As fast as this the machine itself is the limit, and a further connection only costs; also at the second where this thread is busy. */
+/** At this speed the machine itself is the limit and another connection only costs; at the second one too, if this thread is busy. */
 const fastAll = 300_000;
 const fastBusy = 100_000;
 const busyShare = 0.75;
-/** What was reached is held against a trial for some windows: a pause of the disk does not make a link slow. */
+/** The peak decays over some windows: a pause of the disk does not make a link slow. */
 const peakDecay = 0.9;
-/** For so long a trial may show its gain: a window may fall together with a pause of something else. */
+/** A trial has this long to show a gain: one window may coincide with a pause elsewhere. */
 const trialMs = 300;
-/** After a trial that did not help the next one waits, longer each time. */
+/** After a trial that did not help the next one waits, longer every time. */
 const firstRestMs = 1_000;
 const maxRestMs = 30_000;
 
-/** What is seen at a moment. */
+/** An observation. */
 export interface GrowthSample {
   readonly nowMs: number;
   /** Received so far, over all connections. */
   readonly bytes: number;
-  /** Milliseconds so far in which this thread was at work. */
+  /** Milliseconds so far in which this thread was busy. */
   readonly busyMs: number;
-  /** Connections that run, and whether all of them have brought something. */
+  /** Running connections, and whether all of them have received something. */
   readonly connections: number;
   readonly isSettled: boolean;
-  /** Enough is left for more connections to be tried. Without it only what is being tried is judged. */
+  /** Enough is left to try more connections. If false, only a running trial is judged. */
   readonly mayTry: boolean;
 }
 
-/** Of one window. */
+/** One window. */
 interface Measured extends Pick<GrowthSample, 'nowMs' | 'connections' | 'mayTry'> {
   /** Bytes per millisecond. */
   readonly speed: number;
@@ -47,13 +47,13 @@ interface Measured extends Pick<GrowthSample, 'nowMs' | 'connections' | 'mayTry'
 }
 
 /**
- * How many connections are worth having: starts with one where nothing is known, tries twice as many, and keeps them if the whole got faster.
- * Knows nothing of connections: it is told what is seen and asked what is wanted.
+ * How many connections are worth having: starts with one if nothing is known, tries twice as many, and keeps them if the total gets faster.
+ * Pure: observations go in, a number comes out.
  */
-export class Growth {
+export class ConnectionGrowth {
   #max: number;
   #wanted: number;
-  /** Where the running measurement began. */
+  /** The start of the running measurement. */
   #from: Omit<GrowthSample, 'isSettled' | 'mayTry'> | null = null;
   #trial: { readonly before: number; readonly speed: number; readonly measuredMs: number } | null = null;
   #isWarm = false;
@@ -61,7 +61,7 @@ export class Growth {
   #restMs = firstRestMs;
   #restUntilMs = 0;
 
-  /** `first`: what a file from the same source found worth having. */
+  /** `first`: how many a previous file made good use of. */
   constructor(max: number, first = 1) {
     this.#max = max;
     this.#wanted = first;
@@ -71,12 +71,12 @@ export class Growth {
     return Math.min(this.#wanted, this.#max);
   }
 
-  /** How many have shown that they help: what is only being tried does not count. */
+  /** How many are known to help, without a running trial. */
   get proven(): number {
     return Math.min(this.#trial?.before ?? this.#wanted, this.#max);
   }
 
-  /** No more than this many are to be had, from now on. */
+  /** Lowers the maximum for good. */
   limit(max: number): void {
     this.#max = Math.max(1, Math.min(this.#max, max));
     this.#wanted = this.wanted;
@@ -87,7 +87,7 @@ export class Growth {
   observe({ isSettled, mayTry, ...seen }: GrowthSample): void {
     const from = this.#from;
     const { nowMs, connections } = seen;
-    // A measurement counts only if the same number of connections ran all the time.
+    // A measurement counts only if the number of connections did not change during it.
     if (!isSettled || from?.connections !== connections) {
       this.#from = isSettled ? seen : null;
       return;
@@ -114,7 +114,7 @@ export class Growth {
 
   #decide({ speed, elapsedMs, nowMs, connections, mayTry }: Measured): void {
     const trial = this.#trial;
-    // Others have what is wanted: nothing can be tried, and no trial has failed.
+    // The budget had no connection left: nothing was tried, so no trial has failed.
     if (connections <= (trial?.before ?? this.wanted - 1)) {
       if (connections === trial?.before) this.#trial = { ...trial, speed };
       return;
@@ -122,7 +122,7 @@ export class Growth {
     let step = speed < connections * slowEach ? LARGE_STEP : STEP;
     if (trial !== null) {
       const gain = speed / trial.speed;
-      // Of a large step only what has brought something stays, of one that brought nothing no connection.
+      // After a large step that helped in part, only as many stay as the gain accounts for.
       const isUseful = gain >= minGain && gain >= usefulShare * (connections / trial.before);
       const measuredMs = trial.measuredMs + elapsedMs;
       if (!isUseful && measuredMs < trialMs) {

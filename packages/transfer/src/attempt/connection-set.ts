@@ -3,8 +3,8 @@ import { Connection } from './connection.ts';
 import { fastest } from './slow-connections.ts';
 
 /**
- * The connections of one attempt and what they take of a shared budget: one each, and one also while there is none, so that
- * an attempt that has begun never waits for others again.
+ * The connections of one attempt and their share of the budget: one each, and one while there are none, so that a running attempt never
+ * queues again.
  */
 export class ConnectionSet {
   readonly #all = new Set<Connection>();
@@ -24,34 +24,34 @@ export class ConnectionSet {
     return this.#all.size;
   }
 
-  /** Before the first one: waits for its turn. */
+  /** Waits for the first connection of the budget. */
   async open(signal: AbortSignal): Promise<void> {
-    await this.#budget?.take(signal);
+    await this.#budget?.acquire(signal);
   }
 
-  /** When all are retired. */
+  /** Releases the last one, once all are retired. */
   close(): void {
-    this.#budget?.giveBack();
+    this.#budget?.release();
   }
 
-  /** One more; null where others have the rest of the budget, or need it more. The only one is never refused. */
+  /** One more; null if the budget is used up or somebody waits for a first one. The only connection is never refused. */
   add(now: () => number): Connection | null {
     const budget = this.#budget;
-    if (this.#all.size > 0 && (budget?.isWanted === true || budget?.tryTake() === false)) return null;
+    if (this.#all.size > 0 && (budget?.isWanted === true || budget?.tryAcquire() === false)) return null;
     const connection = new Connection(now);
     this.#all.add(connection);
     this.#onSize(this.#all.size);
     return connection;
   }
 
-  /** It takes no further part. */
+  /** Takes a connection out. */
   retire(connection: Connection): void {
     if (!this.#all.delete(connection)) return;
     this.#onSize(this.#all.size);
-    if (this.#all.size > 0) this.#budget?.giveBack();
+    if (this.#all.size > 0) this.#budget?.release();
   }
 
-  /** It should go because fewer are wanted, or because somebody has none. */
+  /** It should go: fewer are wanted, or another transfer has none. */
   isExcess(connection: Connection, wanted: number): boolean {
     if (this.#all.size === 1) return false;
     return this.#budget?.isWanted === true || !fastest(this.#all, wanted).includes(connection);

@@ -1,17 +1,17 @@
 import type { Part } from './range-plan.ts';
 
-/** A speed over less than this says little. */
+/** Speeds over less than this are meaningless. */
 const minSampleMs = 500;
 
-/** One connection of a transfer: which part it fetches, and how fast. */
+/** One connection of an attempt: which part it fetches, and how fast. */
 export class Connection {
   readonly #now: () => number;
   readonly #end = new AbortController();
   part: Part | null = null;
-  /** Of the running request. */
+  /** Received by the current request. */
   bytes = 0;
   isDropped = false;
-  /** An earlier request has brought something. */
+  /** A previous request received something. */
   hasServed = false;
   #requestedAtMs: number;
   #window: { readonly fromMs: number; readonly bytes: number };
@@ -34,13 +34,13 @@ export class Connection {
     this.#window = { fromMs: this.#requestedAtMs, bytes: 0 };
   }
 
-  /** Bytes per millisecond of the running request; null where it is too young to say. */
+  /** Bytes per millisecond of the current request; null if it is too young to tell. */
   get speed(): number | null {
     const elapsedMs = this.#now() - this.#requestedAtMs;
     return elapsedMs < minSampleMs ? null : this.bytes / elapsedMs;
   }
 
-  /** The same over the last window, once it is over; then the next one begins. */
+  /** Bytes per millisecond over the last window once it is over, which starts the next one; null before. */
   windowSpeed(windowMs: number): number | null {
     const elapsedMs = this.#now() - this.#window.fromMs;
     if (elapsedMs < windowMs) return null;
@@ -49,14 +49,14 @@ export class Connection {
     return speed;
   }
 
-  /** The window begins again: what has come in it says nothing of the connection. */
+  /** Starts the window again: what it has seen says nothing about the connection. */
   renewWindow(): void {
     this.#window = { fromMs: this.#now(), bytes: this.bytes };
   }
 
-  /** Ends the request: others fetch the rest of its part. */
+  /** Ends the request; others fetch the rest of its part. */
   drop(): void {
     this.isDropped = true;
-    this.#end.abort(new Error('the connection is not wanted any more'));
+    this.#end.abort(new Error('the connection is no longer wanted'));
   }
 }

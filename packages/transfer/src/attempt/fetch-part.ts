@@ -9,28 +9,28 @@ export interface PartFetch {
   readonly request: RangeRequest;
   readonly options: RangeOptions;
   readonly partial: PartialFile;
-  /** The answer is accepted: gives the part that its bytes are for, which another may be than the one asked for. */
+  /** The response is accepted: returns the part that its bytes are for, which may differ from the requested one. */
   begin(head: RangeHead): Promise<Part>;
-  /** The part has all its bytes and more come: whether it may grow. */
+  /** The part is full and more bytes arrive: whether it may grow. */
   extend(part: Part): boolean;
   onBytes(bytes: number): void;
   onWritten(): void;
 }
 
 export interface PartOutcome {
-  /** All of the part before this offset is in the file; null where no byte was accepted. */
+  /** The part is in the file up to this offset; null if no byte was accepted. */
   readonly written: number | null;
-  /** Where the body came to the end that was announced: what the answer said. */
+  /** The head of the response, if its body came to the announced end. */
   readonly head: RangeHead | null;
   readonly error: unknown;
 }
 
-/** Fetches one part over one connection. Never rejects: also after a fault what has come is in the file. */
+/** Fetches one part over one connection. Never rejects: after an error, too, everything received is in the file. */
 export async function fetchPart(fetch: PartFetch): Promise<PartOutcome> {
   const body = new PartBody(fetch);
   try {
     const head = await fetchRange(fetch.request, fetch.options, {
-      start: (answered, flow) => body.start(answered, flow),
+      start: (accepted, flow) => body.start(accepted, flow),
       write: (chunk) => body.write(chunk),
     });
     return { written: await body.flush(), head, error: null };
@@ -38,7 +38,7 @@ export async function fetchPart(fetch: PartFetch): Promise<PartOutcome> {
     try {
       return { written: await body.flush(), head: null, error };
     } catch (diskError) {
-      // An error of the disk outweighs one of the network.
+      // A disk error outweighs a network error.
       return { written: body.written, head: null, error: diskError };
     }
   }
@@ -46,7 +46,7 @@ export async function fetchPart(fetch: PartFetch): Promise<PartOutcome> {
 
 class PartBody {
   readonly #fetch: PartFetch;
-  /** `begin` may throw away what is on disk: it has to have ended before anybody goes on with the file, also where its request has failed. */
+  /** `begin` may discard what is on disk, so it has to be over before the file is used again, even if the request has failed meanwhile. */
   #started: Promise<void> = Promise.resolve();
   #part: Part | null = null;
   #flow: RangeFlow | null = null;
@@ -68,7 +68,7 @@ class PartBody {
   write(chunk: Buffer): boolean {
     const part = this.#part;
     const writer = this.#writer;
-    if (part === null || writer === null) throw new Error('bytes came before the answer was accepted');
+    if (part === null || writer === null) throw new Error('bytes came before the response was accepted');
     this.#fetch.onBytes(chunk.length);
     let isReady = true;
     for (let rest = chunk; rest.length > 0; ) {

@@ -3,8 +3,8 @@ import type { RangeHead, RangeRequest } from '../http/response-head.ts';
 import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location } from '../types.ts';
 import type { Connection } from './connection.ts';
-import type { Growth } from './connection-growth.ts';
-import type { DownloadHost } from './download-host.ts';
+import type { ConnectionGrowth } from './connection-growth.ts';
+import type { DownloadFile } from './download-host.ts';
 import { type Part, RangePlan } from './range-plan.ts';
 import { longestRest } from './slow-connections.ts';
 
@@ -12,21 +12,26 @@ const MiB = 2 ** 20;
 const maxPartBytes = 16 * MiB;
 const minPartBytes = 2 * MiB;
 
-/** What one attempt has still to fetch: which part is asked for next, and what the answers make of the whole. */
+/** What one attempt still has to fetch: which part to request next, and what the responses reveal about the file. Pure bookkeeping. */
 export class Parts {
-  readonly #host: DownloadHost;
+  readonly #file: DownloadFile;
   readonly #partial: PartialFile;
-  readonly #growth: Pick<Growth, 'wanted'>;
+  readonly #growth: Pick<ConnectionGrowth, 'wanted'>;
   #plan: RangePlan;
   #hasBegun = false;
-  /** An answer has begun where it was asked to begin, so that the server does serve parts. */
+  /** A response began at the requested offset: the server does serve parts. */
   #areServed = false;
 
-  constructor(host: DownloadHost, partial: PartialFile, growth: Pick<Growth, 'wanted'>) {
-    this.#host = host;
+  constructor(file: DownloadFile, partial: PartialFile, growth: Pick<ConnectionGrowth, 'wanted'>) {
+    this.#file = file;
     this.#partial = partial;
     this.#growth = growth;
     this.#plan = new RangePlan(partial.spans, partial.size);
+  }
+
+  /** A response of this attempt was accepted. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   get isDone(): boolean {
@@ -37,27 +42,27 @@ export class Parts {
     return this.#plan.unclaimedBytes;
   }
 
-  /** Parts from different connections fit together only where something proves it. */
+  /** Several connections may share the file only if something proves that their parts fit together. */
   get mayBeShared(): boolean {
     const { size, source } = this.#partial;
-    return this.#hasBegun && size !== null && (this.#host.isVerified || (source?.validator ?? null) !== null);
+    return this.#hasBegun && size !== null && (this.#file.isVerified || (source?.validator ?? null) !== null);
   }
 
-  /** Something is left for one more connection: what nobody fetches, or a tail that is long enough to be shared. */
+  /** Something is left for one more connection: unclaimed bytes, or a tail long enough to split. */
   hasMore(connections: ReadonlySet<Connection>): boolean {
-    // One asks first, so that a server which sends all to everybody does so once.
+    // One connection goes first, so that a server which ignores ranges sends the whole file only once.
     if (!this.#areServed && connections.size > 1) return false;
     if (this.#plan.unclaimedBytes > 0) return true;
     const slowest = longestRest(connections);
     return slowest !== null && this.#plan.canSplit(slowest);
   }
 
-  /** The next one, and how far a request for it may go; null where nothing is left. */
+  /** The next part, and how far its request may go; null if nothing is left. */
   next(connections: ReadonlySet<Connection>): { readonly part: Part; readonly requestEnd: number } | null {
     const { openEnd } = this.#plan;
-    const part = this.#plan.take(this.#partBytes) ?? this.#proof ?? this.#half(connections);
+    const part = this.#plan.claim(this.#partBytes) ?? this.#proof ?? this.#half(connections);
     if (part === null) return null;
-    // The part of an only connection grows while its request goes on.
+    // The part of a single connection grows while its request runs.
     return { part, requestEnd: connections.size === 1 ? (openEnd ?? part.end) : part.end };
   }
 
@@ -76,40 +81,35 @@ export class Parts {
       end: isToEnd ? null : requestEnd,
       size,
       validator: isBoundToSource ? (source?.validator ?? null) : strongEtag(location.validator ?? null),
-      isVerified: this.#host.isVerified,
-      name: this.#host.name,
+      isVerified: this.#file.isVerified,
+      name: this.#file.name,
     };
   }
 
-  /** An answer is accepted: gives the part that its bytes are for, a new one where all of the file comes instead. */
-  async begin(location: Location, part: Part, head: RangeHead): Promise<Part> {
-    const isWhole = head.start < part.position;
-    if (!isWhole && head.start > 0) this.#areServed = true;
-    this.#host.accept();
-    if (isWhole || !this.#hasBegun) {
-      this.#hasBegun = true;
-      await this.#host.begin(location, part.position, head);
-    }
-    if (isWhole) {
+  /** A response is accepted: returns the part that its bytes are for, a new one if it brings the whole file. */
+  begin(part: Part, head: RangeHead): Part {
+    this.#hasBegun = true;
+    if (head.start < part.position) {
       this.#plan = new RangePlan([], head.total);
-      return this.#plan.take(Number.POSITIVE_INFINITY) ?? { position: 0, end: 0 };
+      return this.#plan.claim(Number.POSITIVE_INFINITY) ?? { position: 0, end: 0 };
     }
+    if (head.start > 0) this.#areServed = true;
     if (head.total !== null) this.#plan.endAt(head.total);
     return part;
   }
 
-  /** A body without a length has told its end by ending: all of the file is there. */
+  /** A body without a length has ended: that is the size of the file. */
   endAt(size: number): void {
     this.#plan.endAt(size);
     const { source } = this.#partial;
     if (source !== null) this.#partial.describe(source, size);
   }
 
-  giveBack(part: Part, written: number): void {
-    this.#plan.giveBack(part, written);
+  release(part: Part, written: number): void {
+    this.#plan.release(part, written);
   }
 
-  /** Nothing is missing, but nothing proves what is there either: the server is asked for what follows the end. */
+  /** Nothing is missing, but nothing proves the bytes on disk either: requests what follows the end, to see if the file is the same. */
   get #proof(): Part | null {
     const { size } = this.#partial;
     return !this.#hasBegun && this.#plan.isDone && size !== null ? { position: size, end: size } : null;
@@ -120,9 +120,9 @@ export class Parts {
     return slowest === null ? null : this.#plan.split(slowest);
   }
 
-  /** So long that asking costs little, so short that the last ones end together. */
+  /** Long enough to make requests cheap, short enough for the last parts to end together. */
   get #partBytes(): number {
-    if (this.#host.limits.maxConnections === 1) return Number.POSITIVE_INFINITY;
+    if (this.#file.limits.maxConnections === 1) return Number.POSITIVE_INFINITY;
     const share = this.#plan.unclaimedBytes / (2 * this.#growth.wanted);
     return Math.max(minPartBytes, Math.min(maxPartBytes, Math.floor(share)));
   }

@@ -1,30 +1,33 @@
 import { RbeeError } from '@rbee/contract/plain';
+import type { Address } from '../address.ts';
 import type { RangeOptions } from '../http/range-sink.ts';
 import type { RangeHead } from '../http/response-head.ts';
+import { WatchedLimiter } from '../limiter.ts';
 import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location, TransferOptions } from '../types.ts';
-import { WatchedLimiter } from '../watched-limiter.ts';
 import type { Connection } from './connection.ts';
-import { Growth } from './connection-growth.ts';
+import { ConnectionGrowth } from './connection-growth.ts';
 import { ConnectionSet } from './connection-set.ts';
-import type { DownloadHost } from './download-host.ts';
+import type { DownloadFile, DownloadHost } from './download-host.ts';
 import { fetchPart } from './fetch-part.ts';
 import { endsAll, limitAfter, noticeOfLoss, RangeIgnoredError } from './lost-connection.ts';
 import { Parts } from './parts.ts';
 import type { Part } from './range-plan.ts';
 import { SlowConnections } from './slow-connections.ts';
 
-/** With less than this left to hand out no further connection is tried. */
+/** No further connection is tried if less than this is unclaimed. */
 const minGrowthBytes = 16 * 2 ** 20;
 const tickMs = 10;
 
-/** One attempt to fetch what is missing of a file, over as many connections as are worth it. Run once. */
+/** One attempt to fetch the missing bytes of a file, over as many connections as are worth it. Run once. */
 export class RangeDownload {
+  readonly #file: DownloadFile;
+  readonly #address: Address;
   readonly #host: DownloadHost;
   readonly #options: TransferOptions;
   readonly #partial: PartialFile;
   readonly #isLong: boolean;
-  readonly #growth: Growth;
+  readonly #growth: ConnectionGrowth;
   readonly #parts: Parts;
   readonly #connections: ConnectionSet;
   readonly #slow = new SlowConnections();
@@ -35,24 +38,32 @@ export class RangeDownload {
   #received = 0;
   #failure: { readonly error: unknown; readonly used: Location | null } | null = null;
 
-  constructor(host: DownloadHost, options: TransferOptions, partial: PartialFile) {
+  constructor(
+    file: DownloadFile,
+    address: Address,
+    host: DownloadHost,
+    options: TransferOptions,
+    partial: PartialFile,
+  ) {
+    this.#file = file;
+    this.#address = address;
     this.#host = host;
     this.#options = options;
     this.#partial = partial;
     const { connections: budget, limiter } = options;
     this.#isLong = (partial.size ?? 0) >= minGrowthBytes;
-    this.#growth = new Growth(host.limits.maxConnections, this.#isLong ? budget?.usual : 1);
-    this.#parts = new Parts(host, partial, this.#growth);
+    this.#growth = new ConnectionGrowth(file.limits.maxConnections, this.#isLong ? budget?.usual : 1);
+    this.#parts = new Parts(file, partial, this.#growth);
     this.#connections = new ConnectionSet(budget, (connections) => host.onConnections(connections));
     this.#limiter = limiter && new WatchedLimiter(limiter);
   }
 
-  /** What the connection had asked whose error `run` has rejected with; null where none had. */
+  /** The address used by the connection whose error `run` rejected with; null if there was none. */
   get failedAt(): Location | null {
     return this.#failure?.used ?? null;
   }
 
-  /** Resolves when nothing is missing; rejects with the error of the last connection that was left, or with what ends all. */
+  /** Resolves when nothing is missing; rejects with the error of the last remaining connection, or with an error that ends all of them. */
   async run(): Promise<void> {
     const { connections: budget, signal } = this.#options;
     await this.#connections.open(signal);
@@ -68,7 +79,7 @@ export class RangeDownload {
     if (budget !== undefined && this.#isLong) budget.usual = this.#growth.proven;
   }
 
-  /** False where no further connection is to be had. */
+  /** False if no further connection is available. */
   #launch(): boolean {
     const connection = this.#connections.add(this.#now);
     if (connection === null) return false;
@@ -81,7 +92,7 @@ export class RangeDownload {
     return true;
   }
 
-  /** All are gone: the last one may have been given up for being slow. */
+  /** All connections are gone: the last one may have been dropped for being slow. */
   #settle(): void {
     if (this.#failure === null && !this.#parts.isDone) this.#launch();
     else this.#ended.resolve();
@@ -92,7 +103,7 @@ export class RangeDownload {
     this.#stop.abort(error);
   }
 
-  /** One part after the other, until nothing is left for this connection. */
+  /** Fetches one part after another, until nothing is left for this connection. */
   async #serve(connection: Connection): Promise<void> {
     while (this.#connections.all.has(connection) && !this.#isDismissed(connection)) {
       const next = this.#parts.next(this.#connections.all);
@@ -107,22 +118,22 @@ export class RangeDownload {
     return this.#connections.isExcess(connection, this.#growth.wanted);
   }
 
-  async #fetch(connection: Connection, asked: Part, requestEnd: number): Promise<void> {
-    let part = asked;
+  async #fetch(connection: Connection, requested: Part, requestEnd: number): Promise<void> {
+    let part = requested;
     connection.request(part);
     let located: Location;
     try {
       located = await this.#locate();
     } catch (error) {
-      this.#parts.giveBack(part, part.position);
+      this.#parts.release(part, part.position);
       return this.#lose(connection, error, null);
     }
     const { written, head, error } = await fetchPart({
       request: this.#parts.requestFor(located, part, requestEnd),
       options: this.#rangeOptions(connection),
       partial: this.#partial,
-      begin: async (answer) => {
-        part = await this.#begin(located, part, answer);
+      begin: async (accepted) => {
+        part = await this.#begin(located, part, accepted);
         connection.part = part;
         return part;
       },
@@ -133,16 +144,16 @@ export class RangeDownload {
       },
       onWritten: () => this.#host.onWritten(),
     });
-    if (head !== null && part.end === Number.POSITIVE_INFINITY) this.#parts.endAt(written ?? asked.position);
-    this.#parts.giveBack(part, written ?? part.position);
+    if (head !== null && part.end === Number.POSITIVE_INFINITY) this.#parts.endAt(written ?? requested.position);
+    this.#parts.release(part, written ?? part.position);
     if (error !== null) this.#lose(connection, error, located);
     else this.#slow.learn(connection);
   }
 
   async #locate(): Promise<Location> {
-    const location = await this.#host.locate();
+    const location = await this.#address.current(this.#options.signal);
     if (this.#connections.size > 1 && !this.#host.isTrusted(location)) {
-      throw new RbeeError('DOWNLOAD_FAILED', `the new address of ${this.#host.name} may be of another version`);
+      throw new RbeeError('DOWNLOAD_FAILED', `the new address of ${this.#file.name} may lead to another version`);
     }
     return location;
   }
@@ -150,27 +161,30 @@ export class RangeDownload {
   #rangeOptions(connection: Connection): RangeOptions {
     const { dispatcher, headersTimeoutMs, stallTimeoutMs, pool } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal, connection.signal]);
-    const onStall = () => this.#tellStall('no byte came for too long');
+    const onStall = () => this.#notifyStall('no data received for too long');
     const limit = this.#limiter === undefined ? {} : { limiter: this.#limiter };
     const release = pool === undefined ? {} : { release: pool.release };
     return { dispatcher, signal, headersTimeoutMs, stallTimeoutMs, onStall, ...limit, ...release };
   }
 
   async #begin(location: Location, part: Part, head: RangeHead): Promise<Part> {
-    if (head.start < part.position) {
-      // Others may still be served in parts, and what they have brought is not given up for one that is not.
-      if (this.#connections.size > 1) throw new RangeIgnoredError(this.#host.name);
+    const isWhole = head.start < part.position;
+    if (isWhole) {
+      // Others may still be served in parts: their bytes are not given up for one connection that is not.
+      if (this.#connections.size > 1) throw new RangeIgnoredError(this.#file.name);
       this.#limit(1);
     }
-    return this.#parts.begin(location, part, head);
+    this.#address.accept();
+    if (isWhole || !this.#parts.hasBegun) await this.#host.begin(location, part.position, head);
+    return this.#parts.begin(part, head);
   }
 
   #limit(max: number): void {
     this.#growth.limit(max);
-    this.#host.limits.maxConnections = Math.min(this.#host.limits.maxConnections, Math.max(1, max));
+    this.#file.limits.maxConnections = Math.min(this.#file.limits.maxConnections, Math.max(1, max));
   }
 
-  /** A connection has failed. Where others go on they fetch its rest, and the file has not failed. */
+  /** A connection has failed. If others continue, they fetch its rest, and the attempt has not failed. */
   #lose(connection: Connection, error: unknown, used: Location | null): void {
     const isOver = this.#options.signal.aborted || this.#failure !== null;
     const isLast = this.#connections.size === 1;
@@ -179,17 +193,17 @@ export class RangeDownload {
       return;
     }
     this.#connections.retire(connection);
-    if (connection.isDropped || this.#host.renewAfter(error, used)) return;
+    if (connection.isDropped || this.#address.renewAfter(error, used)) return;
     const left = this.#connections.size;
     const limit = limitAfter(error, connection, left);
     if (limit !== null) this.#limit(limit);
-    this.#host.tell(noticeOfLoss(error, left));
+    this.#options.onNotice(noticeOfLoss(error, left));
   }
 
   #tick(): void {
     if (this.#failure !== null || this.#connections.size === 0) return;
     const dropped = this.#slow.drop(this.#connections.all, this.#isHeldBack);
-    if (dropped !== null) this.#tellStall('a connection far slower than the others is given up');
+    if (dropped !== null) this.#notifyStall('dropped a connection that was far slower than the others');
     if (this.#parts.mayBeShared) this.#grow();
   }
 
@@ -202,7 +216,7 @@ export class RangeDownload {
 
   #measure(): void {
     const { all, size } = this.#connections;
-    // Where a limit holds it back, more connections bring nothing but what each gets before it waits.
+    // While the bandwidth limit holds them back, more connections bring nothing but their first burst.
     const isSettled = !this.#isHeldBack && [...all].every(({ bytes }) => bytes > 0);
     const { active: busyMs } = performance.eventLoopUtilization();
     const mayTry = this.#parts.unclaimedBytes >= minGrowthBytes;
@@ -213,7 +227,7 @@ export class RangeDownload {
     return this.#limiter?.isHolding === true;
   }
 
-  #tellStall(what: string): void {
-    this.#host.tell({ code: 'STALL', message: `${this.#host.name}: ${what}` });
+  #notifyStall(what: string): void {
+    this.#options.onNotice({ code: 'STALL', message: `${this.#file.name}: ${what}` });
   }
 }

@@ -1,23 +1,23 @@
 import { addSpan, bytesOf, gapsOf, removeSpan, type Span } from '../partial/spans.ts';
 
-/** What one connection has to fetch: `[position, end)`. The connection moves the position, the plan may move the end. */
+/** What one connection fetches: `[position, end)`. The connection moves the position, the plan may move the end. */
 export interface Part {
   position: number;
   end: number;
 }
 
-/** A part is split no further than into two of this. */
+/** No half of a split part is shorter than this. */
 const minSplitBytes = 256 * 2 ** 10;
 
 /**
- * Who fetches what of a file. Parts are handed out from the front, so that a digest can follow; what a connection could
- * not fetch comes back. Every missing byte is in exactly one part or unclaimed.
+ * Which connection fetches which bytes. Parts are handed out from the front, so that a digest can follow; what a connection could not fetch
+ * is released. Invariant: every missing byte is in exactly one part or unclaimed.
  */
 export class RangePlan {
   readonly #parts = new Set<Part>();
   #unclaimed: readonly Span[];
 
-  /** @param size null while it is not known: then there is no end */
+  /** @param size null if unknown: then there is no end */
   constructor(written: readonly Span[], size: number | null) {
     this.#unclaimed = gapsOf(written, size ?? Number.POSITIVE_INFINITY);
   }
@@ -30,20 +30,20 @@ export class RangePlan {
     return bytesOf(this.#unclaimed);
   }
 
-  /** Where the front of what nobody fetches ends: how far a request for the next part may go. */
+  /** The end of the first unclaimed span: how far a request for the next part may go. */
   get openEnd(): number | null {
     return this.#unclaimed[0]?.[1] ?? null;
   }
 
-  /** The next part, of at most `maxBytes`; null where nothing is left to hand out. */
-  take(maxBytes: number): Part | null {
+  /** Claims the next part, of at most `maxBytes`; null if nothing is unclaimed. */
+  claim(maxBytes: number): Part | null {
     const [first] = this.#unclaimed;
     if (first === undefined) return null;
     const part = { position: first[0], end: Math.min(first[1], first[0] + maxBytes) };
     return this.#claim(part, [part.position, part.end]);
   }
 
-  /** Lets a part grow into what follows it, so that its request can go on; false where that is another's or the end. */
+  /** Lets a part grow into what follows it, so that its request can continue; false if that is claimed or the end. */
   extend(part: Part, maxBytes: number): boolean {
     const next = this.#unclaimed.find(([start]) => start === part.end);
     if (next === undefined) return false;
@@ -58,7 +58,7 @@ export class RangePlan {
     return Number.isFinite(rest) && rest >= 2 * minSplitBytes;
   }
 
-  /** Takes the second half of a part away from it; null where it is too small for that. */
+  /** Splits off the second half of a part; null if the part is too small. */
   split(part: Part): Part | null {
     if (!this.canSplit(part)) return null;
     const middle = part.position + Math.ceil((part.end - part.position) / 2);
@@ -68,8 +68,8 @@ export class RangePlan {
     return half;
   }
 
-  /** A connection is done with its part; what lies behind `written` is unclaimed again. */
-  giveBack(part: Part, written: number): void {
+  /** A connection is done with its part: everything after `written` is unclaimed again. */
+  release(part: Part, written: number): void {
     if (this.#parts.delete(part)) this.#unclaimed = addSpan(this.#unclaimed, [written, part.end]);
   }
 

@@ -1,29 +1,29 @@
 import type { Connection } from './connection.ts';
 import type { Part } from './range-plan.ts';
 
-/** A connection is judged by what it did in windows of this length. */
+/** Connections are judged by windows of this length. */
 const windowMs = 3_000;
-/** It is far below the others with less than this share of their median. */
+/** A connection below this share of the median of the others is dropped. */
 const slowShare = 0.1;
-/** Where dropping has helped so little, it will not help any more. */
+/** After this many drops, dropping more will not help. */
 const maxDrops = 16;
-/** A rest that takes less than this is not worth a further connection. */
+/** A rest that takes less than this is not worth another connection. */
 const minRestMs = 1_000;
 
-/** Gives up connections that are far below the others. */
+/** Drops connections that are far slower than the others. */
 export class SlowConnections {
   #drops = 0;
-  /** What counts where there are no others: the speed of a part that was fetched to its end. */
+  /** The yardstick if there are no others: the speed of the last part that was fetched to its end. */
   #usual: number | null = null;
 
-  /** It has fetched a part to its end. */
+  /** The connection fetched a part to its end. */
   learn(connection: Connection): void {
     this.#usual = connection.speed ?? this.#usual;
   }
 
   /**
-   * Drops one that is far below the median of the others; null where none is.
-   * @param isHeldBack by a limit: all are slow then, most of all beside what they did before it was set
+   * Drops one connection that is far below the median of the others; null if there is none.
+   * @param isHeldBack by the bandwidth limit: all are slow then, above all compared with what they did before it was set
    */
   drop(connections: ReadonlySet<Connection>, isHeldBack: boolean): Connection | null {
     if (isHeldBack) for (const connection of connections) connection.renewWindow();
@@ -42,7 +42,7 @@ export class SlowConnections {
   }
 }
 
-/** The part that will be the last to end, where it pays to split it; null where none is. */
+/** The part that will finish last, if splitting it pays off; else null. */
 export function longestRest(connections: ReadonlySet<Connection>): Part | null {
   let longest: Part | null = null;
   let longestMs = minRestMs;
@@ -56,7 +56,7 @@ export function longestRest(connections: ReadonlySet<Connection>): Part | null {
   return longest;
 }
 
-/** As many as are wanted, the fastest; those that have just begun count as fast. */
+/** The `count` fastest; connections that have just begun count as fast. */
 export function fastest(connections: ReadonlySet<Connection>, count: number): readonly Connection[] {
   const bySpeed = [...connections].map((connection) => ({ connection, speed: connection.speed ?? Number.MAX_VALUE }));
   return bySpeed

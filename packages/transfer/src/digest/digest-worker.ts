@@ -1,15 +1,15 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type DigestAnswer, type DigestTask, END_CELL, FRONTIER_CELL } from './digest-channel.ts';
+import { type DigestResult, type DigestTask, END_CELL, FRONTIER_CELL } from './digest-channel.ts';
 
-/** Small enough to stay in the processor's cache between the read and the hash. */
+/** Small enough to stay in the CPU cache between read and hash. */
 const readBytes = 256 * 2 ** 10;
-/** The worker looks again after this even if it missed a wake-up. */
+/** The worker wakes up after this even if it missed a notification. */
 const maxSleepMs = 1_000;
 
-/** Hashes the file behind the frontier, from the page cache, until the end is known and reached. */
-function digestFile(task: DigestTask): DigestAnswer {
+/** Hashes the file up to the frontier, from the page cache, until the end is known and reached. */
+function digestFile(task: DigestTask): DigestResult {
   const { offsets, changes } = task.shared;
   const sha256 = createHash('sha256');
   const gitSha1 = task.gitSize === null ? null : createHash('sha1').update(`blob ${task.gitSize}\0`);
@@ -40,7 +40,7 @@ function update(hashes: readonly Hash[], file: number, buffer: Buffer, from: num
   return bytes;
 }
 
-function answer(task: DigestTask): DigestAnswer {
+function run(task: DigestTask): DigestResult {
   try {
     return digestFile(task);
   } catch (error) {
@@ -50,4 +50,4 @@ function answer(task: DigestTask): DigestAnswer {
   }
 }
 
-parentPort?.postMessage(answer(workerData as DigestTask));
+parentPort?.postMessage(run(workerData as DigestTask));

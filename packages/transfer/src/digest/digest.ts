@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { abortable } from '../abort.ts';
 import {
-  type DigestAnswer,
+  type DigestResult,
   type DigestShared,
   type DigestTask,
   END_CELL,
@@ -11,33 +12,33 @@ import {
   unknownEnd,
 } from './digest-channel.ts';
 
-/** Below this a worker costs more than it saves, and hashing in slices does not block anybody. */
+/** Up to this size a worker costs more than it saves, and hashing in slices blocks nobody. */
 const inlineLimitBytes = 2 * 2 ** 20;
 const inlineReadBytes = 256 * 2 ** 10;
-/** The worker is woken for no less than this, which the processor's cache still holds. */
+/** The worker is woken for no less than this, which the CPU cache still holds. */
 const wakeBytes = 2 ** 20;
 
 export interface Digests {
   readonly sha256: string;
-  /** git's object id of the content as a blob; null where it was not asked for. */
+  /** git's object id of the content as a blob; null if not requested. */
   readonly gitSha1: string | null;
 }
 
 export interface DigestOptions {
   readonly path: string;
-  /** The file's size; null while it is unknown. */
+  /** The file's size; null if unknown. */
   readonly size: number | null;
-  /** Whether the git sha1 is wanted. Its header holds the size, so that has to be known then. */
+  /** Whether the git sha1 is wanted. Its header contains the size: with an unknown size hashing starts only at the end. */
   readonly isGit: boolean;
 }
 
-/** Computes the digests of a file while it is being written. `close` ends it on every path. */
+/** Computes the digests of a file while it is being written. Must be closed. */
 export interface Digester {
   /** All bytes before `frontier` may be read. */
   advance(frontier: number): void;
-  /** Hashes what is left up to the end and answers. Rejects where reading failed or the digester was closed. */
+  /** Hashes the rest up to the end. Rejects if reading failed or the digester was closed. */
   finish(end: number): Promise<Digests>;
-  /** Stops at once and waits until thread and file are closed. Again is fine. */
+  /** Stops immediately and waits until thread and file are closed. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -80,27 +81,27 @@ async function digestInline(options: DigestOptions, end: number, isClosed: () =>
 
 function createWorkerDigester(options: DigestOptions): Digester {
   const { offsets, changes } = createShared();
-  const answer = Promise.withResolvers<Digests>();
-  // A failure may come long before `finish` asks for it, and must not count as unhandled until then.
-  answer.promise.catch(() => {});
+  const result = Promise.withResolvers<Digests>();
+  // A failure may come long before `finish` awaits it: it must not count as unhandled.
+  result.promise.catch(() => {});
   let worker: Worker | null = null;
   let isClosed = false;
-  let told = 0;
+  let announced = 0;
 
   const start = (gitSize: number | null) => {
     if (worker === null && !isClosed)
-      worker = startWorker({ path: options.path, gitSize, shared: { offsets, changes } }, answer);
+      worker = startWorker({ path: options.path, gitSize, shared: { offsets, changes } }, result);
   };
   const wake = () => {
     Atomics.add(changes, 0, 1);
     Atomics.notify(changes, 0);
   };
-  // A git header holds the size, so where that is not known yet the worker starts at the end.
+  // With an unknown size the git header cannot be hashed yet: the worker starts at the end.
   if (!options.isGit || options.size !== null) start(options.isGit ? options.size : null);
   return {
     advance(frontier) {
-      if (frontier - told < wakeBytes) return;
-      told = frontier;
+      if (frontier - announced < wakeBytes) return;
+      announced = frontier;
       Atomics.store(offsets, FRONTIER_CELL, BigInt(frontier));
       wake();
     },
@@ -109,12 +110,12 @@ function createWorkerDigester(options: DigestOptions): Digester {
       Atomics.store(offsets, FRONTIER_CELL, BigInt(end));
       Atomics.store(offsets, END_CELL, BigInt(end));
       wake();
-      return answer.promise;
+      return result.promise;
     },
     async close() {
       isClosed = true;
-      answer.reject(closedError());
-      // The thread may sleep or read; ending it from outside also closes the file that it has open.
+      result.reject(closedError());
+      // The thread may be sleeping or reading; terminating it also closes its file.
       await worker?.terminate();
     },
   };
@@ -126,19 +127,42 @@ function createShared(): DigestShared {
   return { offsets, changes: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)) };
 }
 
-function startWorker(task: DigestTask, answer: PromiseWithResolvers<Digests>): Worker {
-  // The sources run as they are and the build runs as JavaScript: the worker has the extension of this file.
+function startWorker(task: DigestTask, result: PromiseWithResolvers<Digests>): Worker {
+  // Runs from source (.ts) and from the build (.js): the worker has the extension of this file.
   const url = new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(url, { workerData: task, execArgv: [], name: 'digest' });
-  worker.once('message', (message: DigestAnswer) => {
-    if (message.kind === 'done') answer.resolve({ sha256: message.sha256, gitSha1: message.gitSha1 });
-    else answer.reject(Object.assign(new Error(message.message), { code: message.code }));
+  worker.once('message', (message: DigestResult) => {
+    if (message.kind === 'done') result.resolve({ sha256: message.sha256, gitSha1: message.gitSha1 });
+    else result.reject(Object.assign(new Error(message.message), { code: message.code }));
   });
-  worker.once('error', (error) => answer.reject(error));
-  worker.once('exit', (code) => answer.reject(new Error(`the digest worker ended without an answer (code ${code})`)));
+  worker.once('error', (error) => result.reject(error));
+  worker.once('exit', (code) => result.reject(new Error(`the digest worker exited without a result (code ${code})`)));
   return worker;
 }
 
 function closedError(): Error {
   return new Error('the digest was stopped');
+}
+
+export interface DigestFileOptions {
+  /** Whether the git sha1 is wanted too. */
+  readonly isGit: boolean;
+  /** Of the file, in bytes. */
+  readonly size: number;
+  /** Stops reading immediately. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The digests of a whole file, computed off the main thread if it is large. Rejects if the file cannot be read or is shorter than `size`,
+ * and with the signal's reason on abort.
+ */
+export async function digestFile(path: string, { isGit, size, signal }: DigestFileOptions): Promise<Digests> {
+  signal.throwIfAborted();
+  const digester = createDigester({ path, size, isGit });
+  try {
+    return await abortable(signal, () => digester.finish(size));
+  } finally {
+    await digester.close();
+  }
 }

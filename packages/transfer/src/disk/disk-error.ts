@@ -19,8 +19,8 @@ const REFUSED_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What a file operation's error means: `DISK_FULL` with the numbers, `STORE_NOT_WRITABLE`, or the error as it is.
- * @param neededBytes what is still to be written; null where the size is unknown
+ * Translates the error of a file operation: `DISK_FULL` with numbers, `STORE_NOT_WRITABLE`, or the error as it is.
+ * @param neededBytes still to be written; null if the size is unknown
  */
 export async function errorOfDisk(error: unknown, path: string, neededBytes: number | null): Promise<unknown> {
   const code = errnoOf(error);
@@ -28,10 +28,10 @@ export async function errorOfDisk(error: unknown, path: string, neededBytes: num
   const folder = dirname(path);
   if (FULL_CODES.has(code)) {
     const freeBytes = await freeBytesOf(folder);
-    const needed = neededBytes === null ? 'more room is needed' : `${formatBytes(neededBytes)} more are needed`;
-    const free = freeBytes === null ? '' : `, ${formatBytes(freeBytes)} are free`;
+    const needed = neededBytes === null ? 'more space is needed' : `${formatBytes(neededBytes)} more needed`;
+    const free = freeBytes === null ? '' : `, ${formatBytes(freeBytes)} free`;
     return new RbeeError('DISK_FULL', `the disk of ${folder} is full (${code}): ${needed}${free}`, {
-      hint: 'free some room and retry: what is on disk is kept',
+      hint: 'free some space and retry: what is on disk is kept',
       details: { needed_bytes: neededBytes, free_bytes: freeBytes },
       cause: error,
     });
@@ -50,7 +50,7 @@ async function freeBytesOf(folder: string): Promise<number | null> {
     const { bavail, bsize } = await statfs(folder);
     return bavail * bsize;
   } catch {
-    // The number only helps to explain; the folder may be gone by now.
+    // The number is only informative, and the folder may be gone by now.
     return null;
   }
 }

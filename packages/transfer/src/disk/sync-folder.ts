@@ -2,7 +2,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '@rbee/contract/plain';
 
-/** Where a folder cannot be opened or synced (EISDIR, EINVAL, ENOTSUP), or is gone (ENOENT, ENOTDIR), there is nothing to make durable. */
+/** The system does not sync folders (EISDIR, EINVAL, ENOTSUP), or the folder is gone (ENOENT, ENOTDIR): nothing to make durable. */
 const HARMLESS_CODES: readonly (string | null)[] = ['EISDIR', 'EINVAL', 'ENOTSUP', 'ENOENT', 'ENOTDIR'];
 
 /** Makes the names inside a folder durable: a rename survives power loss only after this. A folder that is gone is fine. */
@@ -19,10 +19,10 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes a folder with its parents, each of which is synced where it is new. */
+/** Creates a folder with its parents and syncs every new name. */
 export async function makeFolder(folder: string): Promise<void> {
-  const firstMade = await mkdir(folder, { recursive: true });
-  if (firstMade === undefined) return;
+  const firstCreated = await mkdir(folder, { recursive: true });
+  if (firstCreated === undefined) return;
   // Every new name has to be synced in its parent, from the deepest one up to the parent of the first new folder.
-  for (let made = folder; made.length >= firstMade.length; made = dirname(made)) await syncFolder(dirname(made));
+  for (let made = folder; made.length >= firstCreated.length; made = dirname(made)) await syncFolder(dirname(made));
 }

@@ -1,32 +1,25 @@
-import { RbeeError } from '@rbee/contract/plain';
-import { nextTurn } from '../next-turn.ts';
 import { RangeExchange } from './range-exchange.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
-import { maxRedirects } from './redirect.ts';
+import { followRedirects } from './redirect.ts';
 import { type RangeHead, type RangeRequest, rangeHeaders } from './response-head.ts';
 
-/** Some file servers refuse requests that do not say who asks. */
+/** Some file servers refuse requests without a user agent. */
 const userAgent = 'rbee';
 
 /**
- * Fetches a file from an offset to its end over one connection and gives the sink nothing but checked bytes.
- * Resolves when the body has come to the end that was announced.
+ * Fetches a range of a file over one connection. The sink gets no byte of a response whose head was not checked.
+ * Resolves when the body has reached its announced end.
  * @throws RbeeError DOWNLOAD_FAILED, DOWNLOAD_TIMEOUT, SOURCE_CHANGED, SOURCE_UNAVAILABLE, SOURCE_NOT_ALLOWED,
  *   MODEL_ACCESS_DENIED, MODEL_NOT_FOUND; the signal's reason when aborted; the sink's own errors as they are
  */
 export async function fetchRange(request: RangeRequest, options: RangeOptions, sink: RangeSink): Promise<RangeHead> {
-  let url = new URL(request.url);
-  let headers = lowerCase(request.headers);
-  for (let hops = 0; hops <= maxRedirects; hops += 1) {
-    await nextTurn();
+  const start = { url: new URL(request.url), headers: lowerCase(request.headers) };
+  const { response } = await followRedirects(start, (url, headers) => {
     const sent = { 'user-agent': userAgent, ...headers, ...rangeHeaders(request) };
-    const outcome = await new RangeExchange(request, url, options, sink).run(sent);
-    if (outcome.kind === 'received') return outcome.head;
-    // A token is for the origin that it was given for: once left, it is not sent again, not even on the way back.
-    if (outcome.to.origin !== url.origin) headers = {};
-    url = outcome.to;
-  }
-  throw new RbeeError('DOWNLOAD_FAILED', `${request.name}: more than ${maxRedirects} redirects`);
+    return new RangeExchange(request, url, options, sink).run(sent);
+  });
+  if (response.head === null) throw new Error('a final response has no head');
+  return response.head;
 }
 
 function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,7 +1,7 @@
-/** The headers of a response as undici gives them: lower-case names, a list where one came more than once. */
+/** Response headers as undici gives them: lower-case names, a list for a repeated header. */
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** The first value of a header; null where it is missing. */
+/** The first value of a header; null if missing. */
 export function headerOf(headers: ResponseHeaders, name: string): string | null {
   const value = headers[name];
   return (typeof value === 'string' ? value : value?.[0]) ?? null;
@@ -9,7 +9,7 @@ export function headerOf(headers: ResponseHeaders, name: string): string | null 
 
 const MAX_ETAG_CHARACTERS = 512;
 
-/** The ETag where it is strong, which is when equal tags mean equal bytes; else null. */
+/** The ETag if it is strong, so that equal tags mean equal bytes; else null. */
 export function strongEtag(etag: string | null): string | null {
   return etag !== null && etag.length <= MAX_ETAG_CHARACTERS && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : null;
 }

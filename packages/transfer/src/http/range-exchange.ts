@@ -4,42 +4,47 @@ import type { ResponseHeaders } from './headers.ts';
 import { errorOfConnection } from './http-error.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { rawHead } from './raw-head.ts';
-import { isRedirect, nextHop } from './redirect.ts';
+import { isRedirect, type RedirectResponse } from './redirect.ts';
 import { checkHead, type RangeHead, type RangeRequest } from './response-head.ts';
-import { Watchdog } from './stall-timer.ts';
+import { StallTimer } from './stall-timer.ts';
 
-/** The body of a redirect or an error is read up to here, so that its connection can be used again. */
+/** Up to this much of the body of a redirect or an error is read, so that its connection can be reused. */
 const maxDiscardedBytes = 64 * 2 ** 10;
-/** And no longer than this. */
+/** And for no longer than this. */
 const discardTimeoutMs = 1_000;
-/** What is limited goes on in pieces of this: a larger one would be a burst, and the last of a file is not paid for. */
+/** Limited bytes pass in pieces of this size: a larger one would be a burst, and the last one of a file is never waited for. */
 const limitedPieceBytes = 64 * 2 ** 10;
 
-export type ExchangeOutcome =
-  | { readonly kind: 'received'; readonly head: RangeHead }
-  | { readonly kind: 'redirected'; readonly to: URL };
+export interface ExchangeOutcome extends RedirectResponse {
+  /** Describes the body that the sink received; null for a redirect. */
+  readonly head: RangeHead | null;
+}
+
+interface AcceptedResponse extends ExchangeOutcome {
+  readonly head: RangeHead;
+}
 
 type Verdict = { readonly outcome: ExchangeOutcome } | { readonly error: unknown };
 
-/** One request and its answer. Chunks go straight from undici's parser to the sink, without a stream between. */
+/** One request and its response. Chunks go straight from undici's parser to the sink, without a stream in between. */
 export class RangeExchange implements Dispatcher.DispatchHandler {
   readonly #request: RangeRequest;
   readonly #url: URL;
   readonly #options: RangeOptions;
   readonly #sink: RangeSink;
   readonly #result = Promise.withResolvers<ExchangeOutcome>();
-  readonly #watchdog = new Watchdog();
+  readonly #stallTimer = new StallTimer();
   readonly #onAbort = () => this.#fail(this.#options.signal.reason);
   #controller: Dispatcher.DispatchController | null = null;
-  #head: RangeHead | null = null;
-  /** Known before the end of a body that is of no use. */
+  #accepted: AcceptedResponse | null = null;
+  /** Set while the rest of an unwanted body is being read. */
   #verdict: Verdict | null = null;
   #received = 0;
-  /** The sink has asked for no more for now. */
+  /** The sink has paused the body. */
   #isHeldBySink = false;
-  /** Chunks whose turn under the limit has not come yet. */
+  /** Chunks that still wait for the limiter. */
   #unpassed = 0;
-  /** Of the last chunk, what neither sink nor limit have taken. */
+  /** The rest of the last chunk, not yet given to sink and limiter. */
   #rest: Buffer | null = null;
   #isSettled = false;
 
@@ -54,10 +59,10 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     const { signal, dispatcher, headersTimeoutMs } = this.#options;
     if (signal.aborted) return Promise.reject(signal.reason);
     signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#watchdog.start(headersTimeoutMs, () => this.#fail(this.#headersLate()));
+    this.#stallTimer.start(headersTimeoutMs, () => this.#fail(this.#headersTimeout()));
     const { origin, pathname, search } = this.#url;
     try {
-      // undici's own clocks are off: they tick in half seconds and would run beside ours.
+      // undici's own timers are off: they have a resolution of half a second.
       const timeouts = { headersTimeout: 0, bodyTimeout: 0 };
       dispatcher.dispatch({ origin, path: `${pathname}${search}`, method: 'GET', headers, ...timeouts }, this);
     } catch (error) {
@@ -68,30 +73,30 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // Aborted or timed out while it waited for its connection.
-    if (this.#isSettled) controller.abort(new Error('the request is not wanted any more'));
+    // Aborted or timed out while waiting for a connection.
+    if (this.#isSettled) controller.abort(new Error('the request is no longer wanted'));
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
     const head = rawHead(controller);
-    // `headers` are strings of their own.
+    // Safe: `headers` are strings, not views of this memory.
     if (head !== null) this.#options.release?.(head);
     if (this.#isSettled || status < 200) return;
     try {
       if (isRedirect(status)) {
-        this.#discard({ outcome: { kind: 'redirected', to: nextHop(this.#url, headers) } });
+        this.#discard({ outcome: { status, headers, head: null } });
         return;
       }
-      this.#accept(checkHead(this.#request, status, headers), status);
+      this.#accept({ status, headers, head: checkHead(this.#request, status, headers) });
     } catch (error) {
-      // A body that was refused for what it claims to be may be as long as the file: it is not worth reading.
+      // A 2xx body that was refused may be as long as the file: not worth reading.
       if (status < 300) this.#fail(error);
       else this.#discard({ error });
     }
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    // undici brings an empty chunk after each pause: a sink that holds on it, too, would be asked for ever.
+    // undici delivers an empty chunk after each pause (not documented). Passed on to a sink that pauses on every chunk, it would loop forever.
     if (chunk.length === 0) return;
     this.#received += chunk.length;
     if (this.#isSettled || this.#verdict !== null) this.#options.release?.(chunk);
@@ -102,15 +107,15 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     }
     const expected = this.#expectedBytes;
     if (expected !== null && this.#received > expected) {
-      this.#fail(this.#fault(`brought more than the ${expected} bytes that were announced`));
+      this.#fail(this.#bodyError(`has more than the announced ${expected} bytes`));
       return;
     }
-    this.#watchdog.refresh();
+    this.#stallTimer.refresh();
     this.#pass(chunk);
     if (!this.#isSettled && this.#isHeld) this.#pause();
   }
 
-  /** Gives the sink what it and the limit take now, and keeps the rest. */
+  /** Gives the sink as much as sink and limiter take now, and keeps the rest. */
   #pass(chunk: Buffer): void {
     for (let rest = chunk; ; ) {
       const piece = this.#options.limiter?.isLimited === true ? rest.subarray(0, limitedPieceBytes) : rest;
@@ -130,10 +135,10 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled) return;
     const expected = this.#expectedBytes;
     if (this.#verdict !== null) this.#conclude(this.#verdict);
-    else if (this.#head === null) this.#fail(this.#fault('ended before it began'));
+    else if (this.#accepted === null) this.#fail(this.#bodyError('ended before it began'));
     else if (expected !== null && this.#received < expected) {
-      this.#fail(this.#fault(`ended after ${this.#received} of ${expected} bytes`));
-    } else this.#settle({ outcome: { kind: 'received', head: this.#head } });
+      this.#fail(this.#bodyError(`ended after ${this.#received} of ${expected} bytes`));
+    } else this.#settle({ outcome: this.#accepted });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -143,30 +148,30 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   }
 
   get #expectedBytes(): number | null {
-    const { start, end } = this.#head ?? { start: 0, end: null };
+    const { start, end } = this.#accepted?.head ?? { start: 0, end: null };
     return end === null ? null : end - start;
   }
 
-  #accept(head: RangeHead, status: number): void {
-    this.#head = head;
+  #accept(accepted: AcceptedResponse): void {
+    this.#accepted = accepted;
     this.#isHeldBySink = true;
     this.#pause();
     const flow = {
       resume: () => this.#release(),
-      stop: () => this.#conclude({ outcome: { kind: 'received', head } }),
+      stop: () => this.#conclude({ outcome: accepted }),
       abort: (error: unknown) => this.#fail(error),
     };
-    this.#sink.start(head, flow).then(
+    this.#sink.start(accepted.head, flow).then(
       () => {
-        // The body of a 416 is the server's explanation: every byte of the file is there already.
-        if (status === 416) this.#discard({ outcome: { kind: 'received', head } });
+        // The body of an accepted 416 is an explanation: every byte of the file is there already.
+        if (accepted.status === 416) this.#discard({ outcome: accepted });
         this.#release();
       },
       (error: unknown) => this.#fail(error),
     );
   }
 
-  /** Most chunks pass at once; the socket stands still while one has to wait, and no clock runs meanwhile. */
+  /** Most chunks pass immediately; while one waits, the socket is paused and no timer runs. */
   #limit(bytes: number): void {
     const passing = this.#options.limiter?.pass(bytes, this.#options.signal);
     if (passing === undefined) return;
@@ -188,21 +193,21 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   }
 
   #pause(): void {
-    this.#watchdog.stop();
+    this.#stallTimer.stop();
     this.#controller?.pause();
   }
 
   #resume(): void {
-    // A connection that has been given back may be serving another request, which this one must not wake.
+    // A released connection may be serving another request, which this one must not resume.
     if (this.#isSettled || this.#isHeld) return;
     const rest = this.#rest;
     this.#rest = null;
     if (rest !== null) this.#pass(rest);
     if (this.#isSettled || this.#isHeld) return;
     if (this.#verdict === null) {
-      this.#watchdog.start(this.#options.stallTimeoutMs, () => {
+      this.#stallTimer.start(this.#options.stallTimeoutMs, () => {
         this.#options.onStall?.();
-        this.#fail(this.#bodyLate());
+        this.#fail(this.#bodyTimeout());
       });
     }
     this.#controller?.resume();
@@ -211,12 +216,12 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   #discard(verdict: Verdict): void {
     this.#verdict = verdict;
     this.#received = 0;
-    this.#watchdog.start(discardTimeoutMs, () => this.#conclude(verdict));
+    this.#stallTimer.start(discardTimeoutMs, () => this.#conclude(verdict));
   }
 
-  /** Ends an answer whose body has not come to its end: the connection has to go. */
+  /** Ends a response before the end of its body, which costs the connection. */
   #conclude(verdict: Verdict): void {
-    if (this.#settle(verdict)) this.#controller?.abort(new Error('the rest of the answer is not wanted'));
+    if (this.#settle(verdict)) this.#controller?.abort(new Error('the rest of the response is not wanted'));
   }
 
   #fail(error: unknown): void {
@@ -226,24 +231,24 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   #settle(verdict: Verdict): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
-    this.#watchdog.stop();
+    this.#stallTimer.stop();
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     if ('outcome' in verdict) this.#result.resolve(verdict.outcome);
     else this.#result.reject(verdict.error);
     return true;
   }
 
-  #headersLate(): RbeeError {
+  #headersTimeout(): RbeeError {
     const waited = formatSeconds(this.#options.headersTimeoutMs / 1_000);
     return new RbeeError('DOWNLOAD_TIMEOUT', `${this.#url.host} sent no headers for ${waited}`);
   }
 
-  #bodyLate(): RbeeError {
+  #bodyTimeout(): RbeeError {
     const waited = formatSeconds(this.#options.stallTimeoutMs / 1_000);
-    return new RbeeError('DOWNLOAD_TIMEOUT', `${this.#url.host} sent no byte for ${waited}`);
+    return new RbeeError('DOWNLOAD_TIMEOUT', `${this.#url.host} sent no data for ${waited}`);
   }
 
-  #fault(what: string): RbeeError {
+  #bodyError(what: string): RbeeError {
     return new RbeeError('DOWNLOAD_FAILED', `the body of ${this.#request.name} ${what}`);
   }
 }

@@ -4,37 +4,36 @@ import type { RangeHead } from './response-head.ts';
 
 export interface RangeOptions {
   /**
-   * Carries the requests. Its agent should have `allowH2: false`: bodies over HTTP/2 cost far more time than over
-   * HTTP/1.1; and no limit of connections below the number of files fetched at once, since the clock for headers also
-   * covers the wait for a connection.
+   * Its agent should have `allowH2: false`, since bodies over HTTP/2 cost far more CPU time than over HTTP/1.1, and at least as many
+   * connections as files are fetched in parallel, since the headers timeout includes the wait for a connection.
    */
   readonly dispatcher: Dispatcher;
   readonly signal: AbortSignal;
-  /** From the request until headers, for each hop of a redirect. */
+  /** From request to headers, for each hop of a redirect. */
   readonly headersTimeoutMs: number;
-  /** Between two bytes of the body. Time in which the sink holds the flow does not count. */
+  /** Between two bytes of the body. Time during which the sink has paused it does not count. */
   readonly stallTimeoutMs: number;
-  /** Body bytes pass it as they come. Time in which it holds the flow does not count either. */
+  /** Limits the bytes of bodies. Time spent waiting for it does not count as a stall either. */
   readonly limiter?: Pick<Limiter, 'isLimited' | 'pass'>;
-  /** Told of memory that the sink has not been given and that may be used again. */
+  /** Called with memory that the sink was not given and that can be reused. */
   readonly release?: (chunk: Buffer) => void;
-  /** Told when no byte came for that long; the request then ends with DOWNLOAD_TIMEOUT. */
+  /** Called after `stallTimeoutMs` without a byte; the request then ends with DOWNLOAD_TIMEOUT. */
   readonly onStall?: () => void;
 }
 
-/** How a sink steers the body that it is given. */
+/** How a sink controls the body it receives. */
 export interface RangeFlow {
-  /** Goes on after `write` answered false. */
+  /** Continues after `write` returned false. */
   resume(): void;
-  /** Enough has come: ends the request at once; `fetchRange` resolves. */
+  /** Enough received: ends the request immediately; `fetchRange` resolves. */
   stop(): void;
-  /** Ends the request at once; `fetchRange` rejects with the error as it is. */
+  /** Ends the request immediately; `fetchRange` rejects with the error as it is. */
   abort(error: unknown): void;
 }
 
 /** Where the bytes go. */
 export interface RangeSink {
-  /** The answer is accepted: called once, before any byte. No byte comes until the promise is settled; a rejection ends the request. */
+  /** The response is accepted: called once, before any byte. Bytes wait until the promise resolves; a rejection ends the request. */
   start(head: RangeHead, flow: RangeFlow): Promise<void>;
   /** The next bytes, in order; the buffer belongs to the sink. False: pause until `flow.resume()`. */
   write(chunk: Buffer): boolean;

@@ -3,12 +3,15 @@ import type { Dispatcher } from 'undici';
 const lineEnd = Buffer.from('\r\n');
 const headEnd = Buffer.from('\r\n\r\n');
 const statusBegin = Buffer.from('HTTP/1.');
-/** Longer status lines are not looked for. */
+/** Longer status lines are not found. */
 const maxStatusLine = 128;
 
 /**
- * The bytes of an answer's head where they were read to, from `HTTP/` to the empty line; null where they do not lie there in one
- * piece. Found by what stands around the headers that undici gives as views of it: no length is reckoned that is not seen.
+ * The memory of a response's head, from `HTTP/` to the empty line, so that it can be released; null if it is not in one piece.
+ *
+ * Relies on undici's `rawHeaders` (documented) being views of the memory that was read (not documented). Nothing is computed from that: the
+ * bytes around the views are compared with what must be there. If they are copies one day, nothing is found, and that memory is left to the
+ * garbage collector.
  */
 export function rawHead({ rawHeaders }: Pick<Dispatcher.DispatchController, 'rawHeaders'>): Buffer | null {
   if (!Array.isArray(rawHeaders)) return null;

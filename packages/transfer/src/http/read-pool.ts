@@ -1,22 +1,37 @@
 import type { Socket } from 'node:net';
+import { buildConnector } from 'undici';
+import { checkPooledReads } from './read-pool-check.ts';
+
+/*
+ * Relies on, beyond what is documented:
+ * - `onread` sockets call `buffer()` right after each `callback`, with no other socket in between (Node.js).
+ * - `onread` data does not reach the stream by itself, and `socket.push` by hand brings it there; the end of the stream is `push(null)` on
+ *   the same instance, so a replaced `push` sees it (Node.js: the documentation only says that no data is provided).
+ * - A replaced `socket.read` sees every read (undici reads by `socket.read()` on `readable`).
+ * - `buildConnector` hands options that it does not know to `net.connect` and `tls.connect` (undici).
+ * A change in any of these could hang, or bring wrong bytes. So the first connection waits for a self-test that reads a known response this
+ * way; if it fails, sockets are read the ordinary way, which costs about a third more CPU time and nothing else.
+ */
 
 /** One write's worth, and few enough reads for a fast link. */
 const slabBytes = 512 * 2 ** 10;
-/** A slab with less room than this left is not read into any more: short reads cost as much as long ones. */
+/** A slab with less space than this left is closed: short reads cost as much as long ones. */
 const minReadBytes = 32 * 2 ** 10;
-/** What waits to be used again, at most. */
+/** The most slabs that are kept for reuse. */
 const maxSpareSlabs = 32;
+
+const DEFAULT_LIMIT_MS = 3_000;
 
 interface Slab {
   readonly buffer: Buffer;
-  /** Bytes that were read into it, and those of them that nobody needs any more. */
+  /** Bytes that were read into it, and how many of them were released. */
   read: number;
   released: number;
   /** A socket may still read into it. */
   isOpen: boolean;
 }
 
-/** How a socket is told to read into buffers of ours: what `net.connect` and `tls.connect` take. */
+/** How a socket reads into buffers of the pool: options of `net.connect` and `tls.connect`. */
 export interface PooledReads {
   readonly highWaterMark: number;
   readonly onread: {
@@ -25,25 +40,74 @@ export interface PooledReads {
   };
 }
 
+/** `plain`: sockets are read the ordinary way. `untested`: no connection was needed yet. */
+export type ReadMode = 'untested' | 'pooled' | 'plain';
+
+export interface ReadPoolOptions {
+  /** False reads the ordinary way, without a self-test. Default true. */
+  readonly isEnabled?: boolean;
+  /** The self-test fails if it takes longer. Default 3 s; over loopback it takes milliseconds. */
+  readonly selfTestLimitMs?: number;
+  /** Called once if the self-test fails, with its reason. */
+  readonly onFallback?: (error: Error) => void;
+  /** Default undici's. */
+  readonly buildConnector?: typeof buildConnector;
+}
+
 /**
- * Memory that sockets read into and that is used again once its bytes are written. A buffer made for each read costs more than
- * all else that is done with it: V8 collects garbage for the memory outside of its heap, and the system clears new pages.
+ * Memory that sockets read into, reused once its bytes are written. A buffer per read costs more than everything else done with it: V8
+ * collects garbage because of memory outside its heap, and the system clears new pages.
  */
 export interface ReadPool {
-  /** For the connector of a dispatcher. */
-  readonly reads: PooledReads;
-  /** The bytes of a chunk are not needed any more. Chunks of other origin are let pass. */
+  readonly mode: ReadMode;
+  /** undici's `buildConnector`, for sockets that read into the pool. */
+  readonly buildConnector: typeof buildConnector;
+  /** The bytes of a chunk are no longer needed. Chunks from elsewhere are ignored. */
   release(chunk: Buffer): void;
 }
 
-export function createReadPool(): ReadPool {
+export function createReadPool(options: ReadPoolOptions = {}): ReadPool {
+  const {
+    isEnabled = true,
+    selfTestLimitMs = DEFAULT_LIMIT_MS,
+    onFallback,
+    buildConnector: build = buildConnector,
+  } = options;
+  const { reads, release } = createSlabs();
+  let mode: ReadMode = isEnabled ? 'untested' : 'plain';
+  let test: Promise<void> | null = null;
+  const selfTest = async () => {
+    const connect = build({ allowH2: false, ...reads } as buildConnector.BuildOptions);
+    const failure = await checkPooledReads(connect, release, selfTestLimitMs);
+    mode = failure === null ? 'pooled' : 'plain';
+    if (failure !== null) onFallback?.(failure);
+  };
+  return {
+    get mode() {
+      return mode;
+    },
+    buildConnector: (socketOptions) => {
+      const plain = build(socketOptions);
+      const pooled = build({ ...socketOptions, ...reads } as buildConnector.BuildOptions);
+      return (target, callback) => {
+        const connect = () => void (mode === 'pooled' ? pooled : plain)(target, callback);
+        if (mode !== 'untested') return connect();
+        test ??= selfTest();
+        test.then(connect, (error: Error) => callback(error, null));
+      };
+    },
+    release,
+  };
+}
+
+function createSlabs(): { readonly reads: PooledReads; readonly release: (chunk: Buffer) => void } {
   const slabs = new WeakMap<ArrayBufferLike, Slab>();
   const spare: Slab[] = [];
-  const burst = new Bursts();
-  /** Where the socket whose callback has just run goes on: asked for right after it. */
+  const bursts = new Bursts();
+  /** The rest of the slab whose socket has just called back: Node.js asks that socket's next buffer right after. */
   let next: Buffer | null = null;
 
-  const take = (): Buffer => {
+  const acquire = (): Buffer => {
     const used = spare.pop();
     if (used !== undefined) {
       Object.assign(used, { read: 0, released: 0, isOpen: true });
@@ -53,16 +117,12 @@ export function createReadPool(): ReadPool {
     slabs.set(buffer.buffer, { buffer, read: 0, released: 0, isOpen: true });
     return buffer;
   };
-  const reuse = (slab: Slab) => {
-    // What a parser took for itself, as headers are, is never released: such a slab is left to the garbage collector.
-    if (!slab.isOpen && slab.released === slab.read && spare.length < maxSpareSlabs) spare.push(slab);
-  };
   return {
     reads: {
       highWaterMark: slabBytes,
       onread: {
         buffer() {
-          const buffer = next ?? take();
+          const buffer = next ?? acquire();
           next = null;
           return buffer;
         },
@@ -74,7 +134,7 @@ export function createReadPool(): ReadPool {
             if (buffer.length - bytes >= minReadBytes) next = buffer.subarray(bytes);
             else slab.isOpen = false;
           }
-          return burst.add(this, buffer.subarray(0, bytes));
+          return bursts.add(this, buffer.subarray(0, bytes));
         },
       },
     },
@@ -82,19 +142,20 @@ export function createReadPool(): ReadPool {
       const slab = slabs.get(chunk.buffer);
       if (slab === undefined) return;
       slab.released += chunk.length;
-      reuse(slab);
+      // Bytes that a parser keeps for itself, such as headers, are never released: their slab is left to the garbage collector.
+      if (!slab.isOpen && slab.released === slab.read && spare.length < maxSpareSlabs) spare.push(slab);
     },
   };
 }
 
 /**
- * What sockets have read and their streams have not taken. Reads that come one right after another, as the records of TLS do,
- * lie side by side in memory and become one chunk; and a stream gets one chunk at a time, for it copies several into one.
+ * Chunks on their way from sockets to their streams. Consecutive reads, such as the records of TLS, are adjacent in memory and become one
+ * chunk; and a stream gets one chunk at a time, since it would copy several into one.
  */
 class Bursts {
   readonly #queues = new WeakMap<Socket, Buffer[]>();
 
-  /** False: the socket should read no more for now. */
+  /** False: the socket should stop reading for now. */
   add(socket: Socket, chunk: Buffer): boolean {
     const queue = this.#queues.get(socket) ?? this.#adopt(socket);
     const last = queue.at(-1);
@@ -112,7 +173,7 @@ class Bursts {
     const queue: Buffer[] = [];
     this.#queues.set(socket, queue);
     const push = socket.push.bind(socket);
-    // The end of the stream, which Node.js pushes by itself, must not overtake what waits here.
+    // Node.js pushes the end of the stream itself: it must not overtake what is queued here.
     socket.push = (chunk, encoding) => {
       if (chunk === null) for (const waiting of queue.splice(0)) push(waiting);
       return push(chunk, encoding);
@@ -133,7 +194,7 @@ function feed(socket: Socket, queue: Buffer[]): void {
   if (chunk !== undefined) socket.push(chunk);
 }
 
-/** Two chunks as one where they lie side by side; else null. */
+/** Two adjacent chunks as one; null if they are not adjacent. */
 function joinChunks(first: Buffer, second: Buffer): Buffer | null {
   const areNeighbours = first.buffer === second.buffer && first.byteOffset + first.length === second.byteOffset;
   return areNeighbours ? Buffer.from(first.buffer, first.byteOffset, first.length + second.length) : null;

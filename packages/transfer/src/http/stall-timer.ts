@@ -1,17 +1,17 @@
-/** Calls back when nothing has happened for a time; `refresh` is cheap enough for every chunk of a fast body. */
-export class Watchdog {
+/** Calls back if nothing happened for a time. `refresh` is cheap enough for every chunk of a fast body. */
+export class StallTimer {
   #timer: NodeJS.Timeout | null = null;
   #grace: NodeJS.Immediate | null = null;
   #refreshes = 0;
 
-  start(delayMs: number, onLate: () => void): void {
+  start(delayMs: number, onStall: () => void): void {
     this.stop();
     const timer = setTimeout(() => {
       const seen = this.#refreshes;
-      // Timers run before sockets are read: where the process itself was held up, what has come meanwhile counts.
+      // Timers run before sockets are read: if the process itself was blocked, data that arrived meanwhile still counts.
       this.#grace = setImmediate(() => {
         this.#grace = null;
-        if (this.#refreshes === seen) onLate();
+        if (this.#refreshes === seen) onStall();
       });
     }, delayMs);
     this.#timer = timer;

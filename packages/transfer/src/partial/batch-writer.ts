@@ -1,25 +1,25 @@
 import type { FileHandle } from 'node:fs/promises';
 
-/** Large enough to make few system calls, small enough that the bytes are still in the processor's cache. */
+/** Large enough for few system calls, small enough that the bytes are still in the CPU cache. */
 const batchBytes = 512 * 2 ** 10;
-/** Tiny chunks are not joined beyond this, since the system takes a limited number of buffers per call. */
+/** The system accepts a limited number of buffers per call (IOV_MAX). */
 const maxBuffersPerBatch = 512;
-/** A second write hides the latency of the first; more only take threads from others. */
+/** A second write hides the latency of the first; more would only occupy threads of the pool. */
 const maxWritesInFlight = 2;
-/** On a slow connection a batch is not filled but written after this, so that progress is real. */
+/** A partial batch is written after this, so that progress is real on a slow connection. */
 const lingerMs = 100;
 
-/** What of a file handle is used. */
+/** The used part of a file handle. */
 export type WritableHandle = Pick<FileHandle, 'write' | 'writev'>;
 
 export interface BatchWriterOptions {
   readonly handle: WritableHandle;
   /** Where the first chunk goes. */
   readonly position: number;
-  /** All bytes before this offset are in the file now. Called in rising order. */
+  /** All bytes before this offset are in the file. Called in rising order. */
   readonly onFrontier: (frontier: number) => void;
   readonly onError: (error: unknown) => void;
-  /** Told of each chunk that is written, whose memory may be used again. */
+  /** Called with each written chunk, whose memory can be reused. */
   readonly release?: (chunk: Buffer) => void;
 }
 
@@ -29,8 +29,8 @@ interface Write {
 }
 
 /**
- * Turns a stream of chunks into batched positioned writes.
- * Writes that run side by side end in any order, so the frontier only moves over a write when all before it are done.
+ * Turns a stream of chunks into batched positioned writes. Concurrent writes end in any order, so the frontier passes a write only when all
+ * writes before it are done.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
@@ -49,12 +49,12 @@ export class BatchWriter {
     this.#position = options.position;
   }
 
-  /** Taken and not in the file yet. */
+  /** Accepted and not yet in the file. */
   get unwrittenBytes(): number {
     return this.#unwrittenBytes;
   }
 
-  /** Takes the chunk that follows the last one. The buffer belongs to the writer from here. */
+  /** Accepts the chunk that follows the last one. The buffer belongs to the writer from here on. */
   write(chunk: Buffer): void {
     if (this.#failure !== null || chunk.length === 0) return;
     this.#append(chunk);
@@ -64,7 +64,7 @@ export class BatchWriter {
     else if (this.#linger === null) this.#linger = setTimeout(() => this.#dispatch(), lingerMs);
   }
 
-  /** Chunks that lie side by side in memory are one. */
+  /** Joins chunks that are adjacent in memory. */
   #append(chunk: Buffer): void {
     const last = this.#buffers.at(-1);
     if (last !== undefined && last.buffer === chunk.buffer && last.byteOffset + last.length === chunk.byteOffset) {
@@ -72,12 +72,12 @@ export class BatchWriter {
     } else this.#buffers.push(chunk);
   }
 
-  /** Writes what has come, without waiting for a full batch. */
+  /** Writes what is buffered, without waiting for a full batch. */
   push(): void {
     this.#dispatch();
   }
 
-  /** Writes what is left and waits for all writes. Rejects with the first error; no further chunk is taken. */
+  /** Writes the rest and waits for all writes. Rejects with the first error; no further chunk is accepted. */
   async flush(): Promise<void> {
     this.#isFlushing = true;
     this.#dispatch();
@@ -112,7 +112,7 @@ export class BatchWriter {
     );
   }
 
-  /** No more than one batch, also where more has piled up: larger writes read memory that has left the cache. */
+  /** One batch at most, even if more has piled up: larger writes read memory that has left the cache. */
   #takeBatch(): { readonly buffers: Buffer[]; readonly bytes: number } {
     let count = 0;
     let bytes = 0;
@@ -143,7 +143,7 @@ export class BatchWriter {
   #advance(): void {
     let frontier: number | null = null;
     while (this.#inFlight[0]?.isDone === true) frontier = this.#inFlight.shift()?.end ?? null;
-    // After a failure the bytes behind it may have a hole before them, so the frontier stands still.
+    // After a failure later bytes may have a hole before them, so the frontier stays.
     if (frontier !== null && this.#failure === null) this.#options.onFrontier(frontier);
   }
 
@@ -153,14 +153,14 @@ export class BatchWriter {
   }
 }
 
-/** Writes buffers one after another from an offset; the system may take fewer bytes than it was given. */
+/** Writes all buffers at an offset; the system may write fewer bytes than it was given. */
 async function writeAll(handle: WritableHandle, buffers: Buffer[], position: number, bytes: number): Promise<void> {
   let { bytesWritten } = await handle.writev(buffers, position);
   if (bytesWritten === bytes) return;
   const rest = Buffer.concat(buffers);
   while (bytesWritten < bytes) {
     const more = await handle.write(rest, bytesWritten, bytes - bytesWritten, position + bytesWritten);
-    if (more.bytesWritten === 0) throw new Error('the file takes no more bytes');
+    if (more.bytesWritten === 0) throw new Error('the file accepts no more bytes');
     bytesWritten += more.bytesWritten;
   }
 }

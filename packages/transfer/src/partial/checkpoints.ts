@@ -1,17 +1,17 @@
-/** When a journal is written, and what may be at stake until then. */
+/** When a journal is written, and how much may be lost until then. */
 export interface CheckpointBounds {
-  /** A checkpoint starts when this much is on disk that the journal does not claim. */
+  /** A checkpoint starts when this much on disk is not claimed by the journal. */
   readonly checkpointBytes: number;
   /** The sender waits when this much is not claimed. */
   readonly maxUnclaimedBytes: number;
-  /** A checkpoint starts at the latest this long after the first byte that the journal does not claim. */
+  /** A checkpoint starts no later than this after the first unclaimed byte. */
   readonly delayMs: number;
-  /** The sender waits while a checkpoint takes longer than this; null: it never waits for that. */
+  /** The sender waits while a checkpoint takes longer than this; null: never. */
   readonly lateAfterMs: number | null;
 }
 
 const MiB = 2 ** 20;
-/** With what may be on its way, a crash loses less than 64 MiB and less than what arrived in 2 s. */
+/** Including data in flight, a crash loses less than 64 MiB and less than 2 s of download. */
 export const tightBounds: CheckpointBounds = {
   checkpointBytes: 32 * MiB,
   maxUnclaimedBytes: 56 * MiB,
@@ -19,8 +19,8 @@ export const tightBounds: CheckpointBounds = {
   lateAfterMs: 600,
 };
 /**
- * For syncs beside the flow. They start earlier and end later than what only writes a journal: with them a loss of power costs less
- * than 64 MiB and less than what arrived in 2 s. The sender waits only for a disk that falls behind.
+ * For syncs in the background. They start earlier and take longer than writing a journal. With them a power failure costs less than 64 MiB
+ * and less than 2 s of download. The sender waits only for a disk that falls behind.
  */
 export const syncBounds: CheckpointBounds = {
   checkpointBytes: 24 * MiB,
@@ -31,16 +31,16 @@ export const syncBounds: CheckpointBounds = {
 
 export interface CheckpointOptions {
   readonly bounds: CheckpointBounds;
-  /** How many bytes the journal claims already. */
+  /** Bytes that the journal already claims. */
   readonly claimed: number;
-  /** Writes a journal that claims all bytes that are written at the moment of the call. */
+  /** Writes a journal that claims all bytes written at the time of the call. */
   readonly save: () => Promise<void>;
-  /** Called after each checkpoint: the sender may go on. */
+  /** Called after each checkpoint: the sender may continue. */
   readonly onSaved: () => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Decides when the journal is written while bytes arrive, and when they have to wait for it. */
+/** Decides when to write the journal while bytes arrive, and when the sender has to wait for it. */
 export class Checkpoints {
   readonly #options: CheckpointOptions;
   #claimed: number;
@@ -64,13 +64,13 @@ export class Checkpoints {
     );
   }
 
-  /** So many bytes are in the file. */
+  /** Reports how many bytes are in the file. */
   advance(written: number): void {
     this.#written = written;
     this.#plan();
   }
 
-  /** Waits for a running checkpoint and starts no other. */
+  /** Waits for a running checkpoint and starts no new one. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#clearTimer();

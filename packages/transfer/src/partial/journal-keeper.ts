@@ -3,27 +3,27 @@ import { Checkpoints, syncBounds, tightBounds } from './checkpoints.ts';
 import { type Journal, removeJournal, removeLiveJournal, saveJournal } from './journal.ts';
 import { bytesOf, type Span } from './spans.ts';
 
-/** A journal without what the keeper adds. */
+/** A journal without the fields that the keeper adds. */
 export type JournalFacts = Omit<Journal, 'boot' | 'ranges'>;
 
 export interface JournalKeeperOptions {
   readonly partialPath: string;
   readonly handle: Pick<FileHandle, 'datasync'>;
-  /** Of this start of the system; null where it is not known. */
+  /** Boot id of this system; null if unknown. */
   readonly boot: string | null;
   readonly hasJournal: boolean;
-  /** What is written. */
+  /** Written so far. */
   readonly spans: () => readonly Span[];
-  /** null while what is there could not be used by anybody, so that nothing is written about it. */
+  /** null while nobody could use the bytes on disk, so that no journal is written. */
   readonly facts: () => JournalFacts | null;
-  /** Called after each checkpoint: the sender may go on. */
+  /** Called after each checkpoint: the sender may continue. */
   readonly onSaved: () => void;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Keeps the journals of a partial while it grows. Under a known start of the system the live journal is written often and at
- * no cost, for a killed process, and the bytes are synced beside the flow, for a power loss. Elsewhere only syncs count.
+ * Keeps the journals of a partial while it grows. With a known boot id the live journal is written often and cheaply, for a killed process,
+ * and the bytes are synced in the background, for a power failure. Without one only syncs count.
  */
 export class JournalKeeper {
   readonly #options: JournalKeeperOptions;
@@ -43,7 +43,7 @@ export class JournalKeeper {
     return this.#synced.mustWait || this.#live?.mustWait === true;
   }
 
-  /** More is written. */
+  /** More bytes are written. */
   advance(): void {
     if (this.#options.facts() === null) return;
     const written = bytesOf(this.#options.spans());
@@ -51,18 +51,18 @@ export class JournalKeeper {
     this.#synced.advance(written);
   }
 
-  /** Claims nothing any more, for good: what is there may be overwritten after this. */
+  /** Withdraws all claims for good, after which the bytes may be overwritten. */
   async restart(): Promise<void> {
     await this.stop();
     await this.remove();
   }
 
-  /** Begins again, from what is there now. */
+  /** Begins again with what is on disk now. */
   renew(): void {
     this.#synced = this.#begin();
   }
 
-  /** Waits for running checkpoints and starts no other. */
+  /** Waits for running checkpoints and starts no new ones. */
   async stop(): Promise<void> {
     await Promise.all([this.#live?.stop(), this.#synced.stop()]);
   }
@@ -72,20 +72,20 @@ export class JournalKeeper {
     this.#hasJournal = false;
   }
 
-  /** Claims all that is written for as long as this system runs; false where that is not possible. */
+  /** Claims everything written, valid until this system restarts; false if there is no boot id. */
   async claim(): Promise<boolean> {
     const { boot } = this.#options;
     if (boot !== null) await this.#save(boot);
     return boot !== null;
   }
 
-  /** Syncs and then claims all that is written, after which the live journal has nothing to add. */
+  /** Syncs and then claims everything written, which makes the live journal redundant. */
   async seal(): Promise<void> {
     await this.#sync();
     if (!this.#isAbandoned) await removeLiveJournal(this.#options.partialPath);
   }
 
-  /** Nothing is written any more, also not by a sync that is still under way. Waits for a journal in the making. */
+  /** Writes no more journals, not even after a sync that is still running. Waits for a journal being written. */
   async abandon(): Promise<void> {
     this.#isAbandoned = true;
     await this.#saving.catch(() => {});
@@ -100,7 +100,7 @@ export class JournalKeeper {
     return new Checkpoints({ ...common, bounds: syncBounds, save: sync });
   }
 
-  /** The order is the promise: first the bytes are durable, then the journal claims them. */
+  /** The order is the guarantee: first the bytes are durable, then the journal claims them. */
   async #sync(): Promise<void> {
     const ranges = this.#options.spans();
     await this.#options.handle.datasync();

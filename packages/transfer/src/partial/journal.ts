@@ -6,16 +6,15 @@ import { syncFolder } from '../disk/sync-folder.ts';
 import { bytesOf, type Span } from './spans.ts';
 
 /**
- * What is known of a partial. There may be two of them: one that is synced itself, written only after the bytes that it
- * claims are synced, for a power loss; and one that claims what the system has taken, which a killed process cannot take
- * back, but which is true only while that system runs.
+ * What is known about a partial. There may be two journals: a synced one, written only after the bytes it claims are synced, for a power
+ * failure; and a live one that claims what was handed to the system, which survives a killed process but not a restart of the system.
  */
 export interface Journal {
-  /** null: the ranges are synced. Otherwise they are written, and count only under the system start of this id. */
+  /** null: the ranges are synced. Otherwise they are written, and valid only while the system has this boot id. */
   readonly boot: string | null;
   /** Where the bytes came from, without user, query and fragment. */
   readonly url: string;
-  /** Strong ETag of what is on disk; null where the server gave none. */
+  /** Strong ETag of the bytes on disk; null if the server sent none. */
   readonly validator: string | null;
   readonly size: number | null;
   readonly sha256: string | null;
@@ -25,31 +24,32 @@ export interface Journal {
 }
 
 const FORMAT_VERSION = 2;
-/** A journal is a few hundred bytes; with one range per 64 KiB of a large file it would still be below this. */
+/** A journal has a few hundred bytes; even one range per 64 KiB of a large file would fit. */
 const maxJournalBytes = 16 * 2 ** 20;
 const maxTextLength = 8_192;
+const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
-/** The path of the synced journal. Like the partial's own it ends in `.incomplete`: nothing else in the folder may. */
+/** The path of the synced journal. It ends in `.incomplete` like that of the partial; nothing else in the folder may. */
 export function journalPathOf(partialPath: string): string {
-  return besides(partialPath, 'journal');
+  return siblingPath(partialPath, 'journal');
 }
 
-/** The path of the journal that counts for one start of the system. */
+/** The path of the live journal. */
 export function liveJournalPathOf(partialPath: string): string {
-  return besides(partialPath, 'journal-live');
+  return siblingPath(partialPath, 'journal-live');
 }
 
-function besides(partialPath: string, what: string): string {
+function siblingPath(partialPath: string, what: string): string {
   return `${partialPath.replace(/\.incomplete$/, '')}.${what}.incomplete`;
 }
 
-/** A URL without what may be secret in it. */
+/** A URL without the parts that may be secret. */
 export function publicUrlOf(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }
 
-/** The journal as text. The checksum makes a damaged digit as visible as broken JSON. */
+/** The journal as text. The checksum reveals a damaged digit as surely as broken JSON. */
 export function printJournal(journal: Journal): string {
   const { boot, url, validator, size, sha256, gitSha1, ranges } = journal;
   const body = { version: FORMAT_VERSION, boot, url, validator, size, sha256, gitSha1, ranges };
@@ -60,7 +60,7 @@ function checkOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** The journal that a text holds; null where it is damaged, or of a newer or unknown format. */
+/** Parses a journal; null if it is damaged, or of a newer or unknown format. */
 export function parseJournal(text: string): Journal | null {
   let value: unknown;
   try {
@@ -75,7 +75,7 @@ export function parseJournal(text: string): Journal | null {
   if (size !== null && !isByteCount(size)) return null;
   if (!areRanges(ranges, size)) return null;
   const journal: Journal = { boot, url, validator, size, sha256, gitSha1, ranges };
-  // Printing again and comparing also finds another version, unknown fields, another order and a wrong checksum.
+  // Printing it again and comparing also finds another version, unknown fields, another order and a wrong checksum.
   return printJournal(journal) === text ? journal : null;
 }
 
@@ -103,11 +103,11 @@ function areRanges(value: unknown, size: number | null): value is [number, numbe
 export type LoadedJournal =
   | { readonly state: 'missing' }
   | { readonly state: 'damaged' }
-  /** There is only one of an earlier start of the system. */
+  /** Only a live journal, from before the system restarted. */
   | { readonly state: 'outlived' }
   | { readonly state: 'read'; readonly journal: Journal };
 
-/** Reads the journals of a partial: both are true, so the one that claims more counts. */
+/** Reads the journals of a partial. If both are valid, the one that claims more wins. */
 export async function loadJournal(partialPath: string, boot: string | null): Promise<LoadedJournal> {
   const synced = await load(journalPathOf(partialPath));
   const live = await load(liveJournalPathOf(partialPath));
@@ -128,14 +128,14 @@ async function load(path: string): Promise<LoadedJournal> {
   }
 }
 
-/** Puts a journal in place of the old one: after a crash there is the one or the other, never a mixture. */
+/** Replaces the journal atomically: after a crash there is the old one or the new one, never a mixture. */
 export async function saveJournal(partialPath: string, journal: Journal): Promise<void> {
   const isLive = journal.boot !== null;
-  const temporary = besides(partialPath, isLive ? 'journal-live-new' : 'journal-new');
+  const temporary = siblingPath(partialPath, isLive ? 'journal-live-new' : 'journal-new');
   const handle = await open(temporary, 'w');
   try {
     await handle.writeFile(printJournal(journal));
-    // What counts only while this system runs need not be on the disk.
+    // The live journal is only valid until the system restarts, so it need not be durable.
     if (!isLive) await handle.sync();
   } catch (error) {
     await rm(temporary, { force: true });
@@ -147,16 +147,27 @@ export async function saveJournal(partialPath: string, journal: Journal): Promis
   if (!isLive) await syncFolder(dirname(partialPath));
 }
 
-/** Removes the journal that counts for one start of the system. */
+/** Removes the live journal. */
 export async function removeLiveJournal(partialPath: string): Promise<void> {
-  await rm(besides(partialPath, 'journal-live-new'), { force: true });
+  await rm(siblingPath(partialPath, 'journal-live-new'), { force: true });
   await rm(liveJournalPathOf(partialPath), { force: true });
 }
 
-/** Removes the journals for good, so that no crash brings back their claims. */
+/** Removes both journals durably, so that no crash brings back their claims. */
 export async function removeJournal(partialPath: string): Promise<void> {
   await removeLiveJournal(partialPath);
-  await rm(besides(partialPath, 'journal-new'), { force: true });
+  await rm(siblingPath(partialPath, 'journal-new'), { force: true });
   await rm(journalPathOf(partialPath), { force: true });
   await syncFolder(dirname(partialPath));
+}
+
+/** The kernel's boot id, which changes with every start of the system; null if there is none. */
+export async function readBootId(): Promise<string | null> {
+  try {
+    const text = (await readFile(bootIdPath, 'utf8')).trim();
+    return /^[0-9a-f-]{36}$/.test(text) ? text : null;
+  } catch {
+    // Only Linux has one. Without it only synced bytes count, which is slower and just as safe.
+    return null;
+  }
 }

@@ -1,7 +1,7 @@
 import type { LoadedJournal } from './journal.ts';
 import { bytesOf, type Span } from './spans.ts';
 
-/** What is known of the file that is wanted; null where it is not known. */
+/** What is known about the wanted file; null if unknown. */
 export interface WantedFile {
   readonly size: number | null;
   readonly sha256: string | null;
@@ -12,25 +12,25 @@ export interface WantedFile {
 export interface PartialSource {
   /** Without user, query and fragment. */
   readonly url: string;
-  /** Strong ETag; null where the server gave none. */
+  /** Strong ETag; null if the server sent none. */
   readonly validator: string | null;
 }
 
 export interface PartialOrigin {
   /**
-   * `new`: nothing was known. `kept`: the bytes count. `damaged`: the journal cannot be read or claims what is not there.
-   * `foreign`: it is of another file. `unproven`: nothing could show that the rest will fit.
+   * `new`: no partial. `kept`: its bytes are used. `damaged`: the journal is unreadable or claims bytes that are not there.
+   * `foreign`: it belongs to another file. `unproven`: nothing could prove that the rest will fit.
    */
   readonly state: 'new' | 'kept' | 'damaged' | 'foreign' | 'unproven';
-  /** What counts. */
+  /** The bytes that are used. */
   readonly spans: readonly Span[];
   readonly size: number | null;
   readonly source: PartialSource | null;
 }
 
 /**
- * Decides what of a partial may be kept. In doubt nothing: a restart costs time, a wrong byte costs trust.
- * @param length what the file system says is in the partial
+ * Decides which bytes of a partial are kept. When in doubt, none: a restart costs time, a wrong byte costs trust.
+ * @param length of the partial, according to the file system
  */
 export function judgeJournal(loaded: LoadedJournal, wanted: WantedFile, length: number): PartialOrigin {
   if (loaded.state === 'missing') return nothing('new');
@@ -40,7 +40,7 @@ export function judgeJournal(loaded: LoadedJournal, wanted: WantedFile, length: 
   if (differs(size, wanted.size) || differs(sha256, wanted.sha256) || differs(gitSha1, wanted.gitSha1)) {
     return nothing('foreign');
   }
-  // A digest that is checked at the end makes up for a missing validator: a mixture of two versions cannot pass it.
+  // A digest makes up for a missing validator: a mixture of two versions cannot match it.
   if (validator === null && wanted.sha256 === null && wanted.gitSha1 === null) return nothing('unproven');
   const lastEnd = ranges.at(-1)?.[1] ?? 0;
   if (lastEnd > length) return nothing('damaged');

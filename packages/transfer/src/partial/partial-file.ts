@@ -3,23 +3,22 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '@rbee/contract/plain';
-import { readBootId } from '../boot-id.ts';
 import { makeFolder, syncFolder } from '../disk/sync-folder.ts';
-import { loadJournal, removeJournal } from './journal.ts';
+import { loadJournal, readBootId, removeJournal } from './journal.ts';
 import { type JournalFacts, JournalKeeper } from './journal-keeper.ts';
 import { judgeJournal, type PartialOrigin, type PartialSource, type WantedFile } from './judge-journal.ts';
 import { type RangeWriter, type WriteListener, WriterSet } from './range-writer.ts';
 import { addSpan, bytesOf, frontierOf, removeSpan, type Span } from './spans.ts';
 
-/** A stop waits no longer than this for a slow disk; the journal then claims less than is there. */
+/** A stop waits no longer than this for a slow disk; after that the journal claims less than is there. */
 const stopLimitMs = 500;
-/** Given up at the end of a partial where a full disk has no room for the journal that makes the rest usable. */
+/** Cut off the end of a partial if a full disk has no space for the journal that makes the rest usable. */
 const journalRoomBytes = 64 * 2 ** 10;
 
-/** A file on its way: written in place at any offsets, with a journal of what is safely on disk. */
+/** A file being downloaded: written in place at any offsets, with a journal of what is safely on disk. */
 export class PartialFile {
   readonly path: string;
-  /** How it was found, and why what was there is used or not. */
+  /** What was found on disk, and why it is used or not. */
   readonly origin: PartialOrigin;
   readonly #wanted: WantedFile;
   readonly #handle: FileHandle;
@@ -28,7 +27,7 @@ export class PartialFile {
   #source: PartialSource | null;
   #size: number | null;
   #spans: readonly Span[];
-  /** Whether there is more than what was found, and what the last seal covers. */
+  /** Whether anything was written since it was opened, and whether all of it is synced. */
   #hasNews = false;
   #isSynced = false;
 
@@ -65,7 +64,7 @@ export class PartialFile {
     });
   }
 
-  /** What is written, in order. */
+  /** Written so far, in order. */
   get spans(): readonly Span[] {
     return this.#spans;
   }
@@ -74,33 +73,33 @@ export class PartialFile {
     return bytesOf(this.#spans);
   }
 
-  /** Bytes from the start of the file that are there without a gap. */
+  /** Bytes from the start of the file without a gap. */
   get frontier(): number {
     return frontierOf(this.#spans);
   }
 
-  /** The whole file's size; null while it is unknown. */
+  /** Size of the whole file; null if unknown. */
   get size(): number | null {
     return this.#size;
   }
 
-  /** Where the bytes that are there came from; null while there are none. */
+  /** Where the bytes came from; null while there are none. */
   get source(): PartialSource | null {
     return this.#source;
   }
 
-  /** Says where the bytes to come are from; goes into the journal with the next checkpoint. */
+  /** Sets where the next bytes come from; written to the journal with the next checkpoint. */
   describe(source: PartialSource, size: number | null): void {
     this.#source = source;
     this.#size = size;
   }
 
-  /** Makes ready for chunks from an offset on; several may write at once, apart from each other. */
+  /** A writer for chunks from an offset on; several may write concurrently to different ranges. */
   openWriter(start: number, listener: WriteListener): RangeWriter {
     return this.#writers.open(start, listener);
   }
 
-  /** Throws away what is there. The claims go first, so that no crash leaves them beside other bytes. */
+  /** Discards everything. The claims go first, so that after a crash they never describe other bytes. */
   async restart(): Promise<void> {
     await this.#keeper.restart();
     if (this.#spans.length > 0) await this.#handle.truncate(0);
@@ -116,7 +115,7 @@ export class PartialFile {
     this.#isSynced = true;
   }
 
-  /** Gives the file its final name, for good. The caller has verified it. */
+  /** Gives the file its final name, durably. The caller has verified it. */
   async commit(finalPath: string): Promise<void> {
     await this.#keeper.stop();
     if (!this.#isSynced) await this.sync();
@@ -127,7 +126,7 @@ export class PartialFile {
     await this.#keeper.remove();
   }
 
-  /** Saves as much as can be used later and closes the file, within a bounded time. Never throws. */
+  /** Saves as much as possible for later and closes the file, within a bounded time. Never throws. */
   async stop(): Promise<void> {
     const limit = new AbortController();
     let isLate = false;
@@ -137,13 +136,13 @@ export class PartialFile {
       },
       () => {},
     );
-    // The last checkpoint is a best effort: the transfer ends for another reason, which is what the caller has to hear.
-    await Promise.race([this.#keep().catch(() => {}), deadline]);
+    // The last checkpoint is best effort: the transfer ends for another reason, which the caller must get.
+    await Promise.race([this.#saveClaims().catch(() => {}), deadline]);
     limit.abort();
-    // An empty file is no partial: nothing of it could be used.
+    // An empty partial is of no use.
     if (this.#spans.length === 0) await rm(this.path, { force: true }).catch(() => {});
     await this.#keeper.abandon();
-    // Closing waits for a sync that is still under way, so after the deadline nobody waits for it.
+    // Closing waits for a running sync, so it is not awaited after the deadline.
     const closed = this.close().catch(() => {});
     if (!isLate) await closed;
   }
@@ -159,7 +158,7 @@ export class PartialFile {
     this.#keeper.advance();
   }
 
-  async #keep(): Promise<void> {
+  async #saveClaims(): Promise<void> {
     await this.#keeper.stop();
     if (!this.#hasNews || this.#spans.length === 0) return;
     try {
@@ -173,7 +172,7 @@ export class PartialFile {
     }
   }
 
-  /** At first what is at no cost, since the sync may take longer than anybody waits. */
+  /** The cheap claim first, since the sync may take longer than the stop waits. */
   async #claim(): Promise<void> {
     await this.#keeper.claim();
     await this.#keeper.seal();
@@ -188,7 +187,7 @@ export class PartialFile {
   }
 }
 
-/** Opens a partial, or makes it; what is not proven to be of the wanted file is thrown away. */
+/** Opens or creates a partial; bytes that are not proven to belong to the wanted file are discarded. */
 export async function openPartial(
   path: string,
   wanted: WantedFile,
@@ -202,7 +201,7 @@ export async function openPartial(
     const { size: length } = await handle.stat();
     const origin = judgeJournal(loaded, wanted, length);
     if (loaded.state !== 'missing' && origin.spans.length === 0) await removeJournal(path);
-    // Bytes that the journal does not claim may be holes or of another file.
+    // Unclaimed bytes may be holes, or belong to another file.
     const claimedEnd = origin.spans.at(-1)?.[1] ?? 0;
     if (length > claimedEnd) await handle.truncate(claimedEnd);
     return new PartialFile(path, handle, wanted, origin, boot, release);

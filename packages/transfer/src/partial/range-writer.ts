@@ -1,22 +1,22 @@
 import { BatchWriter, type WritableHandle } from './batch-writer.ts';
 import type { Span } from './spans.ts';
 
-/** Above this the senders of a file are paused until the disk has caught up: the bound of one transfer's memory. */
+/** Above this the senders of a file are paused until the disk has caught up: limits the memory of one transfer. */
 const maxUnwrittenBytes = 8 * 2 ** 20;
 
 export interface WriteListener {
-  /** More of what was given is in the file. */
+  /** More of the given chunks is in the file. */
   readonly onWritten: () => void;
-  /** After a `write` that answered false: the sender may go on. */
+  /** After a `write` that returned false: the sender may continue. */
   readonly onReady: () => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Writes chunks one behind another. Ends with `flush`. */
+/** Writes consecutive chunks. Ends with `flush`. */
 export interface RangeWriter {
-  /** All that was given before this offset is in the file. */
+  /** Everything before this offset is in the file. */
   readonly written: number;
-  /** Takes the next chunk. False: send no more until `onReady`. */
+  /** Accepts the next chunk. False: send no more until `onReady`. */
   write(chunk: Buffer): boolean;
   /** Waits until all chunks are written; rejects with the first error. */
   flush(): Promise<void>;
@@ -24,9 +24,9 @@ export interface RangeWriter {
 
 export interface WriterSetOptions {
   readonly handle: WritableHandle;
-  /** Something else that the senders have to wait for. */
+  /** Another reason for the senders to wait. */
   readonly mustWait: () => boolean;
-  /** Told before the writer's own listener. */
+  /** Called before the writer's own listener. */
   readonly onWritten: (span: Span) => void;
   readonly release?: (chunk: Buffer) => void;
 }
@@ -37,7 +37,7 @@ interface Member {
   isHeld: boolean;
 }
 
-/** Several writers into one file, which together hold no more than one may, however many they are. */
+/** Several writers into one file that share one memory limit. */
 export class WriterSet {
   readonly #options: WriterSetOptions;
   readonly #members = new Set<Member>();
@@ -71,7 +71,7 @@ export class WriterSet {
       write: (chunk) => {
         writer.write(chunk);
         member.isHeld = this.#mustHold;
-        // What waits for a full batch would wait in vain, for nobody sends the rest of it.
+        // Partial batches would wait forever: nobody sends the rest of them.
         if (member.isHeld) for (const other of this.#members) other.writer.push();
         return !member.isHeld;
       },
@@ -87,7 +87,7 @@ export class WriterSet {
     };
   }
 
-  /** Lets the senders go on that wait, where nothing keeps them any more. */
+  /** Resumes waiting senders if there is no reason to wait any more. */
   release(): void {
     if (this.#mustHold) return;
     for (const member of this.#members) {

@@ -1,7 +1,7 @@
 /** Bytes `[start, end)` of a file. */
 export type Span = readonly [start: number, end: number];
 
-/** The list with one more span; spans that touch or overlap become one. Lists are in order and their spans apart. */
+/** Adds a span; spans that touch or overlap are merged. Lists are sorted, their spans disjoint and not adjacent. */
 export function addSpan(spans: readonly Span[], added: Span): readonly Span[] {
   let [start, end] = added;
   if (end <= start) return spans;
@@ -18,7 +18,7 @@ export function addSpan(spans: readonly Span[], added: Span): readonly Span[] {
   return [...before, [start, end], ...after];
 }
 
-/** The list without the bytes of one span. */
+/** Removes the bytes of a span. */
 export function removeSpan(spans: readonly Span[], [start, end]: Span): readonly Span[] {
   if (end <= start) return spans;
   return spans.flatMap(([from, to]): Span[] => {
@@ -28,7 +28,7 @@ export function removeSpan(spans: readonly Span[], [start, end]: Span): readonly
   });
 }
 
-/** What is missing between 0 and `size`. */
+/** The bytes missing between 0 and `size`. */
 export function gapsOf(spans: readonly Span[], size: number): readonly Span[] {
   return spans.reduce(removeSpan, size > 0 ? [[0, size]] : ([] as readonly Span[]));
 }

@@ -21,12 +21,12 @@ const add = (set: ConnectionSet): Connection => {
 /** How much of the budget is left; leaves it as it was. */
 const left = () => {
   let count = 0;
-  while (budget.tryTake()) count += 1;
-  for (let given = 0; given < count; given += 1) budget.giveBack();
+  while (budget.tryAcquire()) count += 1;
+  for (let given = 0; given < count; given += 1) budget.release();
   return count;
 };
 
-test('takes one of the budget for each, and keeps one while there is none', async () => {
+test('acquires one of the budget for each, and keeps one while there are none', async () => {
   const set = create();
   await set.open(signal);
   expect(left()).toBe(2);
@@ -45,7 +45,7 @@ test('takes one of the budget for each, and keeps one while there is none', asyn
   expect(sizes).toEqual([1, 2, 1, 0, 1, 2, 1]);
 });
 
-test('adds none where the budget is spent, and gives one up where another waits for its first', async () => {
+test('adds none if the budget is used up, and releases one if another waits for its first', async () => {
   const [one, other] = [create(), create()];
   await one.open(signal);
   const [first] = [add(one), add(one), add(one)];
@@ -60,7 +60,7 @@ test('adds none where the budget is spent, and gives one up where another waits 
   expect(one.add(() => 0)).toBeNull();
 });
 
-test('an abort while it waits for its turn takes nothing', async () => {
+test('an abort while it waits acquires nothing', async () => {
   const one = create();
   await one.open(signal);
   for (let taken = 0; taken < limit; taken += 1) add(one);

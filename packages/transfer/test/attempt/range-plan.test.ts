@@ -8,7 +8,7 @@ const size = 64 * MiB;
 const anySpan = fc.tuple(fc.nat(1_000), fc.nat(1_000)).map(([a, b]): Span => [Math.min(a, b), Math.max(a, b)]);
 
 describe('a list of spans', () => {
-  test('holds exactly what was added and not removed, in order and apart', () => {
+  test('holds exactly what was added and not removed, sorted and disjoint', () => {
     const step = fc.record({ span: anySpan, isAdded: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -30,7 +30,7 @@ describe('a list of spans', () => {
   });
 });
 
-test('an empty span adds nothing and takes nothing, wherever it lies', () => {
+test('an empty span adds and removes nothing, wherever it is', () => {
   expect(addSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
   expect(removeSpan([[0, 660]], [659, 659])).toEqual([[0, 660]]);
 });
@@ -57,7 +57,7 @@ describe('a plan', () => {
       ),
     );
 
-  test('hands out every missing byte once, whatever the connections do, and is done when all are there', () => {
+  test('hands out every missing byte once, whatever the connections do, and is done when all have arrived', () => {
     fc.assert(
       fc.property(found, fc.array(action, { maxLength: 60 }), (there, actions) => {
         const plan = new RangePlan(there, size);
@@ -66,7 +66,7 @@ describe('a plan', () => {
         const close = (which: number) => {
           const [one] = open.splice(which % open.length, 1);
           if (one === undefined) return;
-          plan.giveBack(one.part, one.part.position);
+          plan.release(one.part, one.part.position);
         };
         const fetch = (one: { part: Part } | undefined, share: number) => {
           if (one === undefined) return;
@@ -83,7 +83,7 @@ describe('a plan', () => {
           if (part !== null) open.push({ part, start: part.position });
         };
         for (const one of actions) {
-          if (one.kind === 'take') take(plan.take(one.bytes));
+          if (one.kind === 'take') take(plan.claim(one.bytes));
           else if (open.length === 0) continue;
           else if (one.kind === 'fail') close(one.which);
           else {
@@ -95,10 +95,10 @@ describe('a plan', () => {
           }
         }
         while (open.length > 0) close(0);
-        for (let part = plan.take(16 * MiB); part !== null; part = plan.take(16 * MiB)) {
+        for (let part = plan.claim(16 * MiB); part !== null; part = plan.claim(16 * MiB)) {
           expect(plan.isDone).toBe(false);
           fetch({ part }, 1);
-          plan.giveBack(part, part.position);
+          plan.release(part, part.position);
         }
         expect(plan.isDone).toBe(true);
         expect(written).toEqual([[0, size]]);
@@ -143,18 +143,18 @@ describe('a plan', () => {
         const add = (part: Part | null) => {
           if (part !== null) open.push({ part, written: part.position });
         };
-        const giveBack = (which: number) => {
+        const release = (which: number) => {
           const [one] = open.splice(which % open.length, 1);
-          if (one !== undefined) plan.giveBack(one.part, one.written);
+          if (one !== undefined) plan.release(one.part, one.written);
         };
         for (const one of steps) {
-          if (one.kind === 'take') add(plan.take(one.bytes));
+          if (one.kind === 'take') add(plan.claim(one.bytes));
           else if (one.kind === 'size') {
             if (isKnown) continue;
             isKnown = true;
             plan.endAt(length);
           } else if (open.length === 0) continue;
-          else if (one.kind === 'give back') giveBack(one.which);
+          else if (one.kind === 'give back') release(one.which);
           else {
             const target = open[one.which % open.length];
             if (target === undefined) continue;
@@ -172,13 +172,13 @@ describe('a plan', () => {
           expectWhole();
         }
         if (!isKnown) plan.endAt(length);
-        while (open.length > 0) giveBack(0);
-        for (let part = plan.take(16 * MiB); part !== null; part = plan.take(16 * MiB)) {
+        while (open.length > 0) release(0);
+        for (let part = plan.claim(16 * MiB); part !== null; part = plan.claim(16 * MiB)) {
           expect(bytesOf(addSpan(written, [part.position, part.end]))).toBe(
             bytesOf(written) + part.end - part.position,
           );
           written = addSpan(written, [part.position, part.end]);
-          plan.giveBack(part, part.end);
+          plan.release(part, part.end);
         }
         expect(plan.isDone).toBe(true);
         expect(written).toEqual(length === 0 ? [] : [[0, length]]);
@@ -187,30 +187,30 @@ describe('a plan', () => {
     );
   });
 
-  test('hands out from the front, and says how far a lone request may go', () => {
+  test('hands out from the front, and knows how far a single request may go', () => {
     const plan = new RangePlan([[10 * MiB, 20 * MiB]], size);
     expect(plan.openEnd).toBe(10 * MiB);
-    expect(plan.take(8 * MiB)).toEqual({ position: 0, end: 8 * MiB });
-    expect(plan.take(8 * MiB)).toEqual({ position: 8 * MiB, end: 10 * MiB });
+    expect(plan.claim(8 * MiB)).toEqual({ position: 0, end: 8 * MiB });
+    expect(plan.claim(8 * MiB)).toEqual({ position: 8 * MiB, end: 10 * MiB });
     expect(plan.openEnd).toBe(size);
-    expect(plan.take(8 * MiB)).toEqual({ position: 20 * MiB, end: 28 * MiB });
+    expect(plan.claim(8 * MiB)).toEqual({ position: 20 * MiB, end: 28 * MiB });
   });
 
-  test('without a size has no end until it is told one', () => {
+  test('without a size has no end until the size is known', () => {
     const plan = new RangePlan([], null);
-    const part = plan.take(Number.POSITIVE_INFINITY);
+    const part = plan.claim(Number.POSITIVE_INFINITY);
     expect(part).toEqual({ position: 0, end: Number.POSITIVE_INFINITY });
     if (part === null) return;
     expect(plan.split(part)).toBeNull();
     plan.endAt(5);
     expect(part.end).toBe(5);
-    plan.giveBack(part, 5);
+    plan.release(part, 5);
     expect(plan.isDone).toBe(true);
   });
 
-  test('splits no part into pieces that are not worth a request', () => {
+  test('splits no part into pieces too small for a request', () => {
     const plan = new RangePlan([], 512 * 2 ** 10 - 1);
-    const part = plan.take(size);
+    const part = plan.claim(size);
     expect(part === null ? null : plan.split(part)).toBeNull();
   });
 });

@@ -24,13 +24,13 @@ function run(all: ReadonlySet<Connection>, speeds: readonly number[], forMs: num
   return [...all].filter(({ isDropped }) => isDropped).length;
 }
 
-test('one that is far below the others is dropped, one that is only slower stays', () => {
+test('one far below the others is dropped, one that is only slower stays', () => {
   const all = connections(3);
   expect(run(all, [1_000, 20, 300], 3_200)).toBe(1);
   expect([...all].map(({ isDropped }) => isDropped)).toEqual([false, true, false]);
 });
 
-test('an only one is held against a part that was fetched to its end', () => {
+test('a single one is compared with a part that was fetched to its end', () => {
   const [learned] = connections(1);
   if (learned === undefined) throw new Error('a connection');
   nowMs = 1_000;
@@ -40,14 +40,14 @@ test('an only one is held against a part that was fetched to its end', () => {
   expect(run(connections(1), [50], 4_000)).toBe(1);
 });
 
-describe('a limit that is set while they run', () => {
-  test('makes none of them a slow one', () => {
+describe('a limit set while they run', () => {
+  test('makes none of them slow', () => {
     const all = connections(4);
     run(all, [2_000, 2_000, 2_000, 2_000], 8_000);
     expect(run(all, [50, 50, 50, 50], 8_000, true)).toBe(0);
   });
 
-  test('and taken away again lets them be judged by what they do then', () => {
+  test('and lifted again lets them be judged by what they do then', () => {
     const all = connections(2);
     run(all, [2_000, 2_000], 8_000);
     run(all, [50, 50], 4_000, true);

@@ -45,7 +45,7 @@ describe('the digests of a file', () => {
     });
   });
 
-  test('that grows are right, although what is behind the frontier is still wrong', async () => {
+  test('that grows are right, although the bytes after the frontier are still wrong', async () => {
     await writeFile(path, Buffer.alloc(size, 'not yet'));
     const digester = create({ size, isGit: true });
     const handle = await open(path, 'r+');
@@ -60,20 +60,20 @@ describe('the digests of a file', () => {
   });
 });
 
-describe('a digest that cannot be', () => {
-  test('finds its file too short', async () => {
+describe('a digest that fails', () => {
+  test('finds the file too short', async () => {
     await writeFile(path, content);
     await truncate(path, 1_000_000);
     await expect(create({ size, isGit: false }).finish(size)).rejects.toThrow(/shorter/);
     await expect(create({ size: 1_500_000, isGit: false }).finish(1_500_000)).rejects.toThrow(/shorter/);
   });
 
-  test('finds no file, with the code of the system', async () => {
+  test('finds no file, with the error code of the system', async () => {
     await expect(create({ size, isGit: false }).finish(size)).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(create({ size: 5, isGit: false }).finish(5)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  test('is stopped while it waits, reads or has not begun, and never hangs', async () => {
+  test('is stopped while it waits, reads or has not started, and never hangs', async () => {
     await writeFile(path, content);
     for (const begin of [() => {}, (d: Digester) => d.advance(1_000), (d: Digester) => d.advance(size)]) {
       const digester = create({ size, isGit: false });

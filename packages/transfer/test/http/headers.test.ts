@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { headerOf, strongEtag } from '../../src/http/headers.ts';
 
 describe('headers', () => {
-  test('that came twice are read by their first value', () => {
+  test('that are repeated are read by their first value', () => {
     expect(headerOf({ etag: ['"a"', '"b"'] }, 'etag')).toBe('"a"');
     expect(headerOf({}, 'etag')).toBeNull();
   });

@@ -26,7 +26,7 @@ describe('a status', () => {
   });
 });
 
-describe('a quota that is used up', () => {
+describe('an exhausted quota', () => {
   test.each([
     ['"resolvers";r=0;t=55', 55_000],
     ['"api"; t=7; r=0', 7_000],
@@ -36,11 +36,11 @@ describe('a quota that is used up', () => {
     ['"api";r=0;t=soon', undefined],
     ['"api";r=0;t=99999999999999', undefined],
     ['', undefined],
-  ])('tells by %j to wait %j ms', (ratelimit, expected) => {
+  ])('%j means a wait of %j ms', (ratelimit, expected) => {
     expect(errorOfStatus(429, { ratelimit }).retryAfterMs).toBe(expected);
   });
 
-  test('counts only where nothing else says how long, and only with 429', () => {
+  test('counts only without a Retry-After, and only with 429', () => {
     const ratelimit = '"api";r=0;t=55';
     expect(errorOfStatus(429, { ratelimit, 'retry-after': '3' }).retryAfterMs).toBe(3_000);
     expect(errorOfStatus(503, { ratelimit }).retryAfterMs).toBeUndefined();
@@ -63,7 +63,7 @@ describe('a connection', () => {
     expect(errorOfConnection(withCode(code), 'cdn.example')).toMatchObject({ code: expected });
   });
 
-  test('that never came about comes with a hint', () => {
+  test('that could not be opened has a hint', () => {
     for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'CERT_REVOKED']) {
       expect(errorOfConnection(withCode(code), 'cdn.example')).toMatchObject({ hint: expect.stringMatching(/check/) });
     }
@@ -75,7 +75,7 @@ describe('a connection', () => {
     expect(errorOfConnection(new Error('wrapped', { cause: refusal }), 'cdn.example')).toBe(refusal);
   });
 
-  test('that was asked for wrongly is a bug and stays one', () => {
+  test('with invalid arguments is a bug and stays one', () => {
     const bug = withCode('UND_ERR_INVALID_ARG');
     expect(errorOfConnection(bug, 'cdn.example')).toBe(bug);
   });

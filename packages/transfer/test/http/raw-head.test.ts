@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { Agent, buildConnector } from 'undici';
+import { Agent } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { rawHead } from '../../src/http/raw-head.ts';
 import { createReadPool } from '../../src/http/read-pool.ts';
@@ -10,7 +10,7 @@ async function foundIn(answer: string): Promise<string | null> {
   const server = createServer((socket) => socket.on('error', () => {}).once('data', () => socket.end(answer)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const agent = new Agent({ connect: buildConnector({ allowH2: false, ...createReadPool().reads }) });
+  const agent = new Agent({ connect: createReadPool().buildConnector({ allowH2: false }) });
   onTestFinished(async () => {
     await agent.destroy();
     server.close();
@@ -38,11 +38,11 @@ const heads = [
   'HTTP/1.0 302 Found\r\nlocation: http://127.0.0.1/\r\ncontent-length: 4\r\nx-empty:\r\nx: y\r\n\r\n',
 ];
 
-test.each(heads)('all of the head is found: %j', async (head) => {
+test.each(heads)('the whole head is found: %j', async (head) => {
   expect(await foundIn(`${head}body`)).toBe(head);
 });
 
-test('nothing but the head is found, whatever stands in it', async () => {
+test('nothing but the head is found, whatever it contains', async () => {
   const head = 'HTTP/1.1 200 as HTTP/1.1 says\r\ncontent-length: 4\r\n\r\n';
   const found = await foundIn(`${head}body`);
   expect(head.endsWith(found ?? 'nothing')).toBe(true);
@@ -51,11 +51,11 @@ test('nothing but the head is found, whatever stands in it', async () => {
 test.each([
   ['a status line without end', `HTTP/1.1 200 ${'long '.repeat(40)}\r\ncontent-length: 4\r\n\r\n`],
   ['no header', 'HTTP/1.1 200 OK\r\n\r\n'],
-])('nothing is found where it cannot be told for sure: %s', async (_what, head) => {
+])('nothing is found if it is ambiguous: %s', async (_what, head) => {
   expect(await foundIn(`${head}body`)).toBeNull();
 });
 
-test('headers that are no views of memory have no head', () => {
+test('headers that are not views of memory have no head', () => {
   expect(rawHead({})).toBeNull();
   expect(rawHead({ rawHeaders: [] })).toBeNull();
   expect(rawHead({ rawHeaders: { a: 'b' } })).toBeNull();

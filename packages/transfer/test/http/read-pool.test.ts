@@ -4,12 +4,12 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { rawHead } from '../../src/http/raw-head.ts';
-import { createReadPool } from '../../src/http/read-pool.ts';
+import { createReadPool, type ReadPoolOptions } from '../../src/http/read-pool.ts';
 
 const MiB = 2 ** 20;
 
 /** A server that answers each request with the bytes given, and an agent whose sockets read into a pool. */
-async function setUp(send: (socket: Socket) => void) {
+async function setUp(send: (socket: Socket) => void, options?: ReadPoolOptions) {
   const server: Server = createServer((socket) => {
     socket.on('error', () => {});
     socket.on('data', (request) => {
@@ -18,8 +18,8 @@ async function setUp(send: (socket: Socket) => void) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const pool = createReadPool();
-  const agent = new Agent({ connect: buildConnector({ allowH2: false, ...pool.reads }) });
+  const pool = createReadPool(options);
+  const agent = new Agent({ connect: pool.buildConnector({ allowH2: false }) });
   onTestFinished(async () => {
     await agent.destroy();
     server.close();
@@ -53,7 +53,7 @@ function consume(agent: Agent, origin: string, onChunk: Consumer, onHead: OnHead
 const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 const head = (length: number) => `HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`;
 
-test('bytes pass unchanged, and memory that is given back is used again', async () => {
+test('bytes pass unchanged, and released memory is reused', async () => {
   const content = randomBytes(32 * MiB);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -70,7 +70,7 @@ test('bytes pass unchanged, and memory that is given back is used again', async 
   expect(memories.size).toBeLessThan(16);
 });
 
-test('memory of many answers is used again where their heads are given back', async () => {
+test('the memory of many responses is reused if their heads are released', async () => {
   const content = randomBytes(MiB + 12_345);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -95,7 +95,7 @@ test('memory of many answers is used again where their heads are given back', as
   expect(memories.size).toBeLessThan(16);
 });
 
-test('memory that is still needed is not written over, however long it is kept', async () => {
+test('memory that is still needed is never overwritten, however long it is kept', async () => {
   const content = randomBytes(16 * MiB);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -119,7 +119,7 @@ test('memory that is still needed is not written over, however long it is kept',
   for (const chunk of given) pool.release(chunk);
 });
 
-test('a reader that stands still between chunks gets every byte in order', async () => {
+test('a reader that pauses between chunks gets every byte in order', async () => {
   const content = randomBytes(8 * MiB);
   const { pool, get } = await setUp((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
@@ -147,6 +147,85 @@ test('the end of a connection does not overtake the bytes before it', async () =
   expect(sha256(Buffer.concat(chunks))).toBe(sha256(content));
 });
 
-test('a chunk of another origin is let pass', () => {
+test('a chunk from elsewhere is ignored', () => {
   expect(() => createReadPool().release(Buffer.alloc(10))).not.toThrow();
+});
+
+test('the self-test passes here, once, when the first connection is opened', async () => {
+  const fallbacks: Error[] = [];
+  const content = randomBytes(MiB);
+  const { pool, get } = await setUp(
+    (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n'), content])),
+    { onFallback: (error) => void fallbacks.push(error) },
+  );
+  expect(pool.mode).toBe('untested');
+  await get(() => true);
+  expect(pool.mode).toBe('pooled');
+  await get(() => true);
+  expect(fallbacks).toEqual([]);
+});
+
+type OnRead = (bytes: number, buffer: Uint8Array) => boolean;
+const flip: (onRead: OnRead) => OnRead = (onRead) =>
+  function (this: Socket, bytes, buffer) {
+    buffer[bytes - 1] = (buffer[bytes - 1] ?? 0) ^ 1;
+    return onRead.call(this, bytes, buffer);
+  };
+const swallow: (onRead: OnRead) => OnRead = (onRead) =>
+  function (this: Socket, bytes, buffer) {
+    return bytes < 1_000 ? onRead.call(this, bytes, buffer) : true;
+  };
+const hang: (onRead: OnRead) => OnRead = () => () => false;
+
+test.each([
+  ['brings wrong bytes', flip],
+  ['loses bytes', swallow],
+  ['never ends', hang],
+])('a runtime in which a pooled read %s is read the ordinary way, and the bytes are right', async (_what, spoil) => {
+  const fallbacks: Error[] = [];
+  const build: typeof buildConnector = (options) => {
+    const { onread } = { ...options } as { onread?: { buffer: () => Buffer; callback: OnRead } };
+    const changed = onread === undefined ? {} : { onread: { ...onread, callback: spoil(onread.callback) } };
+    return buildConnector({ ...options, ...changed } as buildConnector.BuildOptions);
+  };
+  const content = randomBytes(3 * MiB);
+  const { pool, get } = await setUp(
+    (socket) => socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
+    { buildConnector: build, selfTestLimitMs: 300, onFallback: (error) => void fallbacks.push(error) },
+  );
+  const hash = createHash('sha256');
+  await get((chunk) => {
+    hash.update(chunk);
+    pool.release(chunk);
+    return true;
+  });
+  expect(hash.digest('hex')).toBe(sha256(content));
+  expect(pool.mode).toBe('plain');
+  expect(fallbacks).toHaveLength(1);
+});
+
+test('a pool that is switched off runs no self-test and reads the ordinary way', async () => {
+  const content = randomBytes(MiB);
+  const sawReads: boolean[] = [];
+  const { pool, get } = await setUp(
+    (socket) => socket.write(Buffer.concat([Buffer.from(head(content.length)), content])),
+    {
+      isEnabled: false,
+      buildConnector: (options) => {
+        const connect = buildConnector(options);
+        return (target, callback) => {
+          sawReads.push('onread' in (options ?? {}));
+          return connect(target, callback);
+        };
+      },
+    },
+  );
+  let bytes = 0;
+  await get((chunk) => {
+    bytes += chunk.length;
+    return true;
+  });
+  expect(bytes).toBe(MiB);
+  expect(pool.mode).toBe('plain');
+  expect(sawReads).toEqual([false]);
 });

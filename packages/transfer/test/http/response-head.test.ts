@@ -14,14 +14,14 @@ const rest: RangeRequest = { ...whole, start: 400, validator: '"v1"' };
 const part = { 'content-range': 'bytes 400-999/1000', 'content-length': '600', etag: '"v1"' };
 
 describe('the headers of a request', () => {
-  test('ask for identity, and for the rest only if it is of the same version', () => {
+  test('request identity encoding, and the rest only of the same version', () => {
     expect(rangeHeaders(whole)).toEqual({ 'accept-encoding': 'identity' });
     expect(rangeHeaders(rest)).toEqual({ 'accept-encoding': 'identity', range: 'bytes=400-', 'if-range': '"v1"' });
     expect(rangeHeaders({ ...rest, validator: null })).toEqual({ 'accept-encoding': 'identity', range: 'bytes=400-' });
   });
 });
 
-describe('an answer that is accepted', () => {
+describe('an accepted response', () => {
   test.each([
     [
       'the whole file',
@@ -39,7 +39,7 @@ describe('an answer that is accepted', () => {
       { start: 400, end: 500, total: 1_000, validator: '"v1"' },
     ],
     [
-      'the whole file where the rest was asked for',
+      'the whole file instead of the rest',
       rest,
       200,
       { 'content-length': '1000', etag: '"v1"' },
@@ -80,12 +80,12 @@ describe('an answer that is accepted', () => {
       { 'content-type': 'text/html', 'content-length': '1000' },
       { start: 0, end: 1_000, total: 1_000, validator: null },
     ],
-  ])('brings %s', (_what, request, status, headers, head) => {
+  ])('has %s', (_what, request, status, headers, head) => {
     expect(checkHead(request, status, headers)).toEqual(head);
   });
 });
 
-describe('an answer that is refused', () => {
+describe('a refused response', () => {
   test.each([
     ['a part without Content-Range', rest, 206, { etag: '"v1"' }, 'DOWNLOAD_FAILED'],
     ['a part from elsewhere', rest, 206, { ...part, 'content-range': 'bytes 401-999/1000' }, 'DOWNLOAD_FAILED'],
@@ -116,7 +116,7 @@ describe('an answer that is refused', () => {
     ['no length at all', { ...whole, size: null, isVerified: false }, 200, {}, 'DOWNLOAD_FAILED'],
     ['no content', whole, 204, {}, 'DOWNLOAD_FAILED'],
     ['416 to a request without a range', whole, 416, {}, 'DOWNLOAD_FAILED'],
-  ])('brings %s', (_what, request, status, headers, code) => {
+  ])('has %s', (_what, request, status, headers, code) => {
     expect(() => checkHead(request, status, headers)).toThrow(expect.objectContaining({ code }));
   });
 });

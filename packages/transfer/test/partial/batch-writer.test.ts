@@ -40,7 +40,7 @@ function unruly(delays: number[], shares: number[]): WritableHandle {
 }
 
 describe('chunks of any size', () => {
-  test('are in the file whenever the frontier has passed them, however late and short the writes are', async () => {
+  test('are in the file once the frontier has passed them, however late and short the writes are', async () => {
     const chunks = fc.array(fc.integer({ min: 1, max: 400_000 }), { minLength: 1, maxLength: 12 });
     const delays = fc.array(fc.nat(6), { minLength: 1, maxLength: 7 });
     const shares = fc.array(fc.constantFrom(1, 1, 0.5, 0.01), { minLength: 1, maxLength: 7 });
@@ -82,7 +82,7 @@ describe('chunks of any size', () => {
   }
 });
 
-test('a chunk that no other follows is written all the same', async () => {
+test('a chunk is written even if no other follows', async () => {
   const written = Promise.withResolvers<number>();
   const writer = new BatchWriter({ handle, position: 0, onError: written.reject, onFrontier: written.resolve });
   writer.write(Buffer.from('a slow start'));
@@ -98,7 +98,7 @@ test('many tiny chunks are written, too', async () => {
   expect(size).toBe(5_000);
 });
 
-test('the frontier does not pass a write that failed, and flush tells the first error', async () => {
+test('the frontier does not pass a failed write, and flush rejects with the first error', async () => {
   const full = Object.assign(new Error('no room'), { code: 'ENOSPC' });
   let calls = 0;
   const failing = {

@@ -38,7 +38,7 @@ function create(bounds: CheckpointBounds = tightBounds) {
   return { checkpoints, advance, saves, errors, settle, savedTimes: () => saved };
 }
 
-test('bytes that trickle in are claimed within a second', async () => {
+test('bytes that arrive slowly are claimed within a second', async () => {
   const { advance, saves } = create();
   advance(10);
   expect(saves).toEqual([]);
@@ -46,7 +46,7 @@ test('bytes that trickle in are claimed within a second', async () => {
   expect(saves.map((save) => save.written)).toEqual([10]);
 });
 
-test('bytes that pour in are claimed before 64 MiB are at stake, or wait', async () => {
+test('bytes that arrive fast are claimed before 64 MiB could be lost, or wait', async () => {
   const { checkpoints, advance, saves, settle, savedTimes } = create();
   let frontier = 0;
   while (!checkpoints.mustWait && frontier < 100 * MiB) {
@@ -61,7 +61,7 @@ test('bytes that pour in are claimed before 64 MiB are at stake, or wait', async
   expect(savedTimes()).toBe(1);
 });
 
-test('a disk that is slow to sync makes the sender wait before two seconds are at stake', async () => {
+test('a disk that syncs slowly makes the sender wait before two seconds could be lost', async () => {
   const { checkpoints, advance, saves, settle } = create();
   advance(10);
   await vi.advanceTimersByTimeAsync(1_000);
@@ -75,7 +75,7 @@ test('a disk that is slow to sync makes the sender wait before two seconds are a
   expect(saves.map((save) => save.written)).toEqual([10, 20]);
 });
 
-test('stopping waits for what is under way, says what is claimed, and starts nothing more', async () => {
+test('stopping waits for a running checkpoint and starts no new one', async () => {
   const { checkpoints, advance, saves } = create();
   advance(40 * MiB);
   advance(50 * MiB);
@@ -87,7 +87,7 @@ test('stopping waits for what is under way, says what is claimed, and starts not
   expect(saves).toHaveLength(1);
 });
 
-test('a checkpoint that fails is told and claims nothing', async () => {
+test('a failed checkpoint is reported and claims nothing', async () => {
   const { checkpoints, advance, saves, errors, settle } = create();
   const full = new Error('no room');
   advance(40 * MiB);
@@ -97,7 +97,7 @@ test('a checkpoint that fails is told and claims nothing', async () => {
   await checkpoints.stop();
 });
 
-test('a sync beside the flow makes nobody wait until it takes long, or the disk is far behind', async () => {
+test('a background sync makes nobody wait until it takes long or the disk is far behind', async () => {
   const { checkpoints, advance, saves, settle } = create(syncBounds);
   advance(24 * MiB);
   await vi.advanceTimersByTimeAsync(800);

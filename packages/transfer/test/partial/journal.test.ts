@@ -58,7 +58,7 @@ describe('the text of a journal', () => {
     );
   });
 
-  test('counts as damaged when cut at any place, or with anything behind it', () => {
+  test('counts as damaged when cut anywhere, or with anything after it', () => {
     for (let length = 0; length < printed.length; length += 1)
       expect(parseJournal(printed.slice(0, length))).toBeNull();
     expect(parseJournal(`${printed}\n`)).toBeNull();
@@ -85,7 +85,7 @@ describe('the text of a journal', () => {
     ['a fraction', [[0, 1.5]]],
     ['a triple', [[0, 1, 2]]],
     ['no list', 'all'],
-  ])('is refused with %s, even where its checksum fits', (_what, ranges) => {
+  ])('is refused with %s, even if its checksum matches', (_what, ranges) => {
     const bad = { ...journal, ranges } as unknown as Journal;
     expect(parseJournal(printJournal(bad))).toBeNull();
   });
@@ -108,7 +108,7 @@ describe('the file of a journal', () => {
   });
   afterEach(() => fixture.close());
 
-  test('is replaced as a whole, and nothing temporary stays', async () => {
+  test('is replaced atomically, and nothing temporary is left', async () => {
     await saveJournal(fixture.partialPath, { ...journal, ranges: [] });
     await saveJournal(fixture.partialPath, journal);
     expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal });
@@ -121,10 +121,10 @@ describe('the file of a journal', () => {
     expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'damaged' });
   });
 
-  describe('that claims what is written and not synced', () => {
+  describe('that claims bytes that are written but not synced', () => {
     const live: Journal = { ...journal, boot: 'boot-1', ranges: [[0, 900]] };
 
-    test('counts under the same start of the system, where it claims more', async () => {
+    test('counts under the same boot id if it claims more', async () => {
       await saveJournal(fixture.partialPath, journal);
       await saveJournal(fixture.partialPath, live);
       expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal: live });
@@ -132,14 +132,14 @@ describe('the file of a journal', () => {
       expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal });
     });
 
-    test.each(['boot-2', null])('counts for nothing under the start %s', async (boot) => {
+    test.each(['boot-2', null])('counts for nothing under the boot id %s', async (boot) => {
       await saveJournal(fixture.partialPath, live);
       expect(await loadJournal(fixture.partialPath, boot)).toEqual({ state: 'outlived' });
       await saveJournal(fixture.partialPath, journal);
       expect(await loadJournal(fixture.partialPath, boot)).toEqual({ state: 'read', journal });
     });
 
-    test('is no loss where it is damaged, since the synced one is still true', async () => {
+    test('is no loss if damaged, since the synced one is still valid', async () => {
       await saveJournal(fixture.partialPath, journal);
       await writeFile(liveJournalPathOf(fixture.partialPath), 'torn');
       expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal });

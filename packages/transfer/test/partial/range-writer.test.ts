@@ -39,7 +39,7 @@ async function setUp() {
 
 const listener = { onWritten: () => {}, onReady: () => {}, onError: () => {} };
 
-test('writers together hold no more than a bound, are held then, and go on when the disk has caught up', async () => {
+test('writers share one memory limit, are held at it, and resume when the disk has caught up', async () => {
   const { path, gate, set, released } = await setUp();
   const content = randomBytes(12 * MiB);
   const ready = Promise.withResolvers<void>();
@@ -60,7 +60,7 @@ test('writers together hold no more than a bound, are held then, and go on when 
   expect(released.reduce((bytes, { length }) => bytes + length, 0)).toBe(content.length);
 });
 
-test('held writers write what they have, for nobody sends the rest of a batch', async () => {
+test('held writers write what they have, since nobody sends the rest of a batch', async () => {
   const { gate, set, writes } = await setUp();
   const writers = Array.from({ length: 32 }, (_, index) => set.open(index * MiB, listener));
   // Each has less than a batch, and all of them as much as they may hold.

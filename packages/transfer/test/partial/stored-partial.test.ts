@@ -32,15 +32,15 @@ async function putPartial(): Promise<void> {
   });
 }
 
-describe('a partial that is looked at', () => {
-  it('has the bytes, the total and the origin that its journal tells', async () => {
+describe('inspecting a partial', () => {
+  it('gives the bytes, the total and the origin from its journal', async () => {
     await putPartial();
     expect(await inspectPartial(path)).toEqual({ bytes: 50, total: 1_000, url: URL });
     const wanted = { size: 1_000, sha256: SHA256, gitSha1: null };
     expect(await inspectPartial(path, wanted)).toEqual({ bytes: 50, total: 1_000, url: URL });
   });
 
-  it('has nothing for another file, nor where its journal is damaged or missing', async () => {
+  it('gives nothing for another file, or if its journal is damaged or missing', async () => {
     await putPartial();
     const nothing = { bytes: 0, total: null, url: null };
     expect(await inspectPartial(path, { size: 999, sha256: SHA256, gitSha1: null })).toEqual(nothing);
@@ -49,7 +49,7 @@ describe('a partial that is looked at', () => {
     expect(await inspectPartial(path)).toEqual(nothing);
   });
 
-  it('is null where there is none', async () => {
+  it('is null if there is none', async () => {
     expect(await inspectPartial(path)).toBeNull();
   });
 });

@@ -1,7 +1,6 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { RbeeError } from '@rbee/contract';
-import type { ReadPool } from '@rbee/transfer';
 import { buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { isPrivateHost, isPublic as isPublicAddress } from './public-address.ts';
 
@@ -18,8 +17,8 @@ export interface GuardOptions {
   /** The hub's own origin, and the registry's, are exempt: whoever set them up meant them. What they redirect to is not. */
   readonly exemptOrigins: ReadonlySet<string>;
   readonly allowPrivate: boolean;
-  /** How sockets read: see `ReadPool`. */
-  readonly reads?: ReadPool['reads'];
+  /** Builds the connectors; default undici's. A `ReadPool` has one. */
+  readonly buildConnector?: typeof buildConnector;
   /** What names stand for, and which of it is public; default the system's resolver and the registries of IANA. */
   readonly names?: { readonly lookUp: LookUpAll; readonly isPublic: (address: string) => boolean };
 }
@@ -30,11 +29,11 @@ export interface GuardOptions {
  * sent, also where a proxy would connect; one that a name stands for when connecting, after DNS.
  */
 export function createSourceDispatcher(options: GuardOptions): Dispatcher {
-  const { allowPrivate, exemptOrigins, reads } = options;
+  const { allowPrivate, exemptOrigins, buildConnector: build = buildConnector } = options;
   const names = options.names ?? { lookUp: lookUpAll, isPublic: isPublicAddress };
-  const sockets = { ...reads, timeout: CONNECT_TIMEOUT_MS, allowH2: false };
-  const open = buildConnector(sockets);
-  const guarded = buildConnector({ ...sockets, lookup: publicOnly(names) } as never);
+  const sockets = { timeout: CONNECT_TIMEOUT_MS, allowH2: false };
+  const open = build(sockets);
+  const guarded = build({ ...sockets, lookup: publicOnly(names) } as never);
   const isOpen = (origin: string) => allowPrivate || exemptOrigins.has(origin);
   const connect: buildConnector.connector = (target, callback) => {
     if (isOpen(originOf(target))) return open(target, callback);

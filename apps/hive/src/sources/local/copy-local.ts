@@ -3,7 +3,7 @@ import { chmod, copyFile, link, mkdir, open, rename, rm, statfs } from 'node:fs/
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { formatBytes, RbeeError } from '@rbee/contract';
-import { errorOfDisk, roomNeeded, syncFolder, type TransferState } from '@rbee/transfer';
+import { errorOfDisk, spaceNeeded, syncFolder, type TransferState } from '@rbee/transfer';
 import type { LocalOriginal } from '../source.ts';
 import type { CopyMessage, CopyTask } from './copy-worker.ts';
 import { errorOfOriginal, lookAtFile } from './local-file.ts';
@@ -96,7 +96,7 @@ async function succeeds(action: () => Promise<void>): Promise<boolean> {
 
 async function assertRoom(path: string, size: number): Promise<void> {
   const { bavail, bsize } = await statfs(dirname(path));
-  const [needed, free] = [roomNeeded(size), bavail * bsize];
+  const [needed, free] = [spaceNeeded(size), bavail * bsize];
   if (needed <= free) return;
   throw new RbeeError('DISK_FULL', `${formatBytes(needed)} are needed and ${formatBytes(free)} are free`, {
     hint: 'free some room and retry',

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { digestFile } from '../src/index.ts';
+import { digestFile } from '../../src/index.ts';
 
 let folder: TempDir;
 beforeEach(async () => {
@@ -23,7 +23,7 @@ describe('the digest of a file', () => {
     ['an empty one', 0],
     ['a small one', 1_000],
     ['a large one', 5_000_000],
-  ])('is right for %s, with git’s where it is asked for', async (_, size) => {
+  ])('is right for %s, with git’s if requested', async (_, size) => {
     const { path, content } = await put(size);
     const { signal } = new AbortController();
     const sha256 = createHash('sha256').update(content).digest('hex');
@@ -32,14 +32,14 @@ describe('the digest of a file', () => {
     expect(await digestFile(path, { isGit: false, size, signal })).toEqual({ sha256, gitSha1: null });
   });
 
-  it.each([1_000, 5_000_000])('is refused where the file of %i bytes is shorter, or not there', async (size) => {
+  it.each([1_000, 5_000_000])('fails if the file of %i bytes is shorter or missing', async (size) => {
     const { path } = await put(size - 1);
     const { signal } = new AbortController();
     await expect(digestFile(path, { isGit: false, size, signal })).rejects.toThrow('shorter');
     await expect(digestFile(`${path}-none`, { isGit: false, size, signal })).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it.each([1_000, 50_000_000])('ends at once with the reason of an abort, for %i bytes', async (size) => {
+  it.each([1_000, 50_000_000])('ends immediately with the reason of an abort, for %i bytes', async (size) => {
     const { path } = await put(size);
     const controller = new AbortController();
     const reason = new Error('cancelled');

@@ -3,10 +3,10 @@ import { readSync } from 'node:fs';
 import { type FileHandle, open, readdir, readlink } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createDigester } from '../src/digest/digest.ts';
-import { PartialFile } from '../src/partial/partial-file.ts';
-import { addSpan, bytesOf, type Span } from '../src/partial/spans.ts';
-import { createFixture, type Fixture, gitSha1Of, sha256Of } from './fixture.ts';
+import { createDigester } from '../../src/digest/digest.ts';
+import { PartialFile } from '../../src/partial/partial-file.ts';
+import { addSpan, bytesOf, type Span } from '../../src/partial/spans.ts';
+import { createFixture, type Fixture, gitSha1Of, sha256Of } from '../fixture.ts';
 
 /*
  * Goal: what is hashed behind the frontier while ranges are written side by side is the file. Method: several writers at a

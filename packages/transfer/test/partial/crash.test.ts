@@ -3,20 +3,20 @@ import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { transferFile } from '../src/index.ts';
-import { serve, stall } from './fault-server.ts';
-import { createFixture, type Fixture } from './fixture.ts';
+import { transferFile } from '../../src/index.ts';
+import { serve, stall } from '../fault-server.ts';
+import { createFixture, type Fixture } from '../fixture.ts';
 
 /*
  * Goal: a kill at any instant loses no more than 64 MiB and never makes a wrong file.
- * Method: a real process is killed with SIGKILL when the server has sent a random amount; then the next one continues.
+ * Method: a real process is killed with SIGKILL when the server has sent a random amount; then the next one resumes.
  * A failure shows as a request that starts too early, or as a file that differs.
  */
 const MiB = 2 ** 20;
-const size = 320 * MiB;
+const size = 200 * MiB;
 const rounds = 8;
 const maxLostBytes = 64 * MiB;
-/** What the server has sent may still be in the buffers of the two sockets when the process dies. */
+/** Sent data may still be in the buffers of the two sockets when the process dies. */
 const onTheWayBytes = 12 * MiB;
 const spareBytes = 8 * MiB;
 const testTimeoutMs = 120_000;
@@ -29,7 +29,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 test(
-  'a process that is killed at random instants is continued by the next, to a right file',
+  'a process killed at random instants is resumed by the next, to a right file',
   async () => {
     const { server, file } = fixture;
     const random = createRandom(20_251_121);
@@ -37,9 +37,9 @@ test(
     const starts: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const sentBefore = server.bytesSent;
-      // The first round is long enough for the journal to claim something whatever the disk does.
-      const bytes = Math.floor((round === 0 ? 100 : 2 + 20 * random()) * MiB);
-      // The server stops a little after that, so that a kill that is late does not find the file complete.
+      // The first round is long enough for the journal to claim something, however slow the disk.
+      const bytes = Math.floor((round === 0 ? 44 : 2 + 10 * random()) * MiB);
+      // The server stops a little later, so that a late kill does not find the file complete.
       server.script(serve(file, { bytes: bytes + spareBytes, after: stall }));
       await runAndKill(() => server.bytesSent >= sentBefore + bytes);
       const start = startOf(round);
@@ -63,7 +63,7 @@ test(
 );
 
 test(
-  'a process with many connections that is killed is continued by the next, wherever its parts lie',
+  'a process killed with many connections is resumed by the next, wherever its parts are',
   async () => {
     const connections = 4;
     const { server, file } = fixture;
@@ -72,7 +72,7 @@ test(
     let sent = 0;
     for (let round = 0; round < rounds; round += 1) {
       const sentBefore = server.bytesSent;
-      const bytes = Math.floor((round === 0 ? 60 : 4 + 24 * random()) * MiB);
+      const bytes = Math.floor((round === 0 ? 44 : 4 + 10 * random()) * MiB);
       await runAndKill(() => server.bytesSent >= sentBefore + bytes, connections);
       sent += server.bytesSent - sentBefore;
     }
@@ -82,10 +82,10 @@ test(
     expect(file.content.equals(await fixture.finalContent())).toBe(true);
     expect(await fixture.names()).toEqual(['blob']);
     expect(result.wasted).toBe(0);
-    // What was sent to all processes and did not count in the end was lost by one of the kills.
+    // Bytes that were sent to any process and did not count in the end were lost to a kill.
     expect(sent - result.reused).toBeLessThan(rounds * (maxLostBytes + onTheWayBytes));
     expect(server.requests.some(({ headers }) => /^bytes=\d+-\d+$/.test(headers.range ?? ''))).toBe(true);
-    // Where a connection takes over the rest of another's part, what is on its way to that one is sent twice.
+    // If a connection takes over the rest of another's part, data in flight to that one is sent twice.
     expect(server.bytesSent - sentBefore).toBeLessThan(size - result.reused + connections * onTheWayBytes);
   },
   testTimeoutMs,
@@ -112,7 +112,7 @@ async function runAndKill(condition: () => boolean, connections = 1): Promise<vo
   await Promise.race([fixture.server.until(condition), exited]);
   process_.kill('SIGKILL');
   expect(await exited).toEqual([null, 'SIGKILL']);
-  // What the dead process had asked for is over before the next one begins, so that the counts are its own.
+  // The requests of the dead process are over before the next one begins, so that the counts are its own.
   await fixture.server.until(() => fixture.server.openSockets === 0);
 }
 

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { generateBytes } from '@rbee/testing';
-import { Agent, buildConnector } from 'undici';
+import { Agent } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { fetchRange } from '../src/http/fetch-range.ts';
-import { createReadPool } from '../src/http/read-pool.ts';
+import { fetchRange } from '../../src/http/fetch-range.ts';
+import { createReadPool } from '../../src/http/read-pool.ts';
 
 /*
  * Goal: memory that goes back to the pool, with the heads of answers and with bodies that nobody wants, is never that of a byte that is
@@ -57,9 +57,9 @@ const mostMemories = 32;
 
 test.each([
   ['to their ends', 1, ['part', 'redirected', 'refused']],
-  ['to their ends, otherwise', 2, ['part', 'redirected', 'refused']],
-  ['to their ends or no further than is wanted', 3, ['part', 'redirected', 'refused', 'stopped']],
-])('no byte that is still needed is written over: answers read %s', async (_what, seed, kinds) => {
+  ['to their ends, with another seed', 2, ['part', 'redirected', 'refused']],
+  ['to their ends or only as far as needed', 3, ['part', 'redirected', 'refused', 'stopped']],
+])('no byte that is still needed is overwritten: responses read %s', async (_what, seed, kinds) => {
   const below = chance(seed);
   const server = createServer((socket) => {
     socket.setNoDelay(true);
@@ -69,7 +69,7 @@ test.each([
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const pool = createReadPool();
-  const agent = new Agent({ connect: buildConnector({ allowH2: false, ...pool.reads }), connections: WORKERS });
+  const agent = new Agent({ connect: pool.buildConnector({ allowH2: false }), connections: WORKERS });
   onTestFinished(async () => {
     await agent.destroy();
     server.close();

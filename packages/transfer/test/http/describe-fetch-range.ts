@@ -2,11 +2,11 @@ import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:net';
 import type { RbeeError } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { RangeFlow, RangeOptions, RangeSink } from '../src/http/range-sink.ts';
-import type { RangeHead, RangeRequest } from '../src/http/response-head.ts';
-import type { Limiter } from '../src/index.ts';
-import { type Answer, type FaultServer, refuse, reset, send, serve, stall, startFaultServer } from './fault-server.ts';
-import { createFixture, type Fixture } from './fixture.ts';
+import type { RangeFlow, RangeOptions, RangeSink } from '../../src/http/range-sink.ts';
+import type { RangeHead, RangeRequest } from '../../src/http/response-head.ts';
+import type { Limiter } from '../../src/index.ts';
+import { type Answer, type FaultServer, refuse, reset, send, serve, stall, startFaultServer } from '../fault-server.ts';
+import { createFixture, type Fixture } from '../fixture.ts';
 
 export type FetchRange = (request: RangeRequest, options: RangeOptions, sink: RangeSink) => Promise<RangeHead>;
 
@@ -22,7 +22,7 @@ export interface FetchRangeUnderTest {
  * After each, nothing listens to the signal any more.
  */
 export function describeFetchRange(name: string, make: () => FetchRangeUnderTest | Promise<FetchRangeUnderTest>): void {
-  describe(`${name} as what fetches ranges`, () => {
+  describe(`fetching ranges with ${name}`, () => {
     let fixture: Fixture;
     let other: FaultServer;
     let subject: FetchRangeUnderTest;
@@ -64,7 +64,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
     };
 
     describe('a request', () => {
-      test('for the whole file names no range', async () => {
+      test('for the whole file has no Range', async () => {
         await fetchInto(collect().sink);
         const [request] = fixture.server.requests;
         expect(request?.headers).toMatchObject({ 'accept-encoding': 'identity', authorization: 'Bearer t0ken' });
@@ -77,7 +77,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         [{ start: 5 }, 'bytes=5-'],
         [{ start: 5, end: 10 }, 'bytes=5-9'],
         [{ start: 0, end: 10 }, 'bytes=0-9'],
-      ])('for %j asks for %s, if it is still the same file', async (change, range) => {
+      ])('for %j requests %s, if it is still the same file', async (change, range) => {
         const { sink, bytes } = collect();
         await fetchInto(sink, { ...change, validator: '"v1"' });
         expect(fixture.server.requests[0]?.headers).toMatchObject({ range, 'if-range': '"v1"' });
@@ -85,7 +85,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       });
     });
 
-    describe('an answer is accepted and told', () => {
+    describe('a response is accepted', () => {
       const v1 = '"v1"';
       const partOf = (start: number, end: number, total: string): Answer => {
         return (_request, response) => {
@@ -128,7 +128,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
           [9, 80],
         ],
         [
-          'the whole file where a part was asked for',
+          'the whole file instead of a part',
           { start: 1e6, validator: v1 },
           () => serve(fixture.file, { ignoreRange: true }),
           { start: 0, end: 3e6, total: 3e6, validator: v1 },
@@ -156,7 +156,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       });
     });
 
-    describe('an answer is refused, and the sink hears nothing of it,', () => {
+    describe('a response is refused before the sink hears of it,', () => {
       const part = (headers: Record<string, string>, status = 206): Answer => {
         return (_request, response) => void response.writeHead(status, { etag: '"v1"', ...headers }).end('12345');
       };
@@ -211,7 +211,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       test.each([
         ['7', 7_000],
         [new Date(0).toUTCString(), 0],
-      ])('with 429 and how long to wait: %s', async (retryAfter, retryAfterMs) => {
+      ])('with 429 and a wait: %s', async (retryAfter, retryAfterMs) => {
         fixture.server.script(refuse(429, { 'retry-after': retryAfter }));
         const error = await fetchInto(collect().sink).catch((e: unknown) => e as RbeeError);
         expect(error).toMatchObject({ code: 'SOURCE_UNAVAILABLE', retryAfterMs, details: { status: 429 } });
@@ -234,7 +234,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         ['ends one byte before its length', () => headed(content.subarray(0, -1), close, length)],
         ['in chunks ends without the last of them', () => headed(content.subarray(0, 1e6), close)],
         ['in chunks goes on behind the size', () => headed(Buffer.concat([content, Buffer.from('x')]), (r) => r.end())],
-      ])('that %s is a fault, and what came of it is right', async (_what, answer) => {
+      ])('that %s is an error, and the bytes before it are right', async (_what, answer) => {
         fixture.server.script(answer());
         const { sink, bytes } = collect();
         await expect(fetchInto(sink)).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
@@ -242,19 +242,19 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         await noSockets();
       });
 
-      test('in chunks that ends well before the size is a fault, too', async () => {
+      test('in chunks that ends cleanly before the size is an error, too', async () => {
         fixture.server.script(headed(content.subarray(0, 1e6), (response) => response.end()));
         await expect(fetchInto(collect().sink)).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
       });
 
-      test('that was cut after many bytes has given them all', async () => {
+      test('that was cut after many bytes has delivered all of them', async () => {
         fixture.server.script(serve(fixture.file, { bytes: 1e6, after: close }));
         const { sink, bytes } = collect();
         await expect(fetchInto(sink)).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
         expect(bytes().length).toBe(1e6);
       });
 
-      test('leaves its connection for later requests', async () => {
+      test('leaves its connection reusable', async () => {
         for (let i = 0; i < 8; i += 1) await fetchInto(collect().sink, { start: i * 1_000 });
         expectReuse(8);
       });
@@ -291,13 +291,13 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(server.requests.at(-1)?.headers.authorization).toBe('Bearer t0ken');
       });
 
-      test('without an end are a fault', async () => {
+      test('without an end are an error', async () => {
         fixture.server.fallback(redirectTo('/again'));
         await expect(fetchInto(collect().sink)).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
         expect(fixture.server.requests).toHaveLength(6);
       });
 
-      test('to another origin leave the token behind, and do not take it up again on the way back', async () => {
+      test('to another origin drop the token, also on the way back', async () => {
         const { server } = fixture;
         server.script(redirectTo(`${other.url}/there`));
         other.script(redirectTo(`${server.url}/back`));
@@ -321,8 +321,8 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       });
     });
 
-    describe('a body that nobody wants', () => {
-      test('of a redirect or a refusal is read, so that the connection can be used again', async () => {
+    describe('an unwanted body', () => {
+      test('of a redirect or a refusal is read, so that the connection can be reused', async () => {
         const { server } = fixture;
         server.script(redirectTo('/x'), refuse(503));
         await expect(fetchInto(collect().sink)).rejects.toThrow();
@@ -333,7 +333,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expectReuse(10);
       });
 
-      test.each([302, 503])('and has no end is not read for long, after a status %i', async (status) => {
+      test.each([302, 503])('without an end is not read for long, after a status %i', async (status) => {
         fixture.server.script((_request, response) => {
           response.writeHead(status, { location: '/x' });
           const pour = () => {
@@ -349,7 +349,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(bytes().equals(status === 302 ? content : Buffer.alloc(0))).toBe(true);
       });
 
-      test('and does not come is not waited for, however long a body may take', async () => {
+      test('that does not arrive is not waited for, whatever the stall timeout', async () => {
         fixture.server.script(
           (_request, response) => void response.writeHead(503, { 'content-length': 9 }).write('no'),
         );
@@ -359,7 +359,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         await noSockets();
       });
 
-      test('of a page closes the connection, since it may be as long as the file', async () => {
+      test('of a web page closes the connection, since it may be as long as the file', async () => {
         const page = { 'content-type': 'text/html' };
         fixture.server.script((_request, response) => void response.writeHead(200, page).write('<p>'));
         await expect(fetchInto(collect().sink)).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
@@ -368,7 +368,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
     });
 
     describe('the sink', () => {
-      test('is told of the answer before any byte, and no byte comes until it is ready', async () => {
+      test('gets the head before any byte, and no byte until it is ready', async () => {
         const order: string[] = [];
         const sink: RangeSink = {
           start: async () => {
@@ -386,7 +386,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(new Set(order.slice(2))).toEqual(new Set(['bytes']));
       });
 
-      test('holds the server back: what it does not take stays in the network', async () => {
+      test('applies back-pressure to the server', async () => {
         const { server } = fixture;
         const big = { content: Buffer.alloc(64 * 2 ** 20, 'x'), etag: '"big"' };
         server.script(serve(big));
@@ -415,7 +415,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       test.each([
         ['in a microtask', (resume: () => void) => queueMicrotask(resume)],
         ['in the next turn', (resume: () => void) => void setImmediate(resume)],
-      ])('may hold each chunk and go on %s', async (_when, go) => {
+      ])('may pause on each chunk and resume %s', async (_when, go) => {
         const { sink, bytes } = collect((_chunk, flow) => {
           go(() => flow.resume());
           return false;
@@ -424,7 +424,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(bytes().equals(content)).toBe(true);
       });
 
-      test('may say that it goes on when nothing is held, and when all is over', async () => {
+      test('may resume when nothing is paused, and after the end', async () => {
         let last: RangeFlow | null = null;
         const { sink, bytes } = collect((_chunk, flow) => {
           last = flow;
@@ -442,7 +442,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expectReuse(2);
       });
 
-      test('that has enough ends the request well, and gets nothing more', async () => {
+      test('that has enough ends the request without an error, and gets nothing more', async () => {
         let isOver = false;
         let late = 0;
         const { sink, heads } = collect((_chunk, flow) => {
@@ -459,7 +459,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(fixture.server.bytesSent).toBeLessThan(big.content.length);
       });
 
-      test('may end the request with an error of its own, at any time, which closes the connection', async () => {
+      test('may end the request with its own error at any time, which closes the connection', async () => {
         const full = new Error('no room');
         const { sink } = collect((_chunk, flow) => {
           flow.abort(full);
@@ -478,7 +478,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       });
     });
 
-    describe('a clock', () => {
+    describe('a timeout', () => {
       test.each([0, 1, 3])('for headers ends the request, also after %i redirects', async (hops) => {
         const { server } = fixture;
         server.script(...Array.from({ length: hops }, (_, hop) => redirectTo(`/hop${hop}`)), stall);
@@ -491,7 +491,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         await oneSocketLess();
       });
 
-      test('for headers stands still when they are there', async () => {
+      test('for headers stops once they have arrived', async () => {
         const headersTimeoutMs = 300;
         fixture.server.script(serve(fixture.file, { bytesPerSecond: 4_000_000 }));
         const began = performance.now();
@@ -511,13 +511,13 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         const done = fetchInto(collect().sink, {}, { stallTimeoutMs: 150, onStall });
         await expect(done).rejects.toMatchObject({
           code: 'DOWNLOAD_TIMEOUT',
-          message: expect.stringMatching(/no byte/),
+          message: expect.stringMatching(/no data/),
         });
         expect(stalls).toEqual(['stall']);
         await noSockets();
       });
 
-      test('for bytes begins again with each of them', async () => {
+      test('for bytes starts again with each of them', async () => {
         const stallTimeoutMs = 600;
         fixture.server.script(serve(fixture.file, { bytesPerSecond: 2_500_000 }));
         const began = performance.now();
@@ -527,7 +527,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(bytes().equals(content)).toBe(true);
       });
 
-      test.each(['the sink', 'the limit'])('for bytes stands still while %s holds the flow', async (who) => {
+      test.each(['the sink', 'the limit'])('for bytes stops while %s holds the body', async (who) => {
         const held = Promise.withResolvers<void>();
         const release = Promise.withResolvers<void>();
         let isFirst = true;
@@ -560,7 +560,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
     });
 
     describe('a limit', () => {
-      test('is told of every byte of the body, and of no other', async () => {
+      test('sees every byte of the body, and no other', async () => {
         let told = 0;
         const limiter = limiterThat((bytes) => {
           told += bytes;
@@ -571,7 +571,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(told).toBe(size - 1_000);
       });
 
-      test('holds the server back as the sink does', async () => {
+      test('applies back-pressure to the server as the sink does', async () => {
         const big = { content: Buffer.alloc(64 * 2 ** 20, 'x'), etag: '"big"' };
         fixture.server.script(serve(big));
         const held = Promise.withResolvers<void>();
@@ -596,7 +596,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         expect(taken).toBe(big.content.length);
       });
 
-      test('and a sink that both hold have both to let go', async () => {
+      test('and a sink that both hold the body must both release it', async () => {
         let turns = 0;
         const limiter = limiterThat(() => new Promise((resolve) => setImmediate(resolve)));
         const { sink, bytes } = collect((_chunk, flow) => {
@@ -622,7 +622,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
       /** Bytes and then nothing more. */
       const halting = (): Answer => serve(fixture.file, { bytes: 1e6, after: stall });
 
-      test('that was there before it begins asks nobody', async () => {
+      test('before the start sends no request', async () => {
         fixture.abort.abort(reason);
         await expect(fetchInto(collect().sink)).rejects.toBe(reason);
         expect(fixture.server.requests).toEqual([]);
@@ -706,7 +706,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         },
       ];
 
-      test.each(phases)('while $when ends it at once with the reason, and the connection with it', async (phase) => {
+      test.each(phases)('while $when ends it immediately with the reason, and closes the connection', async (phase) => {
         const { server, abort } = fixture;
         server.script(...phase.answers());
         let lateBytes = 0;

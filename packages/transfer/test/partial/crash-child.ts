@@ -1,5 +1,5 @@
 import { Agent } from 'undici';
-import { transferFile } from '../src/index.ts';
+import { transferFile } from '../../src/index.ts';
 
 /** A process that transfers one file and is killed meanwhile. Arguments: URL, partial, final path, size, sha256, connections. */
 const [url = '', partialPath = '', finalPath = '', size = '', sha256 = '', connections = '1'] = process.argv.slice(2);

@@ -4,10 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import { type TempDir, tempDir } from '@rbee/testing';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { journalPathOf, liveJournalPathOf, loadJournal, removeJournal } from '../src/partial/journal.ts';
-import { JournalKeeper } from '../src/partial/journal-keeper.ts';
-import { judgeJournal } from '../src/partial/judge-journal.ts';
-import { addSpan, bytesOf, gapsOf, removeSpan, type Span } from '../src/partial/spans.ts';
+import { journalPathOf, liveJournalPathOf, loadJournal, removeJournal } from '../../src/partial/journal.ts';
+import { JournalKeeper } from '../../src/partial/journal-keeper.ts';
+import { judgeJournal } from '../../src/partial/judge-journal.ts';
+import { addSpan, bytesOf, gapsOf, removeSpan, type Span } from '../../src/partial/spans.ts';
 
 /*
  * Goal: whatever comes when, a journal claims nothing that a crash at that instant would take away. Method: a disk of the
@@ -152,7 +152,7 @@ async function claimsOf(path: string, boot: string | null, life: Life): Promise<
 }
 
 test(
-  'a journal never claims a byte that a kill or a power loss would take, whatever is written, synced and lost when',
+  'a journal never claims a byte that a kill or a power failure would lose, whatever is written, synced and lost when',
   async () => {
     let lives = 0;
     const nextFolder = () => {
