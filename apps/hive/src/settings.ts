@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { hiveIdSchema } from '@rbee/contract';
+import { hiveIdSchema, SCHEMES } from '@rbee/contract';
 import {
   absolutePath,
   bandwidth,
@@ -24,8 +24,6 @@ import {
 
 export const HIVE_PREFIX = 'RBEE_HIVE_';
 
-/** The sources this hive can fetch from; plain http and the machine's own files have to be switched on. */
-const SCHEMES = ['hf', 'https', 'ollama', 'http', 'file'] as const;
 const MAX_INTERVAL_MS = 24 * 3_600_000;
 
 /** Every setting of a hive: it drives flags, environment, the settings file, `--help` and the reference page. */

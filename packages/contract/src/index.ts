@@ -28,6 +28,8 @@ export {
   type OllamaRef,
   parseModelRef,
   printModelRef,
+  type RefOf,
+  SCHEMES,
   type Scheme,
   shortNameOf,
   type UrlRef,

@@ -40,94 +40,97 @@ export interface FileRef {
 
 export type ModelRef = HfRef | UrlRef | OllamaRef | FileRef;
 export type Scheme = ModelRef['scheme'];
+/** The ref of one scheme. */
+export type RefOf<S extends Scheme, R = ModelRef> = R extends { readonly scheme: infer T }
+  ? S extends T
+    ? R
+    : never
+  : never;
+
+interface SchemeRules<R extends ModelRef> {
+  /** How a hint shows it. */
+  readonly form: string;
+  /** Reads a whole text that begins with the scheme. @throws RbeeError MODEL_REF_INVALID */
+  parse(text: string): R;
+  /** The canonical text, which `parse` reads back to an equal ref. */
+  print(ref: R): string;
+  /** The name people know the model by. */
+  shortName(ref: R): string;
+}
 
 const MAX_LENGTH = 512;
 const DEFAULT_REVISION = 'main';
 const OLLAMA_NAMESPACE = 'library';
 const OLLAMA_TAG = 'latest';
 
-const FORMS = 'hf:org/repo[@rev][::file=path], org/repo[:QUANT], https://host/path, ollama:name[:tag] or file:///path';
+/** The one list of schemes: settings, sources and the store derive theirs from it. */
+const RULES: { readonly [S in Scheme]: SchemeRules<RefOf<S>> } = {
+  hf: {
+    form: 'hf:org/repo[@rev][::file=path], org/repo[:QUANT]',
+    parse: (text) => parseHf(text.slice('hf:'.length)),
+    print: printHf,
+    shortName: ({ files, repo }) => lastPart(files[0] ?? repo),
+  },
+  https: { form: 'https://host/path', parse: (text) => parseUrl('https', text), print: printUrl, shortName: nameOfUrl },
+  ollama: {
+    form: 'ollama:name[:tag]',
+    parse: (text) => parseOllama(text.slice('ollama:'.length)),
+    print: printOllama,
+    shortName: ({ name, tag }) => (tag === OLLAMA_TAG ? name : `${name}:${tag}`),
+  },
+  http: { form: 'http://host/path', parse: (text) => parseUrl('http', text), print: printUrl, shortName: nameOfUrl },
+  file: {
+    form: 'file:///path',
+    parse: parseFile,
+    print: ({ path }) => `file://${path}`,
+    shortName: ({ path }) => lastPart(path),
+  },
+};
+
+/** Every scheme that a ref can have. */
+export const SCHEMES = Object.keys(RULES) as readonly Scheme[];
+
+const FORMS = SCHEMES.map((scheme) => RULES[scheme].form)
+  .join(', ')
+  .replace(/, (?=[^,]*$)/, ' or ');
 
 function invalid(message: string, hint = `a model ref is ${FORMS}`): RbeeError {
   return new RbeeError('MODEL_REF_INVALID', message, { hint });
 }
 
 /**
- * Reads a model ref in any form of the contract, section 2. The limit of 512 characters holds for the canonical text
- * too, so that what was read once can always be read again.
+ * Reads a model ref in any form of the contract, section 2. The limit of 512 characters also holds for the canonical
+ * text, so that a ref that was read once can always be read again.
  * @throws RbeeError MODEL_REF_INVALID, with a message that repeats nothing of the text: it may hold credentials
  */
 export function parseModelRef(text: string): ModelRef {
   if (text.length === 0) throw invalid('the model ref is empty');
   assertLength(text);
   assertText(text, 'the model ref');
-  const ref = parseScheme(text);
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
+  // A text without a scheme of ours is a repo: `org/repo:QUANT`.
+  const ref = SCHEMES.some((known) => known === scheme) ? RULES[scheme as Scheme].parse(text) : parseHf(text);
   assertLength(printModelRef(ref));
   return ref;
 }
 
+/** The one canonical text of a ref: `parseModelRef` reads it back to an equal ref. */
+export function printModelRef(ref: ModelRef): string {
+  return rulesOf(ref).print(ref);
+}
+
+/** The name people know the model by: the last part of its path, repo or registry name. */
+export function shortNameOf(ref: ModelRef): string {
+  return rulesOf(ref).shortName(ref);
+}
+
+function rulesOf<R extends ModelRef>(ref: R): SchemeRules<R> {
+  // The compiler does not see that a ref and the rules under its scheme belong together.
+  return RULES[ref.scheme] as unknown as SchemeRules<R>;
+}
+
 function assertLength(text: string): void {
   if (text.length > MAX_LENGTH) throw invalid(`the model ref is longer than ${MAX_LENGTH} characters`);
-}
-
-function parseScheme(text: string): ModelRef {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
-  switch (scheme) {
-    case 'hf':
-      return parseHf(text.slice('hf:'.length));
-    case 'https':
-    case 'http':
-      return parseUrl(scheme, text);
-    case 'ollama':
-      return parseOllama(text.slice('ollama:'.length));
-    case 'file':
-      return parseFile(text);
-    default:
-      return parseHf(text);
-  }
-}
-
-/** The one canonical text of a ref: what `parseModelRef` reads back to an equal ref. */
-export function printModelRef(ref: ModelRef): string {
-  switch (ref.scheme) {
-    case 'hf': {
-      const revision = ref.revision === DEFAULT_REVISION ? '' : `@${ref.revision}`;
-      const quant = ref.quant === null ? '' : `:${ref.quant}`;
-      const options = [
-        ...ref.files.map((path) => `::file=${path}`),
-        ...ref.include.map((glob) => `::include=${glob}`),
-        ...ref.exclude.map((glob) => `::exclude=${glob}`),
-      ];
-      return `hf:${ref.repo}${revision}${quant}${options.join('')}`;
-    }
-    case 'https':
-    case 'http':
-      return ref.sha256 === null ? ref.url : `${ref.url}::sha256=${ref.sha256}`;
-    case 'ollama': {
-      const host = ref.host === null ? '' : `${ref.host}/`;
-      const namespace = ref.host === null && ref.namespace === OLLAMA_NAMESPACE ? '' : `${ref.namespace}/`;
-      return `ollama:${host}${namespace}${ref.name}${ref.tag === OLLAMA_TAG ? '' : `:${ref.tag}`}`;
-    }
-    case 'file':
-      return `file://${ref.path}`;
-  }
-}
-
-/** The name a person knows the model by: the last part of what it names. */
-export function shortNameOf(ref: ModelRef): string {
-  switch (ref.scheme) {
-    case 'hf':
-      return lastPart(ref.files[0] ?? ref.repo);
-    case 'https':
-    case 'http': {
-      const { pathname, host } = new URL(ref.url);
-      return lastPart(pathname.replace(/\/+$/, '')) || host;
-    }
-    case 'ollama':
-      return ref.tag === OLLAMA_TAG ? ref.name : `${ref.name}:${ref.tag}`;
-    case 'file':
-      return lastPart(ref.path);
-  }
 }
 
 function lastPart(path: string): string {
@@ -135,7 +138,7 @@ function lastPart(path: string): string {
 }
 
 function splitOptions(text: string): { head: string; options: [string, string][] } {
-  // Only "::" before a "key=" opens an option: the "::" of an IPv6 host does not.
+  // Only a "::" before "key=" opens an option: the "::" of an IPv6 host does not.
   const [head = '', ...rest] = text.split(/::(?=[A-Za-z0-9_]*=)/);
   const options = rest.map((option): [string, string] => {
     const equals = option.indexOf('=');
@@ -189,6 +192,16 @@ function parseHf(text: string): HfRef {
   return { scheme: 'hf', repo, revision, files, include, exclude, quant };
 }
 
+function printHf({ repo, revision, quant, files, include, exclude }: HfRef): string {
+  const options = [
+    ...files.map((path) => `::file=${path}`),
+    ...include.map((glob) => `::include=${glob}`),
+    ...exclude.map((glob) => `::exclude=${glob}`),
+  ];
+  const at = revision === DEFAULT_REVISION ? '' : `@${revision}`;
+  return `hf:${repo}${at}${quant === null ? '' : `:${quant}`}${options.join('')}`;
+}
+
 function assertGlob(glob: string): string {
   if (glob.startsWith('/') || glob.split('/').includes('..')) throw invalid('a glob leaves the repo');
   return glob;
@@ -214,6 +227,15 @@ function parseUrl(scheme: 'https' | 'http', text: string): UrlRef {
     sha256 = value.toLowerCase();
   }
   return { scheme, url: url.href, sha256 };
+}
+
+function printUrl({ url, sha256 }: UrlRef): string {
+  return sha256 === null ? url : `${url}::sha256=${sha256}`;
+}
+
+function nameOfUrl(ref: UrlRef): string {
+  const { pathname, host } = new URL(ref.url);
+  return lastPart(pathname.replace(/\/+$/, '')) || host;
 }
 
 function assertUrlText(text: string): void {
@@ -242,6 +264,12 @@ function parseOllama(text: string): OllamaRef {
     (host === null || isHost(host));
   if (!good) throw invalid('the ref does not name a model of a registry', 'write ollama:[host/][namespace/]name[:tag]');
   return { scheme: 'ollama', host, namespace, name, tag };
+}
+
+function printOllama({ host, namespace, name, tag }: OllamaRef): string {
+  const isDefault = host === null && namespace === OLLAMA_NAMESPACE;
+  const registry = host === null ? '' : `${host}/`;
+  return `ollama:${registry}${isDefault ? '' : `${namespace}/`}${name}${tag === OLLAMA_TAG ? '' : `:${tag}`}`;
 }
 
 function isHost(text: string): boolean {

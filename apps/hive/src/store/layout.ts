@@ -1,12 +1,11 @@
 import { basename, dirname, join, posix } from 'node:path';
-import { assertRepoPath, type ModelId, modelIdSchema, RbeeError } from '@rbee/contract';
+import { assertRepoPath, type ModelId, modelIdSchema, RbeeError, SCHEMES } from '@rbee/contract';
 
 /** Of a blob whose name is its digest. */
 export const SHA256 = /^[0-9a-f]{64}$/;
 // A blob is named by the hub's ETag: a sha256, a git sha1, or whatever a mirror sends.
 const BLOB_NAME = /^(?!.*\.incomplete$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const COMMIT = /^[0-9a-f]{40}$/;
-const SCHEME = /^(?:https?|ollama|file)$/;
 /** The name of a place that is not a repo of the hub: one path segment, chosen by its source. */
 const PLACE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,159}$/;
 const REPO_FOLDER = /^models--([^/]+?)--([^/]+)$/;
@@ -52,12 +51,12 @@ export interface Layout {
 }
 
 /** The schemes whose places are next to the models folder. */
-export const OWN_SCHEMES = ['https', 'http', 'ollama', 'file'] as const;
+export const OWN_SCHEMES: readonly string[] = SCHEMES.filter((scheme) => scheme !== 'hf');
 
 export function createLayout(modelsDir: string): Layout {
   const ownDir = join(dirname(modelsDir), 'rbee');
   const schemeFolder = (scheme: string) =>
-    scheme === 'hf' ? modelsDir : join(ownDir, assertName(scheme, SCHEME, 'scheme'), basename(modelsDir));
+    scheme === 'hf' ? modelsDir : join(ownDir, assertOwnScheme(scheme), basename(modelsDir));
   const placeFolder = (place: string) => {
     const [scheme, name] = splitPlace(place);
     const folder = scheme === 'hf' ? `models--${assertRepo(name).replace('/', '--')}` : name;
@@ -134,6 +133,11 @@ function assertRepo(repo: string): string {
   assertRepoPath(repo, 'DOWNLOAD_FAILED');
   if (parts.length !== 2 || repo.includes('--')) throw unsafe('repo');
   return repo;
+}
+
+function assertOwnScheme(scheme: string): string {
+  if (!OWN_SCHEMES.includes(scheme)) throw unsafe('scheme');
+  return scheme;
 }
 
 function assertName(name: string, pattern: RegExp, what: string): string {
