@@ -70,11 +70,11 @@ describe.skipIf(findCommand('openssl') === null)('the doctor of a fleet', () => 
       const from = lines.indexOf(`hive ${name}`);
       return lines.slice(from, lines.indexOf('', from)).join(' ').replaceAll(/\s+/g, ' ');
     };
-    expect(of('old-token')).toMatch(/✗ token 127\.0\.0\.1:\d+ does not know the token → make another at/);
+    expect(of('old-token')).toMatch(/✗ token 127\.0\.0\.1:\d+ rejects the token → create another at/);
     expect(of('untrusting')).toMatch(/✗ tls .* does not trust .*NODE_EXTRA_CA_CERTS/);
     expect(of('untrusting')).toMatch(/✗ hub .* → see tls/);
     expect(of('trusting')).toMatch(/✓ tls|! tls/);
-    expect(of('well')).toMatch(/✓ token .*it belongs to somebody - |✓ token .*it belongs to somebody ✓ /);
+    expect(of('well')).toMatch(/✓ token .*accepts the token of somebody - |✓ token .*accepts the token of somebody ✓ /);
   });
 
   it('exits with 0 for a healthy hive, uses its token at the hub, and prints no secret', async () => {

@@ -132,7 +132,7 @@ describe('SIGHUP', () => {
     const refused = await api('POST', `${hive.url}/v2/downloads/${download_id}/retry`);
     expect(refused).toMatchObject({
       status: 403,
-      body: { error: { code: 'SOURCE_NOT_ALLOWED', message: 'this hive does not fetch http: refs' } },
+      body: { error: { code: 'SOURCE_NOT_ALLOWED', message: 'this hive does not download http: refs' } },
     });
     expect(await hive.program.stop()).toBe(0);
   });

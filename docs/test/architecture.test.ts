@@ -67,15 +67,21 @@ describe('docs/architecture.md', () => {
 
   it('names the leaves of each app', () => {
     const enforced = new Map<string, string[]>();
-    for (const { name, from } of rules) {
+    const shared = new Map<string, Set<string>>();
+    for (const { name, from, to } of rules) {
       if (!name.startsWith('leaf-')) continue;
       const [, app = '', leaf = ''] = /^\^(apps\/[^/]+)\/src\/([^/]+)\/$/.exec(from.path ?? '') ?? [];
+      const allowed = /\((.*)\)\/$/.exec(to.pathNot ?? '')?.[1]?.split('|') ?? [];
       enforced.set(app, [...(enforced.get(app) ?? []), leaf]);
+      shared.set(app, new Set([...(shared.get(app) ?? []), ...allowed.filter((other) => other !== leaf)]));
     }
     const documented = tableUnder(page, 'Leaves').rows.map((row) => [
       cell(row, 'App'),
       cell(row, 'Leaves').split(', '),
+      cell(row, 'Shared'),
     ]);
-    expect(documented).toEqual([...enforced]);
+    expect(documented).toEqual(
+      [...enforced].map(([app, leaves]) => [app, leaves, [...(shared.get(app) ?? [])].join()]),
+    );
   });
 });

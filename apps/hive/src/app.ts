@@ -39,13 +39,10 @@ import { addSettingsRoutes, type LiveSettings } from './routes/settings.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
 import { createSourceDispatcher } from './sources/http/dispatcher.ts';
-import type { Asking } from './sources/http/request.ts';
-import { createHuggingFace } from './sources/hugging-face/hugging-face.ts';
-import { createLocalFiles } from './sources/local/local-file.ts';
-import { createOllama } from './sources/ollama/ollama.ts';
-import { type Sources, sourceOf } from './sources/source.ts';
-import { createWebSource } from './sources/web/web.ts';
-import { createLayout, type Layout } from './store/layout.ts';
+import { sourceOf } from './sources/source.ts';
+import { createSources } from './sources/sources.ts';
+import { findOfflineModel } from './store/contents/offline-model.ts';
+import { createLayout } from './store/layout.ts';
 import { lockStore } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { VERSION } from './version.ts';
@@ -99,8 +96,12 @@ async function buildHive(settings: HiveSettings) {
     baseDelayMs: settings.retryBaseDelayMs,
     maxDelayMs: MAX_RETRY_DELAY_MS,
   };
-  const asking = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
-  const sources = createSources(settings, asking, store.layout);
+  const http = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
+  const sources = createSources({
+    settings,
+    http,
+    findOffline: (ref, treeOf) => findOfflineModel(store.layout, ref, treeOf),
+  });
   const flights = new SingleFlight();
   const counts = new TransferCounts();
   const slots = new Slots(settings.maxConcurrentDownloads);
@@ -116,14 +117,14 @@ async function buildHive(settings: HiveSettings) {
     store,
     resolve: (ref, signal) => sourceOf(sources, ref).resolve(ref, signal),
     retry,
-    asking,
+    http,
     headerTimeoutMs: GGUF_HEADER_TIMEOUT_MS,
     heartbeatIntervalMs,
     mayWant: (place) => downloads.mayWant(place),
   });
   return {
     ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, history, registry },
-    ...{ dispatcher, asking, counts, slots, limiter, downloads, models },
+    ...{ dispatcher, http, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
     access: { apiToken: settings.apiToken },
@@ -165,7 +166,7 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
   addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources });
   addModelRoutes(app, { registry, models, hiveId, signal });
-  const hubAccess = { ...hive.asking, endpoint: settings.hfEndpoint, token: settings.hfToken };
+  const hubAccess = { ...hive.http, endpoint: settings.hfEndpoint, token: settings.hfToken };
   const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
   addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal, onBug }));
   addDownloadRoutes(app, { hub, registry, downloads, hiveId, allowedSources });
@@ -248,18 +249,6 @@ function createRegistry({ hub, clock, hiveId, onBug, history, logger }: Registry
     },
     { maxOpen },
   );
-}
-
-function createSources(settings: HiveSettings, asking: Asking, layout: Layout): Sources {
-  const { hfEndpoint: endpoint, hfToken: token, hfHubOffline: isOffline, ollamaRegistry: registry } = settings;
-  const web = createWebSource(asking);
-  return {
-    hf: createHuggingFace({ ...asking, endpoint, token, isOffline, stored: layout }),
-    https: web,
-    http: web,
-    ollama: createOllama({ ...asking, registry }),
-    file: createLocalFiles(),
-  };
 }
 
 function liveSettings(limiter: Limiter, slots: Slots): LiveSettings {

@@ -15,15 +15,15 @@ const SLOW_DISK_BPS = 25_000_000;
 /** What a model of a few billion parameters takes. */
 const SPARSE_BYTES = 10 * 1024 * MiB;
 
-/** What a file system without links answers. */
+/** The error codes of a file system without symbolic links. */
 const NO_LINKS: readonly string[] = ['EPERM', 'ENOSYS', 'EOPNOTSUPP'];
 
 const FREE_HINT =
-  'free some with "rbee-keeper model prune" or "model remove", or give the hive a folder on another disk (RBEE_HIVE_MODELS_DIR)';
+  'free some with "rbee-keeper model prune" or "model remove", or move the store to another disk (RBEE_HIVE_MODELS_DIR)';
 
 export interface DiskFacts {
   readonly freeBytes: number;
-  /** Files that can still be made; null where the file system has no such limit. */
+  /** Free inodes; null where the file system has no such limit. */
   readonly freeFiles: number | null;
 }
 
@@ -33,17 +33,18 @@ export async function readDisk(folder: string): Promise<DiskFacts> {
 }
 
 export function judgeDiskSpace(folder: string, { freeBytes, freeFiles }: DiskFacts): Verdict {
-  const free = `${formatBytes(freeBytes)} are free in ${folder}`;
+  const free = `${formatBytes(freeBytes)} free in ${folder}`;
   if (freeFiles === 0)
-    return failed(`no more files can be made in ${folder}: its file system has no inodes left`, FREE_HINT);
-  if (freeBytes < spaceNeeded(1)) return failed(`${free}, less than what stays in reserve`, FREE_HINT);
+    return failed(`no file can be created in ${folder}: its file system has no inodes left`, FREE_HINT);
+  if (freeBytes < spaceNeeded(1)) return failed(`${free}, less than the reserve`, FREE_HINT);
   return freeBytes < SPARSE_BYTES ? warning(`${free}, too little for many models`, FREE_HINT) : ok(free);
 }
 
-/** Writes 16 MiB and waits until the disk has them. The file has no name while that lasts, so it is gone whatever happens. */
+/** Writes and syncs 16 MiB. The file is unlinked first, so it never stays behind. */
 export async function checkDiskSpeed(layout: Layout, clock: Clock, signal: AbortSignal): Promise<Verdict> {
   const path = layout.trialFile('data');
-  if ((await readDisk(layout.modelsDir)).freeBytes < 2 * TRIAL_BYTES) return skipped('there is no room to try it');
+  if ((await readDisk(layout.modelsDir)).freeBytes < 2 * TRIAL_BYTES)
+    return skipped('not tested: too little free space');
   try {
     const startedAtMs = clock.now();
     await withUnnamed(path, async (file) => {
@@ -59,7 +60,7 @@ export async function checkDiskSpeed(layout: Layout, clock: Clock, signal: Abort
     if (bps >= SLOW_DISK_BPS) return ok(message);
     return warning(
       message,
-      'downloads are no faster than the disk: give the hive a folder on a faster one (RBEE_HIVE_MODELS_DIR)',
+      'downloads cannot be faster than the disk: move the store to a faster one (RBEE_HIVE_MODELS_DIR)',
     );
   } catch (error) {
     signal.throwIfAborted();
@@ -67,7 +68,7 @@ export async function checkDiskSpeed(layout: Layout, clock: Clock, signal: Abort
   }
 }
 
-/** Whether the store takes files and links, and can be read. */
+/** Whether the store can be written, linked and read. */
 export async function checkStore(layout: Layout, store: Pick<Store, 'list'>): Promise<Verdict> {
   const path = layout.trialFile('data');
   const link = layout.trialFile('link');
@@ -77,23 +78,23 @@ export async function checkStore(layout: Layout, store: Pick<Store, 'list'>): Pr
       await file.write('a trial');
       await file.sync();
     });
-    if (!(await takesLinks(link))) {
-      const hint = 'the store needs them: give the hive a folder on a disk of this machine (RBEE_HIVE_MODELS_DIR)';
-      return failed(`the file system of ${layout.modelsDir} has no symbolic links`, hint);
+    if (!(await supportsLinks(link))) {
+      const hint = 'the store needs them: move it to a disk of this machine (RBEE_HIVE_MODELS_DIR)';
+      return failed(`the file system of ${layout.modelsDir} does not support symbolic links`, hint);
     }
   } catch (error) {
     return failureOf(await errorOfDisk(error, path, null));
   }
   const { models, problems } = await store.list();
   const count = `${models.length} ${models.length === 1 ? 'model' : 'models'}`;
-  if (problems.length === 0) return ok(`${layout.modelsDir} can be written and has ${count}`);
+  if (problems.length === 0) return ok(`${layout.modelsDir} is writable and has ${count}`);
   return warning(
     `${layout.modelsDir} has ${count}; ${problems.length} of its entries cannot be read`,
-    '"rbee-keeper model list" names them; "rbee-keeper model verify" says which models are whole',
+    '"rbee-keeper model list" names them; "rbee-keeper model verify" shows which models are intact',
   );
 }
 
-/** Not `recursive`: on a file system that cannot be written that tells less of the cause. */
+/** Not `recursive`, whose error on a read-only file system says less about the cause. */
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder);
@@ -102,7 +103,7 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Opens a file, takes its name away and hands it on. */
+/** Opens a file, unlinks it and passes it on. */
 async function withUnnamed(path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {
   await rm(path, { force: true });
   const file = await open(path, 'wx');
@@ -114,7 +115,7 @@ async function withUnnamed(path: string, work: (file: FileHandle) => Promise<voi
   }
 }
 
-async function takesLinks(link: string): Promise<boolean> {
+async function supportsLinks(link: string): Promise<boolean> {
   const target = 'a-trial';
   await rm(link, { force: true });
   try {

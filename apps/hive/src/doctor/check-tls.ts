@@ -3,38 +3,37 @@ import { isIP, type Socket } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { RbeeError } from '@rbee/contract';
 import { errorOfConnection } from '@rbee/transfer';
-import { openTunnel } from './ask-proxy.ts';
+import { openTunnel } from './proxy-request.ts';
 import { type HubRoute, hostOf, portOf } from './proxy-route.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
 
 const MS_PER_DAY = 86_400_000;
-/** A certificate that ends within this time has not been renewed as most are. */
+/** Most certificates are renewed earlier than this before they expire. */
 const SOON_DAYS = 7;
 const MAX_CHAIN = 10;
 const MAX_NAME_CHARS = 80;
 const OPEN = 200;
 
 const CA_HINT =
-  'where a proxy or a mirror of your own signs it, put its authority into a PEM file and start the hive with NODE_EXTRA_CA_CERTS=FILE';
-const CLOCK_HINT =
-  'check the clock of this machine; where it is right, the certificate has to be renewed at the other end';
+  'if your own proxy or mirror signs it, put its CA certificate into a PEM file and start the hive with NODE_EXTRA_CA_CERTS=FILE';
+const CLOCK_HINT = 'check the clock of this machine; if it is right, the certificate must be renewed on the server';
 
-/** What a TLS handshake showed. */
+/** The result of a TLS handshake. */
 export interface SeenCertificate {
-  /** OpenSSL's or Node's code for what is wrong with the chain; null where it is trusted. */
+  /** OpenSSL's or Node's code for the problem of the chain; null where it is trusted. */
   readonly problem: string | null;
-  /** Who signed the last certificate that was sent. */
+  /** The issuer of the last certificate in the chain. */
   readonly issuer: string;
   readonly validUntilMs: number;
   readonly protocol: string;
 }
 
-/** Shakes hands with the hub over the way that requests take, and looks at its certificates. Nothing is sent. */
+/** Does a TLS handshake with the hub along the route of requests, and examines the certificates. Sends no request. */
 export async function checkTls(route: HubRoute, nowMs: number, signal: AbortSignal): Promise<Verdict> {
   const { hub } = route;
-  if (hub.protocol !== 'https:') return skipped(`${hub.host} is asked over plain http: there is no certificate`);
+  if (hub.protocol !== 'https:') return skipped(`${hub.host} uses plain http: there is no certificate`);
   try {
-    return judgeTls(hub.host, await shakeHands(route, signal), nowMs);
+    return judgeTls(hub.host, await handshake(route, signal), nowMs);
   } catch (error) {
     signal.throwIfAborted();
     const known = errorOfConnection(error, hub.host);
@@ -45,22 +44,22 @@ export async function checkTls(route: HubRoute, nowMs: number, signal: AbortSign
 
 export function judgeTls(host: string, seen: SeenCertificate, nowMs: number): Verdict {
   const { problem, issuer, validUntilMs, protocol } = seen;
-  const until = Number.isNaN(validUntilMs) ? 'a time that is not understood' : day(validUntilMs);
+  const until = Number.isNaN(validUntilMs) ? 'an unreadable date' : day(validUntilMs);
   switch (problem) {
     case null: {
       const days = Math.floor((validUntilMs - nowMs) / MS_PER_DAY);
       if (days < SOON_DAYS)
-        return warning(`the certificate of ${host} ends on ${until}`, 'it has to be renewed at the other end');
+        return warning(`the certificate of ${host} expires on ${until}`, 'it must be renewed on the server');
       return ok(`${protocol}, signed by ${issuer}, valid until ${until}`);
     }
     case 'CERT_HAS_EXPIRED':
-      return failed(`the certificate of ${host} has ended on ${until} by the clock of this machine`, CLOCK_HINT);
+      return failed(`the certificate of ${host} expired on ${until} by the clock of this machine`, CLOCK_HINT);
     case 'CERT_NOT_YET_VALID':
       return failed(`the certificate of ${host} is not valid yet by the clock of this machine`, CLOCK_HINT);
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return failed(
         `the certificate of ${host} is for another name`,
-        'check the name in HF_ENDPOINT, and what stands in the way',
+        'check the name in HF_ENDPOINT, and whether a proxy intercepts the connection',
       );
     default:
       return failed(
@@ -70,25 +69,25 @@ export function judgeTls(host: string, seen: SeenCertificate, nowMs: number): Ve
   }
 }
 
-async function shakeHands(route: HubRoute, signal: AbortSignal): Promise<SeenCertificate> {
+async function handshake(route: HubRoute, signal: AbortSignal): Promise<SeenCertificate> {
   const { hub, proxy } = route;
   const host = hostOf(hub);
-  const way = proxy === null ? null : await throughProxy(proxy, hub, signal);
+  const tunnel = proxy === null ? null : await throughProxy(proxy, hub, signal);
   const socket = connect({
     host,
     port: portOf(hub),
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(way === null ? {} : { socket: way }),
-    // What is wrong shall be told and not only that something is. The connection carries nothing and is closed at once.
+    ...(tunnel === null ? {} : { socket: tunnel }),
+    // Report the reason, not just the failure. The connection carries no data and is closed right away.
     rejectUnauthorized: false,
   });
   try {
     await once(socket, 'secureConnect', { signal });
-    return seenOn(socket);
+    return certificateOf(socket);
   } finally {
     socket.on('error', () => {});
     socket.destroy();
-    way?.destroy();
+    tunnel?.destroy();
   }
 }
 
@@ -96,10 +95,13 @@ async function throughProxy(proxy: URL, hub: URL, signal: AbortSignal): Promise<
   const { status, socket } = await openTunnel(proxy, hub, signal);
   if (status === OPEN) return socket;
   socket.destroy();
-  throw new RbeeError('SOURCE_UNAVAILABLE', `the proxy ${proxy.host} does not lead to ${hub.host} (status ${status})`);
+  throw new RbeeError(
+    'SOURCE_UNAVAILABLE',
+    `the proxy ${proxy.host} refuses to connect to ${hub.host} (status ${status})`,
+  );
 }
 
-function seenOn(socket: TLSSocket): SeenCertificate {
+function certificateOf(socket: TLSSocket): SeenCertificate {
   const chain = chainOf(socket.getPeerCertificate(true));
   const [own] = chain;
   const { O, CN } = chain.at(-1)?.issuer ?? {};
@@ -112,7 +114,7 @@ function seenOn(socket: TLSSocket): SeenCertificate {
   };
 }
 
-/** From the hub's own to the last that is known. The root names itself as its issuer. */
+/** From the hub's own to the last known certificate. The root is its own issuer. */
 function chainOf(own: DetailedPeerCertificate): DetailedPeerCertificate[] {
   const chain = [own];
   for (let at: DetailedPeerCertificate | undefined = own; chain.length < MAX_CHAIN; ) {
@@ -126,7 +128,7 @@ function chainOf(own: DetailedPeerCertificate): DetailedPeerCertificate[] {
 function nameOf(part: string | string[] | undefined): string {
   const text = (Array.isArray(part) ? part[0] : part) ?? '';
   const clean = text.replaceAll(/[^\p{L}\p{N}\p{P}\p{Zs}]/gu, ' ').trim();
-  return clean === '' ? 'nobody who is named' : clean.slice(0, MAX_NAME_CHARS);
+  return clean === '' ? 'an unnamed issuer' : clean.slice(0, MAX_NAME_CHARS);
 }
 
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

@@ -9,16 +9,16 @@ export interface DiskChecksDeps {
   readonly store: Pick<Store, 'layout' | 'list'>;
 }
 
-/** The checks of the store and of the disk that it is on. */
+/** The checks of the store and its disk. */
 export function checksOfDisk({ store, clock }: DiskChecksDeps, run: Run): Promise<DoctorCheck>[] {
   const { layout } = store;
-  const written = run('store', () => checkStore(layout, store));
+  const storeCheck = run('store', () => checkStore(layout, store));
   return [
-    written,
+    storeCheck,
     run('disk_space', async () => judgeDiskSpace(layout.modelsDir, await readDisk(layout.modelsDir))),
     run('disk_speed', async (signal) => {
-      const isWritable = (await written).status !== 'failed';
-      if (!isWritable) return skipped('not tested: the store cannot be written (see store)');
+      const isWritable = (await storeCheck).status !== 'failed';
+      if (!isWritable) return skipped('not tested: the store is not writable (see store)');
       return checkDiskSpeed(layout, clock, signal);
     }),
   ];

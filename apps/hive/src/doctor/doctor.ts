@@ -5,38 +5,38 @@ import { checksOfDisk } from './disk-checks.ts';
 import { checksOfHub, withoutHub } from './hub-checks.ts';
 import { type Run, runCheck } from './run-check.ts';
 
-/** All checks together; each also has a limit of its own. */
+/** For all checks together; some have a shorter limit. */
 const ALL_MS = 20_000;
-/** Names and proxies answer at once or not at all. What waits for others is limited by all of them together. */
+/** DNS and proxies respond quickly or not at all. Checks that wait for others have only the common limit. */
 const LIMITS_MS: Readonly<Partial<Record<HiveCheck, number>>> = { dns: 5_000, proxy: 5_000, tls: 15_000 };
 
 export interface DoctorDeps {
   readonly hiveId: string;
   readonly clock: Clock;
-  /** The hub as the downloads ask it: the same dispatcher, endpoint and token. */
+  /** As downloads use it: the same dispatcher, endpoint and token. */
   readonly hub: HubAccess;
-  /** HF_HUB_OFFLINE: the hub is never asked. */
+  /** HF_HUB_OFFLINE: no request is sent to the hub. */
   readonly isOffline: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly store: Pick<Store, 'layout' | 'list'>;
-  /** The hive is stopping. */
+  /** Aborts when the hive stops. */
   readonly signal: AbortSignal;
   readonly onBug: (error: unknown) => void;
 }
 
 export interface Doctor {
-  /** Tests the way to the hub and the disk. Who asks while that is under way gets the same answer. @throws RbeeError HIVE_UNAVAILABLE */
+  /** Tests the route to the hub and the disk. Calls during a run share its result. @throws RbeeError HIVE_UNAVAILABLE */
   examine(): Promise<HiveDoctor>;
 }
 
 export function createDoctor(deps: DoctorDeps): Doctor {
-  let underWay: Promise<HiveDoctor> | null = null;
+  let running: Promise<HiveDoctor> | null = null;
   return {
     examine() {
-      underWay ??= examine(deps).finally(() => {
-        underWay = null;
+      running ??= examine(deps).finally(() => {
+        running = null;
       });
-      return underWay;
+      return running;
     },
   };
 }
@@ -51,7 +51,7 @@ async function examine(deps: DoctorDeps): Promise<HiveDoctor> {
     ...checksOfDisk(deps, run),
   ]);
   if (deps.signal.aborted) {
-    throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again later' });
+    throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'retry later' });
   }
   const inOrder = (a: DoctorCheck, b: DoctorCheck) => placeOf(a) - placeOf(b);
   return { hive_id: deps.hiveId, checks: checks.sort(inOrder) };

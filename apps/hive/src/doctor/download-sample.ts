@@ -1,34 +1,34 @@
 import { type Clock, formatBytes, formatSpeed, RbeeError } from '@rbee/contract';
 import { errorOfConnection, errorOfStatus, headerOf } from '@rbee/transfer';
-import { askFollowing, discard } from '../sources/http/request.ts';
-import { askForFile, type HubAccess } from '../sources/hugging-face/hub-file.ts';
+import { discard, requestFollowing } from '../sources/http/request.ts';
+import { type HubAccess, requestFile } from '../sources/hugging-face/hub-file.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
 
-/** A file of the hub that everybody may read and that has been there for years; 548 MB, of which little is read. */
+/** A public file that has been on the hub for years: 548 MB, of which little is read. */
 export const SAMPLE = { repo: 'openai-community/gpt2', path: 'model.safetensors' } as const;
 const START = 1_000_000;
 const MAX_BYTES = 4_000_000;
 const MAX_READ_MS = 5_000;
-/** With fewer bytes, or in less time, a speed says nothing. */
+/** Fewer bytes, or less time, do not give a useful speed. */
 const MIN_BYTES = 100_000;
 const MIN_READ_MS = 1;
 const SLOW_BPS = 1_000_000;
 
 const RANGE_HINT =
-  'a download that is cut begins again there: look for a proxy or mirror on the way that drops Range headers';
+  'interrupted downloads start from the beginning: look for a proxy or mirror that drops Range headers';
 
-/** A piece out of the middle of a file, as it came. */
+/** The response to a range in the middle of a file. */
 export interface Sample {
-  /** Who sent it: the hub, or where it leads to. */
+  /** The host that sent it: the hub, or the target of its redirect. */
   readonly host: string;
   readonly status: number;
   readonly contentRange: string | null;
-  /** Bytes that were read of it. */
+  /** Bytes that were read. */
   readonly bytes: number;
   readonly readMs: number;
 }
 
-/** Codes of a hub that has no such file, or not for everybody: that says nothing of the way to it. */
+/** The hub has no such file, or not for everybody: that says nothing about the route to it. */
 const MISSING: ReadonlySet<string> = new Set([
   'MODEL_NOT_FOUND',
   'MODEL_TOKEN_MISSING',
@@ -38,70 +38,70 @@ const MISSING: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads some megabytes out of the middle of the file; null where the hub does not have it.
- * @throws RbeeError as `askForFile` and `askFollowing` say; the signal's reason
+ * Reads a few megabytes from the middle of the sample; null where the hub does not have it.
+ * @throws RbeeError as `requestFile` and `requestFollowing` say; the signal's reason
  */
 export async function readSample(hub: HubAccess, clock: Clock, signal: AbortSignal): Promise<Sample | null> {
   const location = await locate(hub, signal);
   if (location === null) return null;
   const headers = { ...location.headers, range: `bytes=${START}-${START + MAX_BYTES - 1}` };
-  const answer = await askFollowing(hub, { method: 'GET', url: new URL(location.url), headers, signal });
-  const { url, status } = answer;
+  const response = await requestFollowing(hub, { method: 'GET', url: new URL(location.url), headers, signal });
+  const { url, status } = response;
   if (status >= 400) {
-    discard(answer);
-    throw errorOfStatus(status, answer.headers);
+    discard(response);
+    throw errorOfStatus(status, response.headers);
   }
   const startedAtMs = clock.now();
   let bytes = 0;
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      // Who ignores the range would send all of it.
+      // A server that ignores the range would send the whole file.
       if (bytes >= MAX_BYTES || clock.now() - startedAtMs >= MAX_READ_MS) break;
     }
   } catch (error) {
     signal.throwIfAborted();
     throw errorOfConnection(error, url.host);
   } finally {
-    discard(answer);
+    discard(response);
   }
-  const contentRange = headerOf(answer.headers, 'content-range');
+  const contentRange = headerOf(response.headers, 'content-range');
   return { host: url.host, status, contentRange, bytes, readMs: clock.now() - startedAtMs };
 }
 
 async function locate(hub: HubAccess, signal: AbortSignal) {
   try {
-    return (await askForFile(hub, SAMPLE.repo, 'main', SAMPLE.path, signal)).location;
+    return (await requestFile(hub, SAMPLE.repo, 'main', SAMPLE.path, signal)).location;
   } catch (error) {
     if (error instanceof RbeeError && MISSING.has(error.code)) return null;
     throw error;
   }
 }
 
-/** Whether a download that is cut can go on where it was. */
+/** Whether an interrupted download can resume. */
 export function judgeRange(sample: Sample | null, host: string): Verdict {
   if (sample === null) return notThere(host);
   const { status, contentRange } = sample;
-  if (status === 200) return warning(`${sample.host} sends the whole file where a part of it is asked for`, RANGE_HINT);
+  if (status === 200) return warning(`${sample.host} sends the whole file when a range is requested`, RANGE_HINT);
   if (status !== 206 || !contentRange?.startsWith(`bytes ${START}-`)) {
-    return failed(`${sample.host} sends another part of a file than was asked for (status ${status})`, RANGE_HINT);
+    return failed(`${sample.host} does not send the requested range (status ${status})`, RANGE_HINT);
   }
-  return ok(`${sample.host} sends parts of files: a download that is cut goes on where it was`);
+  return ok(`${sample.host} supports ranges: interrupted downloads resume`);
 }
 
 export function judgeSpeed(sample: Sample | null, host: string): Verdict {
   if (sample === null) return notThere(host);
   const { bytes, readMs } = sample;
   const bps = (bytes / Math.max(MIN_READ_MS, readMs)) * 1_000;
-  if (bytes < MIN_BYTES && readMs < MAX_READ_MS) return skipped(`${sample.host} sent too little to tell a speed`);
+  if (bytes < MIN_BYTES && readMs < MAX_READ_MS) return skipped(`${sample.host} sent too little to measure a speed`);
   const message = `${formatSpeed(bps)} over one connection (${formatBytes(bytes)} from ${sample.host})`;
   if (bps >= SLOW_BPS) return ok(message);
   return warning(
     message,
-    'downloads take more connections where that helps; else look for what else uses the line, or a nearer mirror (HF_ENDPOINT)',
+    'downloads use more connections where that helps; otherwise check what else uses the connection, or use a nearer mirror (HF_ENDPOINT)',
   );
 }
 
 function notThere(host: string): Verdict {
-  return skipped(`${host} does not have ${SAMPLE.repo} (${SAMPLE.path}), by which this is tested`);
+  return skipped(`not tested: ${host} does not have the sample ${SAMPLE.repo} (${SAMPLE.path})`);
 }

@@ -1,16 +1,16 @@
 import { type Clock, type DoctorCheck, RbeeError } from '@rbee/contract';
 import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
-import { askHub, type HubAnswer } from './ask-hub.ts';
 import { checkDns } from './check-dns.ts';
 import { checkProxy } from './check-proxy.ts';
 import { checkTls } from './check-tls.ts';
 import { judgeRange, judgeSpeed, readSample, type Sample } from './download-sample.ts';
-import { isAnswerOfHub, judgeClock, judgeHub, judgeToken } from './judge-hub.ts';
+import { requestWhoami, type WhoamiResponse } from './hub-request.ts';
+import { isHubResponse, judgeClock, judgeHub, judgeToken } from './judge-hub.ts';
 import { type HubRoute, routeTo } from './proxy-route.ts';
 import type { Run } from './run-check.ts';
 import { failureOf, skipped, type Verdict } from './verdict.ts';
 
-const ASK_MS = 8_000;
+const WHOAMI_MS = 8_000;
 const SAMPLE_MS = 10_000;
 
 const OF_HUB = ['dns', 'proxy', 'tls', 'clock', 'token', 'hub', 'range', 'speed'] as const;
@@ -22,10 +22,10 @@ export interface HubChecksDeps {
 }
 
 export function withoutHub(run: Run): Promise<DoctorCheck>[] {
-  return OF_HUB.map((check) => run(check, () => skipped('HF_HUB_OFFLINE is set: the hub is not asked')));
+  return OF_HUB.map((check) => run(check, () => skipped('HF_HUB_OFFLINE is set: no request is sent to the hub')));
 }
 
-/** The checks of the way to the hub. One question and one piece of a file answer most of them. */
+/** The checks of the route to the hub. Most of them share one request and one range of a file. */
 export function checksOfHub(deps: HubChecksDeps, run: Run, signal: AbortSignal): Promise<DoctorCheck>[] {
   const { clock, hub } = deps;
   const route = routeTo(new URL(hub.endpoint), deps.env);
@@ -33,29 +33,29 @@ export function checksOfHub(deps: HubChecksDeps, run: Run, signal: AbortSignal):
   const dns = run('dns', () => checkDns(route));
   const proxy = run('proxy', (limit) => checkProxy(route, limit));
   const tls = run('tls', (limit) => checkTlsAfter([dns, proxy], route, clock, limit));
-  const way = [dns, proxy, tls];
+  const connection = [dns, proxy, tls];
 
-  const answer = settled(inTime(ASK_MS, signal, host, (limit) => askHub(hub, clock, limit)));
-  const ofAnswer = async (judge: (answer: HubAnswer) => Promise<Verdict> | Verdict): Promise<Verdict> => {
-    const asked = await answer;
-    return asked.ok ? judge(asked.value) : skipped(`not tested: ${host} was not reached`);
+  const whoami = settled(inTime(WHOAMI_MS, signal, host, (limit) => requestWhoami(hub, clock, limit)));
+  const ofWhoami = async (judge: (response: WhoamiResponse) => Promise<Verdict> | Verdict): Promise<Verdict> => {
+    const settledWhoami = await whoami;
+    return settledWhoami.ok ? judge(settledWhoami.value) : skipped(`not tested: ${host} was not reached`);
   };
-  const token = run('token', () => ofAnswer((asked) => judgeToken(hub.endpoint, asked, hub.token !== null)));
-  const sample = settled(sampleAfter(answer, token, { deps, signal, host }));
+  const token = run('token', () => ofWhoami((response) => judgeToken(hub.endpoint, response, hub.token !== null)));
+  const sample = settled(sampleAfter(whoami, token, { deps, signal, host }));
   const ofSample = (failure: (error: unknown) => Verdict, judge: (sample: Sample | null, host: string) => Verdict) =>
-    ofAnswer(async () => {
+    ofWhoami(async () => {
       const read = await sample;
       return read.ok ? judge(read.value, host) : failure(read.error);
     });
   return [
-    ...way,
+    ...connection,
     token,
-    run('clock', () => ofAnswer((asked) => judgeClock(host, asked))),
+    run('clock', () => ofWhoami((response) => judgeClock(host, response))),
     run('hub', async () => {
-      const asked = await answer;
-      if (!asked.ok) return blaming(failureOf(asked.error), await Promise.all(way));
-      const read = isAnswerOfHub(asked.value) ? null : await sample;
-      return judgeHub(host, asked.value, read?.ok === true && read.value !== null);
+      const response = await whoami;
+      if (!response.ok) return blaming(failureOf(response.error), await Promise.all(connection));
+      const read = isHubResponse(response.value) ? null : await sample;
+      return judgeHub(host, response.value, read?.ok === true && read.value !== null);
     }),
     run('range', () => ofSample(failureOf, judgeRange)),
     run('speed', () => ofSample(() => skipped('not tested: nothing could be read (see range)'), judgeSpeed)),
@@ -63,23 +63,23 @@ export function checksOfHub(deps: HubChecksDeps, run: Run, signal: AbortSignal):
 }
 
 async function checkTlsAfter(
-  earlier: readonly Promise<DoctorCheck>[],
+  previous: readonly Promise<DoctorCheck>[],
   route: HubRoute,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const broken = (await Promise.all(earlier)).find(({ status }) => status === 'failed');
+  const broken = (await Promise.all(previous)).find(({ status }) => status === 'failed');
   if (broken !== undefined) return skipped(`not tested: ${route.hub.host} was not reached (see ${broken.check})`);
   return checkTls(route, clock.now(), signal);
 }
 
-/** What is read is public: a token that the hub does not know, which would be refused for that as well, is left out. */
+/** The sample is public: a token that the hub rejects would be rejected here too, so it is left out. */
 async function sampleAfter(
-  answer: Promise<Settled<HubAnswer>>,
+  whoami: Promise<Settled<WhoamiResponse>>,
   token: Promise<DoctorCheck>,
   { deps, signal, host }: { deps: HubChecksDeps; signal: AbortSignal; host: string },
 ): Promise<Sample | null> {
-  if (!(await answer).ok) return null;
+  if (!(await whoami).ok) return null;
   const access = (await token).status === 'ok' ? deps.hub : { ...deps.hub, token: null };
   return inTime(SAMPLE_MS, signal, host, (limit) => readSample(access, deps.clock, limit));
 }
@@ -96,13 +96,13 @@ async function inTime<T>(
   } catch (error) {
     signal.throwIfAborted();
     if (!timeout.aborted) throw error;
-    throw new RbeeError('DOWNLOAD_TIMEOUT', `${host} did not answer within ${limitMs / 1_000} s`, {
-      hint: 'look at the network and the proxy settings of this machine',
+    throw new RbeeError('DOWNLOAD_TIMEOUT', `${host} did not respond within ${limitMs / 1_000} s`, {
+      hint: 'check the network and the proxy settings of this machine',
     });
   }
 }
 
-/** Where another check has found why the hub cannot be reached, that is the one to follow. */
+/** If another check found why the hub cannot be reached, point to that one. */
 function blaming(verdict: Verdict, causes: readonly DoctorCheck[]): Verdict {
   const cause = causes.find(({ status }) => status === 'failed');
   return cause === undefined ? verdict : { ...verdict, hint: `see ${cause.check}` };
@@ -110,7 +110,7 @@ function blaming(verdict: Verdict, causes: readonly DoctorCheck[]): Verdict {
 
 type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
-/** An answer that several checks look at, each for itself. */
+/** A result that several checks use, its failure included. */
 function settled<T>(work: Promise<T>): Promise<Settled<T>> {
   return work.then(
     (value) => ({ ok: true, value }) as const,

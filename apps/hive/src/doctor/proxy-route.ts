@@ -1,37 +1,37 @@
-/** The way from the hive to its hub. */
+/** The route from the hive to its hub. */
 export interface HubRoute {
   readonly hub: URL;
-  /** The proxy that the environment names for it; null where there is none, or the hub is one of the exceptions. */
+  /** The proxy of the environment; null where there is none, or NO_PROXY excludes the hub. */
   readonly proxy: URL | null;
-  /** Whether there is a proxy, and NO_PROXY excepts the hub from it. */
-  readonly isException: boolean;
+  /** Whether there is a proxy and NO_PROXY excludes the hub. */
+  readonly isExcluded: boolean;
 }
 
 type ProxyEnv = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
-/** Which way the dispatcher of the sources takes: undici's `EnvHttpProxyAgent` reads the same variables in the same order. */
+/** The route of the sources' dispatcher: undici's `EnvHttpProxyAgent` reads the same variables in the same order. */
 export function routeTo(hub: URL, env: ProxyEnv): HubRoute {
   const forHttp = env['http_proxy'] ?? env['HTTP_PROXY'];
   const forHttps = env['https_proxy'] ?? env['HTTPS_PROXY'];
   const named = hub.protocol === 'https:' ? forHttps || forHttp : forHttp;
-  if (!named) return { hub, proxy: null, isException: false };
-  const isException = isExcepted(hub, env['no_proxy'] ?? env['NO_PROXY'] ?? '');
-  return { hub, proxy: isException ? null : new URL(named), isException };
+  if (!named) return { hub, proxy: null, isExcluded: false };
+  const isExcluded = isInNoProxy(hub, env['no_proxy'] ?? env['NO_PROXY'] ?? '');
+  return { hub, proxy: isExcluded ? null : new URL(named), isExcluded };
 }
 
-/** The port that a URL means. */
+/** The port of a URL, its scheme's default included. */
 export function portOf(url: URL): number {
   return Number(url.port) || (DEFAULT_PORTS[url.protocol] ?? 0);
 }
 
-/** The host of a URL as sockets take it: an address of IPv6 without its brackets. */
+/** The host of a URL as sockets expect it: an IPv6 address without brackets. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-function isExcepted(hub: URL, exceptions: string): boolean {
+function isInNoProxy(hub: URL, exceptions: string): boolean {
   const host = hostOf(hub).toLowerCase().replace(/\.$/, '');
   return exceptions.split(/[,\s]+/).some((entry) => {
     const { name, isWildcard, port } = exceptionOf(entry);

@@ -4,22 +4,22 @@ import { failed, type Verdict } from './verdict.ts';
 
 export interface CheckOptions {
   readonly clock: Clock;
-  /** Ends all checks: the hive is stopping, or the time for all of them is over. */
+  /** Aborts all checks: the hive stops, or the common limit is over. */
   readonly signal: AbortSignal;
   readonly limitMs: number;
   readonly onBug: (error: unknown) => void;
 }
 
-/** Runs one check, whatever comes of it. */
+/** Runs one check; never rejects. */
 export type Run = (check: HiveCheck, work: (signal: AbortSignal) => Promise<Verdict> | Verdict) => Promise<DoctorCheck>;
 
 const LATE_HINTS = {
-  network: 'look at the network, the resolvers and the proxy settings of this machine',
-  disk: 'look at the disk of the store: it is very slow, or hangs',
+  network: 'check the network, the resolvers and the proxy settings of this machine',
+  disk: 'check the disk of the store: it is very slow, or hangs',
 } as const;
 const OF_DISK: readonly HiveCheck[] = ['disk_space', 'disk_speed', 'store'];
 
-/** Does one check within its time. A check that fails by itself is a verdict as well: the others are still told. */
+/** Runs one check within its limit. A check that throws becomes a verdict: the others are still reported. */
 export async function runCheck(
   check: HiveCheck,
   options: CheckOptions,
@@ -34,14 +34,11 @@ export async function runCheck(
   } catch (error) {
     if (signal.aborted) {
       const hint = LATE_HINTS[OF_DISK.includes(check) ? 'disk' : 'network'];
-      found = failed(`no answer within ${toSeconds(clock.now() - startedAtMs).toFixed(1)} s`, hint);
+      found = failed(`no response within ${toSeconds(clock.now() - startedAtMs).toFixed(1)} s`, hint);
     } else if (error instanceof RbeeError) found = failed(error.message, error.hint);
     else {
       onBug(error);
-      found = failed(
-        'the check itself went wrong',
-        'this is a bug: please report it with what the log of the hive says',
-      );
+      found = failed('the check itself failed', 'this is a bug: please report it with the log of the hive');
     }
   }
   return { check, ...found, duration_secs: toSeconds(clock.now() - startedAtMs) };

@@ -1,6 +1,6 @@
 import { type CheckStatus, RbeeError } from '@rbee/contract';
 
-/** What a check found, for people, and what to do. Never a token, a signed URL or a proxy's password. */
+/** The result of a check for people, and what to do. Never contains a token, a signed URL or a proxy's password. */
 export interface Verdict {
   readonly status: CheckStatus;
   readonly message: string;
@@ -12,7 +12,7 @@ export const skipped = (message: string, hint?: string): Verdict => verdict('ski
 export const warning = (message: string, hint: string): Verdict => verdict('warning', message, hint);
 export const failed = (message: string, hint?: string): Verdict => verdict('failed', message, hint);
 
-/** The verdict that an error of a source or of the disk stands for. Any other error is a bug, and is thrown on. */
+/** The verdict for an error of a source or the disk. Any other error is a bug and is rethrown. */
 export function failureOf(error: unknown): Verdict {
   if (!(error instanceof RbeeError)) throw error;
   return failed(error.message, error.hint);

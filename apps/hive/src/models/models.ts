@@ -22,22 +22,22 @@ export interface ModelsDeps extends PlanDeps {
   readonly clock: Clock;
   readonly store: Store;
   readonly heartbeatIntervalMs: number;
-  /** Whether a download that has not ended may want what is in a place of the store. */
+  /** Whether a download that has not ended may need the files of a place. */
   readonly mayWant: (place: string) => boolean;
 }
 
-/** What can be done with the models of the store; each says what it does to whoever listens. */
+/** The operations on the models of the store. Each narrates what it does. */
 export interface Models {
   /** What a download of the ref would do. */
   plan(ref: ModelRef, signal: AbortSignal): Promise<ModelPlan>;
   list(): Promise<ModelList>;
-  /** A model, whole or not. @throws RbeeError MODEL_NOT_FOUND */
+  /** A model, complete or not. @throws RbeeError MODEL_NOT_FOUND */
   find(id: ModelId): Promise<StoredModel>;
   /** @throws RbeeError MODEL_NOT_FOUND */
   get(id: ModelId, signal: AbortSignal): Promise<ModelDetail>;
   /** @throws RbeeError MODEL_NOT_FOUND, STATUS_CONFLICT */
   remove(id: ModelId): Promise<ModelRemoved>;
-  /** All of them where none is named. @throws RbeeError MODEL_NOT_FOUND */
+  /** One model, or all where `id` is null. @throws RbeeError MODEL_NOT_FOUND */
   verify(id: ModelId | null, signal: AbortSignal): Promise<ModelVerified>;
   prune(dryRun: boolean, signal: AbortSignal): Promise<ModelsPruned>;
 }
@@ -55,7 +55,7 @@ export function createModels(deps: ModelsDeps): Models {
     find: (id) => store.find(id),
     async get(id, signal) {
       const model = await store.find(id);
-      if (model.missing.length > 0) throw notWhole(model);
+      if (model.missing.length > 0) throw incompleteModel(model);
       const detail = await detailOf(deps, model, signal);
       narrate('model_found', `📄 ${detail.model_ref} (${formatBytes(detail.bytes)}): ${detail.path}`);
       return detail;
@@ -64,15 +64,18 @@ export function createModels(deps: ModelsDeps): Models {
       narrate('model_removing', `🗑️ Removing ${(await store.find(id)).modelRef}`);
       const removed = await store.remove(id);
       const { freed_bytes: freed, shared_bytes: shared } = removed;
-      const rest = shared === 0 ? '' : `; ${formatBytes(shared)} stay: another model uses them`;
+      const rest = shared === 0 ? '' : `; ${formatBytes(shared)} kept: another model uses them`;
       narrate('model_removed', `✅ Removed: ${formatBytes(freed)} freed${rest}`);
       return removed;
     },
     verify: (id, signal) => verifyModels(deps, id, signal),
     async prune(dryRun, signal) {
-      narrate('prune_start', dryRun ? '🔎 Looking for what could go' : '🧹 Removing what nobody uses');
+      narrate('prune_start', dryRun ? '🔎 Looking for unused files' : '🧹 Removing unused files');
       const onRemoved = ({ path, kind, bytes }: ModelsPruned['removed'][number]) =>
-        narrate('prune_removed', `${dryRun ? '🔎 Would go' : '🗑️ Removed'}: ${kind} ${path} (${formatBytes(bytes)})`);
+        narrate(
+          'prune_removed',
+          `${dryRun ? '🔎 Would remove' : '🗑️ Removed'}: ${kind} ${path} (${formatBytes(bytes)})`,
+        );
       const pruned = await store.prune({ dryRun, isWanted: deps.mayWant, signal, onRemoved });
       const { removed, freed_bytes: freed } = pruned;
       const done = dryRun ? 'would be freed' : 'freed';
@@ -95,8 +98,8 @@ async function detailOf({ store, headerTimeoutMs }: ModelsDeps, model: StoredMod
   return { ...toModel(layout, model), file_list, gguf };
 }
 
-function notWhole({ id, modelRef }: StoredModel): RbeeError {
-  return new RbeeError('MODEL_NOT_FOUND', `the model ${id} is not whole: files of it are missing`, {
+function incompleteModel({ id, modelRef }: StoredModel): RbeeError {
+  return new RbeeError('MODEL_NOT_FOUND', `the model ${id} is incomplete: some of its files are missing`, {
     hint: `download it again: ${modelRef}`,
   });
 }

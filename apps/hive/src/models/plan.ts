@@ -1,7 +1,7 @@
 import { formatBytes, type ModelPlan, type ModelRef, showModelRef } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
 import { type RetryRule, spaceNeeded, withRetry } from '@rbee/transfer';
-import type { Asking } from '../sources/http/request.ts';
+import type { HttpClient } from '../sources/http/request.ts';
 import type { ResolvedModel } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { ggufOfFiles } from './gguf/gguf-of-files.ts';
@@ -9,16 +9,16 @@ import { localRanges, remoteRanges } from './gguf/ranges.ts';
 
 export interface PlanDeps {
   readonly store: Store;
-  /** One try to find out what a ref stands for. */
+  /** One attempt to find out what a ref stands for. */
   readonly resolve: (ref: ModelRef, signal: AbortSignal) => Promise<ResolvedModel>;
   readonly retry: RetryRule;
-  /** What the header of a remote file is asked with. */
-  readonly asking: Asking;
-  /** To read the header of one file. */
+  /** Reads the header of a remote file. */
+  readonly http: HttpClient;
+  /** For the header of one file. */
   readonly headerTimeoutMs: number;
 }
 
-/** What a download of the ref would do. Downloads nothing but the header of a GGUF file, which it does not keep. */
+/** What a download of the ref would do. Reads only the header of a remote GGUF file, and keeps nothing. */
 export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSignal): Promise<ModelPlan> {
   const { store } = deps;
   const model_ref = showModelRef(ref);
@@ -27,7 +27,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
     signal,
     rule: deps.retry,
     onRetry: ({ error, attempt, maxAttempts }) =>
-      narrate('plan_retry', `🔁 ${error.message}; trying again (attempt ${attempt} of ${maxAttempts})`, 'warn'),
+      narrate('plan_retry', `🔁 ${error.message}; retrying (attempt ${attempt} of ${maxAttempts})`, 'warn'),
   });
   const present = await store.presentBytes(model.place, model.files);
   const files = model.files.map(({ path, size, sha256 }, index) => {
@@ -43,7 +43,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   const freeBytes = await store.freeBytes(model.place);
   const fits = freeBytes >= spaceNeeded(knownRest);
   narrate('plan_ready', `📋 ${describe(model, { total, presentSum, needed, freeBytes })}`);
-  if (!fits) narrate('plan_no_room', '⚠️ The disk has no room for it', 'warn');
+  if (!fits) narrate('plan_no_room', '⚠️ Not enough free disk space', 'warn');
   return {
     model_ref,
     pinned_ref: model.pinnedRef(model.files.length === 1 ? model.files[0].sha256 : null),
@@ -57,18 +57,18 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   };
 }
 
-/** From the store where the file is there, else from where it would be fetched. */
+/** Read from the store where the file is on disk, else from its source. */
 function ggufOf(deps: PlanDeps, model: ResolvedModel, present: readonly number[], signal: AbortSignal) {
-  const { store, asking, headerTimeoutMs: timeoutMs } = deps;
+  const { store, http, headerTimeoutMs: timeoutMs } = deps;
   const readerOf = async (path: string) => {
     const index = model.files.findIndex((file) => file.path === path);
     const file = model.files[index];
-    if (!file) throw new Error(`${path} is no file of the model`);
+    if (!file) throw new Error(`${path} is not a file of the model`);
     const isThere = file.size !== null && present[index] === file.size;
     if (isThere && (await store.hasBlob(model.place, file.blobName, file.size))) {
       return localRanges(store.layout.blob(model.place, file.blobName));
     }
-    return file.local ? localRanges(file.local.path) : remoteRanges(asking, await file.locate(signal));
+    return file.local ? localRanges(file.local.path) : remoteRanges(http, await file.locate(signal));
   };
   return ggufOfFiles(
     model.files.map(({ path }) => path),
@@ -87,7 +87,7 @@ interface Sums {
 function describe(model: ResolvedModel, { total, presentSum, needed, freeBytes }: Sums): string {
   const [first, ...more] = model.files;
   const what = more.length === 0 ? `${first.path} of ${model.title}` : `${model.files.length} files of ${model.title}`;
-  const size = (bytes: number | null) => (bytes === null ? 'an unknown size' : formatBytes(bytes));
-  const sums = `${size(total)}, ${formatBytes(presentSum)} there already, ${size(needed)} to fetch`;
+  const size = (bytes: number | null) => (bytes === null ? 'unknown size' : formatBytes(bytes));
+  const sums = `${size(total)}, ${formatBytes(presentSum)} on disk, ${size(needed)} to download`;
   return `${what}: ${sums}; ${formatBytes(freeBytes)} free`;
 }

@@ -3,7 +3,7 @@ import { showModelRef } from '@rbee/contract';
 import type { Job, JobRegistry } from '@rbee/jobs';
 import type { Models } from './models.ts';
 
-/** An operation on the store, checked as far as that needs no network. */
+/** An operation on the store; checks that need no network are done. */
 export type ModelOperation =
   | { readonly operation: 'model_plan'; readonly ref: ModelRef }
   | Exclude<Operation, { operation: 'model_download' | 'model_plan' }>;
@@ -15,43 +15,43 @@ export interface StartOperationDeps {
 }
 
 /**
- * Makes a job for an operation, and starts it; its result goes onto the job's stream. The same request under a known id
- * is answered with the job that is there: a queen that lost an answer asks again.
+ * Creates a job for an operation and starts it; the result goes to the job's stream. The same request under a known id
+ * returns the existing job: a queen that lost a response sends the request again.
  */
-export function startOperation(deps: StartOperationDeps, asked: ModelOperation, id?: JobId): JobAccepted {
+export function startOperation(deps: StartOperationDeps, request: ModelOperation, id?: JobId): JobAccepted {
   const { registry, models, hiveId } = deps;
-  const { operation } = asked;
-  const request = { operation, model: subjectOf(asked) };
+  const { operation } = request;
+  const model = subjectOf(request);
   const known = id === undefined ? undefined : registry.find(id);
-  if (known?.request.operation === operation && known.request.model === request.model) return accepted(known);
-  const job = registry.create(request, id);
+  if (known?.request.operation === operation && known.request.model === model) return accepted(known);
+  const job = registry.create({ operation, model }, id);
   registry.run(job, async () => {
-    const result = await perform(models, asked, job.signal);
+    const result = await perform(models, request, job.signal);
     job.data({ action: operation, payload: { hive_id: hiveId, ...result } });
   });
   return accepted(job);
 }
 
-function perform(models: Models, asked: ModelOperation, signal: AbortSignal): Promise<object> {
-  switch (asked.operation) {
+function perform(models: Models, request: ModelOperation, signal: AbortSignal): Promise<object> {
+  switch (request.operation) {
     case 'model_plan':
-      return models.plan(asked.ref, signal);
+      return models.plan(request.ref, signal);
     case 'model_list':
       return models.list();
     case 'model_get':
-      return models.get(asked.id, signal);
+      return models.get(request.id, signal);
     case 'model_delete':
-      return models.remove(asked.id);
+      return models.remove(request.id);
     case 'model_verify':
-      return models.verify(asked.id ?? null, signal);
+      return models.verify(request.id ?? null, signal);
     case 'model_prune':
-      return models.prune(asked.dry_run ?? false, signal);
+      return models.prune(request.dry_run ?? false, signal);
   }
 }
 
-function subjectOf(asked: ModelOperation): string | null {
-  if (asked.operation === 'model_plan') return showModelRef(asked.ref);
-  return 'id' in asked ? (asked.id ?? null) : null;
+function subjectOf(request: ModelOperation): string | null {
+  if (request.operation === 'model_plan') return showModelRef(request.ref);
+  return 'id' in request ? (request.id ?? null) : null;
 }
 
 function accepted(job: Job): JobAccepted {

@@ -9,7 +9,7 @@ export interface VerifyDeps {
   readonly heartbeatIntervalMs: number;
 }
 
-/** Reads every byte of a model, or of all of them, with a heartbeat. @throws RbeeError MODEL_NOT_FOUND */
+/** Reads every byte of one model, or of all where `id` is null, with a heartbeat. @throws RbeeError MODEL_NOT_FOUND */
 export async function verifyModels(
   { clock, store, heartbeatIntervalMs: intervalMs }: VerifyDeps,
   id: ModelId | null,
@@ -42,7 +42,7 @@ export async function verifyModels(
       doneBytes += before;
       verified.push(result);
       for (const { message } of result.problems) narrate('verify_damaged', `❌ ${message}`, 'error');
-      if (result.ok) narrate('verify_ok', `✅ ${result.model_ref}: ${formatBytes(result.bytes)} as they should be`);
+      if (result.ok) narrate('verify_ok', `✅ ${result.model_ref}: OK, ${formatBytes(result.bytes)} verified`);
       else narrate('verify_repair', `🔧 Download ${result.model_ref} again to repair it`, 'warn');
     }
     return { models: verified };

@@ -4,7 +4,7 @@ import type { StreamHub } from '@rbee/event-stream';
 import type { JobRegistry } from '@rbee/jobs';
 import { startDownload } from '../downloads/download-jobs.ts';
 import type { Downloads } from '../downloads/downloads.ts';
-import { allowedRef } from '../sources/allowed-ref.ts';
+import { allowedRef } from '../sources/source.ts';
 
 export interface DownloadRoutesDeps {
   readonly hub: StreamHub;

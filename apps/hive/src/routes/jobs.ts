@@ -14,7 +14,7 @@ import { startDownload, toAccepted } from '../downloads/download-jobs.ts';
 import type { Downloads } from '../downloads/downloads.ts';
 import type { Models } from '../models/models.ts';
 import { startOperation } from '../models/start-operation.ts';
-import { allowedRef } from '../sources/allowed-ref.ts';
+import { allowedRef } from '../sources/source.ts';
 
 export interface JobRoutesDeps {
   readonly hub: StreamHub;

@@ -47,16 +47,16 @@ describe('a hive that examines itself', () => {
     const checks = await doctor.found();
     expect(Object.keys(checks)).toEqual([...HIVE_CHECKS]);
     expect(checks).toMatchObject({
-      dns: { status: 'skipped', message: '127.0.0.1 is an address: there is no name to look up' },
+      dns: { status: 'skipped', message: '127.0.0.1 is an IP address: there is no name to resolve' },
       proxy: { status: 'ok', message: 'no proxy is set: the hive connects directly' },
       tls: { status: 'skipped' },
       clock: { status: 'ok' },
-      token: { status: 'ok', message: expect.stringMatching(/ knows the token: it belongs to somebody$/) },
+      token: { status: 'ok', message: expect.stringMatching(/ accepts the token of somebody$/) },
       hub: { status: 'ok' },
       range: { status: 'ok', message: expect.stringContaining(new URL(hub.cdnUrl).host) },
       speed: { message: expect.stringMatching(/B\/s over one connection \(4\.0 MB from /) },
       disk_speed: { message: expect.stringMatching(/^writes .*B\/s \(16\.8 MB, synced\)$/) },
-      store: { status: 'ok', message: expect.stringContaining('can be written and has 0 models') },
+      store: { status: 'ok', message: expect.stringContaining('is writable and has 0 models') },
     });
     const [read] = hub.requests.filter(({ server }) => server === 'cdn');
     expect(read?.range).toBe('bytes=1000000-4999999');
@@ -224,7 +224,7 @@ describe('what a hive finds of its proxy', () => {
     const checks = await found({ endpoint: 'https://hub.example' });
     expect(checks['proxy']).toMatchObject({
       status: 'failed',
-      message: expect.stringMatching(/does not lead to hub\.example \(status 403\)$/),
+      message: expect.stringMatching(/refuses to connect to hub\.example \(status 403\)$/),
     });
     expect(proxy.asked).toContain('hub.example:443');
   });
@@ -258,12 +258,12 @@ describe('what a hive finds of its proxy', () => {
     },
   );
 
-  it('that NO_PROXY excepts the hub from it', async () => {
+  it('that NO_PROXY excludes the hub from it', async () => {
     proxy = await startProxy(403);
     vi.stubEnv('HTTP_PROXY', proxy.url);
     vi.stubEnv('NO_PROXY', '127.0.0.1');
     expect(await found()).toMatchObject({
-      proxy: { status: 'ok', message: expect.stringContaining('NO_PROXY excepts') },
+      proxy: { status: 'ok', message: expect.stringContaining('NO_PROXY excludes') },
       hub: { status: 'ok' },
     });
   });
@@ -321,7 +321,7 @@ describe.skipIf(process.getuid?.() !== 0)('what a hive finds of its disk', () =>
     expect(await doctor.found()).toMatchObject({
       disk_space: {
         status: 'failed',
-        message: expect.stringContaining('0 B are free'),
+        message: expect.stringContaining('0 B free'),
         hint: expect.stringContaining('model prune'),
       },
       store: { status: 'failed', message: expect.stringContaining('is full') },

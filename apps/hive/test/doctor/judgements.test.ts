@@ -22,8 +22,8 @@ describe('a certificate', () => {
 
   it.each<[Partial<SeenCertificate>, string, RegExp]>([
     [{}, 'ok', /^TLSv1\.3, signed by An Authority, valid until 2026-04-30$/],
-    [{ validUntilMs: NOW + 3 * DAY_MS }, 'warning', /ends on 2026-03-04/],
-    [{ problem: 'CERT_HAS_EXPIRED', validUntilMs: NOW - DAY_MS }, 'failed', /has ended on 2026-02-28 by the clock/],
+    [{ validUntilMs: NOW + 3 * DAY_MS }, 'warning', /expires on 2026-03-04/],
+    [{ problem: 'CERT_HAS_EXPIRED', validUntilMs: NOW - DAY_MS }, 'failed', /expired on 2026-02-28 by the clock/],
     [{ problem: 'CERT_NOT_YET_VALID' }, 'failed', /not valid yet by the clock/],
     [{ problem: 'ERR_TLS_CERT_ALTNAME_INVALID' }, 'failed', /is for another name/],
     [{ problem: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'failed', /signed by An Authority, which this machine does not trust/],
@@ -41,8 +41,8 @@ describe('a clock', () => {
     status: 200,
     headers,
     user: null,
-    askedAtMs: NOW - 200,
-    answeredAtMs: NOW + 200,
+    sentAtMs: NOW - 200,
+    receivedAtMs: NOW + 200,
   });
   const at = (ms: number) => new Date(ms).toUTCString();
 
@@ -98,7 +98,7 @@ describe('a check', () => {
     expect(found).toMatchObject({
       check: 'dns',
       status: 'failed',
-      message: expect.stringMatching(/^no answer within /),
+      message: expect.stringMatching(/^no response within /),
       hint: expect.stringContaining('resolvers'),
     });
     expect(bugs).toEqual([]);

@@ -6,7 +6,6 @@ import { createHuggingFace } from '../../src/sources/hugging-face/hugging-face.t
 import { createLocalFiles } from '../../src/sources/local/local-file.ts';
 import { createOllama } from '../../src/sources/ollama/ollama.ts';
 import { createWebSource } from '../../src/sources/web/web.ts';
-import { createLayout } from '../../src/store/layout.ts';
 import { type Bench, describeSource, type SourceUnderTest } from './conformance.ts';
 
 const OLD = Buffer.alloc(200_000, 'old version');
@@ -22,11 +21,11 @@ for (const [name, ref] of [
     hub.addRepo({ id: 'org/model', files: { 'model-Q4_K_M.gguf': OLD } });
     let content: Buffer = OLD;
     const source = createHuggingFace({
-      ...bench.asking([hub.url, hub.cdnUrl]),
+      ...bench.client([hub.url, hub.cdnUrl]),
       endpoint: hub.url,
       token: 'hf_reader',
       isOffline: false,
-      stored: createLayout(join(bench.folder, 'hub')),
+      findOffline: async () => null,
     });
     return {
       scheme: 'hf',
@@ -74,7 +73,7 @@ for (const [name, ref] of [
     web.put('/models/model.gguf', { content: OLD });
     web.redirect('/go', cdn.put('/model.gguf', { content: OLD }));
     let content: Buffer = OLD;
-    const source = createWebSource(bench.asking([web.url, cdn.url]));
+    const source = createWebSource(bench.client([web.url, cdn.url]));
     const requests = (): HubRequest[] => [...web.requests, ...cdn.requests];
     return {
       scheme: 'http',
@@ -112,7 +111,7 @@ for (const isLoggedIn of [false, true]) {
       cdn.put(blob, { content: bytes });
     };
     put(OLD);
-    const source = createOllama({ ...bench.asking([registry.url, cdn.url]), registry: registry.url });
+    const source = createOllama({ ...bench.client([registry.url, cdn.url]), registry: registry.url });
     return {
       scheme: 'ollama',
       content: () => content,

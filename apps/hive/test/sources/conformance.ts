@@ -7,7 +7,7 @@ import { transferFile } from '@rbee/transfer';
 import type { Dispatcher } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createSourceDispatcher } from '../../src/sources/http/dispatcher.ts';
-import type { Asking } from '../../src/sources/http/request.ts';
+import type { HttpClient } from '../../src/sources/http/request.ts';
 import { copyLocal } from '../../src/sources/local/copy-local.ts';
 import type { ResolvedModel, SourceFile } from '../../src/sources/source.ts';
 import { createLayout } from '../../src/store/layout.ts';
@@ -45,7 +45,7 @@ interface NetworkUnderTest {
 /** What a set-up is given: what the source asks with, and where to put what has to be closed. */
 export interface Bench {
   /** `own` are origins that the guard lets through. */
-  asking(own: readonly string[]): Asking;
+  client(own: readonly string[]): HttpClient;
   readonly folder: string;
   onEnd(close: () => unknown): void;
 }
@@ -254,7 +254,7 @@ async function openBench(closing: (() => unknown)[]): Promise<OpenBench> {
     folder: folder.path,
     dispatcher,
     onEnd: (close) => closing.push(close),
-    asking(own) {
+    client(own) {
       for (const origin of own) origins.add(origin);
       return { dispatcher, headersTimeoutMs: 5_000, userAgent: 'test/1' };
     },

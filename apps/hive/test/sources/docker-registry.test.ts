@@ -63,8 +63,8 @@ describe.skipIf(isMissing)('a real registry', () => {
     const digest = await push(url, 'me/tiny', '7b', BYTES);
     const dispatcher = new Agent();
     closing.push(() => dispatcher.destroy());
-    const asking = { dispatcher, headersTimeoutMs: 5_000, userAgent: 'test/1' };
-    const source = createOllama({ ...asking, registry: url });
+    const client = { dispatcher, headersTimeoutMs: 5_000, userAgent: 'test/1' };
+    const source = createOllama({ ...client, registry: url });
     const signal = AbortSignal.timeout(15_000);
     const model = await source.resolve(parseModelRef('ollama:me/tiny:7b') as OllamaRef, signal);
     expect(model.commit).toBe(digest.slice(0, 40));

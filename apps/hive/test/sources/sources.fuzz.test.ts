@@ -1,9 +1,9 @@
 import { answerLater, answerOf, costlyRuns, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { selectFiles } from '../../src/selection/select-files.ts';
 import { readCommit, readTree } from '../../src/sources/hugging-face/hub-tree.ts';
 import { assertBlobName, placeName, safeFileName } from '../../src/sources/names.ts';
-import { selectFiles } from '../../src/sources/selection/select-files.ts';
 import { fileNameOf } from '../../src/sources/web/content-disposition.ts';
 import { createLayout } from '../../src/store/layout.ts';
 
@@ -159,13 +159,13 @@ describe('answers of a hub', () => {
         fc.array(fc.tuple(body, fc.option(link, { nil: undefined })), { minLength: 1, maxLength: 4 }),
         async (pages) => {
           let asked = 0;
-          const ask = async (url: URL) => {
+          const request = async (url: URL) => {
             expect(url.origin).toBe(endpoint);
             const [page, next] = pages[asked % pages.length] ?? [[], undefined];
             asked += 1;
             return { headers: next === undefined ? {} : { link: next }, body: page };
           };
-          const read = await answerLater(() => readTree(ask, endpoint, 'org/repo', COMMIT));
+          const read = await answerLater(() => readTree(request, endpoint, 'org/repo', COMMIT));
           expect(asked).toBeLessThanOrEqual(1_000);
           if ('code' in read) return void expect(['SOURCE_UNAVAILABLE', 'DOWNLOAD_FAILED']).toContain(read.code);
           for (const { path, size } of read.value) {

@@ -1,20 +1,20 @@
 import type { Gguf } from '@rbee/contract';
 
-/** What the worker is told at its start. */
+/** What the worker is started with. */
 export interface GgufTask {
-  /** The file's name, for what its header does not say. */
+  /** The file's name, for what is missing in its header. */
   readonly name: string;
 }
 
-/** What the worker says: it asks for bytes `[start, end)` until it can answer. */
+/** What the worker posts: it requests bytes `[start, end)` until it has a result. */
 export type FromWorker =
   | { readonly kind: 'read'; readonly start: number; readonly end: number }
   | { readonly kind: 'done'; readonly gguf: Gguf }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** The bytes that were asked for, fewer at the end of the file. */
+/** The requested bytes; fewer at the end of the file. */
 export interface ToWorker {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of the whole file; null while it is unknown. */
+  /** Size of the whole file; null while it is unknown. */
   readonly total: number | null;
 }

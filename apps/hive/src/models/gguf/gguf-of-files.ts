@@ -1,11 +1,11 @@
 import type { Gguf } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
+import { weightSets } from '../../selection/weight-set.ts';
 import { type RangeReader, readGguf } from './read-gguf.ts';
 
-const SHARD = /^(.*)-\d{5}-of-(\d{5})\.gguf$/i;
-/** The other half of a model that sees: it says nothing of the language model. */
+/** The vision part of a model: its header says nothing of the language model. */
 const PROJECTOR = /(?:^|[/._-])mmproj/i;
-/** Shards whose headers are read for the number of parameters; of larger sets it stays unknown. */
+/** Up to this many shards are read for the number of parameters; in larger sets it stays unknown. */
 const MAX_SHARDS = 32;
 
 export interface GgufOfFilesOptions {
@@ -15,8 +15,8 @@ export interface GgufOfFilesOptions {
 }
 
 /**
- * What the GGUF among a model's files says of itself; null where there is none, or none that can be read, of which a
- * warning is narrated.
+ * The metadata of the GGUF among a model's files; null where there is none. One that cannot be read is null too, with a
+ * narrated warning.
  */
 export async function ggufOfFiles(
   paths: readonly string[],
@@ -41,7 +41,7 @@ export async function ggufOfFiles(
     return { ...gguf, parameters };
   } catch (error) {
     options.signal.throwIfAborted();
-    // A bug has no code; what the network or the disk refuses has one.
+    // Errors of the network and the disk have a code; a bug has none.
     if (!(error instanceof Error && 'code' in error)) throw error;
     narrate('gguf_unreadable', `⚠️ ${first}: ${error.message}`, 'warn');
     return null;
@@ -49,10 +49,5 @@ export async function ggufOfFiles(
 }
 
 function shardsOf(first: string, ggufs: readonly string[]): readonly string[] {
-  const [, stem, total] = SHARD.exec(first) ?? [];
-  if (stem === undefined) return [first];
-  return ggufs.filter((path) => {
-    const match = SHARD.exec(path);
-    return match?.[1] === stem && match[2] === total;
-  });
+  return weightSets(ggufs, /\.gguf$/i).find(({ paths }) => paths.includes(first))?.paths ?? [first];
 }

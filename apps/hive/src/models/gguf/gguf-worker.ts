@@ -3,17 +3,17 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { GGMLFileQuantizationType, gguf, parseGGUFQuantLabel } from '@huggingface/gguf';
 import type { FromWorker, GgufTask, ToWorker } from './gguf-channel.ts';
 
-/** The parser tells a remote file by its scheme; what is fetched is asked of the thread that started this one. */
+/** The parser recognises a remote file by its scheme; the bytes come from the parent thread. */
 const ANY_URL = 'http://file/';
 
-// A thread of its own: a header has up to a few hundred thousand tokens, and a hostile one is made to take long.
+// In a worker: a header has up to a few hundred thousand tokens, and a hostile one is made to take long.
 if (parentPort === null) throw new Error('this runs as a worker');
 const port = parentPort;
-const say = (message: FromWorker) => port.postMessage(message);
+const post = (message: FromWorker) => port.postMessage(message);
 try {
-  say({ kind: 'done', gguf: await readHeader(workerData as GgufTask) });
+  post({ kind: 'done', gguf: await readHeader(workerData as GgufTask) });
 } catch (error) {
-  say({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+  post({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
 }
 
 async function readHeader({ name }: GgufTask) {
@@ -24,8 +24,8 @@ async function readHeader({ name }: GgufTask) {
     return part.response;
   };
   const parsed = await gguf(ANY_URL, { fetch: fetchPart, computeParametersCount: true });
-  // The parser takes zeros for what is missing at the end.
-  if (parsed.tensorInfoByteRange[1] > lengthBytes) throw new Error('it is cut');
+  // The parser reads zeros for bytes missing at the end.
+  if (parsed.tensorInfoByteRange[1] > lengthBytes) throw new Error('it is truncated');
   const { metadata, parameterCount } = parsed;
   const values: Readonly<Record<string, unknown>> = { ...metadata };
   const architecture = textOrNull(values['general.architecture']);
@@ -40,12 +40,12 @@ async function readHeader({ name }: GgufTask) {
   };
 }
 
-/** One range that the parser asks for; and where the file ends, once a part is shorter than asked for. */
+/** One range that the parser requests; and where the file ends, once a part is shorter than requested. */
 async function readPart(init: RequestInit | undefined): Promise<{ response: Response; lengthBytes: number }> {
   const range = new Headers(init?.headers).get('range') ?? '';
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
   const [start, end] = [Number(first), Number(last) + 1];
-  say({ kind: 'read', start, end });
+  post({ kind: 'read', start, end });
   const [{ bytes, total }] = (await once(port, 'message')) as [ToWorker];
   const headers = { 'content-range': `bytes ${start}-${start + bytes.length - 1}/${total ?? '*'}` };
   const isShort = start + bytes.length < end;

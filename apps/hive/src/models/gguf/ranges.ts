@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { RbeeError } from '@rbee/contract';
 import { errorOfConnection, errorOfStatus, type Location } from '@rbee/transfer';
-import { type Answer, type Asking, askFollowing, discard } from '../../sources/http/request.ts';
+import { discard, type HttpClient, type HttpResponse, requestFollowing } from '../../sources/http/request.ts';
 import type { ToWorker } from './gguf-channel.ts';
 import type { RangeReader } from './read-gguf.ts';
 
@@ -21,32 +21,32 @@ export function localRanges(path: string): RangeReader {
 }
 
 /** Reads ranges of a remote file. The location's headers go to its own origin, never along a redirect to another. */
-export function remoteRanges(asking: Asking, location: Location): RangeReader {
+export function remoteRanges(http: HttpClient, location: Location): RangeReader {
   return async (start, end, signal) => {
     const headers = { ...location.headers, range: `bytes=${start}-${end - 1}` };
-    const answer = await askFollowing(asking, { method: 'GET', url: new URL(location.url), headers, signal });
-    return readAnswer(answer, { start, end });
+    const response = await requestFollowing(http, { method: 'GET', url: new URL(location.url), headers, signal });
+    return readRange(response, { start, end });
   };
 }
 
-async function readAnswer(answer: Answer, { start, end }: { start: number; end: number }): Promise<ToWorker> {
-  const { status, headers, url } = answer;
+async function readRange(response: HttpResponse, { start, end }: { start: number; end: number }): Promise<ToWorker> {
+  const { status, headers, url } = response;
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(headers['content-range'] ?? ''));
   if (status === 206 && Number(range?.[1]) === start) {
-    return { bytes: await readBeginning(answer, end - start), total: numberOrNull(range?.[2]) };
+    return { bytes: await readBeginning(response, end - start), total: numberOrNull(range?.[2]) };
   }
-  // A server without ranges sends all of it; what was asked for is its beginning.
+  // A server without ranges sends the whole file; the range is its beginning.
   if (status === 200 && start === 0) {
-    return { bytes: await readBeginning(answer, end), total: numberOrNull(headers['content-length']) };
+    return { bytes: await readBeginning(response, end), total: numberOrNull(headers['content-length']) };
   }
-  discard(answer);
+  discard(response);
   if (status === 416) return { bytes: new Uint8Array(), total: null };
   if (status >= 400) throw errorOfStatus(status, headers);
-  throw new RbeeError('SOURCE_UNAVAILABLE', `${url.host} does not send the range that it is asked for`);
+  throw new RbeeError('SOURCE_UNAVAILABLE', `${url.host} did not send the requested range`);
 }
 
-/** At most so many bytes of a body; the connection ends where there are more. */
-async function readBeginning({ body, url }: Answer, most: number): Promise<Uint8Array<ArrayBuffer>> {
+/** The first `most` bytes of a body; a longer one is cut off. */
+async function readBeginning({ body, url }: HttpResponse, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(most);
   let length = 0;
   try {

@@ -8,7 +8,7 @@ export type RangeReader = (start: number, end: number, signal: AbortSignal) => P
 
 /** The headers of the largest vocabularies are about 20 MB. */
 const MAX_HEADER_BYTES = 48 * 2 ** 20;
-/** The heap of the parser. A header that needs more is made to. */
+/** The parser's heap. Only a hostile header needs more. */
 const MAX_HEAP_MB = 512;
 const MAX_TEXT_CHARS = 256;
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
@@ -16,15 +16,15 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
 export interface ReadGgufOptions {
   /** The file's name. */
   readonly name: string;
-  /** For all of it. */
+  /** For the whole header. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * What the header of a GGUF file says, read by ranges and parsed in a thread of its own, within bounds of bytes, memory
- * and time.
- * @throws RbeeError where the file cannot be read, or is no GGUF file; the signal's reason on abort
+ * The metadata in the header of a GGUF file, read by ranges and parsed in a worker, within limits of bytes, memory and
+ * time.
+ * @throws RbeeError where the file cannot be read or is not a GGUF file; the signal's reason on abort
  */
 export async function readGguf(read: RangeReader, { name, timeoutMs, signal }: ReadGgufOptions): Promise<Gguf> {
   signal.throwIfAborted();
@@ -47,11 +47,11 @@ export async function readGguf(read: RangeReader, { name, timeoutMs, signal }: R
     if (message.kind === 'done') return resolve(message.gguf);
     if (message.kind === 'failed') return reject(unreadable(message.message));
     bytesRead += message.end - message.start;
-    if (bytesRead > MAX_HEADER_BYTES) return reject(unreadable('it has no end'));
-    read(message.start, message.end, stop).then((answer) => worker.postMessage(answer), reject);
+    if (bytesRead > MAX_HEADER_BYTES) return reject(unreadable('it is too large'));
+    read(message.start, message.end, stop).then((part) => worker.postMessage(part), reject);
   });
   worker.once('error', (error) => reject(unreadable(error.message)));
-  worker.once('exit', () => reject(unreadable('the parser ended without an answer')));
+  worker.once('exit', () => reject(unreadable('the parser exited without a result')));
   try {
     return clean(await promise);
   } finally {
@@ -60,7 +60,7 @@ export async function readGguf(read: RangeReader, { name, timeoutMs, signal }: R
   }
 }
 
-/** Names come from whoever made the file, and go to terminals. */
+/** The texts are untrusted and are printed to terminals. */
 function clean(gguf: Gguf): Gguf {
   const text = (value: string | null) => value?.replaceAll(UNPRINTABLE, ' ').trim().slice(0, MAX_TEXT_CHARS) ?? null;
   return { ...gguf, architecture: text(gguf.architecture), name: text(gguf.name) };

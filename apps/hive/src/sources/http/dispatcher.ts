@@ -6,29 +6,29 @@ import { isPrivateHost, isPublic as isPublicAddress } from './public-address.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** All addresses of a name, as `dns.lookup` with `all` gives them. */
+/** Resolves a name to all its addresses, as `dns.lookup` does with `all`. */
 export type LookUpAll = (
   hostname: string,
   options: object,
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
 
-export interface GuardOptions {
-  /** The hub's own origin, and the registry's, are exempt: whoever set them up meant them. What they redirect to is not. */
+export interface SourceDispatcherOptions {
+  /** The origins of the hub and the registry: the operator chose them. Redirects from them are still checked. */
   readonly exemptOrigins: ReadonlySet<string>;
   readonly allowPrivate: boolean;
   /** Builds the connectors; default undici's. A `ReadPool` has one. */
   readonly buildConnector?: typeof buildConnector;
-  /** What names stand for, and which of it is public; default the system's resolver and the registries of IANA. */
+  /** Replaces the system's resolver and the table of public addresses. */
   readonly names?: { readonly lookUp: LookUpAll; readonly isPublic: (address: string) => boolean };
 }
 
 /**
- * The dispatcher for every request to a source: through the proxy of the environment where there is one, over HTTP/1.1
- * (HTTP/2 halves the speed of bodies), and only to public addresses. An address in a URL is checked before anything is
- * sent, also where a proxy would connect; one that a name stands for when connecting, after DNS.
+ * The dispatcher for every request to a source: through the proxy of the environment if there is one, over HTTP/1.1
+ * (HTTP/2 halves the speed of bodies), and to public addresses only. An address in a URL is checked before anything is
+ * sent, even if a proxy would connect to it; a name is checked after DNS, when the socket connects.
  */
-export function createSourceDispatcher(options: GuardOptions): Dispatcher {
+export function createSourceDispatcher(options: SourceDispatcherOptions): Dispatcher {
   const { allowPrivate, exemptOrigins, buildConnector: build = buildConnector } = options;
   const names = options.names ?? { lookUp: lookUpAll, isPublic: isPublicAddress };
   const sockets = { timeout: CONNECT_TIMEOUT_MS, allowH2: false };
@@ -57,15 +57,16 @@ const lookUpAll: LookUpAll = (hostname, options, callback) =>
   systemLookup(hostname, { ...options, all: true }, callback);
 
 /**
- * The lookup of a socket. It connects to what this answers and asks no second time, so a name that changes its mind after the check
- * (DNS rebinding) gains nothing. One address that is not public among others spoils the name: the socket would try them in turn.
+ * The lookup function of a socket. The socket connects to the address that was checked and resolves nothing again, so a
+ * name that changes in between (DNS rebinding) gains nothing. One non-public address refuses the whole name, since the
+ * socket could try them in turn.
  */
-export function publicOnly({ lookUp, isPublic }: NonNullable<GuardOptions['names']>): LookupFunction {
+export function publicOnly({ lookUp, isPublic }: NonNullable<SourceDispatcherOptions['names']>): LookupFunction {
   return (hostname, options, callback) => {
     lookUp(hostname, options, (error, addresses) => {
       if (error) return callback(error, '', 0);
       if (addresses.some(({ address }) => !isPublic(address))) return callback(notPublic(hostname), '', 0);
-      // A socket that tries several addresses in turn asks for all of them, any other for one.
+      // A socket that tries several addresses in turn wants all of them, any other only one.
       if (options.all) return callback(null, addresses);
       const [first] = addresses;
       return callback(null, first?.address ?? '', first?.family ?? 0);
@@ -75,6 +76,6 @@ export function publicOnly({ lookUp, isPublic }: NonNullable<GuardOptions['names
 
 function notPublic(host: string): RbeeError {
   return new RbeeError('SOURCE_NOT_ALLOWED', `${host} is not a public address`, {
-    hint: 'a hive on a private network allows it with RBEE_HIVE_ALLOW_PRIVATE_SOURCES=true',
+    hint: 'if the hive is on a private network, allow it with RBEE_HIVE_ALLOW_PRIVATE_SOURCES=true',
   });
 }

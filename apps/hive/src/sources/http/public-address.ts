@@ -1,13 +1,13 @@
 import { BlockList, isIP } from 'node:net';
 
-// What is not on the public Internet: IANA's special-purpose registries, and where clouds answer with their metadata.
+// Not on the public Internet: IANA's special-purpose registries, and the metadata services of clouds.
 const NOT_PUBLIC = new BlockList();
 for (const [network, bits] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
-  // Azure's own services for its machines, at an address that looks public.
+  // Azure's services for its own machines, although the address looks public.
   ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
@@ -22,9 +22,9 @@ for (const [network, bits] of [
 ] as const) {
   NOT_PUBLIC.addSubnet(network, bits, 'ipv4');
 }
-// Of IPv6 one block is given out, and some of it is for other uses: protocols, documentation, 6to4.
-const GIVEN_OUT = new BlockList();
-GIVEN_OUT.addSubnet('2000::', 3, 'ipv6');
+// Only one block of IPv6 is allocated, and parts of it have other uses: protocols, documentation, 6to4.
+const ALLOCATED = new BlockList();
+ALLOCATED.addSubnet('2000::', 3, 'ipv6');
 for (const [network, bits] of [
   ['2001::', 23],
   ['2001:db8::', 32],
@@ -35,8 +35,8 @@ for (const [network, bits] of [
 }
 
 /**
- * Whether an address, of either family and in any of its spellings, is on the public Internet. An IPv4 address in the clothes
- * of IPv6 (mapped, or as a network without IPv4 translates it) is judged as what it is. What is no address is not.
+ * Whether an address of either family, in any spelling, is on the public Internet. An IPv4 address inside an IPv6 one
+ * (mapped, or translated by NAT64) is judged as IPv4. Text that is not an address is not public.
  */
 export function isPublic(address: string): boolean {
   const bare = address.replace(/%.*$/s, '');
@@ -46,23 +46,23 @@ export function isPublic(address: string): boolean {
     case 6: {
       const inside = ipv4Within(bare);
       if (inside !== null) return isPublic(inside);
-      return GIVEN_OUT.check(bare, 'ipv6') && !NOT_PUBLIC.check(bare, 'ipv6');
+      return ALLOCATED.check(bare, 'ipv6') && !NOT_PUBLIC.check(bare, 'ipv6');
     }
     default:
       return false;
   }
 }
 
-/** Whether a host, as a URL has it, is an address that is not public, or a name that only ever means this machine. */
+/** Whether the host of a URL is a non-public address, or a name that always means this machine. */
 export function isPrivateHost(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, '');
   if (isIP(bare) !== 0) return !isPublic(bare);
   return /(?:^|\.)localhost\.*$/i.test(bare);
 }
 
-/** The IPv4 address within a mapped one (RFC 4291) or one of NAT64's well-known prefix (RFC 6052); null for any other. */
+/** The IPv4 address inside a mapped one (RFC 4291) or one with NAT64's well-known prefix (RFC 6052); null for others. */
 function ipv4Within(ipv6: string): string | null {
-  // The URL standard has one spelling for each address.
+  // The URL parser normalises the spelling.
   const spelt = new URL(`http://[${ipv6}]`).hostname;
   const [, high, low] = /^\[(?:::ffff|64:ff9b:):([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(spelt) ?? [];
   if (high === undefined || low === undefined) return null;

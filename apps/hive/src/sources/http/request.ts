@@ -1,100 +1,106 @@
-import { RbeeError } from '@rbee/contract';
+import { formatBytes, RbeeError } from '@rbee/contract';
 import { errorOfConnection, isRedirect, maxRedirects, nextHop, nextTurn, type ResponseHeaders } from '@rbee/transfer';
-import { type Dispatcher, request } from 'undici';
+import { type Dispatcher, request as undiciRequest } from 'undici';
 
-/** What every source asks with. */
-export interface Asking {
-  /** Guarded: it reaches only what may be reached, at every hop. */
+/** What every source sends its requests with. */
+export interface HttpClient {
+  /** Guarded: each hop reaches only addresses that are allowed. */
   readonly dispatcher: Dispatcher;
-  /** No headers, or no byte of a body, for this long ends a request. */
+  /** Without headers, or without a byte of the body, for this long a request fails. */
   readonly headersTimeoutMs: number;
   readonly userAgent: string;
 }
 
-export interface Question {
+export interface HttpRequest {
   readonly method: 'HEAD' | 'GET';
   readonly url: URL;
-  /** Sent to the URL's own origin only. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
-export interface Answer {
-  /** What answered: the last hop. */
+export interface HttpResponse {
+  /** The last hop's. */
   readonly url: URL;
   readonly status: number;
   readonly headers: ResponseHeaders;
-  /** Whoever asked reads it or destroys it. */
+  /** The caller reads or discards it. */
   readonly body: Dispatcher.ResponseData['body'];
 }
 
 /**
- * One request and its answer, a redirect as it is.
+ * Sends one request and does not follow a redirect.
  * @throws RbeeError as `errorOfConnection` says; the signal's reason when aborted
  */
-export async function ask(asking: Asking, { method, url, headers = {}, signal }: Question): Promise<Answer> {
-  const { dispatcher, headersTimeoutMs, userAgent } = asking;
+export async function requestOnce(
+  client: HttpClient,
+  { method, url, headers = {}, signal }: HttpRequest,
+): Promise<HttpResponse> {
+  const { dispatcher, headersTimeoutMs, userAgent } = client;
   await nextTurn();
   signal.throwIfAborted();
   try {
-    const { statusCode, ...answer } = await request(url, {
+    const { statusCode, ...response } = await undiciRequest(url, {
       method,
       dispatcher,
       headers: { 'user-agent': userAgent, 'accept-encoding': 'identity', ...headers },
       signal,
       headersTimeout: headersTimeoutMs,
       bodyTimeout: headersTimeoutMs,
-      // undici closes a connection after each HEAD, for servers that answer one with a body: the next question would shake hands anew.
+      // By default undici closes the connection after a HEAD, in case the server sends a body: the next request would
+      // need another handshake.
       reset: false,
     });
-    return { url, status: statusCode, headers: answer.headers, body: answer.body };
+    return { url, status: statusCode, headers: response.headers, body: response.body };
   } catch (error) {
     signal.throwIfAborted();
     throw errorOfConnection(error, url.host);
   }
 }
 
-/** The same, with redirects followed by hand. What a question's headers hold is for its first origin alone. */
-export async function askFollowing(asking: Asking, question: Question): Promise<Answer> {
-  let { url } = question;
-  let { headers = {} } = question;
+/** Sends a request and follows redirects. Credentials in its headers are sent to its first origin only. */
+export async function requestFollowing(client: HttpClient, request: HttpRequest): Promise<HttpResponse> {
+  let { url } = request;
+  let { headers = {} } = request;
   for (let hops = 0; hops <= maxRedirects; hops += 1) {
-    const answer = await ask(asking, { ...question, url, headers });
-    if (!isRedirect(answer.status)) return answer;
-    discard(answer);
-    const to = nextHop(url, answer.headers);
-    // Once left, an origin is not trusted with them again, not even on the way back.
-    if (to.origin !== url.origin) headers = withoutSecrets(headers);
+    const response = await requestOnce(client, { ...request, url, headers });
+    if (!isRedirect(response.status)) return response;
+    discard(response);
+    const to = nextHop(url, response.headers);
+    // Not even a redirect back to the first origin gets them again.
+    if (to.origin !== url.origin) headers = withoutCredentials(headers);
     url = to;
   }
-  throw new RbeeError('DOWNLOAD_FAILED', `${question.url.host} redirects more than ${maxRedirects} times`);
+  throw new RbeeError('DOWNLOAD_FAILED', `${request.url.host} redirects more than ${maxRedirects} times`);
 }
 
-/** Gives up a body that nobody reads. */
-export function discard({ body }: Answer): void {
-  // Whatever a body that is not wanted ends with is of no interest.
+/** Drops a body that nobody reads. */
+export function discard({ body }: HttpResponse): void {
+  // How an unwanted body ends does not matter.
   body.on('error', () => {});
   body.destroy();
 }
 
-/** A whole body. @throws RbeeError SOURCE_UNAVAILABLE where it is longer than that */
-export async function readBody(answer: Answer, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+/** Reads a whole body. @throws RbeeError SOURCE_UNAVAILABLE where it is larger than `maxBytes` */
+export async function readBody(response: HttpResponse, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+  const { host } = response.url;
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw new RbeeError('SOURCE_UNAVAILABLE', `the answer of ${answer.url.host} has no end`);
+      if (bytes > maxBytes) {
+        throw new RbeeError('SOURCE_UNAVAILABLE', `the response of ${host} is larger than ${formatBytes(maxBytes)}`);
+      }
       chunks.push(chunk);
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw errorOfConnection(error, answer.url.host);
+    throw errorOfConnection(error, host);
   }
   return Buffer.concat(chunks);
 }
 
-/** The value of a JSON text; undefined where it is none. */
+/** The value of a JSON text; undefined where the text is not JSON. */
 export function parseJson(text: Buffer): unknown {
   try {
     return JSON.parse(text.toString());
@@ -103,6 +109,6 @@ export function parseJson(text: Buffer): unknown {
   }
 }
 
-function withoutSecrets(headers: Readonly<Record<string, string>>): Record<string, string> {
+function withoutCredentials(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(?:authorization|cookie)$/i.test(name)));
 }

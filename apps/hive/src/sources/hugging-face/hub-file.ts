@@ -1,100 +1,108 @@
-import { RbeeError } from '@rbee/contract';
+import type { HfRef, RbeeError } from '@rbee/contract';
 import { HUB_HEADERS, hubPaths } from '@rbee/hub-protocol';
-import { headerOf, isRedirect, type Location, maxRedirects, nextHop, type ResponseHeaders } from '@rbee/transfer';
-import { type Answer, type Asking, ask, discard, parseJson, readBody } from '../http/request.ts';
-import { errorOfHub } from './hub-error.ts';
+import { headerOf, type Location, redirectHops } from '@rbee/transfer';
+import { discard, type HttpClient, type HttpResponse, parseJson, readBody, requestOnce } from '../http/request.ts';
+import { errorOfHub, type HubRefusal, unexpectedResponse } from './hub-error.ts';
 
-/** A page of a tree has a thousand entries, which is well below this. */
+/** A page of a tree has a thousand entries and is far smaller. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
 
-export interface HubAccess extends Asking {
-  /** The hub's address without a slash at its end. */
+export interface HubAccess extends HttpClient {
+  /** The URL of the hub, without a slash at its end. */
   readonly endpoint: string;
   readonly token: string | null;
 }
 
 /** What the hub says of one file. */
-export interface FileAnswer {
+export interface HubFile {
   readonly commit: string;
   readonly etag: string;
   readonly size: number | null;
   readonly location: Location;
 }
 
-/** Asks for a file by its name: one HEAD, or a few where the hub redirects within itself. */
-export async function askForFile(
+/** Requests the facts of a file: one HEAD, or a few where the hub redirects within itself. */
+export async function requestFile(
   hub: HubAccess,
   repo: string,
   revision: string,
   path: string,
   signal: AbortSignal,
-): Promise<FileAnswer> {
-  let url = addressOf(hub, repo, revision, path);
+): Promise<HubFile> {
   let commit: string | null = null;
   let linked: string | null = null;
-  for (let hops = 0; hops <= maxRedirects; hops += 1) {
-    const answer = await ask(hub, { method: 'HEAD', url, headers: tokenFor(hub, url), signal });
-    discard(answer);
-    const { status, headers } = answer;
-    if (status >= 400) throw refused(hub, repo, `${path} (revision ${revision})`, status, headers);
+  for await (const { url, response, to } of hops(hub, 'HEAD', fileUrl(hub, repo, revision, path), signal)) {
+    discard(response);
+    const { status, headers } = response;
+    if (status >= 400) throw refused(hub, { repo, revision, path }, response);
     commit ??= headerOf(headers, HUB_HEADERS.commit);
-    const target = isRedirect(status) ? nextHop(url, headers) : null;
     linked ??= headerOf(headers, HUB_HEADERS.linkedEtag);
     const size = headerOf(headers, HUB_HEADERS.linkedSize);
-    // The redirect to the CDN says all that is known of a large file, since the CDN knows nothing of it. The one of a small file within
-    // the hub does not name its size: the next response does. The Content-Length of a redirect is that of its own text.
-    if (target === null || (linked !== null && (size !== null || target.origin !== url.origin))) {
+    // The redirect to the CDN has all the facts of a large file, since the CDN has none. The redirect of a small file
+    // within the hub lacks its size: the next response has it. The Content-Length of a redirect is that of its own text.
+    if (to === null || (linked !== null && (size !== null || to.origin !== url.origin))) {
       const etag = linked ?? headerOf(headers, 'etag');
-      const length = target === null ? headerOf(headers, 'content-length') : null;
-      return toAnswer(hub, { commit, etag, size: size ?? (length === '0' ? null : length), url: target ?? url, path });
+      const length = to === null ? headerOf(headers, 'content-length') : null;
+      const facts = { commit, etag, size: size ?? (length === '0' ? null : length), path };
+      return toHubFile(hub, facts, to ?? url);
     }
-    if (target.origin !== url.origin) throw oddAnswer(`it redirects ${path} without saying what it is`);
-    url = target;
+    if (to.origin !== url.origin) throw unexpectedResponse(`it redirects ${path} without its ETag`);
   }
-  throw oddAnswer(`it redirects ${path} without end`);
+  throw new Error('the hops ended without a final response');
 }
 
-/** Where the hub itself gives a file, or a redirect to it. */
+/** Where the hub itself serves a file, or redirects to it. */
 export function locationOf(hub: HubAccess, repo: string, revision: string, path: string): Location {
-  return toLocation(hub, addressOf(hub, repo, revision, path));
+  return toLocation(hub, fileUrl(hub, repo, revision, path));
 }
 
-/** Asks the hub's API, which answers JSON and redirects only within the hub, as for a renamed repo. */
-export async function askApi(hub: HubAccess, repo: string, asked: URL, signal: AbortSignal) {
-  let url = asked;
-  for (let hops = 0; hops <= maxRedirects; hops += 1) {
-    const answer: Answer = await ask(hub, { method: 'GET', url, headers: tokenFor(hub, url), signal });
-    const { status, headers } = answer;
-    if (status === 200) {
-      const body = parseJson(await readBody(answer, MAX_JSON_BYTES, signal));
-      if (body === undefined) throw oddAnswer('its answer is not JSON');
-      return { headers, body };
+/** Sends a request to the hub's API, which returns JSON and redirects within the hub only, for example to a renamed repo. */
+export async function requestApi(
+  hub: HubAccess,
+  of: Pick<HfRef, 'repo' | 'revision'>,
+  apiUrl: URL,
+  signal: AbortSignal,
+) {
+  for await (const { url, response, to } of hops(hub, 'GET', apiUrl, signal)) {
+    if (to !== null) {
+      if (to.origin !== url.origin) throw unexpectedResponse('it redirects an API request to another origin');
+      continue;
     }
-    discard(answer);
-    if (!isRedirect(status)) throw refused(hub, repo, url.pathname, status, headers);
-    const target = nextHop(url, headers);
-    if (target.origin !== url.origin) throw oddAnswer('it redirects what is asked of it elsewhere');
-    url = target;
+    const { status, headers } = response;
+    if (status !== 200) {
+      discard(response);
+      throw refused(hub, { ...of, path: null }, response);
+    }
+    const body = parseJson(await readBody(response, MAX_JSON_BYTES, signal));
+    if (body === undefined) throw unexpectedResponse('it is not JSON');
+    return { headers, body };
   }
-  throw oddAnswer('it redirects without end');
+  throw new Error('the hops ended without a final response');
 }
 
-interface Told {
+function hops(hub: HubAccess, method: 'HEAD' | 'GET', start: URL, signal: AbortSignal) {
+  return redirectHops(
+    { url: start, headers: tokenFor(hub, start) },
+    (url, headers) => requestOnce(hub, { method, url, headers, signal }),
+    { discard, tooMany: () => unexpectedResponse(`too many redirects for ${start.pathname}`) },
+  );
+}
+
+interface Facts {
   readonly commit: string | null;
   readonly etag: string | null;
   readonly size: string | null;
-  readonly url: URL;
   readonly path: string;
 }
 
-function toAnswer(hub: HubAccess, { commit, etag, size, url, path }: Told): FileAnswer {
-  if (commit === null || etag === null) throw oddAnswer(`it does not say the commit or the ETag of ${path}`);
-  if (!/^[0-9a-f]{40}$/.test(commit)) throw oddAnswer(`it names the commit of ${path} by something else`);
+function toHubFile(hub: HubAccess, { commit, etag, size, path }: Facts, location: URL): HubFile {
+  if (commit === null || etag === null) throw unexpectedResponse(`no commit or no ETag for ${path}`);
+  if (!/^[0-9a-f]{40}$/.test(commit)) throw unexpectedResponse(`the commit of ${path} is not 40 hex digits`);
   return {
     commit,
     etag: etag.replace(/^W\//, '').replaceAll('"', ''),
     size: size !== null && /^\d{1,15}$/.test(size) ? Number(size) : null,
-    location: toLocation(hub, url),
+    location: toLocation(hub, location),
   };
 }
 
@@ -102,7 +110,7 @@ function toLocation(hub: HubAccess, url: URL): Location {
   return { url: url.href, headers: { 'user-agent': hub.userAgent, ...tokenFor(hub, url) } };
 }
 
-function addressOf({ endpoint }: HubAccess, repo: string, revision: string, path: string): URL {
+function fileUrl({ endpoint }: HubAccess, repo: string, revision: string, path: string): URL {
   return new URL(endpoint + hubPaths.resolve(repo, revision, path));
 }
 
@@ -112,10 +120,11 @@ function tokenFor(hub: HubAccess, url: URL): Record<string, string> {
   return isOwn ? { authorization: `Bearer ${hub.token}` } : {};
 }
 
-function refused(hub: HubAccess, repo: string, what: string, status: number, headers: ResponseHeaders): RbeeError {
-  return errorOfHub({ status, headers, repo, what, endpoint: hub.endpoint, hadToken: hub.token !== null });
-}
-
-function oddAnswer(what: string): RbeeError {
-  return new RbeeError('SOURCE_UNAVAILABLE', `the hub answers as no hub does: ${what}`, { hint: 'check HF_ENDPOINT' });
+function refused(
+  { endpoint, token }: HubAccess,
+  of: Pick<HubRefusal, 'repo' | 'revision' | 'path'>,
+  { status, headers }: HttpResponse,
+): RbeeError {
+  const { repo, revision, path } = of;
+  return errorOfHub({ status, headers, repo, revision, path, endpoint, hadToken: token !== null });
 }

@@ -1,45 +1,62 @@
 import { type HfRef, printModelRef, RbeeError } from '@rbee/contract';
 import type { Location } from '@rbee/transfer';
+import { shortened } from '../../selection/listed.ts';
+import { selectFiles, type TreeFile } from '../../selection/select-files.ts';
 import { assertBlobName } from '../names.ts';
-import { shortened } from '../selection/listed.ts';
-import { selectFiles } from '../selection/select-files.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
-import { askApi, askForFile, type FileAnswer, type HubAccess, locationOf } from './hub-file.ts';
+import { type HubAccess, type HubFile, locationOf, requestApi, requestFile } from './hub-file.ts';
 import { type HubTreeEntry, readCommit, readTree } from './hub-tree.ts';
-import { type StoredHubFile, type StoredPaths, storedModel } from './offline-model.ts';
 import { createTreeCache, type TreeCache } from './tree-cache.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
 const GIT_SHA1 = /^[0-9a-f]{40}$/;
 
 export interface HuggingFaceDeps extends HubAccess {
-  /** Never ask the hub: what the store has is all there is. */
+  /** Send no request to the hub: only what the store has can be resolved. */
   readonly isOffline: boolean;
-  /** Where models may be that need no hub. */
-  readonly stored: StoredPaths;
+  /**
+   * Looks in the store for all files of a ref; null where one is missing. `treeOf` returns the file list of a commit
+   * where it is known.
+   */
+  readonly findOffline: (
+    ref: HfRef,
+    treeOf: (commit: string) => readonly TreeFile[] | null,
+  ) => Promise<OfflineModel | null>;
+}
+
+/** A model that the store has in full. */
+export interface OfflineModel {
+  readonly commit: string;
+  readonly files: readonly OfflineFile[];
+}
+
+interface OfflineFile {
+  readonly path: string;
+  readonly blobName: string;
+  readonly size: number;
 }
 
 type Deps = HuggingFaceDeps & { readonly trees: TreeCache };
 
 /**
- * A Hugging Face hub, or a mirror that speaks as it does. The token goes to the hub's own origin only. A model that is in
- * the store in full is answered from there where the hub cannot be reached, or need not be: its commit is named.
+ * A Hugging Face hub, or a mirror with the same API. The token goes to the hub's own origin only. A model that the store
+ * has in full is resolved from there if the hub cannot be reached, or if the ref names files of a commit.
  */
-export function createHuggingFace(options: HuggingFaceDeps): Source<HfRef> {
+export function createHuggingFace(options: HuggingFaceDeps): Source<'hf'> {
   const deps: Deps = { ...options, trees: createTreeCache() };
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
       if (deps.isOffline)
-        return (await fromStore(deps, ref, 'the hub was not asked: HF_HUB_OFFLINE is set')) ?? notStored(ref);
+        return (await fromStore(deps, ref, 'no request was sent to the hub: HF_HUB_OFFLINE is set')) ?? notStored(ref);
       if (GIT_SHA1.test(ref.revision) && ref.files.length > 0) {
-        const stored = await fromStore(deps, ref, 'the hub was not asked: what a commit holds never changes');
+        const stored = await fromStore(deps, ref, 'no request was sent to the hub: the files of a commit never change');
         if (stored !== null) return stored;
       }
       try {
         return await (ref.files.length > 0 ? byName(deps, ref, signal) : byTree(deps, ref, signal));
       } catch (error) {
         if (!isUnreachable(error)) throw error;
-        const stored = await fromStore(deps, ref, `the hub was not asked: ${error.message}`);
+        const stored = await fromStore(deps, ref, `the hub cannot be reached: ${error.message}`);
         if (stored === null) throw error;
         return stored;
       }
@@ -47,29 +64,29 @@ export function createHuggingFace(options: HuggingFaceDeps): Source<HfRef> {
   };
 }
 
-/** Named files: one HEAD each says all there is to know, and pins the commit for the next. */
+/** Named files: one HEAD each. The first pins the commit for the others. */
 async function byName(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<ResolvedModel> {
   let commit: string | null = null;
   const files: SourceFile[] = [];
   for (const path of ref.files) {
-    const answer: FileAnswer = await askForFile(deps, ref.repo, commit ?? ref.revision, path, signal);
-    commit ??= answer.commit;
-    files.push(toSourceFile(deps, ref.repo, commit, path, answer));
+    const file: HubFile = await requestFile(deps, ref.repo, commit ?? ref.revision, path, signal);
+    commit ??= file.commit;
+    files.push(toSourceFile(deps, ref.repo, commit, path, file));
   }
   if (commit === null) throw new Error('a ref that names no files');
   return toModel(ref, commit, files);
 }
 
-/** Files chosen from what the repo has: the tree names sizes and digests, so no file is asked for by itself. */
+/** Files chosen from the tree, which has their sizes and digests: no request per file is needed. */
 async function byTree(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<ResolvedModel> {
   const { repo, revision } = ref;
-  const ask = (url: URL) => askApi(deps, repo, url, signal);
+  const request = (url: URL) => requestApi(deps, { repo, revision }, url, signal);
   const isCommit = GIT_SHA1.test(revision);
-  const commit = isCommit ? revision : await readCommit(ask, deps.endpoint, repo, revision);
+  const commit = isCommit ? revision : await readCommit(request, deps.endpoint, repo, revision);
   let tree = deps.trees.get(repo, commit);
   if (tree === null) {
-    tree = await readTree(ask, deps.endpoint, repo, commit);
-    deps.trees.put(repo, commit, tree);
+    tree = await readTree(request, deps.endpoint, repo, commit);
+    deps.trees.set(repo, commit, tree);
   }
   const chosen = new Set(selectFiles(tree, ref));
   const files = tree.filter((entry) => chosen.has(entry.path)).map((entry) => fromTree(deps, repo, commit, entry));
@@ -77,7 +94,7 @@ async function byTree(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<Reso
 }
 
 async function fromStore(deps: Deps, ref: HfRef, why: string): Promise<ResolvedModel | null> {
-  const stored = await storedModel(deps.stored, ref, (commit) => deps.trees.get(ref.repo, commit));
+  const stored = await deps.findOffline(ref, (commit) => deps.trees.get(ref.repo, commit));
   if (stored === null) return null;
   const model = toModel(ref, stored.commit, stored.files.map(fromDisk));
   return { ...model, fromStore: why };
@@ -101,7 +118,7 @@ function toModel(ref: HfRef, commit: string, files: readonly SourceFile[]): Reso
   };
 }
 
-/** On a file system that folds names two of them would be one file, and a file cannot be the folder of another. */
+/** A file system that folds case would make one file of two names, and a path cannot be both a file and a folder. */
 function assertDistinct(files: readonly SourceFile[]): void {
   const folded = new Map(files.map(({ path }) => [path.normalize('NFKC').toLowerCase(), path]));
   const folders = new Set([...folded.keys()].flatMap(foldersOf));
@@ -110,8 +127,8 @@ function assertDistinct(files: readonly SourceFile[]): void {
     return folders.has(key) || folded.get(key) !== files[index]?.path;
   });
   if (clash === undefined) return;
-  throw new RbeeError('MODEL_NOT_FOUND', `another file of the repo has the name of ${shortened(clash.path)}`, {
-    hint: 'two names that differ in case alone, or a file and a folder of one name, cannot be stored side by side: name files with ::file=',
+  throw new RbeeError('MODEL_NOT_FOUND', `the name of ${shortened(clash.path)} clashes with another file of the repo`, {
+    hint: 'names that differ only in case, or a file and a folder of the same name, cannot be stored together: name files with ::file=',
   });
 }
 
@@ -120,46 +137,46 @@ function foldersOf(path: string): string[] {
   return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
-function toSourceFile(deps: Deps, repo: string, commit: string, path: string, answer: FileAnswer): SourceFile {
+function toSourceFile(deps: Deps, repo: string, commit: string, path: string, file: HubFile): SourceFile {
   return {
     path,
-    ...namedBy(assertBlobName(answer.etag)),
-    size: answer.size,
-    locate: locating(deps, repo, commit, path, answer.location),
+    ...namedBy(assertBlobName(file.etag)),
+    size: file.size,
+    locate: locator(deps, repo, commit, path, file.location),
   };
 }
 
 function fromTree(deps: Deps, repo: string, commit: string, { path, size, sha256, gitSha1 }: HubTreeEntry): SourceFile {
-  // A plain file comes from the hub itself, at once: to ask where it is would be two round trips more. The address of another is
-  // signed, and asked for once for all its parts.
+  // The hub serves a plain file itself: requesting its address would cost two more round trips. An LFS file has a signed
+  // address, requested once for all its parts.
   const first = sha256 === null ? locationOf(deps, repo, commit, path) : null;
-  return { path, ...namedBy(sha256 ?? gitSha1), size, locate: locating(deps, repo, commit, path, first) };
+  return { path, ...namedBy(sha256 ?? gitSha1), size, locate: locator(deps, repo, commit, path, first) };
 }
 
-/** The first address is as good as new; only when it was refused is the hub asked for another, or for what is wrong. */
-function locating(deps: Deps, repo: string, commit: string, path: string, first: Location | null) {
+/** Returns the first address once; after that the hub is asked for a new one, or says what is wrong. */
+function locator(deps: Deps, repo: string, commit: string, path: string, first: Location | null) {
   let fresh = first;
   return async (signal: AbortSignal): Promise<Location> => {
-    const location = fresh ?? (await askForFile(deps, repo, commit, path, signal)).location;
+    const location = fresh ?? (await requestFile(deps, repo, commit, path, signal)).location;
     fresh = null;
     return location;
   };
 }
 
-function fromDisk({ path, blobName, size }: StoredHubFile): SourceFile {
+function fromDisk({ path, blobName, size }: OfflineFile): SourceFile {
   return {
     path,
     ...namedBy(blobName),
     size,
     async locate() {
-      throw new RbeeError('SOURCE_UNAVAILABLE', `${path} was in the store and is there no more`, {
+      throw new RbeeError('SOURCE_UNAVAILABLE', `${path} is no longer in the store`, {
         hint: 'download it again when the hub can be reached',
       });
     },
   };
 }
 
-/** The hub names a blob by its sha256 or its git object id; a mirror may have names of its own. */
+/** The hub names a blob by its sha256 or its git object id; a mirror may use other names. */
 function namedBy(blobName: string): Pick<SourceFile, 'blobName' | 'sha256' | 'gitSha1'> {
   return {
     blobName,
@@ -168,7 +185,7 @@ function namedBy(blobName: string): Pick<SourceFile, 'blobName' | 'sha256' | 'gi
   };
 }
 
-/** No connection came about, or nobody answered on it; a hub that answers with an error is asked again instead. */
+/** No connection, or no response on it. A hub that responds with an error is reachable: the caller retries. */
 function isUnreachable(error: unknown): error is RbeeError {
   if (!(error instanceof RbeeError) || typeof error.details?.['code'] !== 'string') return false;
   return error.code === 'SOURCE_UNAVAILABLE' || error.code === 'DOWNLOAD_TIMEOUT';
@@ -176,6 +193,6 @@ function isUnreachable(error: unknown): error is RbeeError {
 
 function notStored(ref: HfRef): never {
   throw new RbeeError('MODEL_NOT_FOUND', `the store does not have all of ${printModelRef(ref)}`, {
-    hint: 'HF_HUB_OFFLINE keeps the hive from asking the hub: unset it, or name the files that are there with ::file=',
+    hint: 'HF_HUB_OFFLINE is set: unset it to use the hub, or name files that are in the store with ::file=',
   });
 }

@@ -1,16 +1,16 @@
 import type { HubTreeEntry } from './hub-tree.ts';
 
-/** What the trees of many small repos, or that of one huge one, come to: some ten megabytes. */
+/** The trees of many small repos, or of one huge one: some ten megabytes. */
 const MAX_CACHED_ENTRIES = 100_000;
 
-/** What a commit holds never changes, so it is asked once. The trees that were used last are kept. */
+/** The files of a commit never change, so they are requested once. The most recently used trees are kept. */
 export interface TreeCache {
   get(repo: string, commit: string): readonly HubTreeEntry[] | null;
-  put(repo: string, commit: string, tree: readonly HubTreeEntry[]): void;
+  set(repo: string, commit: string, tree: readonly HubTreeEntry[]): void;
 }
 
 export function createTreeCache(maxEntries: number = MAX_CACHED_ENTRIES): TreeCache {
-  /** In the order of their last use. */
+  /** Least recently used first. */
   const trees = new Map<string, readonly HubTreeEntry[]>();
   let entries = 0;
   const remove = (key: string) => {
@@ -26,7 +26,7 @@ export function createTreeCache(maxEntries: number = MAX_CACHED_ENTRIES): TreeCa
       trees.set(key, tree);
       return tree;
     },
-    put(repo, commit, tree) {
+    set(repo, commit, tree) {
       const key = `${repo}@${commit}`;
       remove(key);
       trees.set(key, tree);

@@ -6,14 +6,14 @@ import { formatBytes, RbeeError } from '@rbee/contract';
 import { errorOfDisk, spaceNeeded, syncFolder, type TransferState } from '@rbee/transfer';
 import type { LocalOriginal } from '../source.ts';
 import type { CopyMessage, CopyTask } from './copy-worker.ts';
-import { errorOfOriginal, lookAtFile } from './local-file.ts';
+import { errorOfOriginal, inspectFile } from './local-file.ts';
 
 export interface CopyRequest {
   readonly original: LocalOriginal;
-  /** Where the file grows: on the file system of its final name. */
+  /** Where the file grows; on the same file system as `finalPath`. */
   readonly partialPath: string;
   readonly finalPath: string;
-  /** What the content must hash to; null where nothing is known. */
+  /** The expected digest; null where none is known. */
   readonly sha256: string | null;
   /** For messages. */
   readonly name: string;
@@ -24,14 +24,14 @@ export interface CopyOptions {
   readonly onState: (state: TransferState) => void;
 }
 
-/** How the bytes came into the store without being copied; null where they have to be. */
+/** How the file got into the store without a copy; null where it has to be copied. */
 type Shortcut = 'clone' | 'link' | null;
 
 /**
- * Brings a file of this machine under its final name: cloned where the file system can share blocks, linked where nobody
- * may write to the original, else copied; hashed in a thread of its own, synced, renamed. The answer is its sha256.
+ * Puts a file of this machine under its final name: cloned where the file system can share blocks, hard-linked where
+ * nobody may write to the original, else copied; hashed in a worker thread, synced, renamed. Returns its sha256.
  * @throws RbeeError SOURCE_CHANGED where the original changed meanwhile, CHECKSUM_MISMATCH, DISK_FULL,
- *   STORE_NOT_WRITABLE, what `errorOfOriginal` says; the signal's reason when aborted
+ *   STORE_NOT_WRITABLE, as `errorOfOriginal` says; the signal's reason when aborted
  */
 export async function copyLocal(request: CopyRequest, options: CopyOptions): Promise<string> {
   const { original, partialPath, finalPath } = request;
@@ -39,10 +39,10 @@ export async function copyLocal(request: CopyRequest, options: CopyOptions): Pro
   const before = await unchanged(request);
   try {
     await mkdir(dirname(partialPath), { recursive: true });
-    // Never written over: what an earlier run left may be a link to the original.
+    // Never overwritten: a partial of a previous run may be a link to the original.
     await rm(partialPath, { force: true });
     const shortcut = await takeShortcut(original.path, partialPath, before.isReadOnly);
-    if (shortcut === null) await assertRoom(partialPath, before.size);
+    if (shortcut === null) await assertDiskSpace(partialPath, before.size);
     const sha256 = await readThrough(request, options, before.size, shortcut);
     options.onState(stateOf('verifying', before.size, before.size));
     await unchanged(request);
@@ -58,21 +58,21 @@ export async function copyLocal(request: CopyRequest, options: CopyOptions): Pro
 }
 
 async function unchanged({ original, name }: CopyRequest) {
-  const now = await lookAtFile(original.path);
+  const now = await inspectFile(original.path);
   if (now.version === original.version) return now;
   throw new RbeeError('SOURCE_CHANGED', `${name} changed while it was being copied`, {
-    hint: 'try again when nobody writes to it',
+    hint: 'retry when nothing writes to it',
   });
 }
 
 /**
- * A clone shares blocks until one of the two is written to; a link is the same file under two names, which is as safe
- * only where nobody may write to it.
+ * A clone shares blocks until one of the two files is written to. A hard link is one file with two names: safe only where
+ * nobody may write to it.
  */
 async function takeShortcut(from: string, to: string, isReadOnly: boolean): Promise<Shortcut> {
   if (await succeeds(() => clone(from, to))) return 'clone';
   await rm(to, { force: true });
-  // Whatever else than the kind of file system was in the way shows again when the file is copied.
+  // Any other obstacle than the file system shows up again in the copy.
   return isReadOnly && (await succeeds(() => link(from, to))) ? 'link' : null;
 }
 
@@ -81,7 +81,7 @@ async function clone(from: string, to: string): Promise<void> {
   const { mode } = await placeholder.stat();
   await placeholder.close();
   await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
-  // The copy got the mode of the original; the store's files have that of their folder's owner.
+  // The clone got the mode of the original; files of the store use the default one.
   await chmod(to, mode & 0o777);
 }
 
@@ -94,26 +94,26 @@ async function succeeds(action: () => Promise<void>): Promise<boolean> {
   }
 }
 
-async function assertRoom(path: string, size: number): Promise<void> {
+async function assertDiskSpace(path: string, size: number): Promise<void> {
   const { bavail, bsize } = await statfs(dirname(path));
   const [needed, free] = [spaceNeeded(size), bavail * bsize];
   if (needed <= free) return;
-  throw new RbeeError('DISK_FULL', `${formatBytes(needed)} are needed and ${formatBytes(free)} are free`, {
-    hint: 'free some room and retry',
+  throw new RbeeError('DISK_FULL', `${formatBytes(needed)} needed, ${formatBytes(free)} free`, {
+    hint: 'free some disk space and retry',
     details: { needed_bytes: needed, free_bytes: free },
   });
 }
 
-/** Hashes the file, and copies it on the way where there was no shortcut. */
+/** Hashes the file, and copies it along the way unless there was a shortcut. */
 function readThrough(request: CopyRequest, options: CopyOptions, size: number, shortcut: Shortcut): Promise<string> {
   const { original, partialPath } = request;
   const isCopied = shortcut === null;
-  const tell = (bytes: number) =>
+  const onBytes = (bytes: number) =>
     options.onState(isCopied ? stateOf('downloading', bytes, size) : stateOf('verifying', size, size));
-  tell(0);
-  // A clone is read in place of the original: it can no longer change.
+  onBytes(0);
+  // A clone is hashed itself: unlike the original it cannot change any more.
   const task = isCopied ? { from: original.path, to: partialPath } : { from: partialPath, to: null };
-  return runWorker(task, options.signal, tell);
+  return runWorker(task, options.signal, onBytes);
 }
 
 function stateOf(phase: TransferState['phase'], bytes: number, total: number): TransferState {
@@ -134,12 +134,12 @@ async function runWorker(task: CopyTask, signal: AbortSignal, onBytes: (bytes: n
     if (message.kind === 'done') resolve(message.sha256);
   });
   worker.once('error', reject);
-  worker.once('exit', (code) => reject(new Error(`the copy ended without an answer (code ${code})`)));
+  worker.once('exit', (code) => reject(new Error(`the copy worker exited without a result (code ${code})`)));
   try {
     return await promise;
   } finally {
     signal.removeEventListener('abort', abort);
-    // Ending it from outside also closes the files that it has open.
+    // This also closes the files that the worker has open.
     await worker.terminate();
   }
 }
@@ -151,7 +151,7 @@ function errorOfWorker({ side, message, code }: Extract<CopyMessage, { kind: 'fa
 
 function checkDigest({ sha256, name }: CopyRequest, actual: string): void {
   if (sha256 === null || sha256 === actual) return;
-  throw new RbeeError('CHECKSUM_MISMATCH', `the content of ${name} is not what its digest says`, {
+  throw new RbeeError('CHECKSUM_MISMATCH', `the content of ${name} does not match its digest`, {
     hint: 'check the sha256 and the file',
     details: { expected: sha256, actual },
   });

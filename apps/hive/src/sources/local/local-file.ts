@@ -2,20 +2,20 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type FileRef, printModelRef, RbeeError } from '@rbee/contract';
+import { printModelRef, RbeeError } from '@rbee/contract';
 import { placeName, safeFileName, versionBlobName, versionOf } from '../names.ts';
 import type { ResolvedModel, Source } from '../source.ts';
 
-/** What a path stands for may move; this is what the store calls the newest. */
+/** The store's name for the newest version of a file. */
 const LATEST = 'latest';
 
-/** A file of this machine. Size and time of change tell its versions apart; its content is hashed when it is copied. */
-export function createLocalFiles(): Source<FileRef> {
+/** A file of this machine. Size and time of change tell its versions apart; the content is hashed during the copy. */
+export function createLocalFiles(): Source<'file'> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
       signal.throwIfAborted();
       const { path } = ref;
-      const { size, version } = await lookAtFile(path);
+      const { size, version } = await inspectFile(path);
       const name = safeFileName(basename(path)) ?? 'model';
       const file = {
         path: name,
@@ -39,10 +39,10 @@ export function createLocalFiles(): Source<FileRef> {
 }
 
 /** Size and version of a regular file that can be read. @throws RbeeError as `errorOfOriginal` says */
-export async function lookAtFile(path: string): Promise<{ size: number; version: string; isReadOnly: boolean }> {
+export async function inspectFile(path: string): Promise<{ size: number; version: string; isReadOnly: boolean }> {
   let handle: FileHandle | null = null;
   try {
-    // A FIFO would hold up whoever opens it until somebody writes.
+    // Opening a FIFO would block until somebody writes to it.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await handle.stat({ bigint: true });
     if (found.isDirectory()) {
@@ -61,7 +61,7 @@ export async function lookAtFile(path: string): Promise<{ size: number; version:
   }
 }
 
-/** What is wrong with the file that a ref names: no path is repeated, for a client may not know what is there. */
+/** The error for a file that cannot be read. It repeats no path: clients must not learn what exists. */
 export function errorOfOriginal(error: unknown): unknown {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
@@ -69,12 +69,12 @@ export function errorOfOriginal(error: unknown): unknown {
     case 'ENAMETOOLONG':
     case 'ELOOP':
       return new RbeeError('MODEL_NOT_FOUND', "the hive's machine has no such file", {
-        hint: 'the path is one of the machine that the hive runs on',
+        hint: 'the path is on the machine of the hive',
       });
     case 'EACCES':
     case 'EPERM':
-      return new RbeeError('MODEL_ACCESS_DENIED', 'the hive may not read that file', {
-        hint: 'give the user that the hive runs as the right to read it',
+      return new RbeeError('MODEL_ACCESS_DENIED', 'the hive has no permission to read that file', {
+        hint: 'give the user of the hive permission to read it',
       });
     case 'ENXIO':
     case 'ENODEV':
@@ -88,6 +88,6 @@ export function errorOfOriginal(error: unknown): unknown {
 
 function notAFile(): RbeeError {
   return new RbeeError('SOURCE_NOT_ALLOWED', 'the path is a device, a pipe or a socket', {
-    hint: 'only a regular file is copied',
+    hint: 'only regular files can be copied',
   });
 }

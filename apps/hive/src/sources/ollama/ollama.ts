@@ -2,10 +2,18 @@ import { createHash } from 'node:crypto';
 import { type OllamaRef, printModelRef, RbeeError } from '@rbee/contract';
 import { errorOfStatus, headerOf, isRedirect, type Location, nextHop } from '@rbee/transfer';
 import { z } from 'zod';
-import { type Answer, type Asking, ask, askFollowing, discard, parseJson, readBody } from '../http/request.ts';
+import {
+  discard,
+  type HttpClient,
+  type HttpResponse,
+  parseJson,
+  readBody,
+  requestFollowing,
+  requestOnce,
+} from '../http/request.ts';
 import { placeName, safeFileName } from '../names.ts';
 import type { ResolvedModel, Source } from '../source.ts';
-import { askForToken } from './registry-token.ts';
+import { requestToken } from './registry-token.ts';
 
 /** The limit that the distribution specification recommends to registries. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -25,21 +33,25 @@ const manifestSchema = z.object({
     .max(1_000),
 });
 
-export interface OllamaDeps extends Asking {
-  /** The registry of refs that name no host; a URL without a slash at its end. */
+export interface OllamaDeps extends HttpClient {
+  /** The registry of refs without a host: a URL without a slash at its end. */
   readonly registry: string;
 }
 
-/** The model layer of a registry that speaks the distribution API, which is what `ollama pull` fetches from. */
-export function createOllama(deps: OllamaDeps): Source<OllamaRef> {
+/** The model layer of a manifest in a registry with the distribution API, as `ollama pull` downloads it. */
+export function createOllama(deps: OllamaDeps): Source<'ollama'> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
       const base = `${registryOf(deps, ref)}/v2/${ref.namespace}/${ref.name}`;
       const access = createAccess(deps, ref, new URL(base));
-      const answer = await access.ask(new URL(`${base}/manifests/${ref.tag}`), { accept: MANIFEST_TYPES }, signal);
-      const bytes = await readBody(answer, MAX_MANIFEST_BYTES, signal);
+      const response = await access.request(
+        new URL(`${base}/manifests/${ref.tag}`),
+        { accept: MANIFEST_TYPES },
+        signal,
+      );
+      const bytes = await readBody(response, MAX_MANIFEST_BYTES, signal);
       const digest = createHash('sha256').update(bytes).digest('hex');
-      assertDigest(digest, headerOf(answer.headers, 'docker-content-digest'), ref);
+      assertDigest(digest, headerOf(response.headers, 'docker-content-digest'), ref);
       const layer = modelLayer(bytes, ref);
       const sha256 = layer.digest.slice('sha256:'.length);
       const blob = new URL(`${base}/blobs/${layer.digest}`);
@@ -57,53 +69,52 @@ export function createOllama(deps: OllamaDeps): Source<OllamaRef> {
   };
 }
 
-/** A host that is named is asked over https, but for the configured registry, which may be one of plain http. */
+/** Registries are reached over https, except the configured one, whose URL may be plain http. */
 function registryOf({ registry }: OllamaDeps, { host }: OllamaRef): string {
   return host === null || host === new URL(registry).host ? registry : `https://${host}`;
 }
 
-/** Asks as anybody may, and with an anonymous token where the registry wants one; it is kept until it is refused. */
+/** Sends requests anonymously, and with an anonymous token where the registry wants one; it is kept until it is refused. */
 function createAccess(deps: OllamaDeps, ref: OllamaRef, { origin }: URL) {
   let token: string | null = null;
-  const askWith = async (
-    how: typeof ask,
+  const requestWith = async (
+    send: typeof requestOnce,
     url: URL,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<Answer> => {
+  ): Promise<HttpResponse> => {
     for (let isRenewed = false; ; isRenewed = true) {
-      const answer = await how(deps, { method: 'GET', url, headers: { ...headers, ...bearer(token) }, signal });
-      // An empty blob has no first byte to send.
-      if (answer.status < 400 || answer.status === 416) return answer;
-      discard(answer);
-      // An answer of another server than the registry does not get to say where a token is asked for.
-      if (answer.status !== 401 || isRenewed || answer.url.origin !== origin) throw refused(answer, ref);
-      token = await askForToken(deps, answer.url, headerOf(answer.headers, 'www-authenticate'), signal);
+      const response = await send(deps, { method: 'GET', url, headers: { ...headers, ...bearer(token) }, signal });
+      // 416: an empty blob has no first byte.
+      if (response.status < 400 || response.status === 416) return response;
+      discard(response);
+      // Only the registry itself may say where tokens come from.
+      if (response.status !== 401 || isRenewed || response.url.origin !== origin) throw refused(response, ref);
+      token = await requestToken(deps, response.url, headerOf(response.headers, 'www-authenticate'), signal);
     }
   };
   return {
-    ask: (url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal) =>
-      askWith(askFollowing, url, headers, signal),
-    /** Where a blob's bytes are: a registry redirects to a signed address, which it makes for a GET alone. */
+    request: (url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal) =>
+      requestWith(requestFollowing, url, headers, signal),
+    /** Where a blob's bytes are: a registry redirects to an address that is signed for GET only. */
     async locate(url: URL, signal: AbortSignal): Promise<Location> {
-      const answer = await askWith(ask, url, { range: 'bytes=0-0' }, signal);
-      discard(answer);
-      const target = isRedirect(answer.status) ? nextHop(url, answer.headers) : url;
+      const response = await requestWith(requestOnce, url, { range: 'bytes=0-0' }, signal);
+      discard(response);
+      const target = isRedirect(response.status) ? nextHop(url, response.headers) : url;
       const own = target.origin === origin ? bearer(token) : {};
       return { url: target.href, headers: { 'user-agent': deps.userAgent, ...own } };
     },
   };
 }
 
-function refused(answer: Answer, ref: OllamaRef): RbeeError {
-  const { status, headers, url } = answer;
+function refused({ status, headers, url }: HttpResponse, ref: OllamaRef): RbeeError {
   const name = `${ref.namespace}/${ref.name}:${ref.tag}`;
   if (status === 404) {
     return new RbeeError('MODEL_NOT_FOUND', `${url.host} has no model ${name}`, { hint: 'check the name and the tag' });
   }
   if (status === 401 || status === 403) {
     return new RbeeError('MODEL_ACCESS_DENIED', `${url.host} denies access to ${name}`, {
-      hint: 'check the name; only what a registry shows to everybody can be fetched',
+      hint: 'check the name; only public models of a registry can be downloaded',
     });
   }
   return errorOfStatus(status, headers);
@@ -112,7 +123,7 @@ function refused(answer: Answer, ref: OllamaRef): RbeeError {
 function modelLayer(bytes: Buffer, ref: OllamaRef): { digest: string; size: number } {
   const parsed = manifestSchema.safeParse(parseJson(bytes));
   if (!parsed.success) {
-    throw new RbeeError('SOURCE_UNAVAILABLE', `the manifest of ${printModelRef(ref)} is not one of a model`, {
+    throw new RbeeError('SOURCE_UNAVAILABLE', `the manifest of ${printModelRef(ref)} is not a model's`, {
       hint: 'check the registry and the name',
     });
   }
@@ -121,14 +132,14 @@ function modelLayer(bytes: Buffer, ref: OllamaRef): { digest: string; size: numb
   if (layer !== undefined && more.length === 0) return layer;
   const what = layer === undefined ? 'no model layer' : `${layers.length} model layers`;
   throw new RbeeError('MODEL_NOT_FOUND', `${printModelRef(ref)} has ${what}`, {
-    hint: 'only models of one GGUF file can be fetched from a registry',
+    hint: 'only models of one GGUF file can be downloaded from a registry',
   });
 }
 
-function assertDigest(actual: string, told: string | null, ref: OllamaRef): void {
-  if (told === null || !told.startsWith('sha256:') || told === `sha256:${actual}`) return;
-  throw new RbeeError('CHECKSUM_MISMATCH', `the manifest of ${printModelRef(ref)} is not what its digest says`, {
-    hint: 'the registry or a proxy on the way may be damaged',
+function assertDigest(actual: string, expected: string | null, ref: OllamaRef): void {
+  if (expected === null || !expected.startsWith('sha256:') || expected === `sha256:${actual}`) return;
+  throw new RbeeError('CHECKSUM_MISMATCH', `the manifest of ${printModelRef(ref)} does not match its digest`, {
+    hint: 'the registry, or a proxy in between, may be broken',
   });
 }
 

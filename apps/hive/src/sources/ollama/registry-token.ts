@@ -1,23 +1,23 @@
 import { RbeeError } from '@rbee/contract';
 import { z } from 'zod';
-import { type Asking, askFollowing, discard, parseJson, readBody } from '../http/request.ts';
+import { discard, type HttpClient, parseJson, readBody, requestFollowing } from '../http/request.ts';
 
 /** A token is a few kilobytes at most. */
-const MAX_ANSWER_BYTES = 256 * 1024;
+const MAX_RESPONSE_BYTES = 256 * 1024;
 const MAX_CHALLENGE_CHARACTERS = 4_096;
 
-const answerSchema = z
+const responseSchema = z
   .object({ token: z.string().optional(), access_token: z.string().optional() })
   .transform(({ token, access_token }) => token ?? access_token ?? '')
   .refine((token) => /^[\x21-\x7e]{1,16384}$/.test(token));
 
 /**
- * An anonymous token for what a registry has refused, as its `WWW-Authenticate` says where to get one
- * (https://distribution.github.io/distribution/spec/auth/token/). Nothing secret is sent for it.
+ * Requests an anonymous token from where the `WWW-Authenticate` of a registry says
+ * (https://distribution.github.io/distribution/spec/auth/token/). Sends no secret.
  * @throws RbeeError MODEL_ACCESS_DENIED, SOURCE_NOT_ALLOWED, SOURCE_UNAVAILABLE
  */
-export async function askForToken(
-  asking: Asking,
+export async function requestToken(
+  http: HttpClient,
   registry: URL,
   challenge: string | null,
   signal: AbortSignal,
@@ -27,20 +27,20 @@ export async function askForToken(
   if (url === null) throw denied(registry);
   const isSafe = url.protocol === 'https:' || url.origin === registry.origin;
   if (!isSafe || url.username !== '' || url.password !== '') {
-    throw new RbeeError('SOURCE_NOT_ALLOWED', `${registry.host} wants a token of ${url.host}, which is refused`, {
-      hint: 'the place that gives tokens must be reached over https, or be the registry itself',
+    throw new RbeeError('SOURCE_NOT_ALLOWED', `${registry.host} wants a token from ${url.host}, which is not allowed`, {
+      hint: 'the token server must use https, or be the registry itself',
     });
   }
   if (service !== undefined) url.searchParams.set('service', service);
   if (scope !== undefined) url.searchParams.set('scope', scope);
-  const answer = await askFollowing(asking, { method: 'GET', url, signal });
-  if (answer.status !== 200) {
-    discard(answer);
+  const response = await requestFollowing(http, { method: 'GET', url, signal });
+  if (response.status !== 200) {
+    discard(response);
     throw denied(registry);
   }
-  const parsed = answerSchema.safeParse(parseJson(await readBody(answer, MAX_ANSWER_BYTES, signal)));
+  const parsed = responseSchema.safeParse(parseJson(await readBody(response, MAX_RESPONSE_BYTES, signal)));
   if (parsed.success) return parsed.data;
-  throw new RbeeError('SOURCE_UNAVAILABLE', `${url.host} answers without a token`);
+  throw new RbeeError('SOURCE_UNAVAILABLE', `${url.host} sent no token`);
 }
 
 function readChallenge(challenge: string | null): Readonly<Record<string, string>> {
@@ -53,7 +53,7 @@ function readChallenge(challenge: string | null): Readonly<Record<string, string
 }
 
 function denied(registry: URL): RbeeError {
-  return new RbeeError('MODEL_ACCESS_DENIED', `${registry.host} gives access only to those who log in`, {
-    hint: 'only what a registry shows to everybody can be fetched',
+  return new RbeeError('MODEL_ACCESS_DENIED', `${registry.host} requires a login`, {
+    hint: 'only public models of a registry can be downloaded',
   });
 }

@@ -1,12 +1,12 @@
-/** How much of a header is looked at: a name is at most a few hundred bytes, also where each is written as three. */
+/** Longer headers are ignored: a name is a few hundred bytes at most, three characters each when encoded. */
 const MAX_HEADER_CHARACTERS = 4_096;
 
 const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const QUOTED = /"((?:[^"\\]|\\.)*)"/y;
 
 /**
- * The file name of a `Content-Disposition` header (RFC 6266), in its extended form (RFC 8187) where that can be read,
- * else in the plain one; null where there is none. It is what a stranger says and not yet safe.
+ * The file name of a `Content-Disposition` header (RFC 6266): the extended form (RFC 8187) if it can be read, else the
+ * plain one; null where there is none. The name is untrusted: pass it through `safeFileName`.
  */
 export function fileNameOf(header: string | null): string | null {
   if (header === null || header.length > MAX_HEADER_CHARACTERS) return null;
@@ -17,7 +17,7 @@ export function fileNameOf(header: string | null): string | null {
 
 function parse(header: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
-  // The disposition's type matters as little to a download as in a browser, and may be missing.
+  // The disposition type does not matter, as in a browser, and may be missing.
   let at = /^\s*[^;="]*(?=;|$)/.exec(header)?.[0].length ?? 0;
   for (;;) {
     at = skip(header, at, /[;\s]*/y);
@@ -59,7 +59,7 @@ function decodeExtended(value: string): string | null {
   return text.includes('\ufffd') ? null : text;
 }
 
-/** Servers send raw UTF-8 too, which arrives one character a byte. */
+/** Some servers send raw UTF-8, which arrives as one character per byte. */
 function decodePlain(value: string | null): string | null {
   if (value === null || value === '') return null;
   const text = Buffer.from(value, 'latin1').toString('utf8');

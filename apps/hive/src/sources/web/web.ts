@@ -1,6 +1,6 @@
 import { lacksSecret, RbeeError, showModelRef, type UrlRef } from '@rbee/contract';
 import { errorOfStatus, headerOf, type Location, type ResponseHeaders, strongEtag } from '@rbee/transfer';
-import { type Answer, type Asking, askFollowing, discard } from '../http/request.ts';
+import { discard, type HttpClient, type HttpResponse, requestFollowing } from '../http/request.ts';
 import { placeName, safeFileName, versionBlobName, versionOf } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
 import { fileNameOf } from './content-disposition.ts';
@@ -8,19 +8,19 @@ import { fileNameOf } from './content-disposition.ts';
 /** The longest ref that can be read back. */
 const MAX_REF_CHARACTERS = 512;
 const MAX_DATE_CHARACTERS = 512;
-/** What a URL stands for may move; this is what the store calls the newest. */
+/** The store's name for the newest version at a URL. */
 const LATEST = 'latest';
-/** Of a HEAD: servers that do not know it, and addresses that are signed for GET alone. */
+/** Responses to a HEAD from servers without it, and from addresses that are signed for GET only. */
 const REFUSES_HEAD: ReadonlySet<number> = new Set([400, 403, 405, 501]);
 
-/** One file at a URL of its own. */
-export function createWebSource(deps: Asking): Source<UrlRef> {
+/** One file at a URL. */
+export function createWebSource(http: HttpClient): Source<'https' | 'http'> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
       if (lacksSecret(ref)) throw secretIsGone();
-      const asked = new URL(ref.url);
-      const found = await look(deps, asked, signal);
-      const name = nameOf(found, asked);
+      const url = new URL(ref.url);
+      const found = await inspect(http, url, signal);
+      const name = nameOf(found, url);
       assertIsNoPage(found, name, ref);
       const commit = commitOf(ref, found);
       const isUnversioned = ref.sha256 === null && found.validator === null;
@@ -30,12 +30,12 @@ export function createWebSource(deps: Asking): Source<UrlRef> {
         size: found.size,
         sha256: ref.sha256,
         gitSha1: null,
-        locate: locator(deps, asked, found, (again) => isUnversioned || commitOf(ref, again) === commit),
+        locate: locator(http, url, found, (again) => isUnversioned || commitOf(ref, again) === commit),
         ...(isUnversioned ? { isUnversioned } : {}),
       };
       return {
-        place: `${ref.scheme}:${placeName(asked.host, ref.url)}`,
-        title: asked.host,
+        place: `${ref.scheme}:${placeName(url.host, ref.url)}`,
+        title: url.host,
         revision: LATEST,
         commit,
         files: [file],
@@ -45,7 +45,7 @@ export function createWebSource(deps: Asking): Source<UrlRef> {
   };
 }
 
-/** A digest says more than any validator: it names the same version also on another day and another server. */
+/** A digest beats any validator: it names the same version on another day and on another server. */
 function commitOf(ref: UrlRef, { size, validator }: Found): string {
   return versionOf(ref.sha256 === null ? [ref.url, validator, size] : [ref.url, ref.sha256]);
 }
@@ -54,16 +54,16 @@ interface Found {
   /** After redirects. */
   readonly url: URL;
   readonly size: number | null;
-  /** What tells this version from others; null where the server says nothing that does. */
+  /** Tells this version from others; null where the server sends nothing that does. */
   readonly validator: string | null;
   readonly etag: string | null;
   readonly fileName: string | null;
   readonly isPage: boolean;
 }
 
-/** Asks for the headers, and where those are refused or say too little for the first byte. */
-async function look(deps: Asking, url: URL, signal: AbortSignal): Promise<Found> {
-  const head = await askFollowing(deps, { method: 'HEAD', url, signal });
+/** Requests the headers and, where HEAD is refused or says too little, the first byte. */
+async function inspect(http: HttpClient, url: URL, signal: AbortSignal): Promise<Found> {
+  const head = await requestFollowing(http, { method: 'HEAD', url, signal });
   discard(head);
   if (head.status < 300) {
     const found = toFound(head);
@@ -71,14 +71,14 @@ async function look(deps: Asking, url: URL, signal: AbortSignal): Promise<Found>
   } else if (!REFUSES_HEAD.has(head.status)) {
     throw errorOfStatus(head.status, head.headers);
   }
-  const first = await askFollowing(deps, { method: 'GET', url, headers: { range: 'bytes=0-0' }, signal });
+  const first = await requestFollowing(http, { method: 'GET', url, headers: { range: 'bytes=0-0' }, signal });
   discard(first);
   // An empty file has no first byte.
   if (first.status >= 300 && first.status !== 416) throw errorOfStatus(first.status, first.headers);
   return toFound(first);
 }
 
-function toFound({ url, status, headers }: Answer): Found {
+function toFound({ url, status, headers }: HttpResponse): Found {
   const size = sizeOf(status, headers);
   const etag = strongEtag(headerOf(headers, 'etag'));
   const modified = headerOf(headers, 'last-modified');
@@ -103,9 +103,9 @@ function sizeOf(status: number, headers: ResponseHeaders): number | null {
   return encoding === 'identity' && /^\d{1,15}$/.test(length) ? Number(length) : null;
 }
 
-function nameOf({ fileName, url }: Found, asked: URL): string {
-  const said = fileName === null ? null : safeFileName(fileName);
-  return said ?? safeFileName(lastPart(asked)) ?? safeFileName(lastPart(url)) ?? 'model';
+function nameOf(found: Found, url: URL): string {
+  const named = found.fileName === null ? null : safeFileName(found.fileName);
+  return named ?? safeFileName(lastPart(url)) ?? safeFileName(lastPart(found.url)) ?? 'model';
 }
 
 function lastPart({ pathname }: URL): string {
@@ -113,7 +113,7 @@ function lastPart({ pathname }: URL): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    // Not every server encodes as a URL wants it; the text is made safe either way.
+    // Not every server encodes URLs correctly; the text is made safe either way.
     return part;
   }
 }
@@ -121,32 +121,32 @@ function lastPart({ pathname }: URL): string {
 /** Without a digest nothing else would tell a login page from the file. */
 function assertIsNoPage(found: Found, name: string, ref: UrlRef): void {
   if (!found.isPage || ref.sha256 !== null || /\.x?html?$/i.test(name)) return;
-  throw new RbeeError('DOWNLOAD_FAILED', `a web page came in place of ${name}`, {
-    hint: 'a login page may be in the way; for a file of a hub name it as hf:org/repo::file=path',
+  throw new RbeeError('DOWNLOAD_FAILED', `the server sent a web page instead of ${name}`, {
+    hint: 'a login may be required; name a file of a hub as hf:org/repo::file=path',
   });
 }
 
-/** What was found is as good as new; only when that address was refused is the way to it gone again. */
-function locator(deps: Asking, asked: URL, found: Found, isSame: (again: Found) => boolean): SourceFile['locate'] {
+/** Returns the address that was found once; after that the URL is inspected again. */
+function locator(http: HttpClient, url: URL, found: Found, isSame: (again: Found) => boolean): SourceFile['locate'] {
   let fresh: Found | null = found;
   return async (signal): Promise<Location> => {
-    const { url, etag } = fresh ?? (await lookAgain(deps, asked, isSame, signal));
+    const { url: address, etag } = fresh ?? (await inspectAgain(http, url, isSame, signal));
     fresh = null;
-    return { url: url.href, headers: { 'user-agent': deps.userAgent }, validator: etag };
+    return { url: address.href, headers: { 'user-agent': http.userAgent }, validator: etag };
   };
 }
 
-/** Another version must not end up under the name of this one. */
-async function lookAgain(
-  deps: Asking,
-  asked: URL,
+/** Another version must not get the name of this one. */
+async function inspectAgain(
+  http: HttpClient,
+  url: URL,
   isSame: (again: Found) => boolean,
   signal: AbortSignal,
 ): Promise<Found> {
-  const again = await look(deps, asked, signal);
+  const again = await inspect(http, url, signal);
   if (isSame(again)) return again;
-  throw new RbeeError('SOURCE_CHANGED', `what ${asked.host} has at that address has changed`, {
-    hint: 'start again, or pin it with ::sha256=',
+  throw new RbeeError('SOURCE_CHANGED', `the file at ${url.host} has changed`, {
+    hint: 'start the download again, or pin it with ::sha256=',
   });
 }
 
@@ -155,9 +155,9 @@ function pinned(ref: UrlRef, sha256: string | null): string {
   return text.length <= MAX_REF_CHARACTERS ? text : showModelRef(ref);
 }
 
-// What a signed URL holds is kept nowhere, so a download of one that a restart has cut cannot go on by itself.
+// The secret of a signed URL is never stored, so such a download cannot resume by itself after a restart.
 function secretIsGone(): RbeeError {
-  return new RbeeError('MODEL_REF_INVALID', 'the URL is here without its secret part, which is not kept', {
-    hint: 'ask for the model again with the whole URL: what is on disk is used',
+  return new RbeeError('MODEL_REF_INVALID', 'the secret part of this URL is not stored', {
+    hint: 'download it again with the whole URL: it resumes with what is on disk',
   });
 }

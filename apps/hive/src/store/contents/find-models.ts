@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
+import { isComplete, weightSets } from '../../selection/weight-set.ts';
 import type { Layout } from '../layout.ts';
 import { splitPlace } from '../layout.ts';
 import type { SnapshotName, StoredBytes } from './read-place.ts';
@@ -19,7 +20,6 @@ interface GroupedPaths {
   readonly shortRef: (repo: string) => string;
 }
 
-const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.(?:gguf|safetensors)$/i;
 const INDEX = /\.safetensors\.index(?:\.\w+)?\.json$/i;
 /** The same weights in other formats; not part of the safetensors set. */
 const OTHER_WEIGHTS = /\.(?:gguf|bin|pt|pth|ckpt|onnx|h5|msgpack|tflite|ot|mlmodel)$/i;
@@ -57,10 +57,9 @@ function isPresent(name: SnapshotName): name is PresentName {
 }
 
 function ggufGroups(paths: readonly string[]): GroupedPaths[] {
-  return shardSets(paths.filter((path) => /\.gguf$/i.test(path))).map((set) => {
-    const [, stem = '', , total = ''] = SHARD.exec(set[0] ?? '') ?? [];
-    return { paths: set, shortRef: (repo) => `hf:${repo}::include=${stem}-*-of-${total}.gguf` };
-  });
+  return weightSets(paths, /\.gguf$/i)
+    .filter(isComplete)
+    .map((set) => ({ paths: set.paths, shortRef: (repo) => `hf:${repo}::include=${set.glob}` }));
 }
 
 async function safetensorsGroups(
@@ -75,24 +74,10 @@ async function safetensorsGroups(
     if (shards === null || !shards.every((shard) => pathSet.has(shard))) return [];
   }
   // Without an index, the names say how many shards there are.
-  if (shardSets(weights).flat().length < weights.length) return [];
+  if (!weightSets(weights, /\.safetensors$/i).every(isComplete)) return [];
   const hasGguf = paths.some((path) => /\.gguf$/i.test(path));
   const all = paths.filter((path) => !OTHER_WEIGHTS.test(path));
   return [{ paths: all, shortRef: (repo) => `hf:${repo}${hasGguf ? '::exclude=*.gguf' : ''}` }];
-}
-
-/** Single files and complete sets of shards; the shards of an incomplete set are left out. */
-function shardSets(paths: readonly string[]): string[][] {
-  const sets = new Map<string, { total: number; paths: string[] }>();
-  for (const path of paths) {
-    const [, stem = '', number = '', total = ''] = SHARD.exec(path) ?? [];
-    const isShard = total !== '' && Number(number) >= 1 && Number(number) <= Number(total);
-    const key = isShard ? `${stem}/${total}` : `/${path}`;
-    const set = sets.get(key) ?? { total: isShard ? Number(total) : 1, paths: [] };
-    set.paths.push(path);
-    sets.set(key, set);
-  }
-  return [...sets.values()].filter((set) => set.paths.length === set.total).map((set) => set.paths);
 }
 
 /** The files that an index names, in its folder; null if it is not an index. */

@@ -6,9 +6,9 @@ import { type Dispatcher, request } from 'undici';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   createSourceDispatcher,
-  type GuardOptions,
   type LookUpAll,
   publicOnly,
+  type SourceDispatcherOptions,
 } from '../../../src/sources/http/dispatcher.ts';
 import { isPublic } from '../../../src/sources/http/public-address.ts';
 
@@ -29,7 +29,7 @@ async function serve(host = '127.0.0.1'): Promise<{ server: Server; port: number
   return { server, port: (server.address() as AddressInfo).port, sockets: () => sockets };
 }
 
-function guarded(options: Partial<GuardOptions> = {}): Dispatcher {
+function guarded(options: Partial<SourceDispatcherOptions> = {}): Dispatcher {
   const dispatcher = createSourceDispatcher({
     exemptOrigins: new Set(['https://hub.example']),
     allowPrivate: false,

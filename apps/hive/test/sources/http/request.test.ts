@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { Agent } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Asking, ask, discard } from '../../../src/sources/http/request.ts';
+import { discard, type HttpClient, requestOnce } from '../../../src/sources/http/request.ts';
 
 /** A server that answers each request with the same bytes, and counts the connections that it is asked over. */
 async function setUp(answer: string) {
@@ -18,14 +18,14 @@ async function setUp(answer: string) {
     await dispatcher.destroy();
     server.close();
   });
-  const asking: Asking = { dispatcher, headersTimeoutMs: 5_000, userAgent: 'test/1' };
+  const client: HttpClient = { dispatcher, headersTimeoutMs: 5_000, userAgent: 'test/1' };
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/model`);
   return {
     connections: () => connections,
     async askThrice(): Promise<number[]> {
       const statuses: number[] = [];
       for (let each = 0; each < 3; each += 1) {
-        const reply = await ask(asking, { method: 'HEAD', url, signal: AbortSignal.timeout(10_000) });
+        const reply = await requestOnce(client, { method: 'HEAD', url, signal: AbortSignal.timeout(10_000) });
         discard(reply);
         statuses.push(reply.status);
       }

@@ -3,7 +3,6 @@ import { type HubOptions, startHub } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHuggingFace } from '../../../src/sources/hugging-face/hugging-face.ts';
-import { createLayout } from '../../../src/store/layout.ts';
 
 const READER = 'hf_reader';
 const ENABLED = 'hf_enabled';
@@ -42,7 +41,7 @@ async function setUp(options: HubOptions = {}, token: string | null = null) {
     headersTimeoutMs: 5_000,
     userAgent: 'test/1',
     isOffline: false,
-    stored: createLayout('/nowhere/hub'),
+    findOffline: async () => null,
   });
   const resolve = (text: string) => source.resolve(parseModelRef(text) as HfRef, AbortSignal.timeout(10_000));
   return { hub, repo, resolve };

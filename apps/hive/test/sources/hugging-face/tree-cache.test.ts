@@ -7,10 +7,10 @@ const tree = (entries: number) =>
 describe('the trees of commits', () => {
   it('are kept up to a number of files, those used last', () => {
     const cache = createTreeCache(10);
-    cache.put('org/a', '1', tree(4));
-    cache.put('org/b', '1', tree(4));
+    cache.set('org/a', '1', tree(4));
+    cache.set('org/b', '1', tree(4));
     expect(cache.get('org/a', '1')).toHaveLength(4);
-    cache.put('org/c', '1', tree(4));
+    cache.set('org/c', '1', tree(4));
     expect(cache.get('org/b', '1')).toBeNull();
     expect(cache.get('org/a', '1')).toHaveLength(4);
     expect(cache.get('org/c', '1')).toHaveLength(4);
@@ -18,10 +18,10 @@ describe('the trees of commits', () => {
 
   it('that are larger than all that is kept are not', () => {
     const cache = createTreeCache(10);
-    cache.put('org/a', '1', tree(11));
+    cache.set('org/a', '1', tree(11));
     expect(cache.get('org/a', '1')).toBeNull();
-    cache.put('org/b', '1', tree(10));
-    cache.put('org/b', '1', tree(9));
+    cache.set('org/b', '1', tree(10));
+    cache.set('org/b', '1', tree(9));
     expect(cache.get('org/b', '1')).toHaveLength(9);
   });
 });

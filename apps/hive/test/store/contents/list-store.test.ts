@@ -1,10 +1,11 @@
 import { chmod, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { modelIdOf, modelListSchema } from '@rbee/contract';
+import { type HfRef, modelIdOf, modelListSchema, parseModelRef } from '@rbee/contract';
 import { startHub, type TestHub } from '@rbee/testing';
 import { transferFile } from '@rbee/transfer';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { selectFiles } from '../../../src/selection/select-files.ts';
 import { COMMIT, OTHER_COMMIT, openTestStore, PLACE, sha256Of, type TestStore } from '../support.ts';
 
 let test: TestStore;
@@ -135,6 +136,22 @@ describe('a model that another tool put there', () => {
       `hf:org/model@${COMMIT}::include=q8/big-*-of-00003.gguf`,
     ]);
     expect(models.find(({ files }) => files === 3)).toMatchObject({ bytes: 21 });
+  });
+
+  it.each(['big_0000#-of-00003.gguf', 'big-#-of-3.gguf'])('is listed with shards named %s too', async (pattern) => {
+    const shards = [1, 2, 3].map((n) => ({ path: pattern.replace('#', String(n)), content: `shard ${n}` }));
+    await test.putByHand(shards.slice(0, 2));
+    expect((await test.store.list()).models).toEqual([]);
+    await test.putByHand(shards.slice(2));
+    const { models } = await test.store.list();
+    expect(models).toMatchObject([{ files: 3, bytes: 21 }]);
+    const ref = parseModelRef(models[0]?.model_ref ?? '') as HfRef;
+    expect(
+      selectFiles(
+        shards.map(({ path }) => ({ path, size: 7 })),
+        ref,
+      ),
+    ).toHaveLength(3);
   });
 
   it('is listed: the safetensors set with its other files, if every shard of its index is there', async () => {

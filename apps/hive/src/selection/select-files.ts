@@ -13,27 +13,26 @@ export interface TreeFile {
 /** What a ref says about the files of its repo. */
 export type Wish = Pick<HfRef, 'files' | 'include' | 'exclude' | 'quant'>;
 
-/** Up to this size a repo that has neither GGUF nor safetensors is taken whole: a wrong guess costs little. */
+/** A repo up to this size without GGUF and safetensors is downloaded whole: a wrong guess costs little. */
 const WHOLE_REPO_BYTES = 1_000_000_000;
 const MAX_NEAR_MISSES = 5;
 const NEAR = 0.5;
 
 /**
- * Which files of a repo a ref means. A pure choice: the answer is the same for every order of the tree, holds paths of
- * the tree only, each once, and is never empty.
+ * The files of a repo that a ref means. Pure: the result does not depend on the order of the tree, holds paths of the
+ * tree only, each once, and is never empty.
  *
  * - Named files: exactly those, in the order of the ref.
- * - Globs: every file that an include matches (every file where there is none) and no exclude does.
+ * - Globs: every file that matches an include (every file where there is none) and no exclude.
  * - A quantisation: the GGUF of that quantisation; all shards of a set count as one.
- * - Nothing, where the repo has GGUF files: the first of Q4_K_M, Q5_K_M, Q4_0, Q5_0, Q8_0, F16 that is there; failing
- *   these, the only GGUF there is.
- * - Nothing, where it has a safetensors set: that set with its configuration, tokenizer and model code, and without
- *   other formats of the same weights. The components of a `diffusers` pipeline and the modules of a
- *   `sentence-transformers` model lie in folders and are part of it.
- * - Nothing, where it has neither: the whole repo up to 1 GB, as `hf download` would take it; a larger one has to be
- *   asked for by name or by glob.
+ * - Nothing, in a repo with GGUF files: the first of Q4_K_M, Q5_K_M, Q4_0, Q5_0, Q8_0, F16 that exists, else the only
+ *   GGUF.
+ * - Nothing, in a repo with a safetensors set: that set with its configuration, tokenizer and model code, without other
+ *   formats of the same weights. The components of a `diffusers` pipeline and the modules of a `sentence-transformers`
+ *   model are in folders and belong to it.
+ * - Nothing, in any other repo: the whole repo up to 1 GB, as `hf download` does; a larger one needs names or globs.
  *
- * What would have to be guessed is refused: two models of the same quantisation, a set with missing shards.
+ * An ambiguous choice is refused: two models of the same quantisation, a set with missing shards.
  * @throws RbeeError MODEL_NOT_FOUND, with a hint that lists the choices
  */
 export function selectFiles(tree: readonly TreeFile[], wish: Wish): readonly string[] {
@@ -58,13 +57,13 @@ function namedFiles(paths: readonly string[], names: readonly string[]): readonl
   throw new RbeeError('MODEL_NOT_FOUND', `the repo has no file ${listed(missing)}`, { hint });
 }
 
-/** The paths most like a name, by the pairs of letters that they share (Dice's coefficient). */
+/** The paths most similar to a name, by shared letter pairs (Dice's coefficient). */
 function nearMisses(paths: readonly string[], name: string): string[] {
   const wanted = letterPairs(name);
   const scored = paths.map((path) => {
     const pairs = letterPairs(path);
     const shared = [...pairs].filter((pair) => wanted.has(pair)).length;
-    // A folder's name stands for what is in it.
+    // The name of a folder is near to everything in it.
     return { path, score: path.startsWith(`${name}/`) ? 1 : (2 * shared) / (wanted.size + pairs.size) };
   });
   const near = scored.filter(({ score }) => score >= NEAR).sort((a, b) => b.score - a.score);
@@ -86,8 +85,8 @@ function matchingFiles(paths: readonly string[], wish: Wish): string[] {
     return included && !excludes.some((matches) => matches(path));
   });
   if (chosen.length > 0) return chosen;
-  const hint = `"*" also matches "/", and case matters; the repo has ${listed(paths)}`;
-  throw new RbeeError('MODEL_NOT_FOUND', 'no file of the repo matches the globs', { hint });
+  const hint = `"*" also matches "/", and matching is case-sensitive; the repo has ${listed(paths)}`;
+  throw new RbeeError('MODEL_NOT_FOUND', 'the globs match no file of the repo', { hint });
 }
 
 function wholeRepo(files: readonly TreeFile[]): string[] {
@@ -95,8 +94,8 @@ function wholeRepo(files: readonly TreeFile[]): string[] {
   if (bytes <= WHOLE_REPO_BYTES) return files.map((file) => file.path);
   const largest = files.toSorted((a, b) => b.size - a.size || byPath(a, b));
   const sizes = largest.map(({ path, size }) => `${shortened(path)} (${formatBytes(size)})`);
-  const message = `the repo has neither GGUF nor one safetensors model, and ${formatBytes(bytes)} in all`;
-  const hint = `name files with ::file= or ::include= (::include=* takes all of it): ${listed(sizes)}`;
+  const message = `the repo has neither a GGUF nor a safetensors model, and is ${formatBytes(bytes)} in total`;
+  const hint = `name files with ::file= or ::include= (::include=* for all): ${listed(sizes)}`;
   throw new RbeeError('MODEL_NOT_FOUND', message, { hint });
 }
 

@@ -1,7 +1,7 @@
 import { RbeeError } from '@rbee/contract';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { selectFiles, type TreeFile, type Wish } from '../../../src/sources/selection/select-files.ts';
+import { selectFiles, type TreeFile, type Wish } from '../../src/selection/select-files.ts';
 
 const GB = 1e9;
 
@@ -304,7 +304,7 @@ describe('a ref that names a quantisation', () => {
     ['TURBO', THEBLOKE, 'a word'],
   ])('does not take %s', (quant, paths) => {
     const { message, hint } = refusalOf(tree(paths), { quant });
-    expect(message).toBe(`the repo has no GGUF of the quantisation ${quant}`);
+    expect(message).toBe(`the repo has no GGUF with quantisation ${quant}`);
     expect(hint).toContain('Q5_K_M');
     expect(hint).not.toContain('mmproj');
   });
@@ -438,7 +438,7 @@ describe('a ref that names no files, where the repo has safetensors', () => {
   });
 
   it('does not take a converted module for a model whose own weights are not converted', () => {
-    expect(() => select(['modules.json', 'pytorch_model.bin', '2_Dense/model.safetensors'])).toThrow('neither GGUF');
+    expect(() => select(['modules.json', 'pytorch_model.bin', '2_Dense/model.safetensors'])).toThrow('neither a GGUF');
   });
 });
 
@@ -452,7 +452,7 @@ describe('a ref that names no files, where the repo has neither', () => {
   it('lists the largest files of another with their sizes, and says how to ask for them', () => {
     const files = whisper.map((path, index) => ({ path, size: index * 400_000_000 }));
     const { message, hint } = refusalOf(files);
-    expect(message).toContain('4.0 GB in all');
+    expect(message).toContain('4.0 GB in total');
     expect(hint).toContain('::include=*');
     expect(hint).toContain('ggml-tiny.bin (1.6 GB), ggml-large.bin (1.2 GB), ggml-base.bin (800.0 MB)');
   });
@@ -527,7 +527,7 @@ describe('a ref with globs', () => {
     ['one character, be it a slash', { include: ['onnx?config.json'] }, ['onnx/config.json']],
   ])('takes %s', (_, fields, chosen) => {
     if (chosen.length > 0) expect(select(SENTENCE_TRANSFORMERS, fields)).toEqual(chosen);
-    else expect(refusalOf(tree(SENTENCE_TRANSFORMERS), fields).message).toBe('no file of the repo matches the globs');
+    else expect(refusalOf(tree(SENTENCE_TRANSFORMERS), fields).message).toBe('the globs match no file of the repo');
   });
 
   // The left side is matched by the glob, the right side is not: as Python's fnmatch.fnmatchcase answers.
@@ -570,7 +570,7 @@ describe('a ref with globs', () => {
 
   it('lists files where nothing is left', () => {
     const { message, hint } = refusalOf(tree(THEBLOKE), { include: ['*.GGUF'] });
-    expect(message).toBe('no file of the repo matches the globs');
+    expect(message).toBe('the globs match no file of the repo');
     expect(hint).toContain('llama-2-7b-chat.Q4_K_M.gguf');
   });
 });

@@ -5,27 +5,27 @@ import type { Socket } from 'node:net';
 import { hostOf, portOf } from './proxy-route.ts';
 
 export interface Tunnel {
-  /** What the proxy answered: 200 where the tunnel is open. */
+  /** The proxy's status: 200 where the tunnel is open. */
   readonly status: number;
-  /** Whoever asked destroys it. */
+  /** The caller destroys it. */
   readonly socket: Socket;
 }
 
-/** Asks a proxy for a tunnel to a host. @throws the socket's error, the signal's reason */
+/** Requests a tunnel to a host. @throws the socket's error, the signal's reason */
 export async function openTunnel(proxy: URL, to: URL, signal: AbortSignal): Promise<Tunnel> {
   const authority = `${to.hostname}:${portOf(to)}`;
-  const asked = send(proxy, 'CONNECT', authority, authority, signal).end();
-  const [answer, socket] = (await once(asked, 'connect', { signal })) as [IncomingMessage, Socket];
+  const request = send(proxy, 'CONNECT', authority, authority, signal).end();
+  const [response, socket] = (await once(request, 'connect', { signal })) as [IncomingMessage, Socket];
   socket.on('error', ignore);
-  return { status: answer.statusCode ?? 0, socket };
+  return { status: response.statusCode ?? 0, socket };
 }
 
-/** Asks a proxy for a page of a host, as is done for plain http; the answer is its status. */
-export async function askThrough(proxy: URL, to: URL, signal: AbortSignal): Promise<number> {
-  const asked = send(proxy, 'HEAD', to.href, to.host, signal).end();
-  const [answer] = (await once(asked, 'response', { signal })) as [IncomingMessage];
-  answer.destroy();
-  return answer.statusCode ?? 0;
+/** Sends a request through a proxy as for plain http; returns the status. */
+export async function requestThrough(proxy: URL, to: URL, signal: AbortSignal): Promise<number> {
+  const request = send(proxy, 'HEAD', to.href, to.host, signal).end();
+  const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
+  response.destroy();
+  return response.statusCode ?? 0;
 }
 
 function send(proxy: URL, method: string, path: string, host: string, signal: AbortSignal): ClientRequest {
@@ -36,11 +36,11 @@ function send(proxy: URL, method: string, path: string, host: string, signal: Ab
     method,
     path,
     headers: { host, ...authorizationOf(proxy) },
-    // A connection of its own, which nobody has to close.
+    // A connection of its own: no agent has to be closed.
     agent: false,
     signal,
   });
-  // Who waits hears of what goes wrong meanwhile; after that, of an abort too, nobody is left to hear of it.
+  // `once` reports errors while it waits; later ones, an abort's too, have no listener.
   return sent.on('error', ignore);
 }
 

@@ -4,9 +4,10 @@ import { type HfRef, parseModelRef } from '@rbee/contract';
 import { startHub, tempDir } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createHuggingFace } from '../../src/sources/hugging-face/hugging-face.ts';
-import type { ResolvedModel } from '../../src/sources/source.ts';
-import { createLayout } from '../../src/store/layout.ts';
+import { createHuggingFace } from '../../../src/sources/hugging-face/hugging-face.ts';
+import type { ResolvedModel } from '../../../src/sources/source.ts';
+import { findOfflineModel } from '../../../src/store/contents/offline-model.ts';
+import { createLayout } from '../../../src/store/layout.ts';
 
 const FILES = {
   'model-Q4_K_M.gguf': Buffer.from('q4'),
@@ -38,7 +39,7 @@ async function setUp({ isOffline = false } = {}) {
       headersTimeoutMs: 5_000,
       userAgent: 'test/1',
       isOffline: offline,
-      stored: layout,
+      findOffline: (ref, treeOf) => findOfflineModel(layout, ref, treeOf),
     });
   const resolveWith = (source: ReturnType<typeof sourceAt>) => (ref: string) =>
     source.resolve(parseModelRef(ref) as HfRef, AbortSignal.timeout(10_000));
@@ -87,7 +88,7 @@ describe('a hub that cannot be reached', () => {
     await hub.close();
     const stored = await resolve(ref);
     expect(summary(stored)).toEqual(summary(asked));
-    expect(stored).toMatchObject({ place: 'hf:org/model', revision: 'main', fromStore: /was not asked/ });
+    expect(stored).toMatchObject({ place: 'hf:org/model', revision: 'main', fromStore: /cannot be reached/ });
     expect(stored.pinnedRef(null)).toBe(asked.pinnedRef(null));
   });
 

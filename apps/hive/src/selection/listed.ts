@@ -1,7 +1,7 @@
 const MAX_LIST_CHARACTERS = 600;
 const MAX_NAME_CHARACTERS = 96;
 
-/** Names on one bounded line. */
+/** Names as one line of limited length. */
 export function listed(names: readonly string[]): string {
   let text = '';
   for (const [index, name] of names.entries()) {
@@ -12,7 +12,7 @@ export function listed(names: readonly string[]): string {
   return text;
 }
 
-/** A name as a terminal may print it: a repo can hold any characters. */
+/** A name that is safe to print: a repo may hold any characters. */
 export function shortened(name: string): string {
   const text = name.length > MAX_NAME_CHARACTERS ? `…${name.slice(1 - MAX_NAME_CHARACTERS)}` : name;
   return text.replaceAll(/\p{C}/gu, '?');

@@ -1,35 +1,38 @@
 import { RbeeError } from '@rbee/contract';
 import { listed } from './listed.ts';
+import { shardOf } from './shard.ts';
 
 /** A file of weights, or the shards that make one. */
 export interface WeightSet {
   /** Empty for the root, else with a "/" at its end. */
   readonly folder: string;
-  /** The name of the file without its shard number and extension. */
+  /** The name of the file without shard number and extension. */
   readonly stem: string;
   readonly isSharded: boolean;
-  /** How many files the set has when it is complete. */
+  /** The number of files of a complete set. */
   readonly total: number;
+  /** A glob for the paths of the set; the path itself where it is one file. */
+  readonly glob: string;
   readonly paths: string[];
 }
 
-// "-00001-of-00003" (GGUF, transformers), "_00001-of-00072" and "-1-of-61" (some repos).
-const SHARD = /^(.*)[-_](\d{1,6})-of-(\d{1,6})$/;
-
+/** Groups the paths with an extension into sets. */
 export function weightSets(paths: readonly string[], extension: RegExp): WeightSet[] {
   const sets = new Map<string, WeightSet>();
   for (const path of paths) {
     if (!extension.test(path)) continue;
+    const shard = shardOf(path);
+    const glob = shard?.glob ?? path;
+    // No path begins with a slash: a single file never joins a set of shards.
+    const key = shard === null ? `/${path}` : glob;
     const folder = path.slice(0, path.lastIndexOf('/') + 1);
-    const name = path.slice(folder.length).replace(extension, '');
-    const [, stem = '', number = '', total = ''] = SHARD.exec(name) ?? [];
-    const isSharded = total !== '' && Number(number) <= Number(total);
-    const key = isSharded ? `${folder}${stem}/${total}` : path;
+    const stem = (shard?.stem ?? path.replace(extension, '')).slice(folder.length);
     const set = sets.get(key) ?? {
       folder,
-      stem: isSharded ? stem : name,
-      isSharded,
-      total: isSharded ? Number(total) : 1,
+      stem,
+      isSharded: shard !== null,
+      total: shard?.total ?? 1,
+      glob,
       paths: [],
     };
     set.paths.push(path);
@@ -38,10 +41,12 @@ export function weightSets(paths: readonly string[], extension: RegExp): WeightS
   return [...sets.values()];
 }
 
+/** Whether all files of a set exist. */
 export function isComplete(set: WeightSet): boolean {
   return set.paths.length === set.total;
 }
 
+/** The error for a set with missing shards. */
 export function incomplete(set: WeightSet): RbeeError {
   const message = `the set ${listed([`${set.folder}${set.stem}`])} is incomplete`;
   const hint = `the repo has ${set.paths.length} of its ${set.total} shards`;
