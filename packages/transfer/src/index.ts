@@ -19,6 +19,7 @@ export {
   type RedirectStart,
   redirectHops,
 } from './http/redirect.ts';
+export { errorOfPage, isStrayPage } from './http/web-page.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { readBootId } from './partial/journal.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';

@@ -1,6 +1,7 @@
 import { RbeeError } from '@rbee/contract/plain';
 import { headerOf, type ResponseHeaders, strongEtag } from './headers.ts';
 import { errorOfStatus } from './http-error.ts';
+import { errorOfPage, isStrayPage } from './web-page.ts';
 
 /** A request for a range of a file. */
 export interface RangeRequest {
@@ -117,13 +118,10 @@ function checkLength(request: RangeRequest, headers: ResponseHeaders, expected: 
 
 /** @param expected length of the body if it is the file; null if unknown */
 function checkIsNoPage(request: RangeRequest, headers: ResponseHeaders, expected: number | null): void {
-  const type = headerOf(headers, 'content-type') ?? '';
-  if (!/^\s*(text\/html|application\/xhtml\+xml)/i.test(type) || /\.x?html?$/i.test(request.name)) return;
+  if (!isStrayPage(headers, request.name)) return;
   // Some servers label every file as text/html: it is the file if its length is right.
   if (expected !== null && lengthOf(headers) === expected) return;
-  throw new RbeeError('DOWNLOAD_FAILED', `received a web page instead of ${request.name}`, {
-    hint: 'a login page or a captive portal may be in the way',
-  });
+  throw errorOfPage(request.name);
 }
 
 function lengthOf(headers: ResponseHeaders): number | null {

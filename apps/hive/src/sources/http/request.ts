@@ -1,5 +1,5 @@
 import { formatBytes, RbeeError } from '@rbee/contract';
-import { errorOfConnection, isRedirect, maxRedirects, nextHop, nextTurn, type ResponseHeaders } from '@rbee/transfer';
+import { errorOfConnection, followRedirects, nextTurn, type ResponseHeaders } from '@rbee/transfer';
 import { type Dispatcher, request as undiciRequest } from 'undici';
 
 /** What every source sends its requests with. */
@@ -57,20 +57,21 @@ export async function requestOnce(
   }
 }
 
-/** Sends a request and follows redirects. Credentials in its headers are sent to its first origin only. */
+/** Sends a request and follows redirects. Credentials in its headers go to its first origin only, the others along. */
 export async function requestFollowing(client: HttpClient, request: HttpRequest): Promise<HttpResponse> {
-  let { url } = request;
-  let { headers = {} } = request;
-  for (let hops = 0; hops <= maxRedirects; hops += 1) {
-    const response = await requestOnce(client, { ...request, url, headers });
-    if (!isRedirect(response.status)) return response;
-    discard(response);
-    const to = nextHop(url, response.headers);
-    // Not even a redirect back to the first origin gets them again.
-    if (to.origin !== url.origin) headers = withoutCredentials(headers);
-    url = to;
-  }
-  throw new RbeeError('DOWNLOAD_FAILED', `${request.url.host} redirects more than ${maxRedirects} times`);
+  const headers = Object.entries(request.headers ?? {});
+  const credentials = Object.fromEntries(headers.filter(isCredential));
+  const others = Object.fromEntries(headers.filter((header) => !isCredential(header)));
+  const { response } = await followRedirects(
+    { url: request.url, headers: credentials },
+    (url, own) => requestOnce(client, { ...request, url, headers: { ...others, ...own } }),
+    { discard },
+  );
+  return response;
+}
+
+function isCredential([name]: readonly [string, string]): boolean {
+  return /^(?:authorization|cookie)$/i.test(name);
 }
 
 /** Drops a body that nobody reads. */
@@ -107,8 +108,4 @@ export function parseJson(text: Buffer): unknown {
   } catch {
     return undefined;
   }
-}
-
-function withoutCredentials(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(?:authorization|cookie)$/i.test(name)));
 }

@@ -1,5 +1,13 @@
 import { lacksSecret, RbeeError, showModelRef, type UrlRef } from '@rbee/contract';
-import { errorOfStatus, headerOf, type Location, type ResponseHeaders, strongEtag } from '@rbee/transfer';
+import {
+  errorOfPage,
+  errorOfStatus,
+  headerOf,
+  isStrayPage,
+  type Location,
+  type ResponseHeaders,
+  strongEtag,
+} from '@rbee/transfer';
 import { discard, type HttpClient, type HttpResponse, requestFollowing } from '../http/request.ts';
 import { placeName, safeFileName, versionBlobName, versionOf } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
@@ -21,7 +29,8 @@ export function createWebSource(http: HttpClient): Source<'https' | 'http'> {
       const url = new URL(ref.url);
       const found = await inspect(http, url, signal);
       const name = nameOf(found, url);
-      assertIsNoPage(found, name, ref);
+      // Without a digest nothing else would tell a login page from the file.
+      if (ref.sha256 === null && isStrayPage(found.headers, name)) throw errorOfPage(name);
       const commit = commitOf(ref, found);
       const isUnversioned = ref.sha256 === null && found.validator === null;
       const file: SourceFile = {
@@ -58,7 +67,7 @@ interface Found {
   readonly validator: string | null;
   readonly etag: string | null;
   readonly fileName: string | null;
-  readonly isPage: boolean;
+  readonly headers: ResponseHeaders;
 }
 
 /** Requests the headers and, where HEAD is refused or says too little, the first byte. */
@@ -89,7 +98,7 @@ function toFound({ url, status, headers }: HttpResponse): Found {
     etag,
     validator: etag ?? (isDated ? `${modified} ${size}` : null),
     fileName: fileNameOf(headerOf(headers, 'content-disposition')),
-    isPage: /^\s*(?:text\/html|application\/xhtml\+xml)/i.test(headerOf(headers, 'content-type') ?? ''),
+    headers,
   };
 }
 
@@ -116,14 +125,6 @@ function lastPart({ pathname }: URL): string {
     // Not every server encodes URLs correctly; the text is made safe either way.
     return part;
   }
-}
-
-/** Without a digest nothing else would tell a login page from the file. */
-function assertIsNoPage(found: Found, name: string, ref: UrlRef): void {
-  if (!found.isPage || ref.sha256 !== null || /\.x?html?$/i.test(name)) return;
-  throw new RbeeError('DOWNLOAD_FAILED', `the server sent a web page instead of ${name}`, {
-    hint: 'a login may be required; name a file of a hub as hf:org/repo::file=path',
-  });
 }
 
 /** Returns the address that was found once; after that the URL is inspected again. */
