@@ -148,9 +148,9 @@ function splitOptions(text: string): { head: string; options: [string, string][]
   return { head, options };
 }
 
-// The hub's own rule for names: letters, digits, "-", "_", "."; no "--" or ".."; neither first nor last "-" or ".".
+// The hub's rule for names: letters, digits, "-", "_", "."; no "--" or ".."; neither first nor last "-" or ".".
 const REPO_PART = /^(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?$/;
-// git's rule for ref names (git-check-ref-format), narrowed to what can be a path below `refs/`.
+// git's rule for ref names (git-check-ref-format), restricted to paths below `refs/`.
 const REVISION = /^(?!.*(?:\.\.|\/\/|\/\.|\.lock(?:\/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![/.])$/;
 const QUANT = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
@@ -165,7 +165,7 @@ function parseHf(text: string): HfRef {
   const revision = match?.[2] ?? DEFAULT_REVISION;
   if (!REVISION.test(revision))
     throw invalid('the ref has a malformed revision', 'a revision is a branch, a tag or a commit');
-  // A revision becomes a path below `refs/`, so it keeps the limits of a path.
+  // A revision becomes a path below `refs/`, so the limits of a path apply.
   assertRepoPath(revision, 'MODEL_REF_INVALID');
   const suffix = match?.[3];
   const files: string[] = [];
@@ -180,12 +180,12 @@ function parseHf(text: string): HfRef {
     if (key === 'file') files.push(assertRepoPath(value, 'MODEL_REF_INVALID'));
     else if (key === 'include') include.push(assertGlob(value));
     else if (key === 'exclude') exclude.push(assertGlob(value));
-    else throw invalid('a ref of a hub has an unknown option', 'the options are ::file=, ::include= and ::exclude=');
+    else throw invalid('the ref has an unknown option', 'the options are ::file=, ::include= and ::exclude=');
   }
   const ways = [files.length > 0, include.length + exclude.length > 0, quant !== null].filter(Boolean).length;
   if (ways > 1)
     throw invalid(
-      'files, globs and a quantisation exclude each other',
+      'files, globs and a quantisation cannot be combined',
       'keep one of ::file=, ::include=/::exclude= and :QUANT',
     );
   if (new Set(files).size !== files.length) throw invalid('the ref names a file twice');
@@ -214,15 +214,15 @@ function parseUrl(scheme: 'https' | 'http', text: string): UrlRef {
   const url = URL.canParse(head) ? new URL(head) : null;
   if (!url || url.hostname === '' || !/^https?:\/\/[^/]/i.test(head))
     throw invalid('the URL is not complete', `write ${scheme}://host/path`);
-  // An empty user name counts too: the parser drops it, so the text would not be the one that was checked.
+  // An empty user name counts too: the parser drops it, so the checked text would not be the used one.
   if (url.username !== '' || url.password !== '' || /^https?:\/\/[^/?#]*@/i.test(head))
-    throw invalid('the URL carries credentials', 'take them out of the URL');
-  // The parser folds look-alikes in a host (full-width dots, for one), so its answer is checked as well.
+    throw invalid('the URL contains credentials', 'remove them from the URL');
+  // The parser folds look-alikes in a host, such as full-width dots, so its result is checked too.
   assertUrlText(url.href);
   url.hash = '';
   let sha256: string | null = null;
   for (const [key, value] of options) {
-    if (key !== 'sha256' || sha256 !== null) throw invalid('a URL takes one option, ::sha256=, once');
+    if (key !== 'sha256' || sha256 !== null) throw invalid('the only option of a URL is one ::sha256=');
     if (!/^[0-9a-f]{64}$/i.test(value)) throw invalid('the sha256 is not 64 hex digits');
     sha256 = value.toLowerCase();
   }
@@ -251,7 +251,7 @@ const MAX_PORT = 65_535;
 function parseOllama(text: string): OllamaRef {
   const parts = text.split('/');
   const [name = '', tag = OLLAMA_TAG, ...more] = (parts.pop() ?? '').split(':');
-  // With one part before the name, a host is told from a namespace as docker does it: by its dot, its port, or its name.
+  // A single part before the name is a host if it has a dot or a port, or is localhost, as in docker.
   const namesHost = parts.length > 1 || /[.:]|^localhost$/i.test(parts[0] ?? '');
   const host = namesHost ? (parts.shift() ?? '').toLowerCase() : null;
   const namespace = parts.shift() ?? OLLAMA_NAMESPACE;

@@ -3,10 +3,10 @@ import { type ErrorCode, RbeeError } from './error.ts';
 const MAX_PATH_BYTES = 1024;
 const MAX_SEGMENT_BYTES = 255;
 
-// Control characters, and what changes how a line reads without being seen: line and paragraph separators, bidirectional
+// Control characters, and invisible ones that change how a line reads: line and paragraph separators, bidirectional
 // controls, zero-width characters, BOM.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-// Characters that pass for a slash or a backslash. NFKC folds only some of them; legacy code pages fold the others.
+// Characters that look like a slash or backslash. NFKC folds only some of them; legacy code pages fold the others.
 const SLASH_LIKE = /[\u2044\u2215\u2216\u29f5\u29f8\u29f9]/;
 
 function refuse(code: ErrorCode, message: string): RbeeError {
@@ -14,7 +14,7 @@ function refuse(code: ErrorCode, message: string): RbeeError {
 }
 
 /**
- * Text that can stand in a log line, a path and a terminal: no control characters, no backslashes, whole code points.
+ * Text that is safe in a log line, a path and a terminal: no control characters, no backslashes, well-formed Unicode.
  * @throws RbeeError MODEL_REF_INVALID (or the code given)
  */
 export function assertText(text: string, what: string, code: ErrorCode = 'MODEL_REF_INVALID'): string {
@@ -25,9 +25,9 @@ export function assertText(text: string, what: string, code: ErrorCode = 'MODEL_
 }
 
 /**
- * A path that stays inside the folder it is joined to, on every common file system: relative, without empty, `.` or
- * `..` parts, drive letters, or characters that a file system may fold into a separator or a dot (compared in NFKC).
- * @throws RbeeError with the code given; the message does not repeat the path, which may be a URL with credentials
+ * A path that stays inside the folder it is joined to on every common file system: relative, without empty, `.` or `..`
+ * parts, drive letters, or characters that a file system may fold into a separator or a dot (compared in NFKC).
+ * @throws RbeeError with the given code; the message does not repeat the path, which may be a URL with credentials
  */
 export function assertRepoPath(path: string, code: ErrorCode): string {
   assertText(path, 'the path', code);
@@ -37,7 +37,7 @@ export function assertRepoPath(path: string, code: ErrorCode): string {
     const folded = part.normalize('NFKC');
     if (part === '' || folded === '.' || folded.includes('..')) throw refuse(code, 'the path leaves its folder');
     if (SLASH_LIKE.test(part) || folded.includes('/') || folded.includes('\\')) {
-      throw refuse(code, 'the path hides a separator');
+      throw refuse(code, 'the path contains a disguised separator');
     }
     if (Buffer.byteLength(part) > MAX_SEGMENT_BYTES) {
       throw refuse(code, `a part of the path is longer than ${MAX_SEGMENT_BYTES} bytes`);

@@ -42,7 +42,7 @@ async function open(options: Partial<DoctorOptions> = {}): Promise<TestDoctor> {
 const found = async (options: Partial<DoctorOptions> = {}) => (await open(options)).found();
 
 describe('a hive that examines itself', () => {
-  it('finds nothing wrong with a hub that is there, and reads no more than a few megabytes of it', async () => {
+  it('finds nothing wrong with a working hub, and reads only a few megabytes from it', async () => {
     const doctor = await open({ token: TOKEN });
     const checks = await doctor.found();
     expect(Object.keys(checks)).toEqual([...HIVE_CHECKS]);
@@ -70,7 +70,7 @@ describe('a hive that examines itself', () => {
     expect(await doctor.store.list()).toEqual({ models: [], partials: [], problems: [] });
   });
 
-  it('answers two who ask at once with one run, and the next with another', async () => {
+  it('shares one run between concurrent requests, and starts another for the next', async () => {
     const doctor = await open();
     const [first, second] = await Promise.all([doctor.examine(), doctor.examine()]);
     expect(second).toBe(first);
@@ -80,12 +80,12 @@ describe('a hive that examines itself', () => {
     expect(asked()).toBe(2);
   });
 
-  it('answers what the contract says', async () => {
+  it('responds as the contract says', async () => {
     const report = await (await open()).examine();
     expect(hiveDoctorSchema.parse(report)).toEqual(report);
   });
 
-  it('gives up at once where the hive stops', async () => {
+  it('stops right away when the hive stops', async () => {
     hub.fault({ kind: 'no_headers', server: 'hub', path: 'whoami' });
     const doctor = await open();
     const report = doctor.examine();
@@ -94,7 +94,7 @@ describe('a hive that examines itself', () => {
     await expect(report).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
   });
 
-  it('does not ask a hub that HF_HUB_OFFLINE forbids', async () => {
+  it('sends no request to the hub with HF_HUB_OFFLINE', async () => {
     const checks = await found({ isOffline: true });
     for (const name of HIVE_CHECKS.slice(0, 8)) expect(checks[name]?.status).toBe('skipped');
     expect(checks['store']?.status).toBe('ok');
@@ -102,8 +102,8 @@ describe('a hive that examines itself', () => {
   });
 });
 
-describe('what a hive finds on the way to its hub', () => {
-  it('a name that cannot be looked up', async () => {
+describe('what a hive finds on the route to its hub', () => {
+  it('a name that cannot be resolved', async () => {
     expect(await found({ endpoint: 'https://hub.invalid' })).toMatchObject({
       dns: {
         status: 'failed',
@@ -130,7 +130,7 @@ describe('what a hive finds on the way to its hub', () => {
     });
   });
 
-  it('a token that the hub does not know, and a way that is fine all the same', async () => {
+  it('a token that the hub rejects, on a route that works', async () => {
     expect(await found({ token: `${TOKEN}-old` })).toMatchObject({
       token: { status: 'failed', hint: expect.stringContaining(`${hub.url}/settings/tokens`) },
       hub: { status: 'ok' },
@@ -138,11 +138,11 @@ describe('what a hive finds on the way to its hub', () => {
     });
   });
 
-  it('that there is no token, which is no fault', async () => {
+  it('that there is no token, which is not a failure', async () => {
     expect((await found())['token']).toMatchObject({ status: 'skipped', hint: expect.stringContaining('HF_TOKEN') });
   });
 
-  it('a hub that sends whole files where a part is asked for, of which it reads no more either', async () => {
+  it('a hub that ignores ranges, of which it reads no more either', async () => {
     hub.fault({ kind: 'ignore_range', server: 'cdn' });
     hub.throttle(8_000_000);
     expect((await found())['range']).toMatchObject({
@@ -153,7 +153,7 @@ describe('what a hive finds on the way to its hub', () => {
     await hub.waitFor(() => hub.requests.some(({ server, aborted }) => server === 'cdn' && aborted), 'the body cut');
   });
 
-  it('a part of a file that is not the one asked for', async () => {
+  it('a range that was not requested', async () => {
     hub.fault({ kind: 'wrong_content_range', server: 'cdn' });
     expect((await found())['range']?.status).toBe('failed');
   });
@@ -186,7 +186,7 @@ describe('what a hive finds on the way to its hub', () => {
     expect((await found())['hub']).toMatchObject({ status: 'failed', message: expect.stringContaining('503') });
   });
 
-  it('something that is no hub, and a mirror that knows files and no users', async () => {
+  it('something that is not a hub, and a mirror with files but no users', async () => {
     hub.fault({ kind: 'status', server: 'hub', path: 'whoami', status: 404, times: 2 });
     expect((await found())['hub']).toMatchObject({
       status: 'ok',
@@ -200,11 +200,11 @@ describe('what a hive finds on the way to its hub', () => {
   });
 });
 
-describe('what a hive finds of its proxy', () => {
+describe('what a hive finds about its proxy', () => {
   let proxy: TestProxy;
   afterEach(() => proxy.close());
 
-  it('one that wants a password, or another', async () => {
+  it('one that requires a valid password', async () => {
     proxy = await startProxy(407);
     vi.stubEnv('HTTPS_PROXY', proxy.url);
     expect(await found({ endpoint: 'https://hub.example' })).toMatchObject({
@@ -218,7 +218,7 @@ describe('what a hive finds of its proxy', () => {
     });
   });
 
-  it('one that refuses to lead there', async () => {
+  it('one that refuses to connect', async () => {
     proxy = await startProxy(403);
     vi.stubEnv('HTTPS_PROXY', proxy.url);
     const checks = await found({ endpoint: 'https://hub.example' });
@@ -258,7 +258,7 @@ describe('what a hive finds of its proxy', () => {
     },
   );
 
-  it('that NO_PROXY excludes the hub from it', async () => {
+  it('that NO_PROXY excludes the hub', async () => {
     proxy = await startProxy(403);
     vi.stubEnv('HTTP_PROXY', proxy.url);
     vi.stubEnv('NO_PROXY', '127.0.0.1');
@@ -299,14 +299,14 @@ describe.skipIf(findCommand('openssl') === null)('what a hive finds of the certi
     }
   });
 
-  it('that the other end does not speak TLS', async () => {
+  it('that the server does not speak TLS', async () => {
     const checks = await found({ endpoint: hub.url.replace('http:', 'https:') });
     expect(checks['tls']).toMatchObject({ status: 'failed', message: expect.stringContaining('no secure connection') });
   });
 });
 
 // Only root can mount a disk of its own.
-describe.skipIf(process.getuid?.() !== 0)('what a hive finds of its disk', () => {
+describe.skipIf(process.getuid?.() !== 0)('what a hive finds about its disk', () => {
   let mount: string;
   beforeEach(async () => {
     mount = join(folder.path, 'small');
@@ -331,7 +331,7 @@ describe.skipIf(process.getuid?.() !== 0)('what a hive finds of its disk', () =>
     expect((await readdir(mount)).sort()).toEqual(['.locks', 'much']);
   });
 
-  it('that the store cannot be written', async () => {
+  it('that the store is not writable', async () => {
     const doctor = await open({ modelsDir: mount });
     await run('mount', ['-o', 'remount,ro', mount]);
     expect(await doctor.found()).toMatchObject({

@@ -46,12 +46,12 @@ describe('a clock', () => {
   });
   const at = (ms: number) => new Date(ms).toUTCString();
 
-  it('that agrees, with a cache on the way too, is fine', () => {
+  it('that agrees is fine, with a cache in between too', () => {
     expect(judgeClock('hub', answer({ date: at(NOW) })).status).toBe('ok');
     expect(judgeClock('hub', answer({ date: at(NOW - 3 * DAY_MS), age: String(3 * 86_400) })).status).toBe('ok');
   });
 
-  it('cannot be judged without a date, or by one that is none', () => {
+  it('cannot be judged without a valid date', () => {
     expect(judgeClock('hub', answer({})).status).toBe('skipped');
     expect(judgeClock('hub', answer({ date: 'now' })).status).toBe('skipped');
   });
@@ -76,7 +76,7 @@ describe('a disk', () => {
 describe('a speed', () => {
   const sample = { host: 'cdn', status: 206, contentRange: null, bytes: 4_000_000, readMs: 1_000 };
 
-  it('that is slow is a warning, and one of a few bytes is none', () => {
+  it('that is slow is a warning, and one of a few bytes says nothing', () => {
     expect(judgeSpeed(sample, 'hub')).toMatchObject({ status: 'ok', message: expect.stringContaining('4.0 MB/s') });
     expect(judgeSpeed({ ...sample, bytes: 500_000 }, 'hub').status).toBe('warning');
     expect(judgeSpeed({ ...sample, bytes: 500, readMs: 5_000 }, 'hub').status).toBe('warning');
@@ -88,7 +88,7 @@ describe('a speed', () => {
 describe('a check', () => {
   const options = { clock: systemClock, limitMs: 20, signal: new AbortController().signal };
 
-  it('that takes too long, and does not listen, is told as such', async () => {
+  it('that takes too long and ignores its signal is reported as such', async () => {
     const bugs: unknown[] = [];
     const found = await runCheck(
       'dns',
@@ -104,7 +104,7 @@ describe('a check', () => {
     expect(bugs).toEqual([]);
   });
 
-  it('that is a bug is told without its text, which may hold anything', async () => {
+  it('that throws a bug is reported without its text, which may hold anything', async () => {
     const bugs: unknown[] = [];
     const found = await runCheck('dns', { ...options, limitMs: 60_000, onBug: (error) => bugs.push(error) }, () => {
       throw new Error('the secret');
@@ -115,7 +115,7 @@ describe('a check', () => {
   });
 });
 
-describe('the way to the hub', () => {
+describe('the route to the hub', () => {
   afterEach(() => vi.unstubAllEnvs());
 
   const PROXY = 'http://proxy.example:3128';

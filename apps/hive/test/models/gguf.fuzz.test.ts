@@ -6,10 +6,10 @@ import { readGguf } from '../../src/models/gguf/read-gguf.ts';
 const SAMPLE = makeSampleGguf({ size: 400_000, seed: 1 });
 const HEADER_BYTES = 4_000;
 /** More than any header of this size needs; a hostile one may be made to need more, and is then given up. */
-const TIMEOUT_MS = 2_000;
+const TIMEOUT_MS = 20_000;
 
 describe('the header of a GGUF file', () => {
-  it('with any bytes changed, or cut, or of no such file, says something printable or is refused, in time', async () => {
+  it('with changed, truncated or random bytes is printable or refused, in time', async () => {
     const at = fc.nat(HEADER_BYTES);
     const change = fc.tuple(
       at,

@@ -50,7 +50,7 @@ describe('the header of a GGUF file', () => {
     await expect(read(localRanges(`${path}-none`))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it('is read from a server with ranges, no more than is needed of it', async () => {
+  it('is read from a server with ranges, no more than needed', async () => {
     let sent = 0;
     const url = await serve((request, response) => {
       const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
@@ -63,7 +63,7 @@ describe('the header of a GGUF file', () => {
     expect(sent).toBeLessThan(GGUF.length);
   });
 
-  it('is read from a server that knows no ranges, and that connection is left', async () => {
+  it('is read from a server without ranges, and that connection is closed', async () => {
     const url = await serve((_, response) => {
       response.writeHead(200, { 'content-length': GGUF.length });
       response.end(GGUF);
@@ -151,7 +151,7 @@ describe('the header of a GGUF file', () => {
     expect((await read(ofBuffer(evil))).name).toMatch(/^[^\p{Cc}]+$/u);
   });
 
-  it('is given up when that is asked for', async () => {
+  it('can be aborted', async () => {
     const controller = new AbortController();
     const reason = new Error('cancelled');
     const reader: RangeReader = () => {

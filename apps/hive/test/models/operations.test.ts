@@ -65,7 +65,7 @@ describe('a plan', () => {
     expect(await readdir(hive.modelsDir)).toEqual(['.locks']);
   });
 
-  it('counts what is there, in full and in part, and then asks for no header', async () => {
+  it('counts what is on disk, in full and in part, and then requests no header', async () => {
     await download();
     hive.hub.clearRequests();
     const { payload } = await hive.run({ operation: 'model_plan', model: MODEL });
@@ -81,7 +81,7 @@ describe('a plan', () => {
     expect(modelPlanSchema.parse(payload).gguf).toEqual({ ...gguf, parameters: parameters * 2 });
   });
 
-  it('has no header where that cannot be read, with a warning', async () => {
+  it('has no header if that cannot be read, with a warning', async () => {
     const ran = await hive.run({ operation: 'model_plan', model: 'hf:org/model::file=broken.gguf' });
     expect(ran).toMatchObject({ end: '[DONE]', payload: { gguf: null } });
     expect(ran.said).toContainEqual(expect.objectContaining({ action: 'gguf_unreadable', level: 'warn' }));
@@ -90,7 +90,7 @@ describe('a plan', () => {
     expect(refused).toMatchObject({ end: '[DONE]', payload: { gguf: null } });
   });
 
-  it('tries again as a download does, and fails with the reason', async () => {
+  it('retries as a download does, and fails with the reason', async () => {
     hive.hub.fault({ kind: 'status', status: 503, server: 'hub', times: 1 });
     const ran = await hive.run({ operation: 'model_plan', model: MODEL });
     expect([ran.end, actions(ran)[1]]).toEqual(['[DONE]', 'plan_retry']);
@@ -98,7 +98,7 @@ describe('a plan', () => {
     expect(missing.end).toMatch(/^\[ERROR\] .*none\.gguf/);
   });
 
-  it('is refused at once where that needs no network', async () => {
+  it('is refused right away if that needs no network', async () => {
     const refused = await Promise.all(
       ['hf:..', 'file:///etc/hosts'].map((model) => hive.api('POST', '/v1/jobs', { operation: 'model_plan', model })),
     );
@@ -127,7 +127,7 @@ describe('the models of a hive', () => {
     expect(await hive.api('GET', `/v2/models/${id}`)).toEqual({ status: 200, body: detail });
   });
 
-  it('that are unknown are not found, on every way', async () => {
+  it('that are unknown are not found, by operation or route', async () => {
     const id = 'm-000000000000';
     for (const [method, path] of [
       ['GET', ''],
@@ -145,7 +145,7 @@ describe('the models of a hive', () => {
     expect(await hive.api('GET', '/v2/models/nonsense')).toMatchObject({ status: 404 });
   });
 
-  it('can be removed, and fetched again', async () => {
+  it('can be removed and downloaded again', async () => {
     await download();
     const id = modelIdOf(pinned());
     const ran = await hive.run({ operation: 'model_delete', id });

@@ -40,7 +40,7 @@ function bodies(): string[] {
     .map(({ url }) => url);
 }
 
-describe('what the hive has fetched', () => {
+describe('what the hive has downloaded', () => {
   it.each([REF, `${REF.slice(0, 'hf:org/model'.length)}@COMMIT${REF.slice('hf:org/model'.length)}`])(
     'is listed by scanCacheDir with the right sizes and no warning (%s)',
     async (ref) => {
@@ -60,7 +60,7 @@ describe('what the hive has fetched', () => {
     },
   );
 
-  it('is not fetched again by downloadFileToCacheDir', async () => {
+  it('is not downloaded again by downloadFileToCacheDir', async () => {
     await download(REF);
     hive.hub.clearRequests();
     const path = await downloadByHub('model.gguf');
@@ -68,7 +68,7 @@ describe('what the hive has fetched', () => {
     expect(hive.hub.requests).toEqual([]);
   });
 
-  it('is listed without a warning while it is being fetched, after a cancel, and after a removal', async () => {
+  it('is listed without a warning during a download, after a cancel, and after a removal', async () => {
     hive.hub.throttle(0);
     const { body } = await hive.api('POST', '/v1/jobs', { operation: 'model_download', model: REF });
     await hive.hub.waitFor(() => hive.hub.inFlight('cdn') > 0, 'the download to run');
@@ -83,7 +83,7 @@ describe('what the hive has fetched', () => {
   });
 });
 
-describe('what downloadFileToCacheDir has fetched', () => {
+describe('what downloadFileToCacheDir has downloaded', () => {
   it.each([
     ['an LFS file', 'model.gguf', GGUF],
     ['a file of git itself', 'config.json', CONFIG],
@@ -111,7 +111,7 @@ describe('what downloadFileToCacheDir has fetched', () => {
     expect((await hive.api('GET', '/v2/models')).body).toEqual({ models: [], partials: [], problems: [] });
   });
 
-  it('half is listed as a partial, and left alone', async () => {
+  it('in part is listed as a partial, and left alone', async () => {
     const path = await downloadByHub('model.gguf');
     const blob = join(path, '..', await readlink(path));
     await rename(blob, `${blob}.incomplete`);

@@ -31,7 +31,7 @@ async function verifyWith(onModel: () => void, signal: AbortSignal) {
 }
 
 describe('a verify of all models', () => {
-  it('says at each interval where it is, and no more when it is over', async () => {
+  it('narrates its progress at each interval, and stops at its end', async () => {
     const { running, lines } = await verifyWith(() => test.clock.advance(10_000), new AbortController().signal);
     expect((await running).models.map(({ ok }) => ok)).toEqual([true, true]);
     test.clock.advance(60_000);
@@ -45,7 +45,7 @@ describe('a verify of all models', () => {
     expect(test.clock.pending).toBe(0);
   });
 
-  it('ends when it is cancelled, with nothing more said', async () => {
+  it('ends when it is cancelled, without further narration', async () => {
     const controller = new AbortController();
     const reason = new Error('cancelled');
     const { running, lines } = await verifyWith(() => controller.abort(reason), controller.signal);
@@ -54,7 +54,7 @@ describe('a verify of all models', () => {
     expect(lines.map(({ action }) => action)).toEqual(['verify_start', 'verify_ok']);
   });
 
-  it('tells an unknown id at once', async () => {
+  it('refuses an unknown id right away', async () => {
     const deps = { clock: test.clock, store: test.store, heartbeatIntervalMs: 10_000 };
     const { signal } = new AbortController();
     await expect(verifyModels(deps, modelIdOf(`hf:org/none@${COMMIT}`), signal)).rejects.toMatchObject({

@@ -140,7 +140,7 @@ export function describeSource(
       }
     });
 
-    it('answers the same for what has not changed, and another version under the same place for what has', async () => {
+    it('resolves to the same version until the file changes, then to another in the same place', async () => {
       const source = await start();
       const first = await source.resolve(within());
       const second = await source.resolve(within());
@@ -153,14 +153,14 @@ export function describeSource(
       expect((await readFile(await fetchTo(source.bench, 'new', third.files[0]))).equals(source.content())).toBe(true);
     });
 
-    it('says that something is not there, and that asking again is no use', async () => {
+    it('reports a missing file as not retryable', async () => {
       const source = await start();
       const error = await source.resolveMissing(within()).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(RbeeError);
       expect(error).toMatchObject({ code: 'MODEL_NOT_FOUND', retryable: false });
     });
 
-    it('asks nothing once it is aborted', async () => {
+    it('sends no request once it is aborted', async () => {
       const source = await start();
       const reason = new Error('enough');
       await expect(source.resolve(AbortSignal.abort(reason))).rejects.toBe(reason);
@@ -186,7 +186,7 @@ export function describeSource(
       [503, { 'Retry-After': '7' }, { code: 'SOURCE_UNAVAILABLE', retryAfterMs: 7_000 }],
       [429, {}, { code: 'SOURCE_UNAVAILABLE' }],
       [502, {}, { code: 'SOURCE_UNAVAILABLE' }],
-    ])('answers %s with a code that is tried again', async (status, headers, expected) => {
+    ])('turns %s into a retryable code', async (status, headers, expected) => {
       const { network, resolve } = await startWithNetwork();
       network.refuse(status, headers as Record<string, string>);
       await expect(resolve(within())).rejects.toMatchObject(expected);

@@ -58,7 +58,7 @@ async function push(registry: string, name: string, tag: string, content: Buffer
 }
 
 describe.skipIf(isMissing)('a real registry', () => {
-  it('gives what was pushed to it, by digest', async () => {
+  it('serves what was pushed to it, by digest', async () => {
     const { url, folder } = await startRealRegistry();
     const digest = await push(url, 'me/tiny', '7b', BYTES);
     const dispatcher = new Agent();
@@ -88,7 +88,7 @@ describe.skipIf(isMissing)('a real registry', () => {
     expect((await readFile(finalPath)).equals(BYTES)).toBe(true);
   });
 
-  it('says what it does not have', async () => {
+  it('reports what it does not have', async () => {
     const { url } = await startRealRegistry();
     await push(url, 'me/tiny', '7b', BYTES);
     const dispatcher = new Agent();

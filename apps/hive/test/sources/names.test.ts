@@ -7,8 +7,8 @@ import { createLayout } from '../../src/store/layout.ts';
 const layout = createLayout('/store/hub');
 const COMMIT = 'a'.repeat(40);
 
-describe('a name that a stranger gives', () => {
-  it.each(NASTY_NAMES)('is one safe part of a path, or none: $trick, $shown', ({ name }) => {
+describe('an untrusted name', () => {
+  it.each(NASTY_NAMES)('becomes one safe part of a path, or nothing: $trick, $shown', ({ name }) => {
     const safe = safeFileName(name);
     if (safe === null) {
       expect(name.split(/[/\\]/).at(-1)).not.toMatch(/[a-z]/i);
@@ -40,13 +40,13 @@ describe('a name that a stranger gives', () => {
 });
 
 describe('the name of a place', () => {
-  it.each(NASTY_NAMES)('is taken by the store: $trick, $shown', ({ name }) => {
+  it.each(NASTY_NAMES)('is accepted by the store: $trick, $shown', ({ name }) => {
     expect(layout.placeFolder(`https:${placeName(name, name)}`)).toMatch(
       /^\/store\/rbee\/https\/hub\/[A-Za-z0-9][^/]*$/,
     );
   });
 
-  it('tells two of the same reading apart', () => {
+  it('differs for two that read the same', () => {
     expect(placeName('a.example', 'https://a.example/1')).not.toBe(placeName('a.example', 'https://a.example/2'));
     expect(placeName('a.example:8080', 'x')).toMatch(/^a\.example-8080--[0-9a-f]{12}$/);
   });
@@ -66,7 +66,7 @@ describe("a blob's name", () => {
     expect(taken).not.toMatch(/incomplete/);
   });
 
-  it('that stands for a version is taken, and is no digest', () => {
+  it('made for a version is accepted, and is not a digest', () => {
     const name = versionBlobName(versionOf(['https://a.example/x', '"etag"', 5]));
     expect(assertBlobName(name)).toMatch(/^version-[0-9a-f]{40}$/);
   });

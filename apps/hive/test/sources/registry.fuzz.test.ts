@@ -48,7 +48,7 @@ const resolve = () =>
   );
 
 describe('a registry', () => {
-  it('with any manifest has one model of whole bytes, or is refused with a code', async () => {
+  it('with any manifest has one model with a valid size, or is refused with a code', async () => {
     const layer = fc.record({
       mediaType: fc.constantFrom('application/vnd.ollama.image.model', 'x', 7),
       digest: fc.oneof(fc.constant(DIGEST), hostileText(['sha256:', '0'.repeat(64), '../'])),
@@ -73,7 +73,7 @@ describe('a registry', () => {
     );
   });
 
-  it('with any challenge or redirect is refused with a code, and asks nobody else', async () => {
+  it('with any challenge or redirect is refused with a code, without requests to others', async () => {
     const header = hostileText([
       'Bearer ',
       'realm=',

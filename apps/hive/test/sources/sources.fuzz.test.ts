@@ -27,8 +27,8 @@ const PATHS = [
   '.index.json',
 ] as const;
 
-describe('names that a stranger gives', () => {
-  it('become a file name that stays in its folder, and is no other name of the store, or nothing', () => {
+describe('untrusted names', () => {
+  it('become a file name that stays in its folder and is not reserved by the store, or nothing', () => {
     const said = hostileText([...PATHS, '%2e%2e%2f', '~', '$(x)', '`', '\r\n', ':', '*', '|', '﹒', '․', 'ﬁ']);
     fc.assert(
       fc.property(said, (text) => {
@@ -42,7 +42,7 @@ describe('names that a stranger gives', () => {
     );
   });
 
-  it('in a Content-Disposition are read, or are nothing', () => {
+  it('in a Content-Disposition are read, or ignored', () => {
     const words = [
       'attachment',
       ';',
@@ -70,7 +70,7 @@ describe('names that a stranger gives', () => {
     );
   });
 
-  it('of a blob, a place and a path lead nowhere but below the store', () => {
+  it('of a blob, a place and a path stay inside the store', () => {
     const layout = createLayout('/store/models');
     const text = hostileText([...PATHS, 'hf:', 'https:', 'org', '--', '~']);
     fc.assert(
@@ -117,7 +117,7 @@ describe('globs', () => {
   });
 });
 
-describe('answers of a hub', () => {
+describe('responses of a hub', () => {
   const endpoint = 'https://hub.example';
   const link = hostileText([
     '<',
@@ -153,7 +153,7 @@ describe('answers of a hub', () => {
     fc.constant(undefined),
   );
 
-  it('are files of the repo with names that stay in the store, or one error; they have an end', async () => {
+  it('are files with names that stay in the store, or one error, after a limited number of pages', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(body, fc.option(link, { nil: undefined })), { minLength: 1, maxLength: 4 }),

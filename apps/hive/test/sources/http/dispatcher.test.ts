@@ -88,7 +88,7 @@ describe('an address of a private network in a URL', () => {
     expect(sockets()).toBe(0);
   });
 
-  it('is reached where it is that of the hub itself, by its origin and nothing less', async () => {
+  it('is reached only with the exact origin of the hub', async () => {
     const { port } = await serve();
     const dispatcher = guarded({ exemptOrigins: new Set([`http://127.0.0.1:${port}`]) });
     expect((await request(`http://127.0.0.1:${port}/`, { dispatcher })).statusCode).toBe(200);
@@ -98,7 +98,7 @@ describe('an address of a private network in a URL', () => {
     }
   });
 
-  it('is reached where the operator allows it', async () => {
+  it('is reached if the operator allows it', async () => {
     const { port } = await serve();
     const dispatcher = guarded({ allowPrivate: true });
     expect((await request(`http://localhost:${port}/`, { dispatcher })).statusCode).toBe(200);
@@ -129,7 +129,7 @@ describe('a name that resolves to a private network', () => {
     expect(sockets()).toBe(0);
   });
 
-  it('is refused once it does, though a connection was made to it before: DNS rebinding', async () => {
+  it('is refused even after an earlier connection to it: DNS rebinding', async () => {
     const { port, server } = await serve();
     const dns = names(['127.0.0.1'], ['127.0.0.2']);
     const dispatcher = guarded({ names: dns.names });
@@ -141,7 +141,7 @@ describe('a name that resolves to a private network', () => {
     expect(dns.asked()).toBe(2);
   });
 
-  it('is connected to at the address that was checked: it is asked once, and rebinding comes too late', async () => {
+  it('is connected to at the address that was checked: it is resolved once, and rebinding comes too late', async () => {
     const { port } = await serve();
     const dns = names(['127.0.0.1'], ['127.0.0.2']);
     const answer = await request(`http://rebound.example:${port}/`, { dispatcher: guarded({ names: dns.names }) });
@@ -170,7 +170,7 @@ describe('a name that resolves to a private network', () => {
 });
 
 describe('behind a proxy', () => {
-  it('an address that is not public is refused before the proxy is asked, the exempt one and names are not', async () => {
+  it('a non-public address is refused before the proxy gets a request, unlike exempt origins and names', async () => {
     const asked: string[] = [];
     const proxy = createServer((incoming, response) => {
       asked.push(incoming.url ?? '');

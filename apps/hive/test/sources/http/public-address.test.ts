@@ -48,8 +48,8 @@ describe('an address that is public', () => {
   });
 });
 
-describe('the clothes of IPv6', () => {
-  it('change nothing about any IPv4 address', () => {
+describe('an IPv4 address inside an IPv6 one', () => {
+  it('is judged like the IPv4 address', () => {
     fc.assert(
       fc.property(fc.ipV4(), (address) => {
         const expected = isPublic(address);
@@ -62,7 +62,7 @@ describe('the clothes of IPv6', () => {
     );
   });
 
-  it('make no address of IPv6 that throws, or is judged otherwise in another spelling', () => {
+  it('never throws, and every spelling is judged alike', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         const spelt = new SocketAddress({ address, family: 'ipv6' }).address;
@@ -92,9 +92,12 @@ describe('a host that is this machine, however a URL spells it', () => {
     for (const host of hosts) expect(isPrivateHost(new URL(`http://${host}/`).hostname), host).toBe(true);
   });
 
-  it.each(['[fe80::1%25lo]', '[fe80::1%lo]', '256.1', '127.0.0.1%00.example', '1.1.1.1.1'])('%s is no URL', (host) => {
-    expect(URL.canParse(`http://${host}/`)).toBe(false);
-  });
+  it.each(['[fe80::1%25lo]', '[fe80::1%lo]', '256.1', '127.0.0.1%00.example', '1.1.1.1.1'])(
+    '%s is not a URL',
+    (host) => {
+      expect(URL.canParse(`http://${host}/`)).toBe(false);
+    },
+  );
 
   it.each(['models.example', 'localhost.example', 'notlocalhost', '127.0.0.1.example', '1.1.1.1'])(
     'not as %s',

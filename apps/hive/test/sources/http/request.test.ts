@@ -34,13 +34,13 @@ async function setUp(answer: string) {
   };
 }
 
-test('questions go over one connection', async () => {
+test('requests share one connection', async () => {
   const { askThrice, connections } = await setUp('HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n');
   expect(await askThrice()).toEqual([200, 200, 200]);
   expect(connections()).toBe(1);
 });
 
-test('a server that sends a body where none belongs is still understood', async () => {
+test('a server that sends a body after a HEAD is still understood', async () => {
   const { askThrice } = await setUp('HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\ncontent');
   expect(await askThrice()).toEqual([200, 200, 200]);
 });

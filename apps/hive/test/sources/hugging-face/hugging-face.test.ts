@@ -77,7 +77,7 @@ describe('a named file', () => {
     expect(await resolve('hf:old/model::file=model-Q8_0.gguf')).toMatchObject({ commit: repo.commit });
   });
 
-  it('is asked for by the commit once that is known, so that all files are of one', async () => {
+  it('is requested by commit once that is known, so that all files are of one', async () => {
     const { hub, repo, resolve } = await setUp();
     await resolve('hf:org/model::file=model-Q4_K_M.gguf::file=model-Q8_0.gguf');
     const asked = hub.requests.map(({ url }) => url);
@@ -96,7 +96,7 @@ describe('a named file', () => {
   });
 });
 
-describe('files that are chosen from the tree', () => {
+describe('files chosen from the tree', () => {
   it.each([
     ['hf:org/model', ['model-Q4_K_M.gguf']],
     ['org/model:Q8_0', ['model-Q8_0.gguf']],
@@ -108,7 +108,7 @@ describe('files that are chosen from the tree', () => {
     expect(model.files.map(({ path }) => path)).toEqual(paths);
   });
 
-  it('have an address at once where the hub itself has the bytes, and ask for it when that is refused', async () => {
+  it('have an address right away if the hub has the bytes itself, and request one when that is refused', async () => {
     const { resolve, hub } = await setUp();
     const [plain] = (await resolve('hf:org/model::include=*.json')).files;
     hub.clearRequests();
@@ -119,7 +119,7 @@ describe('files that are chosen from the tree', () => {
     expect(hub.requests.map(({ method }) => method)).toEqual(['HEAD', 'HEAD']);
   });
 
-  it('have the same digests as the files asked for by name', async () => {
+  it('have the same digests as files requested by name', async () => {
     const { resolve } = await setUp();
     const strip = ({ locate: _, ...rest }: Record<string, unknown>) => rest;
     const named = await resolve('hf:org/model::file=model-Q4_K_M.gguf');
@@ -145,7 +145,7 @@ describe('refusals', () => {
     await expect(resolve(ref)).rejects.toMatchObject({ code, hint: expect.any(String) });
   });
 
-  it('are none for a token that has access', async () => {
+  it('do not happen with a token that has access', async () => {
     const { resolve } = await setUp({}, ENABLED);
     expect((await resolve('hf:org/gated::file=m.gguf')).files).toHaveLength(1);
     expect((await resolve('hf:org/secret::file=m.gguf')).files).toHaveLength(1);
@@ -155,7 +155,7 @@ describe('refusals', () => {
     [503, { 'Retry-After': '7' }, 'SOURCE_UNAVAILABLE', 7_000],
     [429, {}, 'SOURCE_UNAVAILABLE', undefined],
     [429, { RateLimit: '"resolvers";r=0;t=55' }, 'SOURCE_UNAVAILABLE', 55_000],
-  ])('by %s can be tried again', async (status, headers, code, retryAfterMs) => {
+  ])('by %s can be retried', async (status, headers, code, retryAfterMs) => {
     const { hub, resolve } = await setUp();
     hub.fault({ server: 'hub', kind: 'status', status, headers });
     await expect(resolve('hf:org/model::file=model-Q8_0.gguf')).rejects.toMatchObject({ code, retryAfterMs });
@@ -163,7 +163,7 @@ describe('refusals', () => {
 });
 
 describe('the token', () => {
-  it('goes to the hub and is not in what the file is fetched with', async () => {
+  it('goes to the hub and is not in the location of the file', async () => {
     const { hub, resolve } = await setUp({}, READER);
     const model = await resolve('hf:org/model::file=model-Q8_0.gguf::file=sub folder/config + ü.json');
     expect(hub.requests.every(({ headers }) => headers.authorization === `Bearer ${READER}`)).toBe(true);

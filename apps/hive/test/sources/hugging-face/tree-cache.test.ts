@@ -5,7 +5,7 @@ const tree = (entries: number) =>
   Array.from({ length: entries }, (_, index) => ({ path: `${index}`, size: 1, sha256: null, gitSha1: 'a'.repeat(40) }));
 
 describe('the trees of commits', () => {
-  it('are kept up to a number of files, those used last', () => {
+  it('are kept up to a number of files, most recently used', () => {
     const cache = createTreeCache(10);
     cache.set('org/a', '1', tree(4));
     cache.set('org/b', '1', tree(4));
@@ -16,7 +16,7 @@ describe('the trees of commits', () => {
     expect(cache.get('org/c', '1')).toHaveLength(4);
   });
 
-  it('that are larger than all that is kept are not', () => {
+  it('that are larger than the limit are not kept', () => {
     const cache = createTreeCache(10);
     cache.set('org/a', '1', tree(11));
     expect(cache.get('org/a', '1')).toBeNull();

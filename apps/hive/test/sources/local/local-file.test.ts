@@ -71,7 +71,7 @@ describe('a file of this machine', () => {
     expect(model.pinnedRef('a'.repeat(64))).toBe(`file://${path}`);
   });
 
-  it('is copied, hashed and told of, and is a file of its own', async () => {
+  it('is copied, hashed and reported, and is a separate file', async () => {
     const { path, finalPath, states, copy, store } = await setUp();
     expect(await copy()).toBe(sha256Of(CONTENT));
     expect((await readFile(finalPath)).equals(CONTENT)).toBe(true);
@@ -81,7 +81,7 @@ describe('a file of this machine', () => {
     expect(await readdir(store)).toEqual(['blob']);
   });
 
-  it('that nobody may write to is linked, or shares its blocks', async () => {
+  it('that nobody may write to is linked or cloned', async () => {
     const { path, finalPath, copy, states } = await setUp();
     await chmod(path, 0o444);
     expect(await copy()).toBe(sha256Of(CONTENT));
@@ -97,7 +97,7 @@ describe('a file of this machine', () => {
     expect((await stat(finalPath)).size).toBe(0);
   });
 
-  it('behind a symbolic link is the file that the link leads to', async () => {
+  it('behind a symbolic link is the target of the link', async () => {
     const { folder, path } = await setUp();
     await symlink(path, join(folder, 'link.gguf'));
     expect((await resolve(join(folder, 'link.gguf'))).files[0].size).toBe(300_000);
@@ -105,7 +105,7 @@ describe('a file of this machine', () => {
 });
 
 describe('what is refused', () => {
-  it('is a folder, a device, a pipe, a link to nowhere, and what is not there', async () => {
+  it('is a folder, a device, a pipe, a dangling link, and a missing file', async () => {
     const { folder } = await setUp();
     await mkdir(join(folder, 'folder'));
     execFileSync('mkfifo', [join(folder, 'pipe')]);
@@ -125,13 +125,13 @@ describe('what is refused', () => {
     await expect(resolve(path)).rejects.toMatchObject({ code: 'MODEL_ACCESS_DENIED' });
   });
 
-  it('is content of another digest, and nothing of it stays', async () => {
+  it('is content with another digest, and nothing of it stays', async () => {
     const { copy, store } = await setUp();
     await expect(copy({ sha256: '0'.repeat(64) })).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
     expect(await readdir(store)).toEqual([]);
   });
 
-  it('is a file that changes while it is copied, and nothing of it stays', async () => {
+  it('is a file that changes during the copy, and nothing of it stays', async () => {
     const { path, copy, store } = await setUp();
     let isChanged = false;
     const onState = () => {
@@ -155,7 +155,7 @@ describe('what is refused', () => {
 });
 
 describe('an abort', () => {
-  it('stops the copy, and the next one starts anew over what is left', async () => {
+  it('stops the copy, and the next one starts from the beginning', async () => {
     const { copy, finalPath, store } = await setUp(Buffer.alloc(40_000_000, 7));
     const controller = new AbortController();
     const reason = new Error('enough');

@@ -56,19 +56,19 @@ describe('a model of a registry', () => {
   it.each([
     ['ollama:me/mine:7b', 'me/mine', '7b', 'mine-7b.gguf'],
     ['ollama:tiny:q4_K_M', 'library/tiny', 'q4_K_M', 'tiny-q4_K_M.gguf'],
-  ])('%s is asked for by namespace, name and tag', async (ref, name, tag, file) => {
+  ])('%s is requested by namespace, name and tag', async (ref, name, tag, file) => {
     const { registry, resolve } = await setUp();
     registry.addModel(name, tag, CONTENT);
     expect((await resolve(ref)).files[0].path).toBe(file);
   });
 
-  it('of the configured host is the same, also where that is named', async () => {
+  it('of the configured host is the same if the ref names that host', async () => {
     const { registry, resolve } = await setUp();
     const named = await resolve(`ollama:${new URL(registry.url).host}/library/tiny`);
     expect(named.place).toBe((await resolve('ollama:tiny')).place);
   });
 
-  it('of another host is asked for over https', async () => {
+  it('of another host is requested over https', async () => {
     const { resolve } = await setUp();
     const other = await startRegistry();
     closing.push(() => other.close());
@@ -82,7 +82,7 @@ describe('a model of a registry', () => {
 });
 
 describe('an anonymous token', () => {
-  it('is asked for once, and again where it has expired', async () => {
+  it('is requested once, and again when it has expired', async () => {
     const { registry, resolve } = await setUp({ token: {} });
     const { files } = await resolve('ollama:tiny');
     await files[0].locate(within());
@@ -96,7 +96,7 @@ describe('an anonymous token', () => {
       if (url.startsWith('/token')) expect(sent).not.toHaveProperty('authorization');
   });
 
-  it('is not asked for at a place of plain http that is not the registry', async () => {
+  it('is not requested over plain http from another host than the registry', async () => {
     const thief = await startWebServer();
     closing.push(() => thief.close());
     const { resolve } = await setUp({ token: { realm: `${thief.url}/token` } });
@@ -105,7 +105,7 @@ describe('an anonymous token', () => {
   });
 
   it.each(['file:///etc/passwd', 'not a url', '', 'http://user:pass@127.0.0.1/token'])(
-    'is not asked for at %s',
+    'is not requested from %s',
     async (realm) => {
       const { resolve } = await setUp({ token: { realm } });
       await expect(resolve('ollama:tiny')).rejects.toMatchObject({
@@ -114,7 +114,7 @@ describe('an anonymous token', () => {
     },
   );
 
-  it('that is of no use ends in a refusal, not in a circle', async () => {
+  it('that does not help ends in a refusal, not in a loop', async () => {
     const { registry, resolve } = await setUp({ token: {} });
     registry.fault({ path: '/token', kind: 'status', status: 200, body: '{"token":"wrong"}' });
     await expect(resolve('ollama:tiny')).rejects.toMatchObject({ code: 'MODEL_ACCESS_DENIED' });
@@ -152,7 +152,7 @@ describe('a manifest', () => {
     await expect(resolve('ollama:odd')).rejects.toMatchObject({ code });
   });
 
-  it('that is not what its digest says is refused', async () => {
+  it('that does not match its digest is refused', async () => {
     const { registry, resolve } = await setUp();
     const headers = { 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}` };
     registry.fault({ kind: 'status', status: 200, headers, body: JSON.stringify({ layers: [good] }) });

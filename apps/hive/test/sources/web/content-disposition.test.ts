@@ -32,7 +32,7 @@ describe('the file name of a Content-Disposition', () => {
 
   it('is null where there is no header', () => expect(fileNameOf(null)).toBeNull());
 
-  it.each(NASTY_NAMES)('comes to an end, whatever it is: $trick, $shown', ({ name }) => {
+  it.each(NASTY_NAMES)('is parsed in finite time: $trick, $shown', ({ name }) => {
     for (const header of [`attachment; filename="${name}"`, `attachment; filename=${name}`, name]) {
       const found = fileNameOf(header);
       expect(found === null || typeof found === 'string').toBe(true);

@@ -32,7 +32,7 @@ async function setUp(dispatcher: Dispatcher = new Agent()) {
 }
 
 describe('size and version', () => {
-  it('come with one HEAD where the server is a usual one', async () => {
+  it('come with one HEAD from an ordinary server', async () => {
     const { web, resolveFile } = await setUp();
     const { files, title } = await resolveFile({});
     expect(files[0]).toMatchObject({ path: 'model.gguf', size: 50_000, sha256: null, gitSha1: null });
@@ -40,7 +40,7 @@ describe('size and version', () => {
     expect(web.requests.map(({ method }) => method)).toEqual(['HEAD']);
   });
 
-  it.each([400, 403, 405, 501, 'silent'] as const)('come with the first byte where a HEAD gets %s', async (head) => {
+  it.each([400, 403, 405, 501, 'silent'] as const)('come with the first byte if a HEAD gets %s', async (head) => {
     const { web, resolveFile } = await setUp();
     const plain = await resolveFile({});
     web.clearRequests();
@@ -53,7 +53,7 @@ describe('size and version', () => {
     ]);
   });
 
-  it('come with the first byte also where ranges are unknown, without reading the file', async () => {
+  it('come with the first byte without range support too, without reading the file', async () => {
     const { web, resolve } = await setUp();
     const url = web.put('/large.gguf', { content: { size: 50_000_000, seed: 1 }, head: 405, ranges: false });
     expect((await resolve(url)).files[0].size).toBe(50_000_000);
@@ -79,7 +79,7 @@ describe('size and version', () => {
     expect(files[0].size).toBe(50_000);
   });
 
-  it('with a sha256 are those of the content: the blob has its name, and the ETag does not matter', async () => {
+  it('with a sha256 are those of the content: it names the blob, and the ETag does not matter', async () => {
     const { web, resolve } = await setUp();
     const url = `${web.put('/model.gguf', { content: CONTENT, etag: null, lastModified: null })}::sha256=${SHA256}`;
     const first = await resolve(url);
@@ -98,7 +98,7 @@ describe('size and version', () => {
     expect(model.pinnedRef(null)).toBe(url);
   });
 
-  it('that have changed when the address is asked for again are a change of the source', async () => {
+  it('that differ when the address is requested again are a change of the source', async () => {
     const { web, resolve } = await setUp();
     const url = web.put('/model.gguf', { content: CONTENT });
     const [file] = (await resolve(url)).files;
@@ -149,7 +149,7 @@ describe('the name', () => {
     assertStored(await resolve(url));
   });
 
-  it.each(NASTY_NAMES)('that an ETag is plays no part: $trick, $shown', async ({ name }) => {
+  it.each(NASTY_NAMES)('in an ETag does not matter: $trick, $shown', async ({ name }) => {
     const { resolveFile } = await setUp();
     const etag = Buffer.from(`"${name.replaceAll(/[^\x20-\x7e]|"/g, '_')}"`).toString('latin1');
     const { files } = await resolveFile({ etag });
@@ -183,7 +183,7 @@ describe('refusals', () => {
     expect((error as RbeeError).message).not.toContain('secret');
   });
 
-  it('a page in place of the file is one, but for a file that is a page or has a digest', async () => {
+  it('a page instead of the file is one, unless the file is a page or has a digest', async () => {
     const { web, resolve, resolveFile } = await setUp();
     const headers = { 'Content-Type': 'text/html; charset=utf-8' };
     await expect(resolveFile({ headers })).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED', message: /web page/ });
@@ -192,7 +192,7 @@ describe('refusals', () => {
     expect((await resolve(`${url}::sha256=${SHA256}`)).files[0].size).toBe(50_000);
   });
 
-  it('a redirect without end is one, after a few', async () => {
+  it('an endless redirect is one, after a few', async () => {
     const { web, resolve } = await setUp();
     const url = web.redirect('/loop', '/loop?{n}');
     await expect(resolve(url)).rejects.toMatchObject({
@@ -202,7 +202,7 @@ describe('refusals', () => {
     expect(web.requests.length).toBeLessThanOrEqual(6);
   });
 
-  it.each([301, 302, 303, 307, 308])('a %s is none, and the file is fetched from where it leads', async (status) => {
+  it.each([301, 302, 303, 307, 308])('a %s is none, and its target has the file', async (status) => {
     const { web, resolve } = await setUp();
     const target = web.put('/there/model.bin', { content: CONTENT });
     const { files } = await resolve(web.redirect('/here.gguf', target, status));
@@ -210,7 +210,7 @@ describe('refusals', () => {
     expect((await files[0].locate(within())).url).toBe(target);
   });
 
-  it('a redirect that leads nowhere is one', async () => {
+  it('a redirect to an invalid URL is one', async () => {
     const { web, resolve } = await setUp();
     await expect(resolve(web.redirect('/a', 'http://'))).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
     await expect(resolve(web.refuse('/b', 302))).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
@@ -247,7 +247,7 @@ describe('https', () => {
   const redirect = (to: string) =>
     `HTTP/1.1 302 Found\r\nLocation: ${to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
 
-  it('is not left for http, and the other host is not asked', async () => {
+  it('is not left for http, and the other host gets no request', async () => {
     const { server, hosts } = await answering(() => redirect('http://cdn.example/x?token=secret'));
     const { resolve } = await setUp(everywhere((server.address() as AddressInfo).port));
     const error = await resolve('https://models.example/x.gguf').catch((thrown: unknown) => thrown);
@@ -256,7 +256,7 @@ describe('https', () => {
     expect(hosts).toEqual(['models.example']);
   });
 
-  it('may lead to another host over https', async () => {
+  it('may redirect to another host over https', async () => {
     const { server, hosts } = await answering((host) =>
       host === 'models.example' ? redirect('https://cdn.example/y') : ok,
     );

@@ -145,7 +145,7 @@ describe('a hub that answers', () => {
     expect(hub.requests).toHaveLength(1);
   });
 
-  it('is asked once for what a commit holds', async () => {
+  it('gets one request for the files of a commit', async () => {
     const { hub, repo, resolve } = await setUp();
     await resolve('hf:org/model');
     await resolve('hf:org/model:Q8_0');
@@ -157,7 +157,7 @@ describe('a hub that answers', () => {
 });
 
 describe('HF_HUB_OFFLINE', () => {
-  it('keeps the hub from being asked', async () => {
+  it('keeps requests from the hub', async () => {
     const { hub, resolveOffline, store } = await setUp();
     await store('model-Q4_K_M.gguf');
     expect(await resolveOffline('hf:org/model')).toMatchObject({ fromStore: /HF_HUB_OFFLINE/ });
