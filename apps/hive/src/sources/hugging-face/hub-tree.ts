@@ -18,17 +18,28 @@ export interface HubTreeEntry {
 type RequestApi = (url: URL) => Promise<{ headers: ResponseHeaders; body: unknown }>;
 
 /** The commit that a revision points to now. */
-export async function readCommit(request: RequestApi, endpoint: string, repo: string, revision: string): Promise<string> {
+export async function readCommit(
+  request: RequestApi,
+  endpoint: string,
+  repo: string,
+  revision: string,
+): Promise<string> {
   const { body } = await request(new URL(endpoint + hubPaths.info(repo, revision)));
   return (modelInfoSchema.safeParse(body).data ?? unexpectedJson()).sha;
 }
 
 /** Every file of a commit, page by page. One path that could leave the store refuses the whole tree. */
-export async function readTree(request: RequestApi, endpoint: string, repo: string, commit: string): Promise<HubTreeEntry[]> {
+export async function readTree(
+  request: RequestApi,
+  endpoint: string,
+  repo: string,
+  commit: string,
+): Promise<HubTreeEntry[]> {
   const entries: HubTreeEntry[] = [];
   let next: URL | null = new URL(`${endpoint + hubPaths.tree(repo, commit)}?recursive=true`);
   for (let page = 0; next !== null; page += 1) {
-    if (page >= MAX_PAGES) throw new RbeeError('SOURCE_UNAVAILABLE', `the hub's file list of ${repo} has more than ${MAX_PAGES} pages`);
+    if (page >= MAX_PAGES)
+      throw new RbeeError('SOURCE_UNAVAILABLE', `the hub's file list of ${repo} has more than ${MAX_PAGES} pages`);
     const { headers, body } = await request(next);
     for (const entry of readTreeFiles(body) ?? unexpectedJson()) {
       assertRepoPath(entry.path, 'DOWNLOAD_FAILED');
