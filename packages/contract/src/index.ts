@@ -157,7 +157,7 @@ export {
   shortNameOf,
   type UrlRef,
 } from './model-ref.ts';
-export { lacksSecret, showModelRef, withoutSecret } from './redacted-ref.ts';
+export { isRedacted, redactModelRef, redactRef } from './redacted-ref.ts';
 export { parseRetryAfter } from './retry-after.ts';
 export { hiveRoutes, pathOf, queenRoutes, type ResponseOf, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';

@@ -14,9 +14,9 @@ const HIDDEN = new RegExp(`^hidden-[0-9a-f]{${DIGITS}}$`);
 /**
  * A ref as logs, streams, lists and disks may hold it. Values in the query of a URL that sign it or open it are replaced by
  * `hidden-` and 12 digits of their digest, which keep two URLs apart that differ in nothing else; any other ref stays as it
- * is. The answer can be read by `parseModelRef`, but nothing can be fetched with it: see `lacksSecret`.
+ * is. The answer can be read by `parseModelRef`, but nothing can be fetched with it: see `isRedacted`.
  */
-export function withoutSecret<R extends ModelRef>(ref: R): R {
+export function redactRef<R extends ModelRef>(ref: R): R {
   if (ref.scheme !== 'https' && ref.scheme !== 'http') return ref;
   const start = ref.url.indexOf('?');
   if (start < 0) return ref;
@@ -29,12 +29,12 @@ export function withoutSecret<R extends ModelRef>(ref: R): R {
 }
 
 /** The canonical text of a ref without what is secret in it. */
-export function showModelRef(ref: ModelRef): string {
-  return printModelRef(withoutSecret(ref));
+export function redactModelRef(ref: ModelRef): string {
+  return printModelRef(redactRef(ref));
 }
 
 /** Whether a ref has been shown before it was read: a part without which its URL opens nothing is not in it. */
-export function lacksSecret(ref: ModelRef): boolean {
+export function isRedacted(ref: ModelRef): boolean {
   if (ref.scheme !== 'https' && ref.scheme !== 'http') return false;
   return [...new URL(ref.url).searchParams].some(([name, value]) => HIDDEN.test(value) || HIDDEN.test(name));
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { RbeeError } from './error.ts';
 import type { Operation } from './job.ts';
 import { type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
-import { lacksSecret, showModelRef } from './redacted-ref.ts';
+import { isRedacted, redactModelRef } from './redacted-ref.ts';
 
 type DownloadFields = Pick<
   Extract<Operation, { operation: 'model_download' }>,
@@ -23,13 +23,13 @@ export interface WantedModel {
  */
 export function wantedModel(body: DownloadFields): WantedModel {
   const ref = merged(body);
-  if (lacksSecret(ref)) {
+  if (isRedacted(ref)) {
     throw new RbeeError('MODEL_REF_INVALID', 'the URL is a shown one: its secret part is not in it', {
       hint: 'ask with the whole URL, as it was given out',
     });
   }
   // What is kept is the shown text, which may be longer.
-  parseModelRef(showModelRef(ref));
+  parseModelRef(redactModelRef(ref));
   return { ref, sha256: 'sha256' in ref ? null : (body.sha256?.toLowerCase() ?? null) };
 }
 

@@ -6,21 +6,26 @@ export { type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } f
 export { createMetrics } from './metrics/metrics.ts';
 export { type MeasuredJobs, type MeasuredStreams, measureJobs, measureStreams } from './metrics/shared-metrics.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
-export { type AccessPolicy, bindProblem, fingerprint, isLoopback, MIN_TOKEN_LENGTH } from './server/access.ts';
+export { type AccessPolicy, bindProblem, isLoopback, MIN_TOKEN_LENGTH } from './server/access.ts';
 export { jobSettings } from './server/job-settings.ts';
 export { pageOf } from './server/pagination.ts';
 export { type ServedTls, serveTls } from './server/served-tls.ts';
 export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './server/server.ts';
 export { readTls, type TlsIdentity, tlsProblems, tlsSettings } from './server/tls.ts';
 export { readSettings, SettingsError, settingsInForce } from './settings/read-settings.ts';
+export { fingerprint } from './settings/secret-digest.ts';
 export {
   absolutePath,
   bandwidth,
   duration,
   type Environment,
+  flagOf,
   integer,
+  keyOf,
   oneOf,
   type Setting,
+  type SettingsOf,
+  type SettingsTable,
   secret,
   setting,
   someOf,
@@ -28,5 +33,4 @@ export {
   toggle,
   url,
 } from './settings/setting.ts';
-export { flagOf, keyOf, type SettingsOf, type SettingsTable } from './settings-names.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';

@@ -7,7 +7,7 @@ import { helpText } from './settings/help.ts';
 import { printConfig } from './settings/print-config.ts';
 import { type Invocation, readSettings, SettingsError } from './settings/read-settings.ts';
 import { createReload } from './settings/reload.ts';
-import type { SettingsOf, SettingsTable } from './settings-names.ts';
+import type { SettingsOf, SettingsTable } from './settings/setting.ts';
 import { obeySignals } from './shutdown.ts';
 
 /** EX_CONFIG of sysexits.h: bad settings, nothing was started. */

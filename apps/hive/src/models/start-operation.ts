@@ -1,5 +1,5 @@
 import type { JobAccepted, JobId, ModelRef, Operation } from '@rbee/contract';
-import { showModelRef } from '@rbee/contract';
+import { redactModelRef } from '@rbee/contract';
 import type { Job, JobRegistry } from '@rbee/jobs';
 import type { Models } from './models.ts';
 
@@ -50,7 +50,7 @@ function perform(models: Models, asked: ModelOperation, signal: AbortSignal): Pr
 }
 
 function subjectOf(asked: ModelOperation): string | null {
-  if (asked.operation === 'model_plan') return showModelRef(asked.ref);
+  if (asked.operation === 'model_plan') return redactModelRef(asked.ref);
   return 'id' in asked ? (asked.id ?? null) : null;
 }
 

@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { RbeeError } from '@rbee/contract';
+import { digest } from '../settings/secret-digest.ts';
 
 /** Characters that a token must have before a daemon listens beyond loopback. */
 export const MIN_TOKEN_LENGTH = 16;
@@ -66,15 +67,6 @@ export function checkToken({ authorization }: AccessHeaders, policy: AccessPolic
   const matches = accepted.map((token) => timingSafeEqual(digest(sent), digest(token)));
   if (!matches.includes(true))
     throw new RbeeError('API_KEY_INVALID', 'the token is not the one of this daemon', { hint });
-}
-
-/** A token as logs may show it: 6 hex digits. */
-export function fingerprint(token: string): string {
-  return digest(token).toString('hex').slice(0, 6);
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function hostNameOf(host: AccessHeaders[string]): string | null {

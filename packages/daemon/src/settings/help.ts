@@ -1,4 +1,4 @@
-import { flagOf, type SettingsTable } from '../settings-names.ts';
+import { flagOf, type SettingsTable } from './setting.ts';
 
 /** The text of `--help`: every setting with its flag, environment variable, default and meaning. */
 export function helpText(program: string, purpose: string, table: SettingsTable, prefix: string): string {

@@ -1,7 +1,7 @@
 import { stringify } from 'smol-toml';
-import { fingerprint } from '../server/access.ts';
-import { keyOf, type SettingsTable } from '../settings-names.ts';
 import type { FoundSettings } from './read-settings.ts';
+import { fingerprint } from './secret-digest.ts';
+import { keyOf, type SettingsTable } from './setting.ts';
 
 /**
  * The settings as a TOML file that `--config` reads again, each with where it comes from. What has no value, is secret

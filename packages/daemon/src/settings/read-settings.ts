@@ -1,5 +1,4 @@
-import { flagOf, keyOf, type SettingsOf, type SettingsTable } from '../settings-names.ts';
-import { problemOf, type ShownValue } from './setting.ts';
+import { flagOf, keyOf, problemOf, type SettingsOf, type SettingsTable, type ShownValue } from './setting.ts';
 import { readFile, readFlags, type SettingsInput } from './settings-input.ts';
 
 /** Every problem of the settings, in one message. The daemon ends with exit code 78 (EX_CONFIG of sysexits.h). */

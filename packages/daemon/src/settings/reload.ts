@@ -1,6 +1,6 @@
-import { keyOf, type SettingsOf, type SettingsTable } from '../settings-names.ts';
 import { SettingsError } from './read-settings.ts';
 import type { ShownValue } from './setting.ts';
+import { keyOf, type SettingsOf, type SettingsTable } from './setting.ts';
 
 export interface ReloadDeps<Table extends SettingsTable> {
   readonly table: Table;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { flagOf, keyOf, type SettingsTable } from '../settings-names.ts';
 import type { Environment } from './setting.ts';
+import { flagOf, keyOf, type SettingsTable } from './setting.ts';
 
 export interface SettingsInput {
   /** The words after the program's name. */

@@ -1,4 +1,4 @@
-import { lacksSecret, RbeeError, showModelRef, type UrlRef } from '@rbee/contract';
+import { isRedacted, RbeeError, redactModelRef, type UrlRef } from '@rbee/contract';
 import { errorOfStatus, headerOf, type Location, type ResponseHeaders, strongEtag } from '@rbee/transfer';
 import { type Answer, type Asking, askFollowing, discard } from '../http/request.ts';
 import { placeName, safeFileName, versionBlobName, versionOf } from '../names.ts';
@@ -17,7 +17,7 @@ const REFUSES_HEAD: ReadonlySet<number> = new Set([400, 403, 405, 501]);
 export function createWebSource(deps: Asking): Source<UrlRef> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
-      if (lacksSecret(ref)) throw secretIsGone();
+      if (isRedacted(ref)) throw secretIsGone();
       const asked = new URL(ref.url);
       const found = await look(deps, asked, signal);
       const name = nameOf(found, asked);
@@ -151,8 +151,8 @@ async function lookAgain(
 }
 
 function pinned(ref: UrlRef, sha256: string | null): string {
-  const text = showModelRef({ ...ref, sha256: ref.sha256 ?? sha256 });
-  return text.length <= MAX_REF_CHARACTERS ? text : showModelRef(ref);
+  const text = redactModelRef({ ...ref, sha256: ref.sha256 ?? sha256 });
+  return text.length <= MAX_REF_CHARACTERS ? text : redactModelRef(ref);
 }
 
 // What a signed URL holds is kept nowhere, so a download of one that a restart has cut cannot go on by itself.
