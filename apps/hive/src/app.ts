@@ -5,6 +5,7 @@ import {
   createLogger,
   createServer,
   fingerprint,
+  listen,
   openStateDb,
   type Running,
   readTls,
@@ -195,7 +196,7 @@ async function runHive(
       () => queenDispatcher.destroy(),
       () => tracker.close(),
     );
-    const url = await app.listen({ host: settings.host, port: settings.port });
+    const url = await listen(app, settings);
     closing.push(
       () => app.close(),
       () => registry.shutdown(),

@@ -6,6 +6,7 @@ import {
   createServer,
   fingerprint,
   type Logger,
+  listen,
   openStateDb,
   type Running,
   readTls,
@@ -210,7 +211,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     // Before it listens: who comes back with an id must find it.
     for (const { name, url } of settings.hives) roster.add(name, url);
     takeUp(state, { roster, relay, routed });
-    const url = await app.listen({ host: settings.host, port: settings.port });
+    const url = await listen(app, settings);
     if (settings.apiToken !== null)
       logger.info({ apiToken: fingerprint(settings.apiToken) }, 'clients must send a token');
     return { url, logger, tls: serveTls(app, tls), apply, close };

@@ -8,6 +8,7 @@ export { type MeasuredJobs, type MeasuredStreams, measureJobs, measureStreams } 
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
 export { type AccessPolicy, bindProblem, isLoopback, MIN_TOKEN_LENGTH } from './server/access.ts';
 export { jobSettings } from './server/job-settings.ts';
+export { listen } from './server/node-servers.ts';
 export { pageOf } from './server/pagination.ts';
 export { type ServedTls, serveTls } from './server/served-tls.ts';
 export { addRoute, addStream, createServer, type RouteInput, type Server, type ServerDeps } from './server/server.ts';

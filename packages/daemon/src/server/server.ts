@@ -16,11 +16,10 @@ import { withLogFields } from '../logging/log-context.ts';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
 import { logRequests, watchRequests } from './answered-requests.ts';
 import { clientOf } from './client-address.ts';
-import { answerClientErrors } from './client-error.ts';
 import { answerFrameworkError, installErrorReplies } from './error-reply.ts';
 import { DEFAULT_JOB_RATE, limitJobRate } from './job-rate.ts';
 import { takeJsonOnly } from './json-body.ts';
-import { keepConnections } from './open-connections.ts';
+import { createNodeServers } from './node-servers.ts';
 import { serveDocument } from './openapi/serve.ts';
 import {
   BODY_LIMIT_BYTES,
@@ -95,8 +94,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   takeJsonOnly(app);
-  answerClientErrors(app.server, deps.logger);
-  const hangUp = keepConnections(app.server);
+  app.decorate('nodeServers', createNodeServers(app, { tls, timeouts }));
   installErrorReplies(app);
   watchRequests(app);
   logRequests(app);
@@ -112,21 +110,31 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     if (!open) checkToken(request.headers, access, forHives);
   });
   await limitJobRate(app, deps.jobRate ?? DEFAULT_JOB_RATE);
-  // The streams must end before the server waits for its connections, or closing it would wait for ever; and so must a
-  // connection that is being answered, which would else stay open for the client's next request.
-  let isClosing = false;
-  app.addHook('preClose', () => {
-    isClosing = true;
-    return deps.hub.close();
-  });
-  app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
-  app.addHook('preClose', async () => {
-    const grace = setTimeout(hangUp, CLOSE_GRACE_MS);
-    app.server.once('close', () => clearTimeout(grace));
-  });
+  closeInOrder(app, deps.hub);
   await app.register(fastifySSE, { heartbeatInterval: 0 });
   serveDocument(app, { title: deps.title, version: deps.version, routes: deps.routes ?? {} });
   return app;
+}
+
+/**
+ * Closing ends the streams first: the server waits for its connections, and a stream would never end by itself. Responses
+ * on their way carry `Connection: close`, or the client's next request would keep the connection open.
+ */
+function closeInOrder(app: FastifyInstance, hub: StreamHub): void {
+  let isClosing = false;
+  let othersClosed: Promise<void> = Promise.resolve();
+  app.addHook('preClose', () => {
+    isClosing = true;
+    return hub.close();
+  });
+  app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
+  app.addHook('preClose', async () => {
+    const grace = setTimeout(() => app.nodeServers.hangUp(), CLOSE_GRACE_MS);
+    othersClosed = app.nodeServers.closeOthers();
+    const closed = new Promise((resolve) => app.server.once('close', resolve));
+    void Promise.all([closed, othersClosed]).then(() => clearTimeout(grace));
+  });
+  app.addHook('onClose', () => othersClosed);
 }
 
 /** Serves a route of the contract: checks what comes in and what goes out by its schemas. */
