@@ -37,7 +37,7 @@ const completeSchema = z.object({
   /** null where there are several files. */
   sha256: z.string().nullable(),
 });
-export type Complete = z.infer<typeof completeSchema>;
+type Complete = z.infer<typeof completeSchema>;
 
 const downloadErrorSchema = z.object({
   download_id: downloadIdSchema,
@@ -48,7 +48,7 @@ const downloadErrorSchema = z.object({
   total: bytesSchema.nullable(),
   retryable: z.boolean(),
 });
-export type DownloadError = z.infer<typeof downloadErrorSchema>;
+type DownloadError = z.infer<typeof downloadErrorSchema>;
 
 const cancelledSchema = z.object({
   download_id: downloadIdSchema,
@@ -56,7 +56,7 @@ const cancelledSchema = z.object({
   total: bytesSchema.nullable(),
   partial: partialSchema,
 });
-export type Cancelled = z.infer<typeof cancelledSchema>;
+type Cancelled = z.infer<typeof cancelledSchema>;
 
 /** The events of a download stream, by their SSE name. */
 export const downloadEventSchemas = {

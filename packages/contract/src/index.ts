@@ -40,10 +40,7 @@ export {
 } from './error.ts';
 export { type ErrorBody, errorBodySchema, errorCodeSchema, fromErrorBody, toErrorBody } from './error-body.ts';
 export {
-  type Cancelled,
-  type Complete,
   DOWNLOAD_EVENT_NAMES,
-  type DownloadError,
   type DownloadEvent,
   type DownloadEventName,
   downloadEventSchemas,
@@ -64,15 +61,12 @@ export {
   TERMINAL_EVENT_NAMES,
 } from './event.ts';
 export {
-  type FleetModelDetail,
   type FleetModelList,
-  type FleetModelRemoved,
   fleetModelDetailSchema,
   fleetModelListSchema,
   fleetModelRemovedSchema,
   fleetRemovedSchema,
   type HiveProblem,
-  type QueenRunTimeSettings,
   queenSettingsSchema,
 } from './fleet.ts';
 export { globMatcher } from './glob.ts';

@@ -17,7 +17,7 @@ interface Slab {
 }
 
 /** How a socket is told to read into buffers of ours: what `net.connect` and `tls.connect` take. */
-export interface PooledReads {
+interface PooledReads {
   readonly highWaterMark: number;
   readonly onread: {
     readonly buffer: () => Buffer;
