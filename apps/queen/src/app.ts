@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { type Hive, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
-  createJobLog,
   createLogger,
   createServer,
   fingerprint,
+  jobHooks,
   type Logger,
   listen,
   openStateDb,
@@ -12,7 +12,6 @@ import {
   readTls,
   serveTls,
   settingsInForce,
-  withLogFields,
 } from '@rbee/daemon';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
@@ -107,19 +106,13 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     void discovery.heard(hive);
   };
 
-  const logJob = createJobLog(logger);
   const registry = new JobRegistry(
     {
       hub,
       clock,
       actor: queenId,
       onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
-      onChange: (job) => {
-        state.keepJob(job.snapshot());
-        logJob(job);
-      },
-      onForget: (id) => state.forgetJob(id),
-      within: (job, work) => withLogFields({ jobId: job.id }, work),
+      ...jobHooks(logger, state),
     },
     { maxOpen: settings.maxOpenJobs },
   );

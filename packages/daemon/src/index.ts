@@ -1,5 +1,5 @@
 export { type CallOptions, callRoute, connectionProblem, type Peer, PeerError } from './client/call-route.ts';
-export { createJobLog } from './logging/job-log.ts';
+export { jobHooks } from './logging/job-hooks.ts';
 export { type LogFields, requestIdHeader, withLogFields, withoutLogFields } from './logging/log-context.ts';
 export { createLogger, LOG_LEVELS, type Logger } from './logging/logger.ts';
 export { type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './metrics/metric.ts';

@@ -1,13 +1,13 @@
 import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { hiveRoutes, newJobId } from '@rbee/contract';
+import { hiveRoutes, type Job, type JobState, newJobId } from '@rbee/contract';
 import { createStreamHub } from '@rbee/event-stream';
 import { describe, expect, it } from 'vitest';
 import {
   addRoute,
-  createJobLog,
   createLogger,
   createServer,
+  jobHooks,
   requestIdHeader,
   withLogFields,
   withoutLogFields,
@@ -67,25 +67,43 @@ describe('a line of the log', () => {
   });
 });
 
-describe('the log of jobs', () => {
-  it('has a line for each state, and names a failure by its code alone', () => {
+describe('the jobs of a daemon', () => {
+  it('are stored at every change, and logged once for each state, a failure by its code only', () => {
     const { logger, lines } = createLog();
-    const log = createJobLog(logger);
+    const kept: (string | null)[] = [];
+    const hooks = jobHooks(logger, {
+      keepJob: ({ state }) => kept.push(state),
+      forgetJob: (id) => kept.push(id),
+    });
     const id = newJobId();
-    let state: 'queued' | 'running' | 'failed' = 'queued';
+    let state: JobState = 'queued';
     const error = { code: 'DOWNLOAD_FAILED', message: 'https://host/x?signature=1' } as const;
     const job = {
       id,
-      snapshot: () => ({ operation: 'model_download' as const, state, error: state === 'failed' ? error : null }),
+      snapshot: (): Job => ({
+        job_id: id,
+        operation: 'model_download',
+        state,
+        model: null,
+        sse_url: '/x',
+        created_at: '2026-01-01T00:00:00.000Z',
+        ended_at: null,
+        downloads: [],
+        error: state === 'failed' ? error : null,
+      }),
     };
     for (const next of ['queued', 'running', 'running', 'failed'] as const) {
       state = next;
-      log(job);
+      hooks.onChange(job);
     }
+    hooks.onForget(id);
+    hooks.within(job, () => logger.info('inside'));
+    expect(kept).toEqual(['queued', 'running', 'running', 'failed', id]);
     expect(lines().map((line) => [line['jobId'], line['state'], line['code']])).toEqual([
       [id, 'queued', undefined],
       [id, 'running', undefined],
       [id, 'failed', 'DOWNLOAD_FAILED'],
+      [id, undefined, undefined],
     ]);
     expect(JSON.stringify(lines())).not.toContain('signature');
   });
