@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type ModelRef, printModelRef } from './model-ref.ts';
 
-/** As many characters as the shortest token has that a daemon takes. */
+/** The length of the shortest token that a daemon accepts. */
 const MIN_SECRET_CHARACTERS = 16;
 const DIGITS = 12;
 
-/** Names of parameters that say that the value is for its owner alone, on whatever cloud. */
+/** Names of parameters that carry signatures or credentials at common cloud providers. */
 const SECRET_NAME = /sig|token|key|secret|pass|pwd|auth|cred|polic|session|jwt|hmac|^sas$|^code$|^ticket$/i;
-/** Names whose values are long in all innocence. */
+/** Names whose values are often long, but not secret. */
 const HARMLESS_NAME = /^(?:download|file|file_?name|path|name|model|rev|revision|version|format|raw)$/i;
 const HIDDEN = new RegExp(`^hidden-[0-9a-f]{${DIGITS}}$`);
 
@@ -28,12 +28,12 @@ export function redactRef<R extends ModelRef>(ref: R): R {
   return { ...ref, url: `${ref.url.slice(0, start)}?${query}` };
 }
 
-/** The canonical text of a ref without what is secret in it. */
+/** The canonical text of a ref without its secrets. */
 export function redactModelRef(ref: ModelRef): string {
   return printModelRef(redactRef(ref));
 }
 
-/** Whether a ref has been shown before it was read: a part without which its URL opens nothing is not in it. */
+/** Whether a secret part of the URL has been replaced, so that the ref cannot be downloaded. */
 export function isRedacted(ref: ModelRef): boolean {
   if (ref.scheme !== 'https' && ref.scheme !== 'http') return false;
   return [...new URL(ref.url).searchParams].some(([name, value]) => HIDDEN.test(value) || HIDDEN.test(name));
@@ -42,7 +42,7 @@ export function isRedacted(ref: ModelRef): boolean {
 function hideValue(parameter: string): string {
   const equals = parameter.indexOf('=');
   const name = parameter.slice(0, Math.max(0, equals));
-  // Without "=" the whole parameter may be the secret.
+  // Without "=", the whole parameter may be the secret.
   const value = parameter.slice(equals + 1);
   return isSecret(decoded(name), value) ? `${equals < 0 ? '' : `${name}=`}${hidden(value)}` : parameter;
 }
@@ -61,7 +61,7 @@ function decoded(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    // What is no encoding of anything is the name as it stands.
+    // Not valid percent-encoding: use the name as it is.
     return name;
   }
 }

@@ -4,14 +4,14 @@ import type { Renewal } from '../settings/reload.ts';
 import type { Server } from './server.ts';
 import { checkTls, type TlsFiles, type TlsIdentity } from './tls.ts';
 
-/** What a daemon shows that speaks TLS, until another takes its place. */
+/** The certificate that a daemon uses. */
 export interface ServedTls {
   readonly identity: TlsIdentity;
-  /** From now on shown to new connections; those that are open, streams among them, go on as they are. */
+  /** Uses another certificate for new connections. Open ones, such as streams, are not affected. */
   readonly renew: (identity: TlsIdentity) => void;
 }
 
-/** The TLS of a server that was made with that identity; null where it was made without one. */
+/** The certificate of a server that was created with it; null for plain HTTP. */
 export function serveTls(app: Server, started: TlsIdentity | null): ServedTls | null {
   if (started === null) return null;
   let identity = started;
@@ -27,9 +27,8 @@ export function serveTls(app: Server, started: TlsIdentity | null): ServedTls | 
 }
 
 /**
- * Reads the files again. null where they hold what is in force already, and where none are set any more: to speak TLS
- * no longer needs a restart.
- * @throws SettingsError where they cannot be used; it names them
+ * Reads the files again. null if they have not changed, or are no longer set: switching TLS off needs a restart.
+ * @throws SettingsError if they cannot be used; it names them
  */
 export function readRenewal(served: ServedTls, { tlsCert, tlsKey }: TlsFiles): Renewal | null {
   if (tlsCert === null || tlsKey === null) return null;
