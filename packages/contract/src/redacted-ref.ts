@@ -12,9 +12,9 @@ const HARMLESS_NAME = /^(?:download|file|file_?name|path|name|model|rev|revision
 const HIDDEN = new RegExp(`^hidden-[0-9a-f]{${DIGITS}}$`);
 
 /**
- * A ref as logs, streams, lists and disks may hold it. Values in the query of a URL that sign it or open it are replaced by
- * `hidden-` and 12 digits of their digest, which keep two URLs apart that differ in nothing else; any other ref stays as it
- * is. The answer can be read by `parseModelRef`, but nothing can be fetched with it: see `isRedacted`.
+ * A ref that is safe for logs, streams, lists and disks. Signatures and credentials in the query of a URL are replaced by
+ * `hidden-` and 12 digits of their digest, so that URLs which differ only in them stay distinct. Other refs are unchanged.
+ * `parseModelRef` reads the result, but it cannot be downloaded: see `isRedacted`.
  */
 export function redactRef<R extends ModelRef>(ref: R): R {
   if (ref.scheme !== 'https' && ref.scheme !== 'http') return ref;

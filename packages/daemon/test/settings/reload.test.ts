@@ -61,7 +61,7 @@ describe('a reload', () => {
     state.now = { ...START, sources: new Set(['a']) };
     await reload();
     expect(applied).toEqual([{}]);
-    expect(logged[0]?.message).toMatch(/the same/);
+    expect(logged[0]?.message).toMatch(/nothing changed/);
     state.now = { ...START, limit: 5 };
     await reload();
     await reload();
