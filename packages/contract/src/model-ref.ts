@@ -229,7 +229,7 @@ const MAX_PORT = 65_535;
 function parseOllama(text: string): OllamaRef {
   const parts = text.split('/');
   const [name = '', tag = OLLAMA_TAG, ...more] = (parts.pop() ?? '').split(':');
-  // With one part before the name, a host is told from a namespace as docker does it: by its dot, its port, or its name.
+  // With one part before the name, a host differs from a namespace as in docker: by its dot, its port, or its name.
   const namesHost = parts.length > 1 || /[.:]|^localhost$/i.test(parts[0] ?? '');
   const host = namesHost ? (parts.shift() ?? '').toLowerCase() : null;
   const namespace = parts.shift() ?? OLLAMA_NAMESPACE;

@@ -21,7 +21,7 @@ function createLog() {
 }
 
 describe('a line of the log', () => {
-  it('names the request, the job and the download that it belongs to, also when the work goes on later', async () => {
+  it('names the request, the job and the download that it belongs to, even when the work continues later', async () => {
     const { logger, texts, lines } = createLog();
     const jobId = newJobId();
     await withLogFields({ requestId: 'r-1' }, () =>
@@ -36,7 +36,7 @@ describe('a line of the log', () => {
     expect(texts[0]?.match(/"jobId"/g)).toHaveLength(1);
   });
 
-  it('belongs to nobody where the daemon does something for itself', async () => {
+  it('has no fields where the daemon works for itself', async () => {
     const { logger, lines } = createLog();
     withLogFields({ requestId: 'r-1' }, () => withoutLogFields(() => logger.info('alone')));
     expect(lines()[0]).not.toHaveProperty('requestId');

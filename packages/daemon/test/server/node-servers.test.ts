@@ -53,7 +53,7 @@ describe.each(ADDRESSES)('at %s', (address) => {
 });
 
 describe('the addresses of a daemon', () => {
-  it('leave out those of localhost that this machine does not have', async () => {
+  it('leave out addresses of localhost that this machine does not have', async () => {
     const { port } = await serve(['127.0.0.1', NOT_OURS, '127.0.0.2']);
     for (const address of ADDRESSES) expect((await fetch(`http://${address}:${port}/health`)).status).toBe(200);
   });

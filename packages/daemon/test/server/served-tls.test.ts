@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-/** A server with the first certificate, in files of its own that can be written anew. */
+/** A server with the first certificate, in its own files, which tests can overwrite. */
 async function serve(host = '127.0.0.1') {
   const files = { tlsCert: join(folder.path, 'in-use.pem'), tlsKey: join(folder.path, 'in-use-key.pem') };
   const put = async ({ certificateFile, keyFile }: Certificate) => {

@@ -179,13 +179,13 @@ describe.skipIf(isMissing)('a daemon with a certificate', () => {
     });
   });
 
-  it('takes the pages of its own https origin for its own, and those of http for strangers', async () => {
+  it('accepts pages of its own https origin, and refuses the same origin over http', async () => {
     const { url, get } = await serve();
     expect((await get('/health', { origin: url })).statusCode).toBe(200);
     expect((await get('/health', { origin: url.replace('https:', 'http:') })).statusCode).toBe(403);
   });
 
-  it('hangs up on plain HTTP and on noise, and goes on for the others', async () => {
+  it('closes connections with plain HTTP or noise, and still serves the others', async () => {
     const { get, port } = await serve();
     for (const sent of ['GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', '\u0000\u0001\u0002'.repeat(1_000)]) {
       const socket = connect(port, '127.0.0.1');

@@ -47,7 +47,7 @@ function setUp(start = START) {
 }
 
 describe('a reload', () => {
-  it('applies what is configured anew and can change, and names what needs a restart', async () => {
+  it('applies changed settings that can change, and names what needs a restart', async () => {
     const { applied, logged, state, reload } = setUp();
     state.now = { ...START, host: 'there', limit: 2, sources: new Set(['a', 'b']), token: 'abcdef' };
     await reload();
