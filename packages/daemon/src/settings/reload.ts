@@ -53,7 +53,7 @@ export function createReload<Table extends SettingsTable>(
       deps.log.info(fields, isSame ? 'reloaded, nothing changed' : 'reloaded');
     } catch (error) {
       const fields = error instanceof SettingsError ? { problems: error.problems } : { err: error };
-      deps.log.error(fields, 'reload failed, settings unchanged');
+      deps.log.error(fields, 'not reloaded, settings unchanged');
     }
   };
 }
