@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
-  createJobLog,
   createLogger,
   createServer,
   fingerprint,
+  jobHooks,
   listen,
   openStateDb,
   type Running,
@@ -12,7 +12,6 @@ import {
   serveTls,
   settingsInForce,
   type TlsIdentity,
-  withLogFields,
 } from '@rbee/daemon';
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
@@ -230,19 +229,13 @@ interface RegistryDeps extends Pick<JobRegistryDeps, 'hub' | 'clock' | 'onBug'> 
 }
 
 function createRegistry({ hub, clock, hiveId, onBug, history, logger }: RegistryDeps, maxOpen: number): JobRegistry {
-  const logJob = createJobLog(logger);
   return new JobRegistry(
     {
       hub,
       clock,
       actor: hiveId,
       onBug,
-      onChange: (job) => {
-        history.saveJob(job.snapshot());
-        logJob(job);
-      },
-      onForget: (id) => history.deleteJob(id),
-      within: (job, work) => withLogFields({ jobId: job.id }, work),
+      ...jobHooks(logger, history),
     },
     { maxOpen },
   );
