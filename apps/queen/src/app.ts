@@ -112,7 +112,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
       clock,
       actor: queenId,
       onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
-      ...jobHooks(logger, state),
+      ...jobHooks(logger, { saveJob: (job) => state.keepJob(job), deleteJob: (id) => state.forgetJob(id) }),
     },
     { maxOpen: settings.maxOpenJobs },
   );

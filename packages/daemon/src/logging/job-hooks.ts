@@ -4,8 +4,8 @@ import type { Logger } from './logger.ts';
 
 /** Where a daemon keeps its jobs across restarts. */
 export interface JobStore {
-  keepJob(job: JobSnapshot): void;
-  forgetJob(id: JobId): void;
+  saveJob(job: JobSnapshot): void;
+  deleteJob(id: JobId): void;
 }
 
 interface HookedJob {
@@ -29,7 +29,7 @@ export function jobHooks(log: Pick<Logger, 'info' | 'warn'>, store: JobStore): J
   return {
     onChange(job) {
       const snapshot = job.snapshot();
-      store.keepJob(snapshot);
+      store.saveJob(snapshot);
       const { operation, state, error } = snapshot;
       if (last.get(job) === state) return;
       last.set(job, state);
@@ -37,7 +37,7 @@ export function jobHooks(log: Pick<Logger, 'info' | 'warn'>, store: JobStore): J
       if (error === null) log.info(fields, 'job');
       else log.warn({ ...fields, code: error.code }, 'job');
     },
-    onForget: (id) => store.forgetJob(id),
+    onForget: (id) => store.deleteJob(id),
     within: (job, work) => withLogFields({ jobId: job.id }, work),
   };
 }

@@ -72,8 +72,8 @@ describe('the jobs of a daemon', () => {
     const { logger, lines } = createLog();
     const kept: (string | null)[] = [];
     const hooks = jobHooks(logger, {
-      keepJob: ({ state }) => kept.push(state),
-      forgetJob: (id) => kept.push(id),
+      saveJob: ({ state }) => kept.push(state),
+      deleteJob: (id) => kept.push(id),
     });
     const id = newJobId();
     let state: JobState = 'queued';
