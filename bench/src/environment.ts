@@ -21,7 +21,7 @@ const questions = {
   aria2c: { flag: '--version', answer: /^aria2 version (\S+)/ },
 } as const;
 
-export type Program = keyof typeof questions;
+type Program = keyof typeof questions;
 
 export interface Parts {
   readonly programs: readonly Program[];

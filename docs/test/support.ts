@@ -15,7 +15,7 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
-export interface Fence {
+interface Fence {
   readonly heading: string;
   readonly language: string;
   readonly lines: readonly string[];

@@ -7,7 +7,7 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-export interface Page {
+interface Page {
   /** Runs the body of an async function in the page; the answer is what it returns, which must be JSON. */
   run(body: string): Promise<unknown>;
 }

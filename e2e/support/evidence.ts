@@ -1,9 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-/** Everything that a run has printed or left behind, by place. */
-export type Evidence = ReadonlyMap<string, string>;
-
 /** Finds secrets in the text of a place, in every encoding they could have there. Bytes are Latin-1 characters. */
 export function leaksOf(text: string, secrets: Readonly<Record<string, string>>): string[] {
   return Object.entries(secrets).flatMap(([name, secret]) => {

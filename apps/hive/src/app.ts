@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
-  createJobLog,
   createLogger,
   createServer,
   fingerprint,
+  jobHooks,
+  listen,
   openStateDb,
   type Running,
   readTls,
   serveTls,
   settingsInForce,
   type TlsIdentity,
-  withLogFields,
 } from '@rbee/daemon';
 import { DownloadTracker } from '@rbee/download-tracker';
 import { createStreamHub } from '@rbee/event-stream';
@@ -199,7 +199,7 @@ async function runHive(
       () => queenDispatcher.destroy(),
       () => tracker.close(),
     );
-    const url = await app.listen({ host: settings.host, port: settings.port });
+    const url = await listen(app, settings);
     closing.push(
       () => app.close(),
       () => registry.shutdown(),
@@ -233,19 +233,13 @@ interface RegistryDeps extends Pick<JobRegistryDeps, 'hub' | 'clock' | 'onBug'> 
 }
 
 function createRegistry({ hub, clock, hiveId, onBug, history, logger }: RegistryDeps, maxOpen: number): JobRegistry {
-  const logJob = createJobLog(logger);
   return new JobRegistry(
     {
       hub,
       clock,
       actor: hiveId,
       onBug,
-      onChange: (job) => {
-        history.saveJob(job.snapshot());
-        logJob(job);
-      },
-      onForget: (id) => history.deleteJob(id),
-      within: (job, work) => withLogFields({ jobId: job.id }, work),
+      ...jobHooks(logger, history),
     },
     { maxOpen },
   );

@@ -22,11 +22,11 @@ export interface HiveMetricsDeps {
   readonly counts: TransferCounts;
   readonly slots: Slots;
   readonly limiter: Limiter;
-  /** Of the disk of the store. */
+  /** Free bytes on the disk of the store. */
   readonly freeBytes: () => Promise<number>;
 }
 
-/** What a download is likely to fail with, and what a request to a source is made again after. */
+/** The codes that a download is likely to fail with, and those that a request to a source is retried after. */
 const FAILURE_CODES = Object.entries(ERROR_CODES)
   .filter(([code, { http }]) => http === 502 || http === 507 || code === 'INTERNAL' || code === 'MODEL_NOT_FOUND')
   .map(([code]) => code);
@@ -34,7 +34,7 @@ const RETRIED_CODES = Object.entries(ERROR_CODES)
   .filter(([, { retried }]) => retried !== 'no')
   .map(([code]) => code);
 
-/** What a hive measures of itself. */
+/** The metrics of a hive. */
 export function createHiveMetrics(deps: HiveMetricsDeps): Metrics {
   const metrics = createMetrics({ version: VERSION });
   measureDownloads(metrics, deps.tracker);
@@ -48,7 +48,7 @@ export function createHiveMetrics(deps: HiveMetricsDeps): Metrics {
 function measureDownloads(metrics: Metrics, tracker: HiveMetricsDeps['tracker']): void {
   metrics.gauge({
     name: 'rbee_downloads',
-    help: 'Downloads that are remembered, by status',
+    help: 'Downloads in memory by status',
     labels: ['status'],
     read: () => {
       const counts = new Map<string, number>();
@@ -58,13 +58,13 @@ function measureDownloads(metrics: Metrics, tracker: HiveMetricsDeps['tracker'])
   });
   metrics.counter({
     name: 'rbee_downloads_ended_total',
-    help: 'Downloads that ended, by how, and for a failure by the code of its error',
+    help: 'Ended downloads by outcome, failures also by error code',
     labels: ['outcome', 'code'],
     read: countEnds(tracker),
   });
   metrics.gauge({
     name: 'rbee_download_speed_bytes_per_second',
-    help: 'Speed of all downloads together, as their watchers see it',
+    help: 'Total speed of all downloads',
     read: () => tracker.list().reduce((sum, { speed_bps }) => sum + speed_bps, 0),
   });
 }
@@ -88,43 +88,43 @@ function countEnds(tracker: HiveMetricsDeps['tracker']): () => Sample[] {
 function measureTransfers(metrics: Metrics, counts: TransferCounts): void {
   metrics.counter({
     name: 'rbee_download_received_bytes_total',
-    help: 'Bytes of models that came over the network',
+    help: 'Model bytes received over the network',
     read: () => counts.bytes.received,
   });
   metrics.counter({
     name: 'rbee_download_reused_bytes_total',
-    help: 'Bytes of models that were on disk when their transfer began',
+    help: 'Model bytes that were on disk when their download started',
     read: () => counts.bytes.reused,
   });
   metrics.counter({
     name: 'rbee_download_wasted_bytes_total',
-    help: 'Bytes that were on disk and had to be thrown away',
+    help: 'Bytes that were on disk and had to be discarded',
     read: () => counts.bytes.wasted,
   });
   metrics.gauge({
     name: 'rbee_download_connections',
-    help: 'Connections to sources that bring bytes',
+    help: 'Open connections to sources',
     read: () => counts.connections,
   });
   metrics.counter({
     name: 'rbee_download_retries_total',
-    help: 'Requests to sources that failed and were made again, by the code of the error',
+    help: 'Retried requests to sources by error code',
     labels: ['reason'],
     read: () => samplesBy('reason', RETRIED_CODES, counts.retries),
   });
   metrics.counter({
     name: 'rbee_download_stalls_total',
-    help: 'Connections that were given up since no byte came, or far fewer than over the others',
+    help: 'Connections dropped because they stalled or were much slower than the rest',
     read: () => counts.stalls,
   });
   metrics.counter({
     name: 'rbee_download_throttles_total',
-    help: 'Times that a source said it is asked too often',
+    help: 'Rate limit responses from sources',
     read: () => counts.throttles,
   });
   metrics.counter({
     name: 'rbee_download_verify_failures_total',
-    help: 'Files whose content was not what its digest says',
+    help: 'Files whose content did not match their digest',
     read: () => counts.verifyFailures,
   });
 }
@@ -132,23 +132,23 @@ function measureTransfers(metrics: Metrics, counts: TransferCounts): void {
 function measureRoom(metrics: Metrics, { slots, limiter, freeBytes }: HiveMetricsDeps): void {
   metrics.gauge({
     name: 'rbee_queue_length',
-    help: 'Downloads that wait for a place',
+    help: 'Queued downloads',
     read: () => slots.waiting,
   });
   metrics.gauge({
     name: 'rbee_download_slots',
-    help: 'Downloads that may run at once',
+    help: 'Maximum number of parallel downloads',
     read: () => slots.count,
   });
   metrics.gauge({
     name: 'rbee_bandwidth_limit_bytes_per_second',
-    help: 'Limit of all downloads together; +Inf is none',
+    help: 'Bandwidth limit of the hive; +Inf = unlimited',
     read: () => limiter.bytesPerSecond ?? Number.POSITIVE_INFINITY,
   });
   metrics.gauge({
     name: 'rbee_store_free_bytes',
-    help: 'Free bytes on the disk of the store; missing where they cannot be told',
-    // A disk that has gone must not hide all else that is measured.
+    help: 'Free bytes on the disk of the store; missing if unknown',
+    // A missing disk must not hide the other metrics.
     read: () => freeBytes().catch(() => []),
   });
 }

@@ -26,7 +26,7 @@ export const HIVE_PREFIX = 'RBEE_HIVE_';
 
 const MAX_INTERVAL_MS = 24 * 3_600_000;
 
-/** Every setting of a hive: it drives flags, environment, the settings file, `--help` and the reference page. */
+/** Every setting of a hive: the source of its flags, environment variables, file keys, `--help` and reference page. */
 export const hiveSettings = {
   host: text({ env: 'RBEE_HIVE_HOST', fallback: '127.0.0.1', doc: 'address to listen on' }),
   port: integer({
@@ -34,13 +34,13 @@ export const hiveSettings = {
     fallback: 7835,
     min: 0,
     max: 65_535,
-    doc: 'port to listen on; 0 takes a free one',
+    doc: 'port to listen on; 0 = any free port',
   }),
   ...tlsSettings(HIVE_PREFIX),
   id: setting({
     env: 'RBEE_HIVE_ID',
     defaultText: 'host name',
-    doc: 'its name in the fleet',
+    doc: 'name of this hive in the fleet',
     parse: parseHiveId,
     fallback: () => parseHiveId(hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-')),
   }),
@@ -48,20 +48,20 @@ export const hiveSettings = {
     env: 'RBEE_HIVE_ADVERTISED_URL',
     defaultText: 'from host and port',
     fallback: null,
-    doc: 'the URL at which the queen reaches it',
+    doc: 'URL at which the queen reaches this hive',
   }),
-  queenUrl: url({ env: 'RBEE_HIVE_QUEEN_URL', fallback: null, doc: 'queen to register with; none = stand-alone' }),
+  queenUrl: url({ env: 'RBEE_HIVE_QUEEN_URL', fallback: null, doc: 'queen to register with; none = standalone' }),
   modelsDir: setting({
     env: 'RBEE_HIVE_MODELS_DIR',
     defaultText: '$HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub',
-    doc: 'model store',
+    doc: 'folder of the model store',
     parse: absolutePath,
     fallback: defaultModelsDir,
   }),
   stateDir: setting({
     env: 'RBEE_HIVE_STATE_DIR',
     defaultText: '$XDG_STATE_HOME/rbee/hive, else ~/.local/state/rbee/hive',
-    doc: 'job and download history, one SQLite file',
+    doc: 'folder of the job and download history (SQLite)',
     parse: absolutePath,
     fallback: (env) => join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'rbee', 'hive'),
   }),
@@ -71,96 +71,96 @@ export const hiveSettings = {
     fallback: 3,
     min: 1,
     max: 1_000,
-    doc: 'downloads that run at once; those beyond it are queued',
+    doc: 'maximum number of parallel downloads; more are queued',
   }),
   maxConnections: integer({
     env: 'RBEE_HIVE_MAX_CONNECTIONS',
     fallback: 8,
     min: 1,
     max: 64,
-    doc: 'connections for one download, over all its files; it starts with one and takes more while they help',
+    doc: 'maximum connections per download; starts with one and adds more while that is faster',
   }),
   maxBandwidth: bandwidth({
     env: 'RBEE_HIVE_MAX_BANDWIDTH',
     live: true,
-    doc: 'limit of the whole hive: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
+    doc: 'bandwidth limit of this hive, e.g. 50MB/s or 400Mbit/s; 0 = unlimited',
   }),
   heartbeatIntervalMs: duration({
     env: 'RBEE_HIVE_HEARTBEAT_INTERVAL',
     fallback: '10s',
     minMs: 50,
     maxMs: MAX_INTERVAL_MS,
-    doc: 'narration while a download runs',
+    doc: 'interval of progress lines in job output',
   }),
   stallTimeoutMs: duration({
     env: 'RBEE_HIVE_STALL_TIMEOUT',
     fallback: '60s',
     minMs: 100,
     maxMs: MAX_INTERVAL_MS,
-    doc: 'no byte for this long = the connection is stalled',
+    doc: 'drop a connection after this long without data',
   }),
   headersTimeoutMs: duration({
     env: 'RBEE_HIVE_HEADERS_TIMEOUT',
     fallback: '30s',
     minMs: 100,
     maxMs: MAX_INTERVAL_MS,
-    doc: 'no response headers for this long = the attempt failed',
+    doc: 'fail an attempt after this long without response headers',
   }),
   retryAttempts: integer({
     env: 'RBEE_HIVE_RETRY_ATTEMPTS',
     fallback: 6,
     min: 1,
     max: 100,
-    doc: 'attempts in a row that bring no byte before a download fails',
+    doc: 'attempts in a row without progress before a download fails',
   }),
   retryBaseDelayMs: duration({
     env: 'RBEE_HIVE_RETRY_BASE_DELAY',
     fallback: '100ms',
     minMs: 1,
     maxMs: 30_000,
-    doc: 'first wait between attempts; doubles to 30 s, with a jitter of x0.5 to x1.5',
+    doc: 'first delay between attempts; doubles up to 30 s, with jitter of x0.5 to x1.5',
   }),
   allowedSources: someOf({
     env: 'RBEE_HIVE_ALLOWED_SOURCES',
     live: true,
     choices: SCHEMES,
     fallback: ['hf', 'https', 'ollama'],
-    doc: 'schemes that a client may ask for, separated by commas; http and file must be switched on',
+    doc: 'allowed sources, comma-separated; http and file are off by default',
   }),
   allowPrivateSources: toggle({
     env: 'RBEE_HIVE_ALLOW_PRIVATE_SOURCES',
-    doc: 'may URLs, beside the hub and the registry themselves, resolve to loopback, private or link-local addresses',
+    doc: 'allow URLs that resolve to private, loopback or link-local addresses (the hub and registry are exempt)',
   }),
   plainReads: toggle({ env: 'RBEE_HIVE_PLAIN_READS', doc: 'read sockets without the memory pool: slower' }),
   ollamaRegistry: url({
     env: 'RBEE_HIVE_OLLAMA_REGISTRY',
     fallback: 'https://registry.ollama.ai',
-    doc: 'for ollama: refs that name no host',
+    doc: 'registry of ollama: models without a host',
   }),
-  hfEndpoint: url({ env: 'HF_ENDPOINT', fallback: 'https://huggingface.co', doc: 'the hub' }),
+  hfEndpoint: url({ env: 'HF_ENDPOINT', fallback: 'https://huggingface.co', doc: 'URL of the Hugging Face hub' }),
   hfToken: setting({
     env: 'HF_TOKEN',
     defaultText: 'the token file of "hf auth login"',
-    doc: 'token for the hub; sent to its own origin only',
+    doc: 'access token for the hub; sent to the origin of HF_ENDPOINT only',
     secret: true,
     parse: (value): string | null => headerToken(value.trim()),
     fallback: tokenOfLogin,
   }),
-  hfHubOffline: toggle({ env: 'HF_HUB_OFFLINE', doc: 'never ask the hub: what the store has is all there is' }),
+  hfHubOffline: toggle({ env: 'HF_HUB_OFFLINE', doc: 'never contact the hub; use only what the store has' }),
   ...jobSettings(HIVE_PREFIX),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     live: true,
     minLength: MIN_TOKEN_LENGTH,
-    doc: `what clients must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
+    doc: `token that clients must send, at least ${MIN_TOKEN_LENGTH} characters; required beyond loopback`,
   }),
-  queenToken: secret({ env: 'RBEE_QUEEN_TOKEN', doc: 'what the hive sends to the queen' }),
+  queenToken: secret({ env: 'RBEE_QUEEN_TOKEN', doc: 'API token of the queen' }),
   logLevel: oneOf({
     env: 'RBEE_LOG_LEVEL',
     live: true,
     choices: LOG_LEVELS,
     fallback: 'info',
-    doc: 'least level that is logged',
+    doc: 'minimum level to log',
   }),
 };
 
@@ -172,7 +172,7 @@ function parseHiveId(value: string): string {
   return parsed.data;
 }
 
-// The order in which huggingface_hub looks (its environment variables page).
+// The order of huggingface_hub (its page on environment variables).
 function hfHome(env: Environment): string {
   return env['HF_HOME'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'huggingface');
 }
@@ -187,11 +187,11 @@ function tokenOfLogin(env: Environment): string | null {
     return token === '' ? null : headerToken(token);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new Error(`the token file cannot be read: ${(error as Error).message}`);
+    throw new Error(`cannot read the token file: ${(error as Error).message}`);
   }
 }
 
 function headerToken(token: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new Error('the token has characters that cannot stand in a header');
+  throw new Error('the token contains characters that are not allowed in a header');
 }

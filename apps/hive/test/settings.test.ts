@@ -57,6 +57,6 @@ describe('the sources', () => {
   it('that a hive fetches from are the hub, https and registries; others have to be switched on', () => {
     expect([...hiveSettings.allowedSources.fallback({})]).toEqual(['hf', 'https', 'ollama']);
     expect([...hiveSettings.allowedSources.parse('file, http')]).toEqual(['http', 'file']);
-    expect(() => hiveSettings.allowedSources.parse('ftp')).toThrow(/none of/);
+    expect(() => hiveSettings.allowedSources.parse('ftp')).toThrow(/not one of/);
   });
 });

@@ -54,7 +54,7 @@ export interface FleetStatus {
 }
 
 /** What is removed of the stores, or would be. */
-export type PrunedEntry = OfHive & ModelsPruned['removed'][number];
+type PrunedEntry = OfHive & ModelsPruned['removed'][number];
 
 export interface Pruned {
   readonly dry_run: boolean;

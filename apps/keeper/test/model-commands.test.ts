@@ -5,7 +5,7 @@ import {
   modelIdOf,
   parseModelRef,
   RbeeError,
-  showModelRef,
+  redactModelRef,
 } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ListedModel } from '../src/answers.ts';
@@ -165,7 +165,7 @@ describe('model get', () => {
 
   it('repeats nothing secret of a URL that stands for several models', async () => {
     const url = 'https://host.example/model.gguf?X-Signature=for-nobody-else';
-    const shown = showModelRef(parseModelRef(url));
+    const shown = redactModelRef(parseModelRef(url));
     const refs = ['a', 'b'].map((digit) => `${shown}::sha256=${digit.repeat(64)}`);
     queen.stores.models = refs.map((ref) => listed(ref, 'gpu-1'));
     const { code, stderr } = await keeper('model', 'get', url);

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { type Hive, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
-  createJobLog,
   createLogger,
   createServer,
   fingerprint,
+  jobHooks,
   type Logger,
+  listen,
   openStateDb,
   type Running,
   readTls,
   serveTls,
   settingsInForce,
-  withLogFields,
 } from '@rbee/daemon';
 import { createStreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
@@ -106,19 +106,13 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     void discovery.heard(hive);
   };
 
-  const logJob = createJobLog(logger);
   const registry = new JobRegistry(
     {
       hub,
       clock,
       actor: queenId,
       onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
-      onChange: (job) => {
-        state.keepJob(job.snapshot());
-        logJob(job);
-      },
-      onForget: (id) => state.forgetJob(id),
-      within: (job, work) => withLogFields({ jobId: job.id }, work),
+      ...jobHooks(logger, { saveJob: (job) => state.keepJob(job), deleteJob: (id) => state.forgetJob(id) }),
     },
     { maxOpen: settings.maxOpenJobs },
   );
@@ -210,7 +204,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     // Before it listens: who comes back with an id must find it.
     for (const { name, url } of settings.hives) roster.add(name, url);
     takeUp(state, { roster, relay, routed });
-    const url = await app.listen({ host: settings.host, port: settings.port });
+    const url = await listen(app, settings);
     if (settings.apiToken !== null)
       logger.info({ apiToken: fingerprint(settings.apiToken) }, 'clients must send a token');
     return { url, logger, tls: serveTls(app, tls), apply, close };

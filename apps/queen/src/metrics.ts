@@ -19,16 +19,16 @@ export interface QueenMetricsDeps {
   readonly roster: Pick<Roster, 'list'>;
   readonly relay: Pick<Relay, 'upstreams' | 'eventsIn'>;
   readonly undelivered: Pick<Undelivered, 'size'>;
-  /** How often hives were chosen, by the reason. */
+  /** Choices of hives, counted by reason. */
   readonly placements: ReadonlyMap<string, number>;
   readonly limits: Pick<FleetLimits, 'budget'>;
   readonly registry: MeasuredJobs;
   readonly hub: MeasuredStreams;
-  /** Streams of many subjects, whose readers the hub knows and whose skips it does not. */
+  /** Fleet-wide streams; the hub counts their readers, but not their skips. */
   readonly fleetStreams: readonly Pick<FleetStream, 'counts'>[];
 }
 
-/** What a queen measures of herself. */
+/** The metrics of a queen. */
 export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
   const metrics = createMetrics({ version: VERSION });
   measureFleet(metrics, deps);
@@ -48,7 +48,7 @@ export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
 function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMetricsDeps): void {
   metrics.gauge({
     name: 'rbee_hives',
-    help: 'Hives that the queen knows, by whether their heartbeats come',
+    help: 'Known hives by state, online if their heartbeats arrive',
     labels: ['state'],
     read: () => {
       const hives = roster.list();
@@ -58,13 +58,13 @@ function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMet
   });
   metrics.counter({
     name: 'rbee_placements_total',
-    help: 'Operations for which hives were chosen, by the reason of the choice',
+    help: 'Placed operations by reason of the choice',
     labels: ['reason'],
     read: () => samplesBy('reason', CHOICE_REASONS, placements),
   });
   metrics.gauge({
     name: 'rbee_bandwidth_budget_bytes_per_second',
-    help: 'Limit of all hives together; +Inf is none',
+    help: 'Bandwidth budget of all hives; +Inf = unlimited',
     read: () => limits.budget ?? Number.POSITIVE_INFINITY,
   });
 }
@@ -72,17 +72,17 @@ function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMet
 function measureRelay(metrics: Metrics, { relay, undelivered }: QueenMetricsDeps): void {
   metrics.gauge({
     name: 'rbee_relay_upstreams',
-    help: 'Downloads that are followed at their hives',
+    help: 'Downloads that the queen follows',
     read: () => relay.upstreams,
   });
   metrics.counter({
     name: 'rbee_relay_events_total',
-    help: 'Events of downloads that came from hives; rbee_stream_writes_total is what went on to readers',
+    help: 'Download events received from hives; compare with rbee_stream_writes_total',
     read: () => relay.eventsIn,
   });
   metrics.gauge({
     name: 'rbee_undelivered_cancels',
-    help: 'Cancels that wait for their hive to come back',
+    help: 'Cancels waiting for their hive to return',
     read: () => undelivered.size,
   });
 }

@@ -18,13 +18,13 @@ import {
 
 export const QUEEN_PREFIX = 'RBEE_QUEEN_';
 
-/** A hive that is known from the start. */
+/** A hive that the settings name. */
 export interface FixedHive {
   readonly name: string;
   readonly url: string;
 }
 
-/** Every setting of a queen: it drives flags, environment, the settings file, `--help` and the reference page. */
+/** Every setting of a queen: the source of its flags, environment variables, file keys, `--help` and reference page. */
 export const queenSettings = {
   host: text({ env: 'RBEE_QUEEN_HOST', fallback: '127.0.0.1', doc: 'address to listen on' }),
   port: integer({
@@ -32,19 +32,19 @@ export const queenSettings = {
     fallback: 7833,
     min: 0,
     max: 65_535,
-    doc: 'port to listen on; 0 takes a free one',
+    doc: 'port to listen on; 0 = any free port',
   }),
   ...tlsSettings(QUEEN_PREFIX),
   id: text({
     env: 'RBEE_QUEEN_ID',
     fallback: 'queen-1',
     pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    doc: '"orchestrator_id" in relayed events',
+    doc: 'name of this queen; "orchestrator_id" in relayed events',
   }),
   hives: setting<readonly FixedHive[]>({
     env: 'RBEE_QUEEN_HIVES',
     defaultText: 'none',
-    doc: 'fixed hives beside those that register: name=url,name=url',
+    doc: 'hives that need not register: name=url,name=url',
     parse: parseHives,
     show: (hives) => hives.map(({ name, url }) => `${name}=${url}`).join(',') || null,
     fallback: () => [],
@@ -52,35 +52,35 @@ export const queenSettings = {
   stateDir: setting({
     env: 'RBEE_QUEEN_STATE_DIR',
     defaultText: '$XDG_STATE_HOME/rbee/queen, else ~/.local/state/rbee/queen',
-    doc: 'hives, limits, jobs and where downloads are, one SQLite file',
+    doc: 'folder of the state: hives, limits, jobs, placements (SQLite)',
     parse: absolutePath,
     fallback: (env) => join(env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'rbee', 'queen'),
   }),
   maxBandwidth: bandwidth({
     env: 'RBEE_QUEEN_MAX_BANDWIDTH',
     live: true,
-    doc: 'budget of all hives together, divided among those that download: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
+    doc: 'bandwidth shared by all hives that download, e.g. 50MB/s or 400Mbit/s; 0 = unlimited',
   }),
   ...jobSettings(QUEEN_PREFIX),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     live: true,
     minLength: MIN_TOKEN_LENGTH,
-    doc: `what clients must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
+    doc: `token that clients must send, at least ${MIN_TOKEN_LENGTH} characters; required beyond loopback`,
   }),
   hivesToken: secret({
     env: 'RBEE_QUEEN_TOKEN',
     live: true,
     minLength: MIN_TOKEN_LENGTH,
-    doc: `what hives may send to register, and for nothing else, ${MIN_TOKEN_LENGTH} characters or more; without it they send what clients send`,
+    doc: `token that hives use to register, and for nothing else, at least ${MIN_TOKEN_LENGTH} characters; none = the API token`,
   }),
-  hiveToken: secret({ env: 'RBEE_HIVE_TOKEN', doc: 'what the queen sends to hives' }),
+  hiveToken: secret({ env: 'RBEE_HIVE_TOKEN', doc: 'API token of the hives' }),
   logLevel: oneOf({
     env: 'RBEE_LOG_LEVEL',
     live: true,
     choices: LOG_LEVELS,
     fallback: 'info',
-    doc: 'least level that is logged',
+    doc: 'minimum level to log',
   }),
 };
 
@@ -94,7 +94,7 @@ function parseHives(text: string): readonly FixedHive[] {
       throw new Error(`"${name}" is not a name of letters, digits, ".", "_" and "-"`);
     const parsed = URL.parse(url);
     if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw new Error(`"${name}" has no http or https URL`);
-    if (parsed.username !== '' || parsed.password !== '') throw new Error(`the URL of "${name}" carries credentials`);
+    if (parsed.username !== '' || parsed.password !== '') throw new Error(`the URL of "${name}" contains credentials`);
     return { name, url };
   });
   if (new Set(hives.map(({ name }) => name)).size !== hives.length) throw new Error('two hives have the same name');

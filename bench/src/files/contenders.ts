@@ -9,14 +9,14 @@ export type ContenderName = (typeof contenderNames)[number];
 /** As many as a hive has when nothing is said. */
 const HIVE_CONNECTIONS = 8;
 
-export interface FilesJob {
+interface FilesJob {
   readonly hubUrl: string;
   /** Empty, of this run alone. */
   readonly folder: string;
   readonly signal: AbortSignal;
 }
 
-export interface Fetched {
+interface Fetched {
   /** Without the start of the process. */
   readonly ms: number;
   /** In the layout of the Hugging Face cache. */

@@ -1,12 +1,12 @@
-/** Time as it is handed to everything that waits or measures, so that a test can hold it in its hand. */
+/** The clock of everything that waits or measures, so that a test can control it. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
-  /** Calls `fn` once after `ms`; the answer cancels it. */
+  /** Calls `fn` once after `ms`. Returns a function that cancels it. */
   setTimer(ms: number, fn: () => void): () => void;
 }
 
-/** The machine's own clock. Its timers do not keep the process alive. */
+/** The system clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(ms, fn) {
@@ -16,12 +16,12 @@ export const systemClock: Clock = {
   },
 };
 
-/** An instant as the wire carries it: RFC 3339 in UTC with milliseconds. */
+/** A timestamp as sent over the wire: RFC 3339 in UTC with milliseconds. */
 export function toTimestamp(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** Milliseconds as the seconds of the wire, to the millisecond. */
+/** Milliseconds as seconds with three decimals, as sent over the wire. */
 export function toSeconds(ms: number): number {
   return Math.max(0, Math.round(ms)) / 1000;
 }

@@ -1,4 +1,4 @@
-/** Exit codes of the keeper, printed in `--help`. */
+/** Exit codes of the keeper, as printed in `--help`. */
 export const EXIT_CODES = {
   done: 0,
   failed: 1,
@@ -9,11 +9,11 @@ export const EXIT_CODES = {
 } as const;
 
 interface CodeRow {
-  /** HTTP status of a reply that carries the code. */
+  /** HTTP status of responses with this code. */
   readonly http: number;
-  /** What the keeper ends with. */
+  /** Exit code of the keeper. */
   readonly exit: number;
-  /** Whether a download retries it by itself: always, once and counted apart, or never. */
+  /** Whether a download retries it: always, once with its own counter, or never. */
   readonly retried: 'yes' | 'once' | 'no';
 }
 
@@ -23,7 +23,7 @@ const row = (http: number, retried: CodeRow['retried'] = 'no', exit: number = EX
   retried,
 });
 
-/** Every error code that crosses a wire: the contract's table. */
+/** Every error code that crosses the wire. */
 export const ERROR_CODES = {
   MODEL_REF_INVALID: row(400, 'no', EXIT_CODES.usage),
   REQUEST_INVALID: row(400, 'no', EXIT_CODES.usage),
@@ -61,16 +61,16 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 export interface RbeeErrorOptions {
-  /** What the reader should do next. */
+  /** What to do next. */
   readonly hint?: string;
   /** Facts for a program: never a token, a signed URL or the request's body. */
   readonly details?: Readonly<Record<string, unknown>>;
-  /** Milliseconds the other side asked us to wait (its `Retry-After`). */
+  /** Milliseconds that the other side asked us to wait (its `Retry-After`). */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }
 
-/** The one error that crosses a boundary. A bug is a plain `Error`. Branch on `code`, never on `message`. */
+/** The only error that crosses a process boundary. A bug is a plain `Error`. Branch on `code`, never on `message`. */
 export class RbeeError extends Error {
   override readonly name = 'RbeeError';
   readonly code: ErrorCode;
@@ -94,17 +94,17 @@ export class RbeeError extends Error {
     return ERROR_CODES[this.code].exit;
   }
 
-  /** Whether the same request may succeed when it is simply made again. */
+  /** Whether the same request may succeed when repeated. */
   get retryable(): boolean {
     return ERROR_CODES[this.code].retried !== 'no';
   }
 }
 
-/** An `RbeeError` as it is; anything else is a bug or an unforeseen fault and becomes `INTERNAL` without its text. */
+/** An `RbeeError` unchanged; anything else is a bug and becomes `INTERNAL` without its message. */
 export function toRbeeError(error: unknown): RbeeError {
   if (error instanceof RbeeError) return error;
-  return new RbeeError('INTERNAL', 'something went wrong inside the daemon', {
-    hint: 'look for the request id in the log of the daemon',
+  return new RbeeError('INTERNAL', 'internal error', {
+    hint: "look up the request id in the daemon's log",
     cause: error,
   });
 }

@@ -1,8 +1,8 @@
 /**
- * The globs of `hf download --include`, which are those of Python's `fnmatch`: matched against the whole path, `*` and `?`
- * match "/" too (so `*.gguf` finds files in folders), `[a-c]` and `[!a-c]` are sets, braces and `!` are literal, matching
- * is case-sensitive, and a "/" at the end means everything in the folder. The time is bounded by the product of the
- * lengths: a regular expression with many stars could block the whole daemon.
+ * The globs of `hf download --include`, which follow Python's `fnmatch`: they match the whole path, `*` and `?` match "/"
+ * too (so `*.gguf` finds files in folders), `[a-c]` and `[!a-c]` are sets, braces and a leading `!` are literal, case
+ * matters, and a trailing "/" means everything in the folder. Time is bounded by the product of the lengths: a regular
+ * expression made from a glob with many stars could block the whole daemon.
  */
 export function globMatcher(glob: string): (path: string) => boolean {
   const tokens = globTokens(glob.endsWith('/') ? `${glob}*` : glob);
@@ -22,7 +22,7 @@ export function globMatcher(glob: string): (path: string) => boolean {
         at += 1;
         token += 1;
       } else if (star >= 0) {
-        // The last star takes one more character; earlier stars need no backtracking.
+        // Let the last star match one more character; everything before it has matched.
         starAt += 1;
         at = starAt;
         token = star + 1;
@@ -41,7 +41,7 @@ function globTokens(glob: string): GlobToken[] {
   const tokens: GlobToken[] = [];
   for (let at = 0; at < characters.length; at += 1) {
     const character = characters[at];
-    // A "]" right after the opening is a member of the set, and an unclosed "[" is a literal.
+    // A "]" right after the opening is a member of the set; a "[" without a closing "]" is literal.
     const close = character === '[' ? characters.indexOf(']', at + (characters[at + 1] === '!' ? 3 : 2)) : -1;
     if (character === '*') {
       if (tokens.at(-1) !== '*') tokens.push('*');

@@ -7,7 +7,7 @@ export const jobIdSchema = z
   .regex(/^job-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
   .brand<'JobId'>();
 
-/** `dl-` + UUIDv7: unique in the fleet, sorts by the time it was made. */
+/** `dl-` + UUIDv7: unique in the fleet, sorts by creation time. */
 export const downloadIdSchema = z
   .string()
   .regex(/^dl-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)

@@ -34,9 +34,9 @@ export {
   shortNameOf,
   type UrlRef,
 } from './model-ref.ts';
-export { lacksSecret, showModelRef, withoutSecret } from './redacted-ref.ts';
+export { isRedacted, redactModelRef, redactRef } from './redacted-ref.ts';
 export { parseRetryAfter } from './retry-after.ts';
-export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
+export { hiveRoutes, pathOf, queenRoutes, type ResponseOf, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';
 export {
   type CheckStatus,
@@ -70,10 +70,7 @@ export {
 } from './schemas/download.ts';
 export { type ErrorBody, errorBodySchema, errorCodeSchema, fromErrorBody, toErrorBody } from './schemas/error-body.ts';
 export {
-  type Cancelled,
-  type Complete,
   DOWNLOAD_EVENT_NAMES,
-  type DownloadError,
   type DownloadEvent,
   type DownloadEventName,
   downloadEventSchemas,
@@ -94,15 +91,12 @@ export {
   TERMINAL_EVENT_NAMES,
 } from './schemas/event.ts';
 export {
-  type FleetModelDetail,
   type FleetModelList,
-  type FleetModelRemoved,
   fleetModelDetailSchema,
   fleetModelListSchema,
   fleetModelRemovedSchema,
   fleetRemovedSchema,
   type HiveProblem,
-  type QueenRunTimeSettings,
   queenSettingsSchema,
 } from './schemas/fleet.ts';
 export {

@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto';
 import { type ModelRef, printModelRef } from './model-ref.ts';
 
-/** As many characters as the shortest token has that a daemon takes. */
+/** The length of the shortest token that a daemon accepts. */
 const MIN_SECRET_CHARACTERS = 16;
 const DIGITS = 12;
 
-/** Names of parameters that say that the value is for its owner alone, on whatever cloud. */
+/** Names of parameters that carry signatures or credentials at common cloud providers. */
 const SECRET_NAME = /sig|token|key|secret|pass|pwd|auth|cred|polic|session|jwt|hmac|^sas$|^code$|^ticket$/i;
-/** Names whose values are long in all innocence. */
+/** Names whose values are often long, but not secret. */
 const HARMLESS_NAME = /^(?:download|file|file_?name|path|name|model|rev|revision|version|format|raw)$/i;
 const HIDDEN = new RegExp(`^hidden-[0-9a-f]{${DIGITS}}$`);
 
 /**
- * A ref as logs, streams, lists and disks may hold it. Values in the query of a URL that sign it or open it are replaced by
- * `hidden-` and 12 digits of their digest, which keep two URLs apart that differ in nothing else; any other ref stays as it
- * is. The answer can be read by `parseModelRef`, but nothing can be fetched with it: see `lacksSecret`.
+ * A ref that is safe for logs, streams, lists and disks. Signatures and credentials in the query of a URL are replaced by
+ * `hidden-` and 12 digits of their digest, so that URLs which differ only in them stay distinct. Other refs are unchanged.
+ * `parseModelRef` reads the result, but it cannot be downloaded: see `isRedacted`.
  */
-export function withoutSecret<R extends ModelRef>(ref: R): R {
+export function redactRef<R extends ModelRef>(ref: R): R {
   if (ref.scheme !== 'https' && ref.scheme !== 'http') return ref;
   const start = ref.url.indexOf('?');
   if (start < 0) return ref;
@@ -28,13 +28,13 @@ export function withoutSecret<R extends ModelRef>(ref: R): R {
   return { ...ref, url: `${ref.url.slice(0, start)}?${query}` };
 }
 
-/** The canonical text of a ref without what is secret in it. */
-export function showModelRef(ref: ModelRef): string {
-  return printModelRef(withoutSecret(ref));
+/** The canonical text of a ref without its secrets. */
+export function redactModelRef(ref: ModelRef): string {
+  return printModelRef(redactRef(ref));
 }
 
-/** Whether a ref has been shown before it was read: a part without which its URL opens nothing is not in it. */
-export function lacksSecret(ref: ModelRef): boolean {
+/** Whether a secret part of the URL has been replaced, so that the ref cannot be downloaded. */
+export function isRedacted(ref: ModelRef): boolean {
   if (ref.scheme !== 'https' && ref.scheme !== 'http') return false;
   return [...new URL(ref.url).searchParams].some(([name, value]) => HIDDEN.test(value) || HIDDEN.test(name));
 }
@@ -42,7 +42,7 @@ export function lacksSecret(ref: ModelRef): boolean {
 function hideValue(parameter: string): string {
   const equals = parameter.indexOf('=');
   const name = parameter.slice(0, Math.max(0, equals));
-  // Without "=" the whole parameter may be the secret.
+  // Without "=", the whole parameter may be the secret.
   const value = parameter.slice(equals + 1);
   return isSecret(decoded(name), value) ? `${equals < 0 ? '' : `${name}=`}${hidden(value)}` : parameter;
 }
@@ -61,7 +61,7 @@ function decoded(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    // What is no encoding of anything is the name as it stands.
+    // Not valid percent-encoding: use the name as it is.
     return name;
   }
 }

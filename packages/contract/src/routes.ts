@@ -44,7 +44,7 @@ import {
 } from './schemas/job.ts';
 import { modelDetailSchema, modelListSchema, modelRemovedSchema } from './schemas/model.ts';
 
-/** One endpoint: what servers check and what clients rely on. */
+/** One endpoint: what servers check and clients rely on. */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Path with `:name` parameters. */
@@ -53,25 +53,30 @@ export interface Route {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** The status and body of success, and its content type where that is not JSON; none for a stream of events. */
+  /** Status and body of success, and its content type if not JSON; missing for a stream of events. */
   readonly success?: { readonly status: 200 | 202; readonly body: z.ZodType; readonly type?: string };
-  /** The code for an id in the path that names nothing, be it unknown or not an id at all. */
+  /** The code for an unknown or malformed id in the path. */
   readonly missing?: ErrorCode;
-  /** Answers Server-Sent Events. */
+  /** Sends Server-Sent Events. */
   readonly stream?: true;
-  /** The events of a stream by their names, each with the schema of its data. */
+  /** The events of a stream by name, with the schemas of their data. */
   readonly events?: Readonly<Record<string, z.ZodType>>;
-  /** Codes that this route answers, beside those that follow from what it takes. */
+  /** Error codes of this route, in addition to those that follow from its parts. */
   readonly errors?: readonly ErrorCode[];
   /** Never needs a token. */
   readonly open?: true;
-  /** Takes the token of hives too, where they have one of their own. */
+  /** Also accepts the token of hives, if the queen has one. */
   readonly forHives?: true;
-  /** Asked again and again by programs: not worth a line of a log each time. */
+  /** Polled by programs: logged at `debug` only. */
   readonly routine?: true;
-  /** Makes a job: how often one client may is limited. */
+  /** Starts a job, which counts towards the client's rate limit. */
   readonly startsJob?: true;
 }
+
+/** What a route responds with when it succeeds; `never` for a stream. */
+export type ResponseOf<R extends Route> = R['success'] extends { body: infer S extends z.ZodType }
+  ? z.output<S>
+  : never;
 
 const jobParams = z.object({ id: jobIdSchema });
 const downloadParams = z.object({ id: downloadIdSchema });
@@ -80,7 +85,7 @@ export const streamQuerySchema = z.object({ last_event_id: z.string().max(128).o
 
 const jobEvents = { narration: narrationSchema, data: jobDataSchema } as const;
 const relayed = { orchestrator_id: z.string(), hive_id: hiveIdSchema };
-/** What a queen passes on, with what she adds. */
+/** Relayed events with the fields that the queen adds. */
 const relayedEvents = {
   progress: downloadEventSchemas.progress.extend(relayed),
   notice: downloadEventSchemas.notice.extend(relayed),
@@ -88,7 +93,7 @@ const relayedEvents = {
   error: downloadEventSchemas.error.extend(relayed),
   cancelled: downloadEventSchemas.cancelled.extend(relayed),
 } as const;
-/** What the routes of a queen answer that need a hive. */
+/** Error codes of the queen's routes that need a hive. */
 const NEEDS_HIVE = ['HIVE_NOT_FOUND', 'HIVE_UNAVAILABLE'] as const;
 
 const health = {
@@ -102,7 +107,7 @@ const health = {
 const metrics = {
   method: 'GET',
   path: '/metrics',
-  summary: 'What the daemon counts, as Prometheus reads it',
+  summary: 'Metrics in the format of Prometheus',
   success: { status: 200, body: z.string(), type: 'text/plain; version=0.0.4; charset=utf-8' },
 } as const satisfies Route;
 
@@ -124,7 +129,7 @@ const jobRoutes = {
   streamJob: {
     method: 'GET',
     path: '/v1/jobs/:id/stream',
-    summary: 'The narration, results and end of a job',
+    summary: 'Narration, results and end of a job',
     params: jobParams,
     missing: 'JOB_NOT_FOUND',
     query: streamQuerySchema,
@@ -134,7 +139,7 @@ const jobRoutes = {
   cancelJob: {
     method: 'DELETE',
     path: '/v1/jobs/:id',
-    summary: 'Cancels a job and says what became of its downloads',
+    summary: 'Cancels a job and returns what happened to its downloads',
     params: jobParams,
     missing: 'JOB_NOT_FOUND',
     query: cancelQuerySchema,
@@ -142,7 +147,7 @@ const jobRoutes = {
   },
 } as const satisfies Record<string, Route>;
 
-/** What both levels can do with a download, below the path of its list. */
+/** The actions on a download that hives and queens share, below the path of its list. */
 function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(path: Path, snapshot: Snapshot) {
   const one = { params: downloadParams, missing: 'DOWNLOAD_NOT_FOUND' } as const;
   return {
@@ -150,7 +155,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       ...one,
       method: 'POST',
       path: `${path}/:id/pause`,
-      summary: 'Stops a download for a while; what is on disk stays',
+      summary: 'Pauses a download; its partial files stay on disk',
       errors: ['STATUS_CONFLICT'],
       success: { status: 200, body: snapshot },
     },
@@ -166,7 +171,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       ...one,
       method: 'POST',
       path: `${path}/:id/retry`,
-      summary: 'Starts a failed or cancelled download again, as a new job and a new download',
+      summary: 'Retries a failed or cancelled download as a new job and a new download',
       errors: ['STATUS_CONFLICT'],
       success: { status: 202, body: jobAcceptedSchema },
       startsJob: true,
@@ -201,7 +206,7 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
 const heartbeats = {
   method: 'GET',
   path: '/v1/heartbeats/stream',
-  summary: 'A heartbeat each second',
+  summary: 'A heartbeat every second',
   query: streamQuerySchema,
   stream: true,
   events: { heartbeat: hiveHeartbeatSchema },
@@ -214,7 +219,7 @@ function modelRoutes<const Path extends string>(path: Path) {
     listModels: {
       method: 'GET',
       path,
-      summary: 'The models that are complete, newest first, and what else the store holds',
+      summary: 'Complete models, newest first, and other contents of the store',
       success: { status: 200, body: modelListSchema },
     },
     getModel: {
@@ -228,7 +233,7 @@ function modelRoutes<const Path extends string>(path: Path) {
       ...one,
       method: 'DELETE',
       path: `${path}/:id`,
-      summary: 'Removes a model and the files that no other model uses',
+      summary: 'Removes a model and its files, except files that other models use',
       errors: ['STATUS_CONFLICT', 'STORE_NOT_WRITABLE'],
       success: { status: 200, body: modelRemovedSchema },
     },
@@ -236,20 +241,20 @@ function modelRoutes<const Path extends string>(path: Path) {
       ...one,
       method: 'POST',
       path: `${path}/:id/verify`,
-      summary: 'Starts a job that reads every byte of a model again',
+      summary: 'Starts a job that verifies every byte of a model',
       success: { status: 202, body: jobAcceptedSchema },
       startsJob: true,
     },
   } as const satisfies Record<string, Route>;
 }
 
-/** The models of the fleet: as of a hive, with the hive that has each. */
+/** The models of the fleet: the same routes, with the hive of each model. */
 function queenModelRoutes() {
   const { listModels, getModel, removeModel, verifyModel } = modelRoutes('/v1/models');
   return {
     listModels: {
       ...listModels,
-      summary: 'The models of the hives that are online, and what else their stores hold',
+      summary: 'Complete models of all online hives, and other contents of their stores',
       success: { status: 200, body: fleetModelListSchema },
     },
     getModel: {
@@ -275,13 +280,13 @@ export const hiveRoutes = {
   info: {
     method: 'GET',
     path: '/v1/info',
-    summary: 'Id, version, store and settings in force',
+    summary: 'Id, version, store and current settings',
     success: { status: 200, body: hiveInfoSchema },
   },
   doctor: {
     method: 'GET',
     path: '/v1/doctor',
-    summary: 'Tests the way to the hub and the disk; takes up to 20 s',
+    summary: 'Checks network, hub access and disk; takes up to 20 s',
     success: { status: 200, body: hiveDoctorSchema },
   },
   createJob: {
@@ -312,7 +317,7 @@ export const hiveRoutes = {
   streamDownload: {
     method: 'GET',
     path: '/v2/downloads/:id/stream',
-    summary: 'The progress of a download: a snapshot first',
+    summary: 'Progress of a download, starting with a snapshot',
     params: downloadParams,
     missing: 'DOWNLOAD_NOT_FOUND',
     query: streamQuerySchema,
@@ -324,13 +329,13 @@ export const hiveRoutes = {
   getSettings: {
     method: 'GET',
     path: '/v2/settings',
-    summary: 'The settings that can be changed while the hive runs',
+    summary: 'Settings that can be changed at run time',
     success: { status: 200, body: hiveSettingsSchema },
   },
   patchSettings: {
     method: 'PATCH',
     path: '/v2/settings',
-    summary: 'Changes settings of the running hive; takes effect within a second',
+    summary: 'Changes settings of the running hive, with effect within a second',
     body: hiveSettingsPatchSchema,
     success: { status: 200, body: hiveSettingsSchema },
   },
@@ -344,20 +349,20 @@ export const queenRoutes = {
   info: {
     method: 'GET',
     path: '/v1/info',
-    summary: 'Id, version, hives and settings in force',
+    summary: 'Id, version, hives and current settings',
     success: { status: 200, body: queenInfoSchema },
   },
   doctor: {
     method: 'GET',
     path: '/v1/doctor',
-    summary: 'What every hive, or one, finds when it tests the way to the hub and its disk',
+    summary: 'Checks network, hub access and disk of all hives or one',
     query: hiveQuerySchema,
     success: { status: 200, body: fleetDoctorSchema },
   },
   createJob: {
     method: 'POST',
     path: '/v1/jobs',
-    summary: 'Starts an operation on one hive or several',
+    summary: 'Starts an operation on one or more hives',
     errors: [
       'MODEL_REF_INVALID',
       'OPERATION_UNKNOWN',
@@ -389,7 +394,7 @@ export const queenRoutes = {
   streamDownload: {
     method: 'GET',
     path: '/v1/downloads/:id/stream',
-    summary: 'The progress of a download, relayed from its hive',
+    summary: 'Progress of a download, relayed from its hive',
     params: downloadParams,
     missing: 'DOWNLOAD_NOT_FOUND',
     query: streamQuerySchema,
@@ -399,7 +404,7 @@ export const queenRoutes = {
   streamDownloads: {
     method: 'GET',
     path: '/v1/downloads/stream',
-    summary: 'The progress of every download of the fleet, in one stream without an end',
+    summary: 'Progress of all downloads of the fleet, in one endless stream',
     query: streamQuerySchema,
     stream: true,
     events: relayedEvents,
@@ -408,7 +413,7 @@ export const queenRoutes = {
   clearDownloads: {
     method: 'DELETE',
     path: '/v1/downloads',
-    summary: 'Removes ended downloads from the history of every hive that is online',
+    summary: 'Removes ended downloads from the history of all online hives',
     query: downloadClearQuerySchema,
     success: { status: 200, body: fleetRemovedSchema },
   },
@@ -416,13 +421,13 @@ export const queenRoutes = {
   listHives: {
     method: 'GET',
     path: '/v1/hives',
-    summary: 'The hives',
+    summary: 'All hives',
     success: { status: 200, body: hiveListSchema },
   },
   patchHive: {
     method: 'PATCH',
     path: '/v1/hives/:id',
-    summary: 'Changes the limits of a hive; remembered, and given again when it comes back',
+    summary: 'Changes the limits of a hive; stored, and applied again when the hive returns',
     params: z.object({ id: hiveIdSchema }),
     missing: 'HIVE_NOT_FOUND',
     errors: ['HIVE_UNAVAILABLE'],
@@ -432,25 +437,25 @@ export const queenRoutes = {
   getSettings: {
     method: 'GET',
     path: '/v1/settings',
-    summary: 'The settings that can be changed while the queen runs',
+    summary: 'Settings that can be changed at run time',
     success: { status: 200, body: queenSettingsSchema },
   },
   patchSettings: {
     method: 'PATCH',
     path: '/v1/settings',
-    summary: 'Changes settings of the running queen; the hives have them within 2 s',
+    summary: 'Changes settings of the running queen; hives apply them within 2 s',
     body: queenSettingsPatchSchema,
     success: { status: 200, body: queenSettingsSchema },
   },
   heartbeats: {
     ...heartbeats,
-    summary: 'The heartbeats of all hives that are online',
+    summary: 'Heartbeats of all online hives',
     events: { heartbeat: relayedHeartbeatSchema },
   },
   hiveReady: {
     method: 'POST',
     path: '/v1/hive/ready',
-    summary: 'A hive says that it is there',
+    summary: 'Registers a hive',
     errors: ['STATUS_CONFLICT'],
     body: hiveReadySchema,
     success: { status: 200, body: hiveSchema },
@@ -459,7 +464,7 @@ export const queenRoutes = {
   },
 } as const satisfies Record<string, Route>;
 
-/** The path of a route with its parameters filled in. */
+/** The path of a route with its parameters filled in. @throws Error if one is missing */
 export function pathOf(route: Route, params: Readonly<Record<string, string>> = {}): string {
   return route.path.replaceAll(/:([a-z_]+)/g, (_, name: string) => {
     const value = params[name];

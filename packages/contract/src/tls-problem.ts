@@ -1,6 +1,6 @@
-/** Why a connection over TLS did not come about, and what to do. */
+/** Why a TLS connection failed, and what to do. */
 export interface TlsProblem {
-  /** To follow "it" or a host: "its certificate has expired". */
+  /** A phrase about the other side: "its certificate has expired". */
   readonly what: string;
   readonly hint: string;
 }
@@ -10,15 +10,14 @@ const NOT_TRUSTED =
 const NO_TLS = /^(?:EPROTO|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP_REQUEST)$/;
 const ANY = /^(?:CERT_|CRL_|ERR_TLS_|ERR_SSL_)/;
 
-/** What the code of Node.js or OpenSSL for a failed connection means; null where it is none of TLS. */
+/** Explains the code of Node.js or OpenSSL for a failed connection; null if it has nothing to do with TLS. */
 export function tlsProblemOf(code: string): TlsProblem | null {
   if (NOT_TRUSTED.test(code)) {
-    const hint =
-      'where it is from an authority of your own, start this program with NODE_EXTRA_CA_CERTS=/path/to/its/certificate.pem';
+    const hint = 'for a private authority, start this program with NODE_EXTRA_CA_CERTS=/path/to/its/certificate.pem';
     return { what: `its certificate is not trusted (${code})`, hint };
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const hint = 'use a name or address that is in the certificate, or have one made for this address';
+    const hint = 'use a name or address from the certificate, or get a certificate for this address';
     return { what: `its certificate is for another name (${code})`, hint };
   }
   if (code === 'CERT_HAS_EXPIRED') {
@@ -32,8 +31,8 @@ export function tlsProblemOf(code: string): TlsProblem | null {
   }
   if (NO_TLS.test(code)) {
     return {
-      what: `it does not answer in TLS (${code})`,
-      hint: 'where it speaks plain HTTP, its address begins with http://',
+      what: `it does not speak TLS (${code})`,
+      hint: 'for plain HTTP, use http:// in its address',
     };
   }
   return ANY.test(code)

@@ -25,21 +25,21 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** How much of a value that is not understood is repeated. */
+/** How much of an invalid value a message repeats. */
 const MAX_SHOWN_CHARACTERS = 40;
 
 const DECIMAL_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
 function invalid(what: string, text: unknown, examples: string): RbeeError {
   const shown = JSON.stringify(String(text).slice(0, MAX_SHOWN_CHARACTERS));
-  return new RbeeError('REQUEST_INVALID', `${what} is not understood: ${shown}`, {
+  return new RbeeError('REQUEST_INVALID', `invalid ${what}: ${shown}`, {
     hint: `write it like ${examples}`,
   });
 }
 
 /**
  * A bandwidth as bytes per second, or null for unlimited.
- * Takes a number (bytes per second), `50MB/s`, `400Mbit/s`, `1.5GiB/s`; `0` and `unlimited` mean unlimited.
+ * Accepts a number (bytes per second), `50MB/s`, `400Mbit/s`, `1.5GiB/s`; `0` and `unlimited` mean unlimited.
  * @throws RbeeError REQUEST_INVALID
  */
 export function parseBandwidth(input: string | number): number | null {
@@ -47,9 +47,9 @@ export function parseBandwidth(input: string | number): number | null {
   if (text === 'unlimited') return null;
   const match = /^(\d+(?:\.\d+)?)\s*(?:([A-Za-z]+)(?:\/s)?)?$/.exec(text);
   const factor = match ? BYTES_PER_UNIT[match[2] ?? 'B'] : undefined;
-  if (!match || factor === undefined) throw invalid('the bandwidth', input, '50MB/s, 400Mbit/s or 0 for unlimited');
+  if (!match || factor === undefined) throw invalid('bandwidth', input, '50MB/s, 400Mbit/s or 0 for unlimited');
   const bytesPerSecond = Number(match[1]) * factor;
-  if (!Number.isSafeInteger(Math.round(bytesPerSecond))) throw invalid('the bandwidth', input, '50MB/s or 400Mbit/s');
+  if (!Number.isSafeInteger(Math.round(bytesPerSecond))) throw invalid('bandwidth', input, '50MB/s or 400Mbit/s');
   return bytesPerSecond === 0 ? null : Math.max(1, Math.round(bytesPerSecond));
 }
 
@@ -60,17 +60,17 @@ export function parseBandwidth(input: string | number): number | null {
 export function parseDuration(input: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(input.trim());
   const factor = match?.[2] === undefined ? undefined : MS_PER_UNIT[match[2]];
-  if (!match || factor === undefined) throw invalid('the duration', input, '100ms, 10s, 5m, 12h or 7d');
+  if (!match || factor === undefined) throw invalid('duration', input, '100ms, 10s, 5m, 12h or 7d');
   const ms = Math.round(Number(match[1]) * factor);
-  if (!Number.isSafeInteger(ms)) throw invalid('the duration', input, '100ms, 10s, 5m, 12h or 7d');
+  if (!Number.isSafeInteger(ms)) throw invalid('duration', input, '100ms, 10s, 5m, 12h or 7d');
   return ms;
 }
 
-/** A byte count for people, in decimal units as `hf` and `docker` print them: `412.5 MB`, `17 B`. */
+/** A byte count for people, in decimal units like `hf` and `docker`: `412.5 MB`, `17 B`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  // 999.95 would print as "1000.0", so the step up comes where the rounded number would reach the next unit.
+  // 999.95 would print as "1000.0", so it moves to the next unit.
   while (value >= 999.95 && unit < DECIMAL_UNITS.length - 1) {
     value /= 1000;
     unit += 1;
@@ -93,7 +93,7 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 86_400)}d${pad(Math.floor((whole % 86_400) / 3_600))}h`;
 }
 
-/** Percent with one decimal, rounded down so that 100 means all; null while the total is unknown. */
+/** Percent with one decimal, rounded down so that 100 means complete; null while the total is unknown. */
 export function percentOf(bytes: number, total: number | null): number | null {
   if (total === null) return null;
   if (total === 0) return 100;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RbeeError } from './error.ts';
 import { type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
-import { lacksSecret, showModelRef } from './redacted-ref.ts';
+import { isRedacted, redactModelRef } from './redacted-ref.ts';
 import type { Operation } from './schemas/job.ts';
 
 type DownloadFields = Pick<
@@ -9,27 +9,27 @@ type DownloadFields = Pick<
   'model' | 'sha256' | 'include' | 'exclude'
 >;
 
-/** What a request asks for, however it says it. */
+/** The model that a request wants, in one canonical form. */
 export interface WantedModel {
   readonly ref: ModelRef;
-  /** What the one file must hash to, lower case, where the ref has no place for it; null for a URL, whose ref has. */
+  /** The expected SHA-256 in lower case, for refs that cannot contain it; null for a URL, whose ref contains it. */
   readonly sha256: string | null;
 }
 
 /**
- * The ref of a request, with what the request's other fields say of it: globs become part of a hub's ref, and a sha256
- * part of a URL. So the same thing asked for in two ways is one ref, which joins, is placed, is kept and is shown as such.
+ * The ref of a request with its other fields merged in: globs become part of a hub's ref, a sha256 part of a URL. Equal
+ * requests thus have equal refs, however they are written, and share one download.
  * @throws RbeeError MODEL_REF_INVALID, REQUEST_INVALID
  */
 export function wantedModel(body: DownloadFields): WantedModel {
   const ref = merged(body);
-  if (lacksSecret(ref)) {
-    throw new RbeeError('MODEL_REF_INVALID', 'the URL is a shown one: its secret part is not in it', {
-      hint: 'ask with the whole URL, as it was given out',
+  if (isRedacted(ref)) {
+    throw new RbeeError('MODEL_REF_INVALID', 'the secret part of the URL has been hidden', {
+      hint: 'use the complete original URL',
     });
   }
-  // What is kept is the shown text, which may be longer.
-  parseModelRef(showModelRef(ref));
+  // The redacted text, which is stored, may be longer.
+  parseModelRef(redactModelRef(ref));
   return { ref, sha256: 'sha256' in ref ? null : (body.sha256?.toLowerCase() ?? null) };
 }
 
@@ -37,13 +37,9 @@ function merged(body: DownloadFields): ModelRef {
   const ref = parseModelRef(body.model);
   const globs = [...(body.include ?? []), ...(body.exclude ?? [])];
   if (globs.length > 0 && ref.scheme !== 'hf') {
-    throw new RbeeError(
-      'REQUEST_INVALID',
-      `include and exclude choose files of a hub's repo, not of ${ref.scheme}: refs`,
-      {
-        hint: 'leave them out',
-      },
-    );
+    throw new RbeeError('REQUEST_INVALID', `include and exclude only apply to hf: refs, not to ${ref.scheme}: refs`, {
+      hint: 'leave them out',
+    });
   }
   if (ref.scheme === 'hf') {
     const include = distinct([...ref.include, ...(body.include ?? [])]);
@@ -53,7 +49,9 @@ function merged(body: DownloadFields): ModelRef {
   const sha256 = body.sha256?.toLowerCase() ?? null;
   if (sha256 === null || (ref.scheme !== 'https' && ref.scheme !== 'http')) return ref;
   if (ref.sha256 !== null && ref.sha256 !== sha256) {
-    throw new RbeeError('REQUEST_INVALID', 'the ref and the request name different digests', { hint: 'keep one' });
+    throw new RbeeError('REQUEST_INVALID', 'the ref and the request have different digests', {
+      hint: 'remove one of them',
+    });
   }
   return readBack({ ...ref, sha256 });
 }
@@ -62,8 +60,8 @@ function distinct(globs: readonly string[]): string[] {
   return [...new Set(globs)];
 }
 
-/** What is kept and shown is the text of a ref, so a ref that its text does not give back is refused. */
+/** The text of a ref is stored and shown, so a ref that does not survive printing and parsing is refused. */
 function readBack(ref: ModelRef): ModelRef {
   if (isDeepStrictEqual(parseModelRef(printModelRef(ref)), ref)) return ref;
-  throw new RbeeError('REQUEST_INVALID', 'a glob cannot be written in a ref', { hint: 'a glob has no "::" in it' });
+  throw new RbeeError('REQUEST_INVALID', 'a glob cannot be part of a ref', { hint: 'remove "::" from the glob' });
 }

@@ -47,7 +47,7 @@ describe.each<[string, Record<string, Route>]>([
     expect(route.params?.safeParse({}).success).toBe(false);
   });
 
-  it('need a token but for the health', () => {
+  it('need a token, except /health', () => {
     const open = entries.filter(([, route]) => route.open === true).map(([name]) => name);
     expect(open).toEqual(['health']);
   });

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { tlsProblemOf } from '../src/index.ts';
 
-describe('a failure of TLS says what to do', () => {
+describe('a TLS failure explains what to do', () => {
   it.each([
     ['SELF_SIGNED_CERT_IN_CHAIN', /not trusted/, /NODE_EXTRA_CA_CERTS/],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', /not trusted/, /NODE_EXTRA_CA_CERTS/],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /not trusted/, /NODE_EXTRA_CA_CERTS/],
     ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', /not trusted/, /NODE_EXTRA_CA_CERTS/],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', /another name/, /in the certificate/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /another name/, /from the certificate/],
     ['CERT_HAS_EXPIRED', /expired/, /renew/],
     ['CERT_NOT_YET_VALID', /not valid yet/, /clock/],
-    ['ERR_SSL_WRONG_VERSION_NUMBER', /does not answer in TLS/, /http:\/\//],
-    ['EPROTO', /does not answer in TLS/, /http:\/\//],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', /does not speak TLS/, /http:\/\//],
+    ['EPROTO', /does not speak TLS/, /http:\/\//],
     ['CERT_REVOKED', /TLS failed/, /certificate/],
     ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', /TLS failed/, /certificate/],
   ])('%s', (code, what, hint) => {
@@ -19,7 +19,7 @@ describe('a failure of TLS says what to do', () => {
     expect(tlsProblemOf(code)?.what).toContain(code);
   });
 
-  it.each(['', 'ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET', 'UNABLE', 'CERTAIN'])('%j is none', (code) => {
+  it.each(['', 'ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET', 'UNABLE', 'CERTAIN'])('%j is not one', (code) => {
     expect(tlsProblemOf(code)).toBeNull();
   });
 });

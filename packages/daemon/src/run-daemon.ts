@@ -7,25 +7,26 @@ import { helpText } from './settings/help.ts';
 import { printConfig } from './settings/print-config.ts';
 import { type Invocation, readSettings, SettingsError } from './settings/read-settings.ts';
 import { createReload } from './settings/reload.ts';
-import type { SettingsOf, SettingsTable } from './settings-names.ts';
-import { obeySignals } from './shutdown.ts';
+import type { SettingsOf, SettingsTable } from './settings/setting.ts';
+import { onSignals } from './shutdown.ts';
 
-/** EX_CONFIG of sysexits.h: bad settings, nothing was started. */
+/** EX_CONFIG of sysexits.h. */
 const EXIT_BAD_SETTINGS = 78;
 const EXIT_CANNOT_START = 1;
 
-/** A daemon that listens. */
+/** A running daemon. */
 export interface Running<Table extends SettingsTable> {
   readonly url: string;
   readonly logger: Logger;
   /** null = plain HTTP. */
   readonly tls: ServedTls | null;
-  /** Applies settings that can change while it runs: those that the table calls live. */
+  /** Applies changed settings; only those that the table marks as live. */
   readonly apply: (changed: Partial<SettingsOf<Table>>) => void | Promise<void>;
-  /** Ends everything the daemon opened. */
+  /** Closes everything the daemon opened. */
   readonly close: () => Promise<void>;
 }
 
+/** A daemon program: its names, its settings, and how to start it. */
 export interface DaemonDefinition<Table extends SettingsTable> {
   readonly program: string;
   readonly purpose: string;
@@ -40,7 +41,7 @@ interface Common extends TlsFiles {
   readonly apiToken: string | null;
 }
 
-/** The life of a daemon's process: settings, start, the `listening` line, reloads, and the end on a signal. */
+/** Runs a daemon's process: reads settings, starts, logs `listening`, reloads on SIGHUP, and stops on a signal. */
 export async function runDaemon<Table extends SettingsTable>(
   definition: DaemonDefinition<Table>,
   process: NodeJS.Process,
@@ -61,7 +62,7 @@ export async function runDaemon<Table extends SettingsTable>(
     }
     const running = await definition.start(invocation.settings);
     const manager = createServiceManager(process.env, running.logger);
-    live({ definition, process, running, manager, started: invocation.settings });
+    handleSignals({ definition, process, running, manager, started: invocation.settings });
     running.logger.info({ url: running.url, version }, 'listening');
     await manager.ready();
   } catch (error) {
@@ -71,7 +72,7 @@ export async function runDaemon<Table extends SettingsTable>(
   }
 }
 
-interface Life<Table extends SettingsTable> {
+interface Lifecycle<Table extends SettingsTable> {
   readonly definition: DaemonDefinition<Table>;
   readonly process: NodeJS.Process;
   readonly running: Running<Table>;
@@ -79,20 +80,26 @@ interface Life<Table extends SettingsTable> {
   readonly started: SettingsOf<Table>;
 }
 
-/** Obeys signals from now on. */
-function live<Table extends SettingsTable>({ definition, process, running, manager, started }: Life<Table>): void {
+/** Reloads and stops on signals from now on. */
+function handleSignals<Table extends SettingsTable>({
+  definition,
+  process,
+  running,
+  manager,
+  started,
+}: Lifecycle<Table>): void {
   const { table, prefix } = definition;
   const read = () => {
     const invocation = readInvocation(definition, process);
-    if (invocation.kind !== 'run') throw new Error('a daemon that runs was not asked for something else');
+    if (invocation.kind !== 'run') throw new Error('the command line of a running daemon cannot change');
     return invocation.settings;
   };
   const { apply, logger: log, tls } = running;
   const readFiles = (values: object) => (tls === null ? null : readRenewal(tls, values as Common));
   const reload = createReload({ table, prefix, read, check: bindProblems, readFiles, apply, log }, started);
   let reloads = Promise.resolve();
-  obeySignals({
-    // The manager is told while the drain goes on, and both are over before the process ends.
+  onSignals({
+    // The notification runs during the drain; the process waits for both.
     drain: async () => void (await Promise.all([manager.stopping(), running.close()])),
     reload: () => {
       reloads = reloads.then(async () => {

@@ -1,24 +1,23 @@
 import { isatty } from 'node:tty';
 
-/** What a drain may take. */
+/** How long a drain may take. */
 const DRAIN_LIMIT_MS = 10_000;
 const STDOUT = 1;
 
 export interface ShutdownDeps {
-  /** Stops the daemon; its steps in order. */
+  /** Stops the daemon in order. */
   readonly drain: () => Promise<void>;
   readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
   readonly exit: (code: number) => void;
-  /** Reads the settings again. */
+  /** Reloads the settings. */
   readonly reload: () => void;
 }
 
 /**
- * Ends the process with 0 on SIGTERM, on SIGINT, and when the IPC channel of a parent that started it closes (so that
- * no daemon outlives a keeper that was killed). The drain takes 10 s at most. SIGHUP reloads, and ends a daemon whose
- * terminal is gone.
+ * Exits with 0 on SIGTERM, on SIGINT, and when the IPC channel to its parent closes, so that no daemon outlives a keeper
+ * that was killed. The drain is limited to 10 s. SIGHUP reloads, or stops a daemon whose terminal is gone.
  */
-export function obeySignals(deps: ShutdownDeps): void {
+export function onSignals(deps: ShutdownDeps): void {
   let ending = false;
   const end = (reason: string) => {
     if (ending) return;
@@ -28,7 +27,7 @@ export function obeySignals(deps: ShutdownDeps): void {
     void deps
       .drain()
       .then(() => deps.log.info({ reason }, 'drained'))
-      .catch((error: unknown) => deps.log.error({ err: error }, 'the drain failed'))
+      .catch((error: unknown) => deps.log.error({ err: error }, 'drain failed'))
       .finally(() => {
         clearTimeout(limit);
         deps.exit(0);
@@ -38,7 +37,7 @@ export function obeySignals(deps: ShutdownDeps): void {
   process.on('SIGINT', () => end('SIGINT'));
   const hadTerminal = isatty(STDOUT);
   process.on('SIGHUP', () => {
-    // A terminal that was closed sends it too, and whoever closed it wants the daemon to end.
+    // Closing the terminal sends SIGHUP too, and means that the daemon should stop.
     if (hadTerminal && !isatty(STDOUT)) end('the terminal is gone');
     else if (!ending) deps.reload();
   });

@@ -2,20 +2,20 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
-/** A lock of another process that lasts longer than this is no hiccup. */
+/** How long another process may hold the lock. */
 const BUSY_TIMEOUT_MS = 2_000;
 
 export interface StateDbOptions {
-  /** The schema as a list of steps, each applied once and in order; later versions add to its end. */
+  /** The steps of the schema, each applied once and in order; new versions append steps. */
   readonly migrations: readonly string[];
-  /** Told when the file was damaged and put aside. */
+  /** Called when the file was damaged and has been moved aside. */
   readonly onDamage: (movedTo: string, error: unknown) => void;
 }
 
 /**
- * Opens a daemon's state: one SQLite file in WAL mode, whose writes are on disk when they return. A file that is damaged
- * is put aside and a new one begun: history is worth less than a daemon that starts.
- * @throws Error when the file is of a newer version, another daemon has it open, or its folder cannot be written
+ * Opens a daemon's state: one SQLite file in WAL mode, with durable writes. A damaged file is moved aside and a new one
+ * created: starting matters more than history.
+ * @throws Error when a newer version wrote the file, another daemon has it open, or its folder is not writable
  */
 export function openStateDb(path: string, options: StateDbOptions): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true });
@@ -23,7 +23,7 @@ export function openStateDb(path: string, options: StateDbOptions): DatabaseSync
     return open(path, options.migrations);
   } catch (error) {
     if (isLocked(error))
-      throw new Error(`another daemon uses the state folder ${dirname(path)}: give this one its own`);
+      throw new Error(`another daemon uses the state folder ${dirname(path)}; set another one for this daemon`);
     if (!isDamage(error)) throw error;
     const movedTo = `${path}.damaged-${Date.now()}`;
     renameSync(path, movedTo);
@@ -36,7 +36,7 @@ export function openStateDb(path: string, options: StateDbOptions): DatabaseSync
 function open(path: string, migrations: readonly string[]): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    // Exclusive: two daemons with one history would each overwrite what the other remembers.
+    // Exclusive: two daemons with one history would overwrite each other's rows.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     migrate(db, path, migrations);
     return db;
@@ -49,7 +49,7 @@ function open(path: string, migrations: readonly string[]): DatabaseSync {
 function migrate(db: DatabaseSync, path: string, migrations: readonly string[]): void {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version > migrations.length) {
-    throw new Error(`${path} was written by a newer version of this program; use that one, or another state folder`);
+    throw new Error(`${path} was written by a newer version; run that version, or set another state folder`);
   }
   for (const [index, step] of migrations.entries()) {
     if (index < version) continue;

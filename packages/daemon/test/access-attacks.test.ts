@@ -229,7 +229,7 @@ describe('a page of another site', () => {
     ['this daemon as a user name', ['Origin: http://{host}@evil.example']],
     ['this daemon after a user name', ['Origin: http://evil.example@{host}']],
     ['this daemon and a path', ['Origin: http://{host}/evil']],
-    ['a scheme that is none of the web', ['Origin: chrome-extension://{host}']],
+    ['a scheme other than http and https', ['Origin: chrome-extension://{host}']],
     ['a file', ['Origin: file://']],
     ['two origins', ['Origin: http://{host}', 'Origin: https://evil.example']],
     ['an image or a script', ['Sec-Fetch-Site: cross-site', 'Sec-Fetch-Mode: no-cors', 'Sec-Fetch-Dest: image']],

@@ -43,8 +43,9 @@ export async function sendRaw(
   port: number,
   bytes: string | Buffer | readonly (string | Buffer)[],
   isEnough: (text: string) => boolean = () => false,
+  address = '127.0.0.1',
 ): Promise<string> {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect(port, address);
   // A server that has said no resets what comes afterwards.
   socket.on('error', () => undefined);
   for (const part of [bytes].flat()) socket.write(part);

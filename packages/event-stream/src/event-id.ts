@@ -1,5 +1,5 @@
 /** A place in one channel's history: `sequence` counts from 1 within one `epoch`. */
-export interface EventPosition {
+interface EventPosition {
   readonly epoch: string;
   readonly sequence: number;
 }

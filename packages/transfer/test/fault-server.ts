@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 /** One answer. What it leaves open stays open until the server is closed. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-export interface SeenRequest {
+interface SeenRequest {
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
 }

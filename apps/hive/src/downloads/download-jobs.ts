@@ -1,4 +1,4 @@
-import { type JobAccepted, type JobId, showModelRef } from '@rbee/contract';
+import { type JobAccepted, type JobId, redactModelRef } from '@rbee/contract';
 import type { Job, JobRegistry } from '@rbee/jobs';
 import type { DownloadRequest } from './download.ts';
 import type { Downloads } from './downloads.ts';
@@ -12,7 +12,7 @@ export interface StartJobDeps {
 /** Creates and starts a job that downloads what the request names. */
 export function startDownload(deps: StartJobDeps, request: DownloadRequest, id?: JobId): JobAccepted {
   const { registry, downloads, hiveId } = deps;
-  const job = registry.create({ operation: 'model_download', model: showModelRef(request.ref) }, id);
+  const job = registry.create({ operation: 'model_download', model: redactModelRef(request.ref) }, id);
   const download = downloads.join(job, request);
   const download_sse_url = `/v2/downloads/${download.id}/stream`;
   job.addDownload({ hive_id: hiveId, download_id: download.id, download_sse_url });

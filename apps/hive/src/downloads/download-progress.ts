@@ -15,7 +15,7 @@ export interface DownloadProgress {
   begin(index: number): FileProgress;
 }
 
-export interface FileProgress extends BlobWatcher {
+interface FileProgress extends BlobWatcher {
   /** The file is complete. */
   readonly done: () => void;
 }

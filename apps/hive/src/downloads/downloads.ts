@@ -10,7 +10,7 @@ import {
   parseModelRef,
   printModelRef,
   RbeeError,
-  showModelRef,
+  redactModelRef,
 } from '@rbee/contract';
 import { type DownloadState, type DownloadTracker, isEnded } from '@rbee/download-tracker';
 import type { Channel, StreamHub } from '@rbee/event-stream';
@@ -69,7 +69,7 @@ export class Downloads {
     const { priority, maxBandwidth, retryOf } = request;
     const download = this.#open(id, request);
     download.join(job);
-    const modelRef = showModelRef(request.ref);
+    const modelRef = redactModelRef(request.ref);
     tracker.start({ downloadId: id, jobId: job.id, hiveId, modelRef, priority, maxBandwidth, retryOf });
     this.#start(download, request);
     return download;

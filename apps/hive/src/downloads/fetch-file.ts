@@ -17,7 +17,7 @@ export interface FetchFileDeps {
   readonly transport: Pick<TransferOptions, 'dispatcher' | 'pool' | 'retry' | 'headersTimeoutMs' | 'stallTimeoutMs'>;
 }
 
-export interface FetchFileRequest {
+interface FetchFileRequest {
   readonly place: string;
   readonly file: SourceFile;
   /** Aborts when the download is cancelled or paused. */

@@ -14,7 +14,7 @@ export interface FetchFilesOptions {
 }
 
 /** Fetches one file and returns its sha256. `connections` null: use only the one connection already acquired for it. */
-export type FetchOne = (
+type FetchOne = (
   file: SourceFile,
   index: number,
   connections: ConnectionBudget | null,

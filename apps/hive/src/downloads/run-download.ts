@@ -5,7 +5,7 @@ import {
   HEARTBEAT_ACTION,
   type ModelRef,
   RbeeError,
-  showModelRef,
+  redactModelRef,
   toRbeeError,
 } from '@rbee/contract';
 import { withLogFields } from '@rbee/daemon';
@@ -125,7 +125,7 @@ class DownloadRun {
   async #lookUp(): Promise<ResolvedModel> {
     const { ref } = this.#request;
     this.#deps.tracker.update(this.#download.id, { status: 'starting' });
-    narrate('download_resolve', `🔎 Looking up ${showModelRef(ref)}`);
+    narrate('download_resolve', `🔎 Looking up ${redactModelRef(ref)}`);
     const model = await this.#resolve(ref);
     if (model.fromStore !== undefined)
       narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);

@@ -18,7 +18,7 @@ export const HISTORY_MIGRATIONS = [
 ] as const;
 
 /** The last saved state of a download, and the part of its request that the state lacks. */
-export interface SavedDownload {
+interface SavedDownload {
   readonly state: DownloadState;
   /** The sha256 that the request expects. */
   readonly sha256: string | null;

@@ -1,4 +1,4 @@
-import { formatBytes, type ModelPlan, type ModelRef, showModelRef } from '@rbee/contract';
+import { formatBytes, type ModelPlan, type ModelRef, redactModelRef } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
 import { type RetryRule, spaceNeeded, withRetry } from '@rbee/transfer';
 import type { HttpClient } from '../sources/http/request.ts';
@@ -21,7 +21,7 @@ export interface PlanDeps {
 /** What a download of the ref would do. Reads only the header of a remote GGUF file, and keeps nothing. */
 export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSignal): Promise<ModelPlan> {
   const { store } = deps;
-  const model_ref = showModelRef(ref);
+  const model_ref = redactModelRef(ref);
   narrate('plan_resolve', `🔎 Looking up ${model_ref}`);
   const model = await withRetry(() => deps.resolve(ref, signal), {
     signal,

@@ -1,5 +1,5 @@
 import type { JobAccepted, JobId, ModelRef, Operation } from '@rbee/contract';
-import { showModelRef } from '@rbee/contract';
+import { redactModelRef } from '@rbee/contract';
 import type { Job, JobRegistry } from '@rbee/jobs';
 import type { Models } from './models.ts';
 
@@ -50,7 +50,7 @@ function perform(models: Models, request: ModelOperation, signal: AbortSignal): 
 }
 
 function subjectOf(request: ModelOperation): string | null {
-  if (request.operation === 'model_plan') return showModelRef(request.ref);
+  if (request.operation === 'model_plan') return redactModelRef(request.ref);
   return 'id' in request ? (request.id ?? null) : null;
 }
 

@@ -3,8 +3,8 @@ import {
   type JobAccepted,
   type JobId,
   type Operation,
+  redactModelRef,
   type Scheme,
-  showModelRef,
   wantedModel,
 } from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
@@ -46,7 +46,7 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       const { ref, sha256 } = wantedModel(body);
       allowedRef(ref, deps.allowedSources());
       const { priority = 0, max_bandwidth: maxBandwidth = null } = body;
-      const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: showModelRef(ref) });
+      const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: redactModelRef(ref) });
       if (known && deps.downloads.sha256Wanted(known) === sha256) return toAccepted(known);
       const request = { ref, sha256, priority, maxBandwidth, retryOf: null };
       return startDownload(deps, request, body.job_id);

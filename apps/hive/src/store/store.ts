@@ -49,7 +49,7 @@ export interface Store {
   freeSpace(): Promise<FreeSpace>;
 }
 
-export interface FreeSpace {
+interface FreeSpace {
   readonly free_bytes: number;
   readonly other_free_bytes?: number;
 }

@@ -41,7 +41,7 @@ export interface TestStore {
   prune(options?: { dryRun?: boolean; isWanted?: (place: string) => boolean }): Promise<ModelsPruned>;
 }
 
-export interface DownloadOptions {
+interface DownloadOptions {
   readonly commit?: string;
   readonly revision?: string;
   readonly modelRef?: string;

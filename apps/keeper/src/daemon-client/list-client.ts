@@ -73,7 +73,7 @@ export const LIST_SHAPES = {
   problems: { hive_id: 'string', path: 'string?', message: 'string' } satisfies Shape<ListedProblem>,
 } as const;
 
-export interface DownloadQuery {
+interface DownloadQuery {
   readonly status?: DownloadStatus;
   readonly limit?: number;
 }

@@ -4,8 +4,8 @@ import {
   parseModelRef,
   printModelRef,
   RbeeError,
-  showModelRef,
-  withoutSecret,
+  redactModelRef,
+  redactRef,
 } from '@rbee/contract';
 import type { ListedModel } from '../answers.ts';
 import { ambiguous, looksLikeId, resolveId } from './resolve-id.ts';
@@ -25,11 +25,11 @@ export async function resolveModel(text: string, list: () => Promise<readonly Li
   const ids = [...new Set(matches.map((model) => model.model_id))];
   const [first, ...others] = ids;
   if (first === undefined) {
-    throw new RbeeError('MODEL_NOT_FOUND', `no hive has the model ${showModelRef(wanted)}`, {
+    throw new RbeeError('MODEL_NOT_FOUND', `no hive has the model ${redactModelRef(wanted)}`, {
       hint: '"rbee-keeper model list" shows the models and their ids',
     });
   }
-  if (others.length > 0) throw ambiguous('model', 'url' in wanted ? showModelRef(wanted) : text, ids);
+  if (others.length > 0) throw ambiguous('model', 'url' in wanted ? redactModelRef(wanted) : text, ids);
   return first;
 }
 
@@ -39,7 +39,7 @@ function isMeant(wanted: ModelRef, listedText: string): boolean {
   if (wanted.scheme === 'hf') return listed.scheme === 'hf' && isSameRepo(wanted, listed);
   if (wanted.scheme === 'https' || wanted.scheme === 'http') {
     return (
-      'url' in listed && listed.url === withoutSecret(wanted).url && (wanted.sha256 ?? listed.sha256) === listed.sha256
+      'url' in listed && listed.url === redactRef(wanted).url && (wanted.sha256 ?? listed.sha256) === listed.sha256
     );
   }
   return printModelRef(wanted) === printModelRef(listed);

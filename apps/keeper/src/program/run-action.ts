@@ -3,7 +3,7 @@ import type { Display } from '../render/renderer.ts';
 import type { Session } from '../session.ts';
 
 /** What an action needs: `light` ones only list, and load neither schemas nor streams. */
-export type Weight = 'light' | 'full';
+type Weight = 'light' | 'full';
 
 /** Runs the action of a command with the session it needs. */
 export type Run = (

@@ -11,7 +11,7 @@ import {
   type PartialChoice,
   type QueenOperation,
   RbeeError,
-  showModelRef,
+  redactModelRef,
   toRbeeError,
   wantedModel,
 } from '@rbee/contract';
@@ -75,7 +75,7 @@ export class RoutedJobs {
   async #handToHives(body: QueenOperation, id: JobId, request: string, giveBack: () => void): Promise<JobAccepted> {
     const { hive_id, ...asked } = body;
     const operation = { ...asked, job_id: id };
-    const model = 'model' in operation ? showModelRef(wantedModel(operation).ref) : null;
+    const model = 'model' in operation ? redactModelRef(wantedModel(operation).ref) : null;
     const choice = await this.#deps.choose(body);
     const answers = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
     const refusals = answers.flatMap(({ leg }) => leg.refusal ?? []);

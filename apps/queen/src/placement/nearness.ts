@@ -5,9 +5,9 @@ import {
   type ModelRef,
   type PartialFile,
   parseModelRef,
-  showModelRef,
+  redactModelRef,
+  redactRef,
   type WantedModel,
-  withoutSecret,
 } from '@rbee/contract';
 import { isSameSelection, saysNothing, takes } from './selection.ts';
 
@@ -26,7 +26,7 @@ export type Nearness = 'under way' | 'model' | 'likely model' | 'partial' | null
 
 /** What a hive has of a model, as far as it can be told without asking the source. */
 export function nearnessOf(wanted: WantedModel, { underWay, store }: Holdings): Nearness {
-  if (underWay.includes(showModelRef(wanted.ref))) return 'under way';
+  if (underWay.includes(redactModelRef(wanted.ref))) return 'under way';
   const digest = digestOf(wanted);
   const held = store.models.filter((model) => !differs(digest, model)).flatMap(({ model_ref }) => readable(model_ref));
   const nearness = wanted.ref.scheme === 'hf' ? ofRepo(wanted.ref, held) : ofOther(wanted.ref, held);
@@ -58,7 +58,7 @@ function isOfRevision(ref: HfRef, model: ModelRef): model is HfRef {
 
 function ofOther(ref: ModelRef, held: readonly ModelRef[]): Nearness {
   const isIt = (model: ModelRef) =>
-    'url' in ref ? 'url' in model && withoutSecret(ref).url === model.url : showModelRef(ref) === showModelRef(model);
+    'url' in ref ? 'url' in model && redactRef(ref).url === model.url : redactModelRef(ref) === redactModelRef(model);
   return held.some(isIt) ? 'model' : null;
 }
 

@@ -34,7 +34,7 @@ export const STATE_MIGRATIONS = [
 /** Ended downloads whose hive is remembered; the oldest go first. */
 const ENDED_PLACEMENTS = 10_000;
 
-export interface KeptHive {
+interface KeptHive {
   readonly hive_id: string;
   readonly hive_url: string;
   /** Milliseconds since the epoch; null where it was never heard of. */

@@ -25,7 +25,7 @@ export interface FakeHive {
   close(): Promise<void>;
 }
 
-export interface Json {
+interface Json {
   readonly json: unknown;
   readonly status?: number;
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { hiveIdSchema } from '../ids.ts';
 import { failureSchema, secondsSchema } from './shared-schemas.ts';
 
-/** What a hive looks at, in the order in which it answers. */
+/** The checks of a hive, in the order of its response. */
 export const HIVE_CHECKS = [
   'dns',
   'proxy',
@@ -18,16 +18,16 @@ export const HIVE_CHECKS = [
 ] as const;
 export type HiveCheck = (typeof HIVE_CHECKS)[number];
 
-/** `warning`: it works, but not as it should; `skipped`: it could not be tested, or there is nothing to test. */
+/** `warning`: it works, but something is wrong; `skipped`: it could not be tested, or does not apply. */
 const checkStatusSchema = z.enum(['ok', 'warning', 'failed', 'skipped']);
 export type CheckStatus = z.infer<typeof checkStatusSchema>;
 
-/** One thing that was looked at, and what to do where it is not as it should be. */
+/** The result of one check, and what to do if it failed. */
 export const doctorCheckSchema = z.object({
-  /** One of `HIVE_CHECKS`. A daemon of another version may have others, and its answer is read all the same. */
+  /** One of `HIVE_CHECKS`, or another one of a daemon with a different version. */
   check: z.string(),
   status: checkStatusSchema,
-  /** What was found, for people; never a token or a signed URL. */
+  /** The finding, for people; never a token or a signed URL. */
   message: z.string(),
   /** What to do. */
   hint: z.string().optional(),
@@ -38,7 +38,7 @@ export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
 export const hiveDoctorSchema = z.object({ hive_id: hiveIdSchema, checks: z.array(doctorCheckSchema) });
 export type HiveDoctor = z.infer<typeof hiveDoctorSchema>;
 
-/** What the hives of a queen found: each has either its checks or why it could not be asked. */
+/** The checks of a queen's hives. Each hive has either `checks` or, if it could not be reached, `error`. */
 export const fleetDoctorSchema = z.object({
   hives: z.array(
     z.object({

@@ -3,7 +3,7 @@ import { ERROR_CODES, type ErrorCode, RbeeError } from '../error.ts';
 
 export const errorCodeSchema = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
 
-/** The envelope of every error reply. */
+/** The body of every error response. */
 export const errorBodySchema = z.object({
   error: z.object({
     code: errorCodeSchema,
@@ -16,7 +16,7 @@ export const errorBodySchema = z.object({
 
 export type ErrorBody = z.infer<typeof errorBodySchema>;
 
-/** The reply body of an error. */
+/** The response body of an error. */
 export function toErrorBody(error: RbeeError, requestId: string): ErrorBody {
   return {
     error: {
@@ -29,7 +29,7 @@ export function toErrorBody(error: RbeeError, requestId: string): ErrorBody {
   };
 }
 
-/** The error that a reply body stands for; null where the body is not our envelope. */
+/** The error in a response body; null if the body is not our envelope. */
 export function fromErrorBody(body: unknown): RbeeError | null {
   const parsed = errorBodySchema.safeParse(body);
   if (!parsed.success) return null;

@@ -16,7 +16,7 @@ export const noticeCodeSchema = z.enum([
 ]);
 export type NoticeCode = z.infer<typeof noticeCodeSchema>;
 
-/** Something a watcher should know that is not the end: a retry, a stall, a resume, a hive that cannot be reached. */
+/** Something to know that is not the end: a retry, a stall, a resume, an unreachable hive. */
 const noticeSchema = z.object({
   download_id: downloadIdSchema,
   code: noticeCodeSchema,
@@ -32,12 +32,12 @@ const completeSchema = z.object({
   bytes: bytesSchema,
   total: bytesSchema,
   duration_secs: secondsSchema,
-  /** The verified file; the snapshot folder where there are several. */
+  /** The verified file, or the snapshot folder of several files. */
   path: z.string(),
-  /** null where there are several files. */
+  /** null for several files. */
   sha256: z.string().nullable(),
 });
-export type Complete = z.infer<typeof completeSchema>;
+type Complete = z.infer<typeof completeSchema>;
 
 const downloadErrorSchema = z.object({
   download_id: downloadIdSchema,
@@ -48,7 +48,7 @@ const downloadErrorSchema = z.object({
   total: bytesSchema.nullable(),
   retryable: z.boolean(),
 });
-export type DownloadError = z.infer<typeof downloadErrorSchema>;
+type DownloadError = z.infer<typeof downloadErrorSchema>;
 
 const cancelledSchema = z.object({
   download_id: downloadIdSchema,
@@ -56,9 +56,9 @@ const cancelledSchema = z.object({
   total: bytesSchema.nullable(),
   partial: partialSchema,
 });
-export type Cancelled = z.infer<typeof cancelledSchema>;
+type Cancelled = z.infer<typeof cancelledSchema>;
 
-/** The events of a download stream, by their SSE name. */
+/** The events of a download stream by SSE name. */
 export const downloadEventSchemas = {
   progress: progressSchema,
   notice: noticeSchema,
@@ -77,23 +77,23 @@ export type DownloadEventName = DownloadEvent['event'];
 
 export const DOWNLOAD_EVENT_NAMES = Object.keys(downloadEventSchemas) as DownloadEventName[];
 
-/** The events after which a download stream ends: exactly one per download. */
+/** The events that end a download stream: exactly one per download. */
 export const TERMINAL_EVENT_NAMES: readonly DownloadEventName[] = ['complete', 'error', 'cancelled'];
 
 export function isTerminalEvent(name: string): boolean {
   return (TERMINAL_EVENT_NAMES as readonly string[]).includes(name);
 }
 
-/** The action of the narration that says, at each heartbeat interval, that a download still runs. */
+/** The narration action that reports a running download at each heartbeat interval. */
 export const HEARTBEAT_ACTION = 'download_progress';
 
 export const narrationSchema = z.object({
   job_id: jobIdSchema,
-  /** What is going on, for a program: `download_start`, `hive_chosen`. */
+  /** What happened, for programs: `download_start`, `hive_chosen`. */
   action: z.string(),
-  /** The same for a person. */
+  /** The same for people. */
   human: z.string(),
-  /** Who speaks: `queen-1`, a hive's id. */
+  /** The id of the daemon that reports it. */
   actor: z.string(),
   at: timestampSchema,
   level: z.enum(['info', 'warn', 'error']),
@@ -105,7 +105,7 @@ export type NarrationLevel = Narration['level'];
 export const jobDataSchema = z.object({ action: z.string(), payload: z.record(z.string(), z.unknown()) });
 export type JobData = z.infer<typeof jobDataSchema>;
 
-/** The events of a job stream that have a name; the last one has none and is plain text. */
+/** The named events of a job stream; its last event has no name and is plain text. */
 export const JOB_EVENT_NAMES = ['narration', 'data'] as const;
 
 export type JobEnd =
@@ -114,7 +114,7 @@ export type JobEnd =
   | { readonly state: 'cancelled' };
 
 const ERROR_PREFIX = '[ERROR]';
-// The line breaks of SSE, of terminals and of Unicode: the end of a job is one line everywhere.
+// Line breaks of SSE, terminals and Unicode: the end of a job is always one line.
 const LINE_BREAKS = /[\n\v\f\r\u0085\u2028\u2029]+/g;
 
 /** The text of the last, unnamed event of a job stream. */
@@ -124,7 +124,7 @@ export function printJobEnd(end: JobEnd): string {
   return `${ERROR_PREFIX} ${end.message.replaceAll(LINE_BREAKS, ' ')}`;
 }
 
-/** What the last, unnamed event of a job stream says; null for any other text. */
+/** Parses the last, unnamed event of a job stream; null for any other text. */
 export function parseJobEnd(text: string): JobEnd | null {
   if (text === '[DONE]') return { state: 'completed' };
   if (text === '[CANCELLED]') return { state: 'cancelled' };

@@ -13,9 +13,9 @@ export const hiveInfoSchema = z.object({
   uptime_secs: secondsSchema,
   models_dir: z.string(),
   free_bytes: bytesSchema,
-  /** Where files of other sources than a hub are written; left out where that is the same file system. */
+  /** For files that do not come from a hub; left out if they are on the same file system. */
   other_free_bytes: bytesSchema.optional(),
-  /** The settings in force; secrets are left out. */
+  /** The current settings without secrets. */
   settings: settingsInForceSchema,
 });
 export type HiveInfo = z.infer<typeof hiveInfoSchema>;
@@ -30,7 +30,7 @@ export const queenInfoSchema = z.object({
 });
 export type QueenInfo = z.infer<typeof queenInfoSchema>;
 
-/** What can be changed while the hive runs. */
+/** Settings that can be changed while the hive runs. */
 export const hiveSettingsSchema = z.object({
   /** Bytes per second over all downloads; null is unlimited. */
   max_bandwidth: bytesSchema.nullable(),
@@ -46,7 +46,7 @@ export type RunTimeSettingsPatch = z.infer<typeof hiveSettingsPatchSchema>;
 
 const countsSchema = z.record(downloadStatusSchema, z.int().nonnegative());
 
-/** What a hive says of itself each second. */
+/** What a hive reports every second. */
 export const hiveHeartbeatSchema = z.object({
   hive_id: hiveIdSchema,
   hive_url: z.url(),
@@ -56,15 +56,15 @@ export const hiveHeartbeatSchema = z.object({
   downloads: countsSchema,
   speed_bps: bytesSchema,
   free_bytes: bytesSchema,
-  /** Where files of other sources than a hub are written; left out where that is the same file system. */
+  /** For files that do not come from a hub; left out if they are on the same file system. */
   other_free_bytes: bytesSchema.optional(),
 });
 export type HiveHeartbeat = z.infer<typeof hiveHeartbeatSchema>;
 
-/** The same, passed on by a queen. */
+/** The same, relayed by a queen. */
 export const relayedHeartbeatSchema = hiveHeartbeatSchema.extend({ orchestrator_id: z.string() });
 
-/** One hive as the queen sees it. */
+/** A hive as the queen sees it. */
 export const hiveSchema = z.object({
   hive_id: hiveIdSchema,
   hive_url: z.url(),
@@ -72,17 +72,17 @@ export const hiveSchema = z.object({
   last_seen_at: timestampSchema.nullable(),
   version: z.string().nullable(),
   active_downloads: z.int().nonnegative(),
-  /** Downloads by status, as the hive last said; null before it said so. */
+  /** Downloads by status from the last heartbeat; null before the first one. */
   downloads: countsSchema.nullable(),
   speed_bps: bytesSchema,
   free_bytes: bytesSchema.nullable(),
-  /** Where files of other sources than a hub are written; left out where that is the same file system. */
+  /** For files that do not come from a hub; left out if they are on the same file system. */
   other_free_bytes: bytesSchema.optional(),
-  /** The bandwidth limit that the hive has at the moment; null where it has none, or is not known yet. */
+  /** The current bandwidth limit; null if unlimited or not known yet. */
   max_bandwidth: bytesSchema.nullable(),
-  /** Null where it is not known yet. */
+  /** null if not known yet. */
   max_concurrent_downloads: z.int().positive().nullable(),
-  /** Why the queen cannot follow it; null where she can. */
+  /** Why the queen cannot follow it; null if it can. */
   problem: z.string().nullable(),
 });
 export type Hive = z.infer<typeof hiveSchema>;
@@ -92,7 +92,7 @@ export const hiveListSchema = z.object({ hives: z.array(hiveSchema) });
 /** The body of `POST /v1/hive/ready`. */
 export const hiveReadySchema = z.strictObject({
   hive_id: hiveIdSchema,
-  // It is listed to everybody who may ask, so no name or password may be in it.
+  // Every client can list it, so it must not contain credentials.
   hive_url: z.url({ protocol: /^https?$/ }).refine((url) => !hasCredentials(url), 'a URL without credentials'),
 });
 export type HiveReady = z.infer<typeof hiveReadySchema>;

@@ -6,11 +6,11 @@ import { failureSchema, partialChoiceSchema, timestampSchema } from './shared-sc
 export const jobStateSchema = z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']);
 export type JobState = z.infer<typeof jobStateSchema>;
 
-/** What every operation takes besides its own fields. */
+/** Fields that every operation accepts. */
 const common = {
   /**
-   * The id the job shall have. A queen gives a hive its own job's id, so that both levels name one job alike and a
-   * request that is sent twice starts one job.
+   * The id of the new job. A queen passes on the id of its own job, so that both levels use one id, and a request that is
+   * sent twice starts one job.
    */
   job_id: jobIdSchema.optional(),
 };
@@ -21,12 +21,12 @@ const modelDownload = z.strictObject({
   ...common,
   operation: z.literal('model_download'),
   model: z.string(),
-  /** What the one file must hash to: 64 hex digits. */
+  /** The expected SHA-256 of the file: 64 hex digits. */
   sha256: z
     .string()
     .regex(/^[0-9a-fA-F]{64}$/, '64 hex digits')
     .optional(),
-  /** Globs of files to take and to leave, besides those of the ref itself. */
+  /** Globs of files to include and exclude, in addition to the globs of the ref. */
   include: globsSchema.optional(),
   exclude: globsSchema.optional(),
   max_bandwidth: bandwidthSchema.optional(),
@@ -39,17 +39,17 @@ const modelDelete = z.strictObject({ ...common, operation: z.literal('model_dele
 const modelVerify = z.strictObject({
   ...common,
   operation: z.literal('model_verify'),
-  /** All models where none is named. */
+  /** All models by default. */
   id: modelIdSchema.optional(),
 });
 const modelPrune = z.strictObject({
   ...common,
   operation: z.literal('model_prune'),
-  /** Says what would go, and removes nothing. */
+  /** Reports what would be removed, and removes nothing. */
   dry_run: z.boolean().optional(),
 });
 
-/** The operations a hive performs, by the body of `POST /v1/jobs`. */
+/** The operations of a hive: the body of `POST /v1/jobs`. */
 export const operationSchema = z.discriminatedUnion('operation', [
   modelDownload,
   modelPlan,
@@ -66,7 +66,7 @@ const hiveChoice = {
   hive_id: z.union([z.literal('*'), hiveIdSchema, z.array(hiveIdSchema).min(1).max(1000)]).optional(),
 };
 
-/** The same, asked of a queen: with the hives that shall perform it. */
+/** The operations of a queen: the same, with the hives to run them on. */
 export const queenOperationSchema = z.discriminatedUnion('operation', [
   modelDownload.extend(hiveChoice),
   modelPlan.extend(hiveChoice),
@@ -89,13 +89,13 @@ const jobDownloadSchema = z.object({
 });
 export type JobDownload = z.infer<typeof jobDownloadSchema>;
 
-/** The answer to `POST /v1/jobs`. URLs are paths on the daemon that answers. */
+/** The response of `POST /v1/jobs`. URLs are paths on the same daemon. */
 export const jobAcceptedSchema = z.object({
   job_id: jobIdSchema,
   sse_url: z.string(),
   download_id: downloadIdSchema.optional(),
   download_sse_url: z.string().optional(),
-  /** In place of the single download where a queen asked several hives. */
+  /** Instead of the single download when a queen sent the operation to several hives. */
   downloads: z.array(jobDownloadSchema).optional(),
 });
 export type JobAccepted = z.infer<typeof jobAcceptedSchema>;

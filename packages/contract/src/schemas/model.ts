@@ -3,25 +3,25 @@ import { modelIdSchema } from '../ids.ts';
 import { errorCodeSchema } from './error-body.ts';
 import { bytesSchema, timestampSchema } from './shared-schemas.ts';
 
-/** One model of a hive's store: all its files are there and verified. */
+/** A complete model of a hive's store: all its files are present and verified. */
 export const modelSchema = z.object({
   model_id: modelIdSchema,
   /** The pinned ref: `hf:org/repo@<commit>::file=…`. */
   model_ref: z.string(),
   bytes: bytesSchema,
   files: z.int().positive(),
-  /** Of the one file, lower case hex; null where there are several, or nobody has told. Left out by older hives. */
+  /** Of a single file, in lower-case hex; null for several files, or if unknown. Older hives leave it out. */
   sha256: z.string().nullable().optional(),
-  /** The file where there is one, else the folder that holds all of them. */
+  /** The file, or the folder of several files. */
   path: z.string(),
   modified_at: timestampSchema,
 });
 export type Model = z.infer<typeof modelSchema>;
 
-/** What has been fetched of a file that is not complete. */
+/** The downloaded part of an incomplete file. */
 export const partialFileSchema = z.object({
   path: z.string(),
-  /** `hf:org/repo`, or the origin of the URL that its bytes came from; null where nothing on disk tells. */
+  /** `hf:org/repo`, or the origin of its URL; null if unknown. */
   origin: z.string().nullable(),
   bytes: bytesSchema,
   total: bytesSchema.nullable(),
@@ -29,7 +29,7 @@ export const partialFileSchema = z.object({
 });
 export type PartialFile = z.infer<typeof partialFileSchema>;
 
-/** Something in the store that cannot be read as what it should be; it hides nothing else. */
+/** Something in the store that cannot be read; everything else is still listed. */
 const storeProblemSchema = z.object({ path: z.string(), message: z.string() });
 export type StoreProblem = z.infer<typeof storeProblemSchema>;
 
@@ -40,7 +40,7 @@ export const modelListSchema = z.object({
 });
 export type ModelList = z.infer<typeof modelListSchema>;
 
-/** What the header of a GGUF file says of its model. */
+/** Metadata of a model from the header of its GGUF file. */
 export const ggufSchema = z.object({
   architecture: z.string().nullable(),
   name: z.string().nullable(),
@@ -55,9 +55,9 @@ const modelFileSchema = z.object({
   /** Path inside the repo. */
   path: z.string(),
   bytes: bytesSchema,
-  /** Null where the source checks it by something else. */
+  /** null if the source has no SHA-256 for it. */
   sha256: z.string().nullable(),
-  /** Where it is on the hive's machine. */
+  /** Its path on the hive's machine. */
   stored_at: z.string(),
 });
 
@@ -71,11 +71,11 @@ const plannedFileSchema = z.object({
   path: z.string(),
   bytes: bytesSchema.nullable(),
   sha256: z.string().nullable(),
-  /** Bytes that need not be fetched: all of them, or those of a partial. */
+  /** Bytes that are already on disk, complete or as a partial file. */
   present_bytes: bytesSchema,
 });
 
-/** What a download of a ref would do. */
+/** The plan of a download: what it would do. */
 export const modelPlanSchema = z.object({
   model_ref: z.string(),
   /** The ref with its revision pinned. */
@@ -83,10 +83,10 @@ export const modelPlanSchema = z.object({
   files: z.array(plannedFileSchema),
   total: bytesSchema.nullable(),
   present_bytes: bytesSchema,
-  /** Null where the size of a file is not known. */
+  /** null if the size of a file is not known. */
   needed_bytes: bytesSchema.nullable(),
   free_bytes: bytesSchema,
-  /** Whether there is room, with the reserve that a download keeps free. */
+  /** Whether it fits on the disk, including the reserve that stays free. */
   fits: z.boolean(),
   gguf: ggufSchema.nullable(),
 });
@@ -96,7 +96,7 @@ export const modelRemovedSchema = z.object({
   model_id: modelIdSchema,
   model_ref: z.string(),
   freed_bytes: bytesSchema,
-  /** Of files that another model uses too, and that stay. */
+  /** Bytes of files that stay because another model uses them. */
   shared_bytes: bytesSchema,
 });
 export type ModelRemoved = z.infer<typeof modelRemovedSchema>;
@@ -107,7 +107,7 @@ const verifiedModelSchema = z.object({
   ok: z.boolean(),
   files: z.int().nonnegative(),
   bytes: bytesSchema,
-  /** What is wrong; a damaged file is put aside, so that the next download fetches it again. */
+  /** What is wrong. A damaged file is moved aside, so that the next download fetches it again. */
   problems: z.array(z.object({ path: z.string(), code: errorCodeSchema, message: z.string() })),
 });
 

@@ -76,7 +76,7 @@ describe('the choice of hives', () => {
 });
 
 describe('the names of operations', () => {
-  it('are those of the hive, and the queen has the same', () => {
+  it('are the same on hive and queen', () => {
     expect(OPERATION_NAMES).toEqual([
       'model_download',
       'model_plan',

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What a line of the log belongs to. */
+/** The request, job and download that a log line belongs to. */
 export interface LogFields {
-  /** Of the request that the work was begun by, also where it goes on after the answer. */
+  /** Of the request that started the work, even after its response. */
   readonly requestId?: string;
   readonly jobId?: string;
   readonly downloadId?: string;
@@ -10,22 +10,22 @@ export interface LogFields {
 
 const context = new AsyncLocalStorage<LogFields>();
 
-/** Runs `work` so that every line that is logged inside it, however deep and however late, has these fields too. */
+/** Runs `work` with these fields added to every line that it logs, however deep and however late. */
 export function withLogFields<T>(fields: LogFields, work: () => T): T {
   return context.run({ ...context.getStore(), ...fields }, work);
 }
 
-/** Runs `work` as nobody's: for what a request happens to begin and what goes on for the daemon itself. */
+/** Runs `work` without fields: for work that a request happens to start but that the daemon does for itself. */
 export function withoutLogFields<T>(work: () => T): T {
   return context.run({}, work);
 }
 
-/** The fields of this moment. */
+/** The current fields. */
 export function logFields(): LogFields {
   return context.getStore() ?? {};
 }
 
-/** What a request that is made for another request carries, so that both have one id in every log on the way. */
+/** The header that passes the current request id on to another daemon, so that all logs show one id. */
 export function requestIdHeader(): Readonly<Record<string, string>> {
   const { requestId } = logFields();
   return requestId === undefined ? {} : { 'x-request-id': requestId };

@@ -1,7 +1,7 @@
 import type { hiveRoutes } from '@rbee/contract';
 import type { FastifyInstance } from 'fastify';
 
-/** Every name that a label may have: each has few values, known in advance. Ids, models, URLs and addresses are none. */
+/** Every label name. Each has few values, known in advance: never an id, a model, a URL or an address. */
 export type MetricLabel =
   | 'code'
   | 'method'
@@ -14,26 +14,26 @@ export type MetricLabel =
   | 'status'
   | 'version';
 
-/** One value of a metric that has labels. */
+/** One value of a metric with labels. */
 export interface Sample {
   readonly labels: Readonly<Partial<Record<MetricLabel, string>>>;
   readonly value: number;
 }
 
-/** One value, or one for each set of labels. */
+/** One value, or one per set of labels. */
 export type Reading = number | readonly Sample[];
 
-/** A metric that is read when somebody asks for it, from where it is counted anyway. */
+/** A metric that is read at each scrape, from where it is counted anyway. */
 export interface Measure {
-  /** `rbee_` first, then what is measured in its base unit; `_total` last where it only rises. */
+  /** `rbee_`, then the quantity in its base unit, then `_total` for a counter. */
   readonly name: string;
-  /** One sentence without its full stop. */
+  /** One sentence without a full stop. */
   readonly help: string;
   readonly labels?: readonly MetricLabel[];
   readonly read: () => Reading | Promise<Reading>;
 }
 
-/** A metric as the reference page has it. */
+/** A metric as the reference page shows it. */
 export interface MetricInfo {
   readonly name: string;
   readonly type: string;
@@ -41,23 +41,23 @@ export interface MetricInfo {
   readonly labels: readonly string[];
 }
 
-/** What a daemon measures of itself: a registry of its own, so that several daemons in one process do not mix. */
+/** The metrics of one daemon: several daemons in one process have separate registries. */
 export interface Metrics {
-  /** What rises and falls. */
+  /** A value that rises and falls. */
   gauge(measure: Measure): void;
-  /** What only rises. */
+  /** A value that only rises. */
   counter(measure: Measure): void;
-  /** Counts and times the requests to a server, and answers there what is measured. */
+  /** Counts and times the requests to a server, and serves the metrics on it. */
   serve(app: FastifyInstance, route: typeof hiveRoutes.metrics): void;
-  /** The text that Prometheus reads. */
+  /** The metrics in the text format of Prometheus. */
   text(): Promise<string>;
   list(): MetricInfo[];
   close(): void;
 }
 
 /**
- * Samples of counts by the values of one label. The values that are `expected` have one also at 0, so that their series are
- * there from the start and a first count is seen as a rise.
+ * Samples of counts by the values of one label. `expected` values have a sample even at 0, so that their series exist
+ * from the start and the first count shows as an increase.
  */
 export function samplesBy(
   label: MetricLabel,

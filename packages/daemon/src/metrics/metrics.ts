@@ -19,7 +19,7 @@ export function createMetrics({ version }: { readonly version: string }): Metric
         async collect() {
           const samples = samplesOf(await read());
           this.reset();
-          // A reset leaves a 0 where there are no labels, and what cannot be told is not 0.
+          // A reset leaves a 0 where there are no labels, but an unknown value is not 0.
           if (labels.length === 0) this.remove();
           for (const sample of samples) this.set({ ...sample.labels }, sample.value);
         },
@@ -50,7 +50,7 @@ export function createMetrics({ version }: { readonly version: string }): Metric
   const countRequest = createRequestCounts(registry);
   metrics.gauge({
     name: 'rbee_build_info',
-    help: 'Always 1; the labels say which version of the program runs on which Node.js',
+    help: 'Always 1; labels show the version and the Node.js version',
     labels: ['version', 'node_version'],
     read: () => [{ labels: { version, node_version: process.versions.node }, value: 1 }],
   });
@@ -74,19 +74,19 @@ function infoOf(metric: object): MetricInfo {
 function createRequestCounts(registry: Registry): (answered: Answered) => void {
   const requests = new Counter({
     name: 'rbee_http_requests_total',
-    help: 'Requests that are over, by the pattern of their route; a stream counts when it has closed',
+    help: 'Finished requests by route pattern; a stream counts when it closes',
     labelNames: ['method', 'route', 'status'] satisfies MetricLabel[],
     registers: [registry],
   });
   const durations = new Histogram({
     name: 'rbee_http_request_duration_seconds',
-    help: 'How long requests other than streams took',
+    help: 'Duration of requests, streams excluded',
     labelNames: ['method', 'route'] satisfies MetricLabel[],
     buckets: SECONDS_BUCKETS,
     registers: [registry],
   });
   return ({ request: { method, routeOptions }, status, durationMs }) => {
-    // A request to nowhere may have any method and any path: neither becomes a label.
+    // A request without a route may have any method and path: neither becomes a label.
     const route = routeOptions.url;
     const labels = route === undefined ? { method: UNKNOWN_ROUTE, route: UNKNOWN_ROUTE } : { method, route };
     requests.inc({ ...labels, status: classOf(status) });

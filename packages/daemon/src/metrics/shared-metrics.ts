@@ -5,7 +5,7 @@ import { type Metrics, samplesBy } from './metric.ts';
 const ENDED_STATES = ['completed', 'failed', 'cancelled'] as const;
 
 export interface MeasuredJobs {
-  /** Jobs that are remembered. */
+  /** Jobs in memory. */
   byState(): Readonly<Record<JobState, number>>;
   /** Jobs that ended since the start. */
   readonly endedByState: Readonly<Record<(typeof ENDED_STATES)[number], number>>;
@@ -19,13 +19,13 @@ export interface MeasuredStreams {
 export function measureJobs(metrics: Metrics, jobs: MeasuredJobs): void {
   metrics.gauge({
     name: 'rbee_jobs',
-    help: 'Jobs that are remembered, by state',
+    help: 'Jobs in memory by state',
     labels: ['state'],
     read: () => samplesBy('state', jobStateSchema.options, jobs.byState()),
   });
   metrics.counter({
     name: 'rbee_jobs_ended_total',
-    help: 'Jobs that ended, by how',
+    help: 'Ended jobs by final state',
     labels: ['state'],
     read: () => samplesBy('state', ENDED_STATES, jobs.endedByState),
   });
@@ -34,27 +34,27 @@ export function measureJobs(metrics: Metrics, jobs: MeasuredJobs): void {
 export function measureStreams(metrics: Metrics, streams: MeasuredStreams): void {
   metrics.gauge({
     name: 'rbee_streams_open',
-    help: 'Readers of event streams',
+    help: 'Open event streams',
     read: () => streams.readers,
   });
   metrics.counter({
     name: 'rbee_stream_writes_total',
-    help: 'Writes to readers of event streams; one write may carry several events',
+    help: 'Writes to event streams; one write may carry several events',
     read: () => streams.counts.writes,
   });
   metrics.counter({
     name: 'rbee_stream_skips_total',
-    help: 'Times that a reader which had fallen behind was skipped to the newest state',
+    help: 'Times a slow reader was skipped to the newest state',
     read: () => streams.counts.skips,
   });
   metrics.counter({
     name: 'rbee_stream_skipped_events_total',
-    help: 'Events that readers which had fallen behind were not given',
+    help: 'Events that slow readers did not receive',
     read: () => streams.counts.skippedEvents,
   });
   metrics.counter({
     name: 'rbee_streams_closed_stalled_total',
-    help: 'Readers that were closed since they took no byte for too long',
+    help: 'Streams closed because their reader accepted no data for too long',
     read: () => streams.counts.closedStalled,
   });
 }

@@ -1,58 +1,59 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { RbeeError } from '@rbee/contract';
+import { digest } from '../settings/secret-digest.ts';
 
-/** Characters that a token must have before a daemon listens beyond loopback. */
+/** Minimum length of a token that protects a daemon beyond loopback. */
 export const MIN_TOKEN_LENGTH = 16;
 
 export interface AccessPolicy {
-  /** What clients must send as a bearer; null = loopback only, and nothing is asked. */
+  /** The bearer token of clients; null = none is needed, and the daemon listens on loopback only. */
   readonly apiToken: string | null;
-  /** What opens the routes for hives, and no others, beside it; null or nothing = hives send what clients send. */
+  /** A second token that is accepted on routes for hives only; null or undefined = hives use the token of clients. */
   readonly hivesToken?: string | null;
-  /** Whether the daemon speaks TLS: pages of plain http are then none of its own. */
+  /** Whether the daemon speaks TLS: an http origin is then a foreign one. */
   readonly isTls?: boolean;
 }
 
 type AccessHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** A name or an address, and perhaps a port: what a browser sends. */
+/** A name or an address with an optional port, as browsers send it. */
 const HOST = /^(?:\[[0-9a-f:.]+\]|[^\s/?#@:[\]\\]+)(?::\d{1,5})?$/i;
-/** Same-site is another port of this machine, or another name of this domain. */
+/** "same-site" includes other ports of this machine and other names of this domain. */
 const OTHER_SITES: readonly unknown[] = ['cross-site', 'same-site'];
 
-/** Whether an address to listen on can only be reached from this machine. */
+/** Whether an address can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
   return bare === 'localhost' || bare === '::1' || /^127(?:\.\d{1,3}){3}$/.test(bare) || bare === '::ffff:127.0.0.1';
 }
 
-/** Why a daemon must not listen there, or null: a public bind needs a token. */
+/** Why a daemon must not listen there, or null: beyond loopback it needs a token. */
 export function bindProblem(host: string, apiToken: string | null): string | null {
   if (isLoopback(host) || (apiToken !== null && apiToken.length >= MIN_TOKEN_LENGTH)) return null;
-  return `listening on ${host} needs RBEE_API_TOKEN with ${MIN_TOKEN_LENGTH} characters or more, since others can reach it`;
+  return `listening on ${host} requires an RBEE_API_TOKEN of at least ${MIN_TOKEN_LENGTH} characters, because other machines can reach it`;
 }
 
 /**
- * Refuses what a browser was tricked into sending: a request that another site makes, or, where no token is asked for, one
- * whose Host is a name (DNS rebinding: the page's own host name then leads to this daemon). A page does not know the token,
- * so with one any name will do. Only the Host header counts: what proxies add, anybody could.
+ * Refuses requests that a web page tricks a browser into sending: those from other sites and, if no token is set, those
+ * whose Host is a name (DNS rebinding: the page's own host name resolves to this daemon). A page does not know the token,
+ * so with a token any name is accepted. Only the Host header counts: anyone could send the headers that proxies add.
  * @throws RbeeError ORIGIN_REFUSED
  */
 export function checkOrigin(headers: AccessHeaders, policy: AccessPolicy): void {
   const { host, origin } = headers;
   const hostname = hostNameOf(host);
   if (hostname === null || (policy.apiToken === null && !isAddress(hostname))) {
-    throw new RbeeError('ORIGIN_REFUSED', 'the Host header does not name this daemon', {
-      hint: 'use its IP address or localhost; with RBEE_API_TOKEN set it may have any name',
+    throw new RbeeError('ORIGIN_REFUSED', 'the Host header does not match this daemon', {
+      hint: 'use its IP address or localhost; with RBEE_API_TOKEN set, any name works',
     });
   }
   const isForeign = origin === undefined ? isOfOtherSite(headers) : !isOwnOrigin(origin, String(host), policy);
-  if (isForeign) throw new RbeeError('ORIGIN_REFUSED', 'requests from other web pages are refused');
+  if (isForeign) throw new RbeeError('ORIGIN_REFUSED', 'requests from other websites are not allowed');
 }
 
 /**
- * Checks the bearer token in constant time: what is compared are digests, which have one length.
+ * Checks the bearer token in constant time, by comparing digests of equal length.
  * @throws RbeeError API_KEY_MISSING, API_KEY_INVALID
  */
 export function checkToken({ authorization }: AccessHeaders, policy: AccessPolicy, isForHives = false): void {
@@ -61,20 +62,10 @@ export function checkToken({ authorization }: AccessHeaders, policy: AccessPolic
   if (accepted.length === 0) return;
   const hint = 'send "Authorization: Bearer …" with the RBEE_API_TOKEN of this daemon';
   const sent = typeof authorization === 'string' ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined;
-  if (sent === undefined) throw new RbeeError('API_KEY_MISSING', 'this daemon wants a token', { hint });
-  // All of them, so that the time does not tell which.
+  if (sent === undefined) throw new RbeeError('API_KEY_MISSING', 'this daemon requires a token', { hint });
+  // Compares with all of them, so that timing does not reveal which one matched.
   const matches = accepted.map((token) => timingSafeEqual(digest(sent), digest(token)));
-  if (!matches.includes(true))
-    throw new RbeeError('API_KEY_INVALID', 'the token is not the one of this daemon', { hint });
-}
-
-/** A token as logs may show it: 6 hex digits. */
-export function fingerprint(token: string): string {
-  return digest(token).toString('hex').slice(0, 6);
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  if (!matches.includes(true)) throw new RbeeError('API_KEY_INVALID', 'the token is wrong', { hint });
 }
 
 function hostNameOf(host: AccessHeaders[string]): string | null {
@@ -84,20 +75,20 @@ function hostNameOf(host: AccessHeaders[string]): string | null {
 
 function isOwnOrigin(origin: AccessHeaders[string], host: string, { isTls = false }: AccessPolicy): boolean {
   const page = typeof origin === 'string' ? URL.parse(origin) : null;
-  // A browser writes an origin in one way; with more in it, it is no origin.
+  // Browsers send origins in canonical form; anything else is not an origin.
   if (page === null || page.origin !== origin) return false;
-  // What speaks TLS for a daemon of plain http is a proxy before it.
+  // An https origin of a plain http daemon means that a proxy in front terminates TLS.
   const isOwnScheme = page.protocol === 'https:' || (page.protocol === 'http:' && !isTls);
   return isOwnScheme && page.host === URL.parse(`${page.protocol}//${host}`)?.host;
 }
 
-/** Requests that carry no Origin, such as those for images, of another site. Following a link to this daemon is fine. */
+/** Whether another site made a request without an Origin, such as for an image. Following a link is fine. */
 function isOfOtherSite(headers: AccessHeaders): boolean {
   const isLink = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   return OTHER_SITES.includes(headers['sec-fetch-site']) && !isLink;
 }
 
-// A name can be rebound to another address by whoever owns it; an address cannot. So addresses pass.
+// The owner of a name can rebind it to another address; an address cannot be rebound.
 function isAddress(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, '');
   return isIP(bare) !== 0 || isLoopback(bare);

@@ -3,28 +3,28 @@ import { withoutLogFields } from '../logging/log-context.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers a stream of events, which lasts as long as its reader wants. */
+    /** Sends a stream of events, which lasts until its reader leaves. */
     stream?: true;
-    /** Asked again and again by programs. */
+    /** Polled by programs. */
     routine?: true;
   }
   interface FastifyInstance {
-    /** Whom to tell of each request that is over; see {@link onAnswered}. */
+    /** Called with every finished request; see {@link onAnswered}. */
     answeredListeners: ((answered: Answered) => void)[];
   }
 }
 
-/** A request that is over. */
+/** A finished request. */
 export interface Answered {
   readonly request: FastifyRequest;
-  /** null where the client left before there was an answer. */
+  /** null if the client left before the response began. */
   readonly status: number | null;
   readonly durationMs: number;
 }
 
 /**
- * Has every request watched from its first moment. To be called before anything else that looks at requests: what a hook
- * refuses, the hooks behind it never see.
+ * Watches every request from its start. Must be called before any other hook is added: a request that a hook refuses
+ * never reaches the hooks behind it.
  */
 export function watchRequests(app: FastifyInstance): void {
   app.decorate('answeredListeners', []);
@@ -33,7 +33,7 @@ export function watchRequests(app: FastifyInstance): void {
     reply.raw.once('close', () => {
       const status = reply.raw.headersSent ? reply.raw.statusCode : null;
       const answered = { request, status, durationMs: performance.now() - begunAtMs };
-      // A stream may be closed by the event of a job: the request's line must not name that.
+      // The event of a job may close a stream; the line of that request must not name the job.
       withoutLogFields(() => {
         for (const listener of app.answeredListeners) listener(answered);
       });
@@ -41,14 +41,14 @@ export function watchRequests(app: FastifyInstance): void {
   });
 }
 
-/** Calls back when a request is over: answered, or given up by its client. A stream is over when it has closed. */
+/** Calls back when a request is finished: answered, or aborted by its client. A stream is finished when it closes. */
 export function onAnswered(app: FastifyInstance, listener: (answered: Answered) => void): void {
   app.answeredListeners.push(listener);
 }
 
 /**
- * Logs one line for each request when it is over: what changes something at `info`, what only asks and what is routine at
- * `debug`, a fault of the daemon at `warn`. The line has the pattern of the route, and never the URL.
+ * Logs one line per finished request: changes at `info`, reads and routine requests at `debug`, server errors at `warn`.
+ * The line has the pattern of the route, never the URL.
  */
 export function logRequests(app: FastifyInstance): void {
   onAnswered(app, (answered) => {

@@ -2,13 +2,13 @@ import { isIPv6 } from 'node:net';
 import { isLoopback } from './access.ts';
 
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-/** A home or a machine that is rented has a network of 64 bits, and with it more addresses than anybody could count. */
+/** A home or a rented machine usually has a /64 network, so one client can use any number of addresses in it. */
 const NETWORK_GROUPS = 4;
 const GROUPS = 8;
 
 /**
- * Who counts as one client for limits by address: an IPv4 address, or an IPv6 network of 64 bits. null for loopback, where
- * everybody who comes through a proxy on this machine has the same address, and for a connection that has gone.
+ * The key of a client for limits by address: an IPv4 address or an IPv6 /64 network. null for loopback, where all clients
+ * of a local proxy share one address, and for a connection that has closed.
  */
 export function clientOf(remoteAddress: string | undefined): string | null {
   if (remoteAddress === undefined) return null;

@@ -10,18 +10,18 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The code for an id that cannot be one: as unknown as any other. */
+    /** The code for an unknown id; a malformed id is unknown too. */
     missing?: ErrorCode;
   }
 }
 
 const DEFAULT_RETRY_AFTER_SECS = 1;
-/** A validator's message may name everything that the client sent. */
+/** A validator's message may repeat everything that the client sent. */
 const MAX_PROBLEM_CHARS = 500;
 const MAX_PROBLEMS = 10;
 const FIELD_NAME = /^[a-z][a-z_]{0,31}$/;
 
-/** Answers every error with the contract's envelope, and logs those that are bugs. */
+/** Sends every error in the contract's envelope, and logs bugs. */
 export function installErrorReplies(app: FastifyInstance): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const failure = toReply(error, request);
@@ -33,17 +33,17 @@ export function installErrorReplies(app: FastifyInstance): void {
     const allowed = methodsOf(app, path);
     if (allowed.length === 0) {
       const hint = 'GET /openapi.json lists the routes';
-      return sendError(reply, request, new RbeeError('ROUTE_NOT_FOUND', 'there is no such route', { hint }));
+      return sendError(reply, request, new RbeeError('ROUTE_NOT_FOUND', 'route not found', { hint }));
     }
     reply.header('allow', allowed.join(', '));
-    const message = `this route takes ${allowed.join(', ')}`;
+    const message = `this route supports only ${allowed.join(', ')}`;
     return sendError(reply, request, new RbeeError('METHOD_NOT_ALLOWED', message));
   });
 }
 
-/** Answers what the router refuses before there is a route. */
+/** Sends the error of a request that the router refuses before it has a route. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const failure = new RbeeError('REQUEST_INVALID', 'the path cannot be read: its percent-encoding is not UTF-8');
+  const failure = new RbeeError('REQUEST_INVALID', 'the percent-encoding of the path is not valid UTF-8');
   void sendError(reply, request, error.code === 'FST_ERR_BAD_URL' ? failure : toReply(error, request));
 }
 
@@ -62,24 +62,21 @@ function toReply(error: FastifyError, request: FastifyRequest): RbeeError {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const missing = request.routeOptions.config.missing;
     if (error.validationContext === 'params' && missing !== undefined) {
-      return new RbeeError(missing, 'no such id', { hint: 'the lists show the ids' });
+      return new RbeeError(missing, 'unknown id', { hint: 'the lists show all ids' });
     }
     if (error.validation.some((issue) => issue.instancePath === '/operation')) {
-      return new RbeeError('OPERATION_UNKNOWN', 'there is no such operation', {
-        hint: `there is ${OPERATION_NAMES.join(', ')}`,
+      return new RbeeError('OPERATION_UNKNOWN', 'unknown operation', {
+        hint: `use one of ${OPERATION_NAMES.join(', ')}`,
       });
     }
     const problems = error.validation
       .slice(0, MAX_PROBLEMS)
-      .map((issue) => `${issue.instancePath.slice(1) || 'it'}: ${problemOf(issue)}`.slice(0, MAX_PROBLEM_CHARS));
-    return new RbeeError(
-      'REQUEST_INVALID',
-      `the ${error.validationContext ?? 'request'} is not valid: ${problems.join('; ')}`,
-    );
+      .map((issue) => `${issue.instancePath.slice(1) || 'value'}: ${problemOf(issue)}`.slice(0, MAX_PROBLEM_CHARS));
+    return new RbeeError('REQUEST_INVALID', `invalid ${error.validationContext ?? 'request'}: ${problems.join('; ')}`);
   }
   switch (error.statusCode) {
     case 413:
-      return new RbeeError('PAYLOAD_TOO_LARGE', 'the body is larger than 1 MiB');
+      return new RbeeError('PAYLOAD_TOO_LARGE', 'the body exceeds 1 MiB');
     case 415:
       return new RbeeError('MEDIA_TYPE_UNSUPPORTED', 'the body must be application/json');
     case 400:
@@ -89,12 +86,12 @@ function toReply(error: FastifyError, request: FastifyRequest): RbeeError {
   }
 }
 
-/** What is wrong with one field. An unknown one is named only where it can be a slip of the pen: it may be anything. */
+/** The problem of one field. An unknown field is named only if it looks like a typo: it may contain anything. */
 function problemOf({ keyword, message, params }: FastifySchemaValidationError): string {
-  if (keyword !== 'unrecognized_keys') return message ?? 'not valid';
+  if (keyword !== 'unrecognized_keys') return message ?? 'invalid';
   const keys: unknown[] = Array.isArray(params['keys']) ? params['keys'] : [];
   const names = keys.filter((key) => typeof key === 'string' && FIELD_NAME.test(key));
-  return `there is no such field${names.length === 0 ? '' : `: ${names.join(', ')}`}`;
+  return `unknown field${names.length === 0 ? '' : `: ${names.join(', ')}`}`;
 }
 
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'] as const;

@@ -4,21 +4,21 @@ import type { FastifyInstance } from 'fastify';
 import { clientOf } from './client-address.ts';
 
 export const DEFAULT_JOB_RATE = 50;
-/** A client may start all its jobs of this long at once. */
+/** A client may start the jobs of this much time in one burst. */
 const WINDOW_MS = 4_000;
-/** Clients that are remembered; beyond it the one that was seen last is forgotten. */
+/** Clients that are counted; beyond it the least recently seen one is dropped. */
 const MAX_CLIENTS = 5_000;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Makes a job, so that it counts for the rate of its client. */
+    /** Starts a job, which counts towards the rate of its client. */
     startsJob?: true;
   }
 }
 
 /**
- * Limits how many jobs one client starts, over all routes that start one: on the average `perSecond`, four times as many at
- * once. All of this machine are one client. A request without access does not count.
+ * Limits how many jobs one client starts over all routes: `perSecond` on average, in bursts of up to four times as many.
+ * All clients on this machine count as one. A request without access does not count.
  */
 export async function limitJobRate(app: FastifyInstance, perSecond: number): Promise<void> {
   await app.register(fastifyRateLimit, { global: false, cache: MAX_CLIENTS });
@@ -31,8 +31,8 @@ export async function limitJobRate(app: FastifyInstance, perSecond: number): Pro
     if (!request.routeOptions.config.startsJob) return;
     const use = await check(request);
     if (use.isAllowed || !use.isExceeded) return;
-    throw new RbeeError('RATE_LIMITED', `you start more than ${perSecond} jobs per second`, {
-      hint: 'wait as Retry-After says; the operator sets it with --job-rate',
+    throw new RbeeError('RATE_LIMITED', `more than ${perSecond} new jobs per second`, {
+      hint: 'wait as long as Retry-After says; the limit is --job-rate',
       retryAfterMs: use.ttl,
     });
   });

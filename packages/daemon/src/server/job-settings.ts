@@ -13,14 +13,14 @@ export function jobSettings(prefix: string): { jobRate: Setting<number>; maxOpen
       fallback: DEFAULT_JOB_RATE,
       min: 1,
       max: MAX_JOB_RATE,
-      doc: 'jobs that one client may start per second, four times as many at once; more get 429',
+      doc: 'new jobs per second and client, in bursts of up to 4 times as many; more get 429',
     }),
     maxOpenJobs: integer({
       env: `${prefix}MAX_OPEN_JOBS`,
       fallback: DEFAULT_OPEN_JOBS,
       min: 1,
       max: MAX_OPEN_JOBS,
-      doc: 'jobs that have not ended; more get 429',
+      doc: 'maximum number of jobs that have not ended; more get 429',
     }),
   };
 }

@@ -4,10 +4,10 @@ import type { FastifyInstance } from 'fastify';
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Takes JSON in UTF-8 and nothing else: fastify would take plain text too, and put other characters in place of bytes that
- * are none. Keys that would change the prototype of an object are refused.
+ * Accepts JSON in UTF-8 only: fastify would also accept plain text, and would replace invalid bytes. Rejects keys that
+ * would change the prototype of an object.
  */
-export function takeJsonOnly(app: FastifyInstance): void {
+export function acceptJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
@@ -19,6 +19,6 @@ function textOf(body: string | Buffer): string {
   try {
     return typeof body === 'string' ? body : UTF8.decode(body);
   } catch {
-    throw new RbeeError('REQUEST_INVALID', 'the body is not UTF-8');
+    throw new RbeeError('REQUEST_INVALID', 'the body is not valid UTF-8');
   }
 }

@@ -7,8 +7,8 @@ interface PageQuery {
 }
 
 /**
- * One page of downloads, which come newest first. The cursor is the id of the last one of the page before; ids sort by
- * time, so a page stays right when downloads come or go between two requests.
+ * One page of downloads, newest first. The cursor is the last id of the previous page. Ids sort by time, so pages stay
+ * consistent when downloads are added or removed between two requests.
  */
 export function pageOf<D extends Pick<Download, 'download_id' | 'status'>>(
   downloads: readonly D[],

@@ -2,18 +2,18 @@ import type { IncomingMessage, ServerOptions } from 'node:http';
 import { RbeeError } from '@rbee/contract';
 
 export const BODY_LIMIT_BYTES = 1024 * 1024;
-/** Request line and headers together; more is answered with 431. */
+/** Of the request line and headers together; more gets 431. */
 export const MAX_HEADER_BYTES = 16 * 1024;
 
-/** How slowly a request may come. */
+/** How long a request may take to arrive. */
 export interface RequestTimeouts {
-  /** To the end of the handshake of TLS. */
+  /** To the end of the TLS handshake. */
   readonly handshakeMs: number;
   /** From the first byte of a connection to the end of the headers. */
   readonly headersMs: number;
   /** To the end of the body. */
   readonly requestMs: number;
-  /** How often open connections are looked at. */
+  /** How often open connections are checked. */
   readonly checkMs: number;
 }
 
@@ -25,8 +25,8 @@ export const REQUEST_TIMEOUTS: RequestTimeouts = {
 };
 
 /**
- * What the server is made with, be it plain or TLS. A client that sends its request too slowly is let go, so that it
- * cannot hold connections for as long as it likes.
+ * Options of an HTTP or HTTPS server. A client that sends its request too slowly is disconnected, so that it cannot hold
+ * connections open forever.
  */
 export function connectionOptions(timeouts: RequestTimeouts): ServerOptions {
   return {
@@ -34,20 +34,22 @@ export function connectionOptions(timeouts: RequestTimeouts): ServerOptions {
     headersTimeout: timeouts.headersMs,
     requestTimeout: timeouts.requestMs,
     connectionsCheckingInterval: timeouts.checkMs,
-    // Said by `checkShape`, which answers with an error body where the server's own answer is empty.
+    // Left to `checkShape`, which sends an error body; Node's own response is empty.
     requireHostHeader: false,
   };
 }
 
 /**
- * Refuses what a proxy in front may read in another way than this server does.
+ * Refuses requests that a proxy in front might interpret differently.
  * @throws RbeeError REQUEST_INVALID, MEDIA_TYPE_UNSUPPORTED
  */
 export function checkShape(request: IncomingMessage): void {
   const hosts = request.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length;
-  if (hosts !== 1) throw new RbeeError('REQUEST_INVALID', 'a request has one Host header');
+  if (hosts !== 1) throw new RbeeError('REQUEST_INVALID', 'a request needs exactly one Host header');
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new RbeeError('MEDIA_TYPE_UNSUPPORTED', 'the body is compressed', { hint: 'send it as it is' });
+    throw new RbeeError('MEDIA_TYPE_UNSUPPORTED', 'compressed bodies are not supported', {
+      hint: 'send the body uncompressed',
+    });
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { fastifySSE } from '@fastify/sse';
-import { RbeeError, type Route } from '@rbee/contract';
+import { RbeeError, type ResponseOf, type Route } from '@rbee/contract';
 import { type Channel, createResponseSink, SSE_HEADERS, type StreamHub } from '@rbee/event-stream';
 import {
   type FastifyBaseLogger,
@@ -16,11 +16,10 @@ import { withLogFields } from '../logging/log-context.ts';
 import { type AccessPolicy, checkOrigin, checkToken } from './access.ts';
 import { logRequests, watchRequests } from './answered-requests.ts';
 import { clientOf } from './client-address.ts';
-import { answerClientErrors } from './client-error.ts';
 import { answerFrameworkError, installErrorReplies } from './error-reply.ts';
 import { DEFAULT_JOB_RATE, limitJobRate } from './job-rate.ts';
-import { takeJsonOnly } from './json-body.ts';
-import { keepConnections } from './open-connections.ts';
+import { acceptJsonOnly } from './json-body.ts';
+import { createNodeServers } from './node-servers.ts';
 import { serveDocument } from './openapi/serve.ts';
 import {
   BODY_LIMIT_BYTES,
@@ -32,9 +31,9 @@ import {
 } from './request-limits.ts';
 import type { TlsIdentity } from './tls.ts';
 
-/** What a daemon that stops waits for requests that are under way; then it hangs up on whoever is slower. */
+/** How long a stopping daemon waits for running requests before it closes their connections. */
 const CLOSE_GRACE_MS = 3_000;
-/** What a client waits that finds no room for its stream. */
+/** `Retry-After` of a stream that was refused because too many are open. */
 const STREAM_RETRY_AFTER_MS = 5_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -42,24 +41,24 @@ export interface ServerDeps {
   readonly logger: FastifyBaseLogger;
   readonly hub: StreamHub;
   readonly access: Omit<AccessPolicy, 'isTls'>;
-  /** null or nothing = plain HTTP. */
+  /** null or undefined = plain HTTP. */
   readonly tls?: TlsIdentity | null;
-  /** For the OpenAPI document: its title, and every route by its operation id; none by default. */
+  /** Title of the OpenAPI document. */
   readonly title: string;
   readonly version: string;
+  /** Routes of the OpenAPI document by operation id; none by default. */
   readonly routes?: Readonly<Record<string, Route>>;
-  /** Jobs that one client may start per second; default 50. */
+  /** New jobs per second and client; 50 by default. */
   readonly jobRate?: number;
   readonly timeouts?: RequestTimeouts;
 }
 
-/** A server under construction: routes are added until it listens. */
+/** A server. Routes are added before it listens. */
 export type Server = FastifyInstance;
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
-type Answer<R extends Route> = R['success'] extends { body: infer S } ? Parsed<S> : never;
 
-/** What a handler gets: the parts of the request, checked by the route's schemas. */
+/** The parts of a request, checked against the route's schemas. */
 export interface RouteInput<R extends Route> {
   readonly params: Parsed<R['params']>;
   readonly query: Parsed<R['query']>;
@@ -68,15 +67,15 @@ export interface RouteInput<R extends Route> {
 }
 
 /**
- * A server that is ready for {@link addRoute} and {@link addStream}: request ids, access checks, the error envelope,
- * `GET /openapi.json` made from the routes' own schemas, and `GET /docs` made from that. Closing it ends its streams first.
+ * Creates a server for {@link addRoute} and {@link addStream}, with request ids, access checks, the error envelope,
+ * `GET /openapi.json` and `GET /docs`. Closing it ends its streams first.
  */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { tls = null } = deps;
   const timeouts = deps.timeouts ?? REQUEST_TIMEOUTS;
   const connections = connectionOptions(timeouts);
   const app: FastifyInstance = fastify({
-    // The type knows servers with TLS and without apart, which are used alike.
+    // fastify has separate types for servers with and without TLS, which are used alike here.
     ...((tls === null
       ? { http: connections }
       : { https: { ...connections, ...tls, handshakeTimeout: timeouts.handshakeMs } }) as object),
@@ -84,7 +83,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: timeouts.requestMs,
-    // The schemas judge the length of an id, so that one that is too long is as unknown as any other.
+    // The schemas check the length of an id, so that one that is too long is simply unknown.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     frameworkErrors: answerFrameworkError,
     forceCloseConnections: 'idle',
@@ -95,59 +94,68 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  takeJsonOnly(app);
-  answerClientErrors(app.server, deps.logger);
-  const hangUp = keepConnections(app.server);
+  acceptJsonOnly(app);
+  app.decorate('nodeServers', createNodeServers(app, { tls, timeouts }));
   installErrorReplies(app);
   watchRequests(app);
   logRequests(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    // What answers is never a script or a page, whatever a browser takes it for.
+    // No response is a script or a page, whatever a browser makes of it.
     reply.header('x-content-type-options', 'nosniff');
     checkShape(request.raw);
-    // Made anew each time: tokens can change while the daemon runs.
+    // Read for each request: tokens can change while the daemon runs.
     const access: AccessPolicy = { ...deps.access, isTls: tls !== null };
     checkOrigin(request.headers, access);
     const { open, forHives } = request.routeOptions.config;
     if (!open) checkToken(request.headers, access, forHives);
   });
   await limitJobRate(app, deps.jobRate ?? DEFAULT_JOB_RATE);
-  // The streams must end before the server waits for its connections, or closing it would wait for ever; and so must a
-  // connection that is being answered, which would else stay open for the client's next request.
-  let isClosing = false;
-  app.addHook('preClose', () => {
-    isClosing = true;
-    return deps.hub.close();
-  });
-  app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
-  app.addHook('preClose', async () => {
-    const grace = setTimeout(hangUp, CLOSE_GRACE_MS);
-    app.server.once('close', () => clearTimeout(grace));
-  });
+  closeInOrder(app, deps.hub);
   await app.register(fastifySSE, { heartbeatInterval: 0 });
   serveDocument(app, { title: deps.title, version: deps.version, routes: deps.routes ?? {} });
   return app;
 }
 
-/** Serves a route of the contract: checks what comes in and what goes out by its schemas. */
+/**
+ * Closing ends the streams first: the server waits for its connections, and a stream would never end by itself. Responses
+ * on their way carry `Connection: close`, or the client's next request would keep the connection open.
+ */
+function closeInOrder(app: FastifyInstance, hub: StreamHub): void {
+  let isClosing = false;
+  let othersClosed: Promise<void> = Promise.resolve();
+  app.addHook('preClose', () => {
+    isClosing = true;
+    return hub.close();
+  });
+  app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
+  app.addHook('preClose', async () => {
+    const grace = setTimeout(() => app.nodeServers.hangUp(), CLOSE_GRACE_MS);
+    othersClosed = app.nodeServers.closeOthers();
+    const closed = new Promise((resolve) => app.server.once('close', resolve));
+    void Promise.all([closed, othersClosed]).then(() => clearTimeout(grace));
+  });
+  app.addHook('onClose', () => othersClosed);
+}
+
+/** Serves a route of the contract; its schemas check requests and responses. */
 export function addRoute<R extends Route>(
   app: FastifyInstance,
   route: R,
-  handler: (input: RouteInput<R>) => Answer<R> | Promise<Answer<R>>,
+  handler: (input: RouteInput<R>) => ResponseOf<R> | Promise<ResponseOf<R>>,
 ): void {
   const status = route.success?.status ?? 200;
   app.route({
     ...optionsOf(route),
     handler: async (request, reply) => {
-      const answer = await withLogFields({ requestId: request.id }, () => handler(inputOf<R>(request)));
+      const response = await withLogFields({ requestId: request.id }, () => handler(inputOf<R>(request)));
       if (route.success?.type !== undefined) reply.type(route.success.type);
-      return reply.code(status).send(answer);
+      return reply.code(status).send(response);
     },
   });
 }
 
-/** Serves a route that answers Server-Sent Events from one channel. */
+/** Serves a route that sends the Server-Sent Events of one channel. */
 export function addStream<R extends Route>(
   app: FastifyInstance,
   hub: StreamHub,
@@ -156,9 +164,9 @@ export function addStream<R extends Route>(
 ): void {
   app.route({
     ...optionsOf(route),
-    // A stream has no end that a HEAD could wait for.
+    // A HEAD request would wait for the end of the stream.
     exposeHeadRoute: false,
-    // The plugin's own refusal of other media types has no envelope, so that is said here.
+    // The plugin refuses other media types without an envelope, so checkAccept does it.
     sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {
       checkAccept(request.headers.accept);
@@ -166,7 +174,7 @@ export function addStream<R extends Route>(
       const lastEventId = lastEventIdOf(request);
       if (channel.accepts(lastEventId) === 'no_content') return reply.code(204).send();
       const address = clientOf(request.socket.remoteAddress);
-      checkRoom(hub, address);
+      checkCapacity(hub, address);
       reply.headers(SSE_HEADERS);
       reply.sse.keepAlive();
       reply.hijack();
@@ -179,24 +187,24 @@ export function addStream<R extends Route>(
 
 function checkAccept(accept: string | undefined): void {
   if (accept === undefined || /text\/event-stream|text\/\*|\*\/\*/i.test(accept)) return;
-  throw new RbeeError('REQUEST_INVALID', 'this route answers text/event-stream only', {
+  throw new RbeeError('REQUEST_INVALID', 'this route only serves text/event-stream', {
     hint: 'send "Accept: text/event-stream"',
   });
 }
 
-// After the headers are out there is no status left to say it with.
-function checkRoom(hub: StreamHub, address: string | null): void {
+// Must run before the headers are sent, while a status can still be chosen.
+function checkCapacity(hub: StreamHub, address: string | null): void {
   const retryAfterMs = STREAM_RETRY_AFTER_MS;
   switch (hub.stateFor(address)) {
     case 'open':
       return;
     case 'closed':
-      throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again later' });
+      throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'retry later' });
     case 'full':
-      throw new RbeeError('TOO_MANY_STREAMS', 'too many streams are open', { hint: 'try again later', retryAfterMs });
+      throw new RbeeError('TOO_MANY_STREAMS', 'too many open streams', { hint: 'retry later', retryAfterMs });
     case 'crowded':
-      throw new RbeeError('TOO_MANY_STREAMS', 'too many streams are open from your address', {
-        hint: 'close some of them, or try again later',
+      throw new RbeeError('TOO_MANY_STREAMS', 'too many open streams from your address', {
+        hint: 'close some of them, or retry later',
         retryAfterMs,
       });
   }
@@ -218,12 +226,12 @@ function optionsOf(route: Route): Omit<RouteOptions, 'handler'> {
       ...(route.params === undefined ? {} : { params: route.params }),
       ...(route.query === undefined ? {} : { querystring: route.query }),
       ...(route.body === undefined ? {} : { body: route.body }),
-      ...(route.success === undefined ? {} : { response: { [route.success.status]: answerOf(route.success) } }),
+      ...(route.success === undefined ? {} : { response: { [route.success.status]: responseSchemaOf(route.success) } }),
     },
   };
 }
 
-function answerOf({ body, type }: NonNullable<Route['success']>) {
+function responseSchemaOf({ body, type }: NonNullable<Route['success']>) {
   return type === undefined ? body : { content: { [type.replace(/;.*$/, '')]: { schema: body } } };
 }
 
@@ -242,7 +250,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Never needs a token. */
     open?: true;
-    /** Takes the token of hives too. */
+    /** Accepts the token of hives too. */
     forHives?: true;
   }
 }

@@ -3,31 +3,28 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { absolutePath, type Setting, setting } from '../settings/setting.ts';
 
-/** What a daemon shows who it is with, in PEM. */
+/** The certificate and key of a daemon, in PEM. */
 export interface TlsIdentity {
-  /** With the certificates that lead to an authority, where there are any. */
+  /** Followed by intermediate certificates, if any. */
   readonly cert: Buffer;
   readonly key: Buffer;
 }
 
-/** The files of the settings; both or neither. */
+/** The files that the settings name; both or neither. */
 export interface TlsFiles {
   readonly tlsCert: string | null;
   readonly tlsKey: string | null;
 }
 
-/** The two settings of a daemon with that prefix. */
+/** The two TLS settings of a daemon. */
 export function tlsSettings(prefix: string): { [Name in keyof TlsFiles]: Setting<string | null> } {
   return {
-    tlsCert: file(
-      `${prefix}TLS_CERT`,
-      'certificate in PEM, with those that lead to its authority: speak TLS; needs the key',
-    ),
-    tlsKey: file(`${prefix}TLS_KEY`, 'private key of the certificate, in PEM and without a passphrase'),
+    tlsCert: file(`${prefix}TLS_CERT`, 'TLS certificate with its intermediates (PEM); needs --tls-key'),
+    tlsKey: file(`${prefix}TLS_KEY`, 'private key of the certificate (PEM, no passphrase)'),
   };
 }
 
-/** All that is wrong with the files. A setting that is bad by itself is missing here, and told elsewhere. */
+/** Every problem of the files. A setting that is invalid by itself is undefined here and reported elsewhere. */
 export function tlsProblems({ tlsCert, tlsKey }: Partial<TlsFiles>): readonly string[] {
   if (tlsCert === undefined || tlsKey === undefined) return [];
   if (tlsCert === null || tlsKey === null) {
@@ -37,32 +34,32 @@ export function tlsProblems({ tlsCert, tlsKey }: Partial<TlsFiles>): readonly st
   return checkTls(tlsCert, tlsKey).problems;
 }
 
-/** A pair as it was read, once: null where it cannot be used, and then there are problems that name the files. */
+/** A pair of files, read once. `identity` is null when the pair cannot be used; then the problems name the files. */
 export interface CheckedTls {
   readonly identity: TlsIdentity | null;
   readonly problems: readonly string[];
 }
 
-/** Reads both files and looks whether they can be used together. Files may change: only what was read here is known to be right. */
+/** Reads both files and checks that they belong together. Use the returned bytes: the files may change later. */
 export function checkTls(tlsCert: string, tlsKey: string): CheckedTls {
   const problems: string[] = [];
   const cert = readOr(problems, '--tls-cert', tlsCert);
   const key = readOr(problems, '--tls-key', tlsKey);
-  if (cert !== null && !isCertificate(cert)) problems.push(`--tls-cert: ${tlsCert} has no certificate in PEM`);
+  if (cert !== null && !isCertificate(cert)) problems.push(`--tls-cert: ${tlsCert} contains no PEM certificate`);
   else if (cert !== null && !isChain(cert)) {
-    problems.push(`--tls-cert: ${tlsCert} goes on after its certificate with what is none in PEM`);
+    problems.push(`--tls-cert: ${tlsCert} contains something other than PEM certificates after the first one`);
   }
   if (key !== null && !isKey(key)) {
-    problems.push(`--tls-key: ${tlsKey} has no private key in PEM that can be read without a passphrase`);
+    problems.push(`--tls-key: ${tlsKey} contains no PEM private key, or one with a passphrase`);
   }
   if (problems.length === 0 && cert !== null && key !== null && !isPair({ cert, key })) {
-    problems.push(`--tls-key: the key of ${tlsKey} is not that of the certificate in ${tlsCert}`);
+    problems.push(`--tls-key: the key in ${tlsKey} does not match the certificate in ${tlsCert}`);
   }
   const identity = problems.length === 0 && cert !== null && key !== null ? { cert, key } : null;
   return { identity, problems };
 }
 
-/** Reads them; null where a daemon is to speak plain HTTP. @throws Error as the file system says */
+/** Reads the files; null for plain HTTP. @throws Error of the file system */
 export function readTls({ tlsCert, tlsKey }: TlsFiles): TlsIdentity | null {
   return tlsCert === null || tlsKey === null ? null : { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) };
 }
@@ -73,7 +70,7 @@ function file(env: string, doc: string): Setting<string | null> {
     doc,
     defaultText: 'none',
     live: true,
-    // A server speaks TLS or does not, from its first connection on.
+    // A server cannot switch between HTTP and TLS.
     needsRestart: (before, after) => (before === null) !== (after === null),
     parse: absolutePath,
     fallback: () => null,
@@ -84,7 +81,7 @@ function readOr(problems: string[], flag: string, path: string): Buffer | null {
   try {
     return readFileSync(path);
   } catch (error) {
-    problems.push(`${flag}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    problems.push(`${flag}: cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
     return null;
   }
 }
@@ -95,7 +92,7 @@ const isChain = (cert: Buffer): boolean => succeeds(() => createSecureContext({ 
 const isKey = (key: Buffer): boolean => succeeds(() => createSecureContext({ key }));
 const isPair = (identity: TlsIdentity): boolean => succeeds(() => createSecureContext(identity));
 
-// OpenSSL's own words for what is wrong say nothing to an operator.
+// The messages of OpenSSL mean nothing to an operator.
 function succeeds(work: () => unknown): boolean {
   try {
     work();

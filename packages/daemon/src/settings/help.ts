@@ -1,6 +1,6 @@
-import { flagOf, type SettingsTable } from '../settings-names.ts';
+import { flagOf, type SettingsTable } from './setting.ts';
 
-/** The text of `--help`: every setting with its flag, environment variable, default and meaning. */
+/** The text of `--help`: every setting with its flag, meaning, default and environment variable. */
 export function helpText(program: string, purpose: string, table: SettingsTable, prefix: string): string {
   const rows = Object.values(table).map((setting) => {
     const value = setting.isSwitch ? '' : ' VALUE';
@@ -11,16 +11,16 @@ export function helpText(program: string, purpose: string, table: SettingsTable,
 
 Usage: ${program} [flags]
 
-Settings come from flag, then environment, then --config FILE (TOML), then default.
+Settings are read from flags, then the environment, then --config FILE (TOML), then defaults.
 
   --config FILE
-      a TOML file; its keys are the flags with "_" in place of "-"
+      TOML file with settings; keys are the flags with "_" for "-"
 ${rows.join('\n')}
   --print-config
-      prints the settings as such a file, each with where it comes from, and ends; secrets are left out
+      print all settings as a TOML file with their origins, without secrets
   --help, --version
 
-It stays in the foreground, logs JSON lines to stdout, and ends on SIGTERM or SIGINT. SIGHUP reads the settings again.
-Exit codes: 0 ended in order, 1 could not start, 78 bad settings.
+Runs in the foreground and logs JSON lines to stdout. SIGTERM and SIGINT stop it; SIGHUP reloads its settings.
+Exit codes: 0 stopped, 1 could not start, 78 invalid settings.
 `;
 }

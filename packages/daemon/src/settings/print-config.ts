@@ -1,11 +1,11 @@
 import { stringify } from 'smol-toml';
-import { fingerprint } from '../server/access.ts';
-import { keyOf, type SettingsTable } from '../settings-names.ts';
 import type { FoundSettings } from './read-settings.ts';
+import { fingerprint } from './secret-digest.ts';
+import { keyOf, type SettingsTable } from './setting.ts';
 
 /**
- * The settings as a TOML file that `--config` reads again, each with where it comes from. What has no value, is secret
- * or is bad stands in a comment; of a secret it shows 6 hex digits of its SHA-256.
+ * The settings as a TOML file for `--config`, each with its origin. Unset, secret and invalid ones are comments; a secret
+ * is shown by the first 6 hex digits of its SHA-256.
  */
 export function printConfig<Table extends SettingsTable>(
   program: string,
@@ -22,10 +22,10 @@ export function printConfig<Table extends SettingsTable>(
     if (setting.secret) return `# ${name} is set, fingerprint ${fingerprint(String(value))} (${origin})`;
     return `${stringify({ [name]: value }).trim()} # ${origin}`;
   });
-  return `# The settings of ${program}, with where each comes from. Secrets are left out.\n${lines.join('\n')}\n`;
+  return `# Settings of ${program} with their origins, without secrets.\n${lines.join('\n')}\n`;
 }
 
-// A path may hold a line break, which would end the comment.
+// A path may contain a line break, which would end the comment.
 function oneLine(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, '?');
 }

@@ -1,30 +1,29 @@
-import { flagOf, keyOf, type SettingsOf, type SettingsTable } from '../settings-names.ts';
-import { problemOf, type ShownValue } from './setting.ts';
+import { flagOf, keyOf, problemOf, type SettingsOf, type SettingsTable, type ShownValue } from './setting.ts';
 import { readFile, readFlags, type SettingsInput } from './settings-input.ts';
 
-/** Every problem of the settings, in one message. The daemon ends with exit code 78 (EX_CONFIG of sysexits.h). */
+/** All problems of the settings in one message. The daemon exits with code 78 (EX_CONFIG of sysexits.h). */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(`bad settings:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    super(`invalid settings:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
     this.problems = problems;
   }
 }
 
-/** All that is wrong with settings that are each right by themselves. A value that is bad is missing. */
+/** Finds problems between settings that are each valid. Invalid values are missing. */
 type Check<Table extends SettingsTable> = (values: Partial<SettingsOf<Table>>) => readonly string[];
 
-/** Settings as they were found, right or wrong. A value that is bad is missing. */
+/** Settings as found. Invalid values are missing. */
 export interface FoundSettings<Table extends SettingsTable> {
   readonly values: Partial<SettingsOf<Table>>;
-  /** Where each comes from: a flag, an environment variable, the path of the file, or `default`. */
+  /** The origin of each: a flag, an environment variable, the path of the file, or `default`. */
   readonly origins: Readonly<Record<keyof Table, string>>;
   readonly problems: readonly string[];
 }
 
-/** What a settings table is called with beside its own flags. */
+/** What the command line wants: to run, or to print something. */
 export type Invocation<Table extends SettingsTable> =
   | { readonly kind: 'run'; readonly settings: SettingsOf<Table> }
   | { readonly kind: 'print'; readonly found: FoundSettings<Table> }
@@ -32,8 +31,8 @@ export type Invocation<Table extends SettingsTable> =
   | { readonly kind: 'version' };
 
 /**
- * Reads the settings: flag, then environment, then `--config FILE` (TOML), then default.
- * @throws SettingsError with every problem that there is, unless they are only to be printed
+ * Reads the settings from flags, then the environment, then `--config FILE` (TOML), then defaults.
+ * @throws SettingsError with all problems, unless the settings are only printed
  */
 export function readSettings<Table extends SettingsTable>(
   table: Table,
@@ -80,7 +79,7 @@ function findSettings<Table extends SettingsTable>(
   return { values: values as Partial<SettingsOf<Table>>, origins: origins as Record<keyof Table, string>, problems };
 }
 
-/** The settings as `/v1/info` answers them: by their keys, secrets left out. */
+/** The settings as `/v1/info` shows them: by key, without secrets. */
 export function settingsInForce<Table extends SettingsTable>(
   table: Table,
   settings: SettingsOf<Table>,
@@ -93,8 +92,8 @@ export function settingsInForce<Table extends SettingsTable>(
   return shown;
 }
 
-// A parser's message may repeat the text: with a secret only the length rule is said.
+// A parser's message may repeat the value; for a secret, only fixed messages are shown.
 function secretProblem(error: unknown): string {
   const message = problemOf(error);
-  return message.startsWith('it ') ? message : 'it is not understood';
+  return message.startsWith('it ') ? message : 'it is not valid';
 }

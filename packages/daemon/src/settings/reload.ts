@@ -1,35 +1,35 @@
-import { keyOf, type SettingsOf, type SettingsTable } from '../settings-names.ts';
 import { SettingsError } from './read-settings.ts';
 import type { ShownValue } from './setting.ts';
+import { keyOf, type SettingsOf, type SettingsTable } from './setting.ts';
 
 export interface ReloadDeps<Table extends SettingsTable> {
   readonly table: Table;
   readonly prefix: string;
-  /** Reads the settings anew. Throws SettingsError. */
+  /** Reads the settings again. @throws SettingsError */
   readonly read: () => SettingsOf<Table>;
-  /** What is wrong with settings together, some of which wait for a restart. */
+  /** Finds problems of the settings that are in force after a reload, some of which wait for a restart. */
   readonly check: (values: SettingsOf<Table>) => readonly string[];
   /**
-   * Reads what settings name beside values, here as they are configured now: files, whose content changes under the
-   * same name. null where it is as it was. Puts nothing into force yet. Throws SettingsError.
+   * Reads the files that the new settings name, whose content can change. null if it has not. Applies nothing yet.
+   * @throws SettingsError
    */
   readonly readFiles: (configured: SettingsOf<Table>) => Renewal | null;
-  /** Applies those that can change while the daemon runs. */
+  /** Applies changed settings to the running daemon. */
   readonly apply: (changed: Partial<SettingsOf<Table>>) => void | Promise<void>;
   readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
 }
 
-/** The new content of files that settings name. */
+/** New content of files that settings name. */
 export interface Renewal {
-  /** For the log. */
+  /** What to log. */
   readonly shown: Readonly<Record<string, ShownValue>>;
   readonly use: () => void;
 }
 
 /**
- * Makes a function that reads the settings again and applies what differs from what was configured before, be it in
- * force or not: a limit that was set over HTTP stays until its configured value changes. Bad settings change nothing, nor
- * do files that cannot be used: everything is read and judged before anything is applied.
+ * Returns a function that reads the settings again and applies those whose configured value has changed. A limit that was
+ * set over HTTP stays until its configured value changes. Everything is read and checked before anything is applied, so
+ * invalid settings or files change nothing.
  */
 export function createReload<Table extends SettingsTable>(
   deps: ReloadDeps<Table>,
@@ -40,7 +40,7 @@ export function createReload<Table extends SettingsTable>(
     try {
       const read = deps.read();
       const { live, needsRestart, next } = compare(deps, configured, read);
-      // What was read is right by itself, but the daemon goes on with some of the old beside some of the new.
+      // The new settings are valid together, but the daemon will run with a mix of old and new ones.
       const problems = deps.check(next);
       if (problems.length > 0) throw new SettingsError(problems);
       const renewal = deps.readFiles(read);
@@ -50,10 +50,10 @@ export function createReload<Table extends SettingsTable>(
       const changed = shown(deps, live);
       const isSame = needsRestart.length === 0 && Object.keys(live).length === 0 && renewal === null;
       const fields = { changed, ...(renewal === null ? {} : { renewed: renewal.shown }), needsRestart };
-      deps.log.info(fields, isSame ? 'reloaded: the settings are the same' : 'reloaded');
+      deps.log.info(fields, isSame ? 'reloaded, nothing changed' : 'reloaded');
     } catch (error) {
       const fields = error instanceof SettingsError ? { problems: error.problems } : { err: error };
-      deps.log.error(fields, 'not reloaded: the settings stay as they were');
+      deps.log.error(fields, 'not reloaded, settings unchanged');
     }
   };
 }
@@ -70,7 +70,7 @@ function compare<Table extends SettingsTable>(
     SettingsOf<Table>
   >;
   const needsRestart = differing.filter((entry) => !canChange(entry)).map(([, { env }]) => keyOf(env, prefix));
-  // What needs a restart is said again at each reload, until there is one.
+  // Changes that need a restart are reported at every reload until then.
   return { live, needsRestart, next: { ...before, ...live } };
 }
 

@@ -4,31 +4,40 @@ import { parseBandwidth, parseDuration, RbeeError, toSeconds } from '@rbee/contr
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** One setting: how it is named, read and explained. The flag and the key of the file follow from the name. */
+/** One setting: its name, parser and description. The flag and the file key follow from the name. */
 export interface Setting<T> {
-  /** The environment variable's name. */
+  /** The name of the environment variable. */
   readonly env: string;
   /** One line for the reference page and `--help`. */
   readonly doc: string;
   /** The default as the reference page shows it. */
   readonly defaultText: string;
-  /** Never shown, logged or answered. */
+  /** Never shown, logged or sent. */
   readonly secret: boolean;
-  /** A flag that may stand without a value. */
+  /** A flag that needs no value. */
   readonly isSwitch: boolean;
-  /** Can change while the daemon runs: SIGHUP applies it. */
+  /** SIGHUP applies changes while the daemon runs. */
   readonly live: boolean;
-  /** Whether a live one differs in a way that waits for a restart all the same. */
+  /** Whether this change of a live setting needs a restart anyway. */
   readonly needsRestart: (before: T, after: T) => boolean;
   readonly parse: (text: string) => T;
   readonly fallback: (env: Environment) => T;
-  /** The value as `/v1/info` answers it. */
+  /** The value as `/v1/info` shows it. */
   readonly show: (value: T) => ShownValue;
-  /** The value as `parse` reads it again; null where there is none. */
+  /** The value in a form that `parse` reads; null if there is none. */
   readonly write: (value: T) => ShownValue;
 }
 
-/** A value that JSON has by itself. */
+/** The settings of a daemon by their names in code. */
+// biome-ignore lint/suspicious/noExplicitAny: a table holds settings of any type; `SettingsOf` restores each one's own.
+export type SettingsTable = Readonly<Record<string, Setting<any>>>;
+
+/** The values of a table of settings. */
+export type SettingsOf<Table extends SettingsTable> = {
+  readonly [Key in keyof Table]: Table[Key] extends Setting<infer T> ? T : never;
+};
+
+/** A JSON scalar. */
 export type ShownValue = string | number | boolean | null;
 
 interface Described {
@@ -38,7 +47,22 @@ interface Described {
   readonly live?: true;
 }
 
-/** A setting of free form. `fallback` may look at the environment. */
+/**
+ * The flag of a setting: `RBEE_HIVE_PORT` is `--port`, `RBEE_API_TOKEN` is `--api-token`, `HF_TOKEN` is `--hf-token`. The
+ * flag of a token always names its owner: `RBEE_QUEEN_TOKEN` is `--queen-token`, even on a queen.
+ */
+export function flagOf(env: string, prefix: string): string {
+  const name =
+    env.startsWith(prefix) && env !== `${prefix}TOKEN` ? env.slice(prefix.length) : env.replace(/^RBEE_/, '');
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+/** The key of a setting in a TOML file: its flag with underscores. */
+export function keyOf(env: string, prefix: string): string {
+  return flagOf(env, prefix).replaceAll('-', '_');
+}
+
+/** A setting with its own parser. `fallback` may read the environment. */
 export function setting<T>(
   described: Described & {
     parse: (text: string) => T;
@@ -54,26 +78,28 @@ export function setting<T>(
   return { ...defaults, write: show, ...described, show };
 }
 
+/** A text that matches a pattern. */
 export function text(described: Described & { fallback: string; pattern?: RegExp }): Setting<string> {
   const { fallback, pattern = /./s, ...rest } = described;
   const parse = (value: string) => {
-    if (!pattern.test(value)) throw new Error(`"${value}" does not look right`);
+    if (!pattern.test(value)) throw new Error(`"${value}" has the wrong format`);
     return value;
   };
   return setting({ defaultText: fallback, ...rest, parse, fallback: () => fallback });
 }
 
-/** A secret of at least `minLength` characters; null where there is none. */
+/** A secret of at least `minLength` characters; null if none is set. */
 export function secret(described: Described & { minLength?: number }): Setting<string | null> {
   const { minLength = 1, ...rest } = described;
   const parse = (value: string) => {
     if (value.length < minLength) throw new Error(`it has fewer than ${minLength} characters`);
-    if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('it has characters that cannot stand in a header');
+    if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('it contains characters that are not allowed in a header');
     return value;
   };
   return setting({ defaultText: 'none', ...rest, parse, fallback: () => null, secret: true });
 }
 
+/** A whole number in a range. */
 export function integer(described: Described & { min: number; max: number; fallback: number }): Setting<number> {
   const { min, max, fallback, ...rest } = described;
   const parse = (value: string) => {
@@ -84,12 +110,12 @@ export function integer(described: Described & { min: number; max: number; fallb
   return setting({ defaultText: String(fallback), ...rest, parse, fallback: () => fallback });
 }
 
-/** Milliseconds, written as `10s` or `100ms` and answered in seconds. */
+/** A duration such as `10s` or `100ms`, in milliseconds; shown in seconds. */
 export function duration(described: Described & { fallback: string; minMs: number; maxMs: number }): Setting<number> {
   const { fallback, minMs, maxMs, ...rest } = described;
   const parse = (value: string) => {
     const ms = parseDuration(value);
-    if (ms < minMs || ms > maxMs) throw new Error(`"${value}" is not from ${minMs} ms to ${maxMs} ms`);
+    if (ms < minMs || ms > maxMs) throw new Error(`"${value}" is not between ${minMs} ms and ${maxMs} ms`);
     return ms;
   };
   const show = (ms: number) => toSeconds(ms);
@@ -97,12 +123,13 @@ export function duration(described: Described & { fallback: string; minMs: numbe
   return setting({ defaultText: fallback, ...rest, parse, show, write, fallback: () => parseDuration(fallback) });
 }
 
-/** Bytes per second, null for unlimited. */
+/** Bytes per second; null = unlimited. */
 export function bandwidth(described: Described): Setting<number | null> {
   const write = (bytesPerSecond: number | null) => bytesPerSecond ?? 'unlimited';
   return setting({ defaultText: 'unlimited', ...described, parse: parseBandwidth, write, fallback: () => null });
 }
 
+/** On or off. */
 export function toggle(described: Described): Setting<boolean> {
   const parse = (value: string) => {
     if (/^(?:true|1|yes|on)$/i.test(value)) return true;
@@ -112,19 +139,20 @@ export function toggle(described: Described): Setting<boolean> {
   return { ...setting({ defaultText: 'false', ...described, parse, fallback: () => false }), isSwitch: true };
 }
 
+/** One of several choices. */
 export function oneOf<const T extends string>(
   described: Described & { choices: readonly T[]; fallback: T },
 ): Setting<T> {
   const { choices, fallback, ...rest } = described;
   const parse = (value: string) => {
     const choice = choices.find((candidate) => candidate === value);
-    if (choice === undefined) throw new Error(`"${value}" is none of ${choices.join(', ')}`);
+    if (choice === undefined) throw new Error(`"${value}" is not one of ${choices.join(', ')}`);
     return choice;
   };
   return setting({ defaultText: fallback, ...rest, parse, fallback: () => fallback });
 }
 
-/** Some of the choices, separated by commas. */
+/** Any of several choices, separated by commas. */
 export function someOf<const T extends string>(
   described: Described & { choices: readonly T[]; fallback: readonly T[] },
 ): Setting<ReadonlySet<T>> {
@@ -132,7 +160,7 @@ export function someOf<const T extends string>(
   const parse = (value: string) => {
     const wanted = value.split(',').map((part) => part.trim());
     const unknown = wanted.filter((part) => !(choices as readonly string[]).includes(part));
-    if (unknown.length > 0) throw new Error(`"${unknown.join(', ')}" is none of ${choices.join(', ')}`);
+    if (unknown.length > 0) throw new Error(`"${unknown.join(', ')}" is not one of ${choices.join(', ')}`);
     return new Set(choices.filter((choice) => wanted.includes(choice)));
   };
   const show = (chosen: ReadonlySet<T>) => [...chosen].join(',');
@@ -145,26 +173,26 @@ export function someOf<const T extends string>(
   });
 }
 
-/** An absolute http or https URL without a path to lose; null where there is none. */
+/** An http or https URL without a slash at its end. */
 export function url<F extends string | null>(described: Described & { fallback: F }): Setting<string | F> {
   const { fallback, ...rest } = described;
   const parse = (value: string): string => {
     const parsed = URL.canParse(value) ? new URL(value) : null;
     if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new Error('it is not an http or https URL');
-    if (parsed.username !== '' || parsed.password !== '') throw new Error('it carries credentials');
+    if (parsed.username !== '' || parsed.password !== '') throw new Error('it contains credentials');
     return value.replace(/\/+$/, '');
   };
   return setting<string | F>({ defaultText: fallback ?? 'none', ...rest, parse, fallback: () => fallback });
 }
 
-/** Reads the path of a file or folder; `~/` is the home folder. */
+/** Parses an absolute path; `~/` is the home folder. */
 export function absolutePath(value: string): string {
   const expanded = value.startsWith('~/') ? join(homedir(), value.slice(2)) : value;
   if (!isAbsolute(expanded)) throw new Error(`"${value}" is not an absolute path`);
   return resolve(expanded);
 }
 
-/** What a parser's error says, for the list of problems. */
+/** The text of a parser's error for the list of problems. */
 export function problemOf(error: unknown): string {
   if (error instanceof RbeeError) return `${error.message}; ${error.hint ?? ''}`;
   return error instanceof Error ? error.message : String(error);

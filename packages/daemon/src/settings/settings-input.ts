@@ -1,21 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { flagOf, keyOf, type SettingsTable } from '../settings-names.ts';
 import type { Environment } from './setting.ts';
+import { flagOf, keyOf, type SettingsTable } from './setting.ts';
 
 export interface SettingsInput {
-  /** The words after the program's name. */
+  /** The arguments after the program's name. */
   readonly argv: readonly string[];
   readonly env: Environment;
-  /** The daemon's own prefix, left out of its flags: `RBEE_HIVE_`. */
+  /** The prefix of the daemon's own settings, such as `RBEE_HIVE_`; flags leave it out. */
   readonly prefix: string;
 }
 
-/** Flags that are no settings, and stand alone. */
+/** Flags without a value that are not settings. */
 const COMMANDS = ['help', 'version', 'print-config'];
 
-/** The flags of a command line by their names. What is wrong with it is added to the problems. */
+/** The flags of a command line by name. Adds what is wrong to `problems`. */
 export function readFlags(table: SettingsTable, input: SettingsInput, problems: string[]): Map<string, string> {
   const switches = new Set(COMMANDS);
   const known = new Set([...COMMANDS, 'config']);
@@ -39,7 +39,7 @@ export function readFlags(table: SettingsTable, input: SettingsInput, problems: 
   return flags;
 }
 
-/** The values of a TOML file by their keys, as text. What is wrong with it is added to the problems. */
+/** The values of a TOML file by key, as text. Adds what is wrong to `problems`. */
 export function readFile(
   table: SettingsTable,
   path: string | undefined,
@@ -53,7 +53,7 @@ export function readFile(
     for (const [key, value] of Object.entries(parseToml(readFileSync(path, 'utf8')))) {
       const text = textOf(value);
       if (!keys.has(key)) problems.push(`${path}: "${key}" is not a setting`);
-      else if (text === null) problems.push(`${path}: "${key}" is neither a text, a number, true, false nor a list`);
+      else if (text === null) problems.push(`${path}: "${key}" must be a string, number, boolean or list`);
       else values.set(key, text);
     }
   } catch (error) {
@@ -70,8 +70,8 @@ function textOf(value: unknown): string | null {
   return ['string', 'number', 'boolean', 'bigint'].includes(typeof value) ? String(value) : null;
 }
 
-// The parser's own message shows the lines around the fault, and a token may be in them.
+// The parser's own message quotes the lines around the error, which may contain a token.
 function fileProblem(error: unknown): string {
-  if (error instanceof TomlError) return `line ${error.line}, column ${error.column} is not TOML`;
+  if (error instanceof TomlError) return `line ${error.line}, column ${error.column} is not valid TOML`;
   return error instanceof Error ? error.message : String(error);
 }

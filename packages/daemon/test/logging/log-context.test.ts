@@ -1,13 +1,13 @@
 import { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { hiveRoutes, newJobId } from '@rbee/contract';
+import { hiveRoutes, type Job, type JobState, newJobId } from '@rbee/contract';
 import { createStreamHub } from '@rbee/event-stream';
 import { describe, expect, it } from 'vitest';
 import {
   addRoute,
-  createJobLog,
   createLogger,
   createServer,
+  jobHooks,
   requestIdHeader,
   withLogFields,
   withoutLogFields,
@@ -21,7 +21,7 @@ function createLog() {
 }
 
 describe('a line of the log', () => {
-  it('names the request, the job and the download that it belongs to, also when the work goes on later', async () => {
+  it('names the request, the job and the download that it belongs to, even when the work continues later', async () => {
     const { logger, texts, lines } = createLog();
     const jobId = newJobId();
     await withLogFields({ requestId: 'r-1' }, () =>
@@ -36,7 +36,7 @@ describe('a line of the log', () => {
     expect(texts[0]?.match(/"jobId"/g)).toHaveLength(1);
   });
 
-  it('belongs to nobody where the daemon does something for itself', async () => {
+  it('has no fields where the daemon works for itself', async () => {
     const { logger, lines } = createLog();
     withLogFields({ requestId: 'r-1' }, () => withoutLogFields(() => logger.info('alone')));
     expect(lines()[0]).not.toHaveProperty('requestId');
@@ -67,25 +67,43 @@ describe('a line of the log', () => {
   });
 });
 
-describe('the log of jobs', () => {
-  it('has a line for each state, and names a failure by its code alone', () => {
+describe('the jobs of a daemon', () => {
+  it('are stored at every change, and logged once for each state, a failure by its code only', () => {
     const { logger, lines } = createLog();
-    const log = createJobLog(logger);
+    const kept: (string | null)[] = [];
+    const hooks = jobHooks(logger, {
+      saveJob: ({ state }) => kept.push(state),
+      deleteJob: (id) => kept.push(id),
+    });
     const id = newJobId();
-    let state: 'queued' | 'running' | 'failed' = 'queued';
+    let state: JobState = 'queued';
     const error = { code: 'DOWNLOAD_FAILED', message: 'https://host/x?signature=1' } as const;
     const job = {
       id,
-      snapshot: () => ({ operation: 'model_download' as const, state, error: state === 'failed' ? error : null }),
+      snapshot: (): Job => ({
+        job_id: id,
+        operation: 'model_download',
+        state,
+        model: null,
+        sse_url: '/x',
+        created_at: '2026-01-01T00:00:00.000Z',
+        ended_at: null,
+        downloads: [],
+        error: state === 'failed' ? error : null,
+      }),
     };
     for (const next of ['queued', 'running', 'running', 'failed'] as const) {
       state = next;
-      log(job);
+      hooks.onChange(job);
     }
+    hooks.onForget(id);
+    hooks.within(job, () => logger.info('inside'));
+    expect(kept).toEqual(['queued', 'running', 'running', 'failed', id]);
     expect(lines().map((line) => [line['jobId'], line['state'], line['code']])).toEqual([
       [id, 'queued', undefined],
       [id, 'running', undefined],
       [id, 'failed', 'DOWNLOAD_FAILED'],
+      [id, undefined, undefined],
     ]);
     expect(JSON.stringify(lines())).not.toContain('signature');
   });

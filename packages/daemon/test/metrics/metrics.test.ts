@@ -120,7 +120,7 @@ describe('GET /metrics', () => {
     await expect.poll(() => metrics.text()).toMatch(line);
   });
 
-  it('goes on where one of its values cannot be told', async () => {
+  it('leaves out a value that is unknown', async () => {
     const { metrics } = await serve();
     metrics.gauge({ name: 'rbee_gone', help: 'gone', read: async () => [] });
     const text = await metrics.text();

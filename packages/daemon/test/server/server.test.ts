@@ -77,7 +77,7 @@ describe('error replies', () => {
       405,
       'METHOD_NOT_ALLOWED',
     ],
-    ['an id that is none', 'GET', '/v2/downloads/not-an-id', 404, 'DOWNLOAD_NOT_FOUND'],
+    ['an invalid id', 'GET', '/v2/downloads/not-an-id', 404, 'DOWNLOAD_NOT_FOUND'],
     ['a bug', 'GET', `/v2/downloads/${newDownloadId()}`, 500, 'INTERNAL'],
   ])('to %s carry the envelope', async (_, method, path, status, code) => {
     const { url, log } = await serve();

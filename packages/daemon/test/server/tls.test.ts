@@ -82,12 +82,12 @@ describe('the settings of TLS', () => {
     const missing = join(folder.path, 'nowhere.pem');
     const text = await write('text.pem', 'no PEM');
     expect(problemsOf(['--tls-cert', missing, '--tls-key', folder.path])).toEqual([
-      expect.stringMatching(/^--tls-cert: .*nowhere\.pem cannot be read \(ENOENT\)$/),
-      expect.stringMatching(/^--tls-key: .* cannot be read \(EISDIR\)$/),
+      expect.stringMatching(/^--tls-cert: cannot read .*nowhere\.pem \(ENOENT\)$/),
+      expect.stringMatching(/^--tls-key: cannot read .* \(EISDIR\)$/),
     ]);
     expect(problemsOf(['--tls-cert', text, '--tls-key', text])).toEqual([
-      expect.stringMatching(/^--tls-cert: .*text\.pem has no certificate in PEM$/),
-      expect.stringMatching(/^--tls-key: .*text\.pem has no private key/),
+      expect.stringMatching(/^--tls-cert: .*text\.pem contains no PEM certificate$/),
+      expect.stringMatching(/^--tls-key: .*text\.pem contains no PEM private key/),
     ]);
   });
 
@@ -96,7 +96,7 @@ describe('the settings of TLS', () => {
     const { certificateFile, keyFile } = own;
     expect(problemsOf(['--tls-cert', certificateFile, '--tls-key', keyFile])).toEqual([]);
     expect(problemsOf(['--tls-cert', certificateFile, '--tls-key', other.keyFile])).toEqual([
-      expect.stringMatching(/the key of .*other-key\.pem is not that of the certificate in .*own-certificate\.pem/),
+      expect.stringMatching(/the key in .*other-key\.pem does not match the certificate in .*own-certificate\.pem/),
     ]);
     expect(problemsOf(['--tls-cert', keyFile, '--tls-key', certificateFile])).toHaveLength(2);
     const chain = await write(
@@ -111,7 +111,7 @@ describe('the settings of TLS', () => {
     const whole = await readFile(certificateFile, 'utf8');
     const cut = await write('cut.pem', whole + whole.slice(0, whole.length / 2));
     expect(problemsOf(['--tls-cert', cut, '--tls-key', keyFile])).toEqual([
-      expect.stringMatching(/^--tls-cert: .*cut\.pem goes on after its certificate/),
+      expect.stringMatching(/^--tls-cert: .*cut\.pem contains something other than PEM certificates/),
     ]);
   });
 
@@ -130,7 +130,7 @@ describe('the settings of TLS', () => {
     ]);
     await chmod(locked, 0o600);
     expect(problemsOf(['--tls-cert', own.certificateFile, '--tls-key', locked])).toEqual([
-      expect.stringMatching(/without a passphrase/),
+      expect.stringMatching(/with a passphrase/),
     ]);
   });
 });
@@ -179,13 +179,13 @@ describe.skipIf(isMissing)('a daemon with a certificate', () => {
     });
   });
 
-  it('takes the pages of its own https origin for its own, and those of http for strangers', async () => {
+  it('accepts pages of its own https origin, and refuses the same origin over http', async () => {
     const { url, get } = await serve();
     expect((await get('/health', { origin: url })).statusCode).toBe(200);
     expect((await get('/health', { origin: url.replace('https:', 'http:') })).statusCode).toBe(403);
   });
 
-  it('hangs up on plain HTTP and on noise, and goes on for the others', async () => {
+  it('closes connections with plain HTTP or noise, and still serves the others', async () => {
     const { get, port } = await serve();
     for (const sent of ['GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', '\u0000\u0001\u0002'.repeat(1_000)]) {
       const socket = connect(port, '127.0.0.1');

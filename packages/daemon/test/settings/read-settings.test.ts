@@ -107,7 +107,7 @@ describe('settings', () => {
     expect(problems.join('\n')).toMatch(/--colour is not a setting/);
     expect(problems.join('\n')).toMatch(/--port: "70000" is not a whole number from 0 to 65535/);
     expect(problems.join('\n')).toMatch(/RBEE_HIVE_STALL_TIMEOUT: .*10s/);
-    expect(problems.join('\n')).toMatch(/"torrent" is none of hf, https, file/);
+    expect(problems.join('\n')).toMatch(/"torrent" is not one of hf, https, file/);
   });
 
   it('tell a file that is missing, is not TOML, or has keys nobody knows', async () => {
@@ -119,9 +119,9 @@ describe('settings', () => {
     await writeFile(file, 'prot = 1');
     expect(problemsOf(['--config', file]).join()).toMatch(/"prot" is not a setting/);
     await writeFile(file, '[host]\nname = 1');
-    expect(problemsOf(['--config', file]).join()).toMatch(/"host" is neither a text, a number/);
+    expect(problemsOf(['--config', file]).join()).toMatch(/"host" must be a string, number/);
     await writeFile(file, 'api_token = "a-secret-of-the-file" oops');
-    expect(problemsOf(['--config', file]).join()).toMatch(/line 1, column \d+ is not TOML$/);
+    expect(problemsOf(['--config', file]).join()).toMatch(/line 1, column \d+ is not valid TOML$/);
     await folder.remove();
   });
 

@@ -47,7 +47,7 @@ function setUp(start = START) {
 }
 
 describe('a reload', () => {
-  it('applies what is configured anew and can change, and names what needs a restart', async () => {
+  it('applies changed settings that can change, and names what needs a restart', async () => {
     const { applied, logged, state, reload } = setUp();
     state.now = { ...START, host: 'there', limit: 2, sources: new Set(['a', 'b']), token: 'abcdef' };
     await reload();
@@ -61,7 +61,7 @@ describe('a reload', () => {
     state.now = { ...START, sources: new Set(['a']) };
     await reload();
     expect(applied).toEqual([{}]);
-    expect(logged[0]?.message).toMatch(/the same/);
+    expect(logged[0]?.message).toMatch(/nothing changed/);
     state.now = { ...START, limit: 5 };
     await reload();
     await reload();

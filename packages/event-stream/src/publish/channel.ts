@@ -52,7 +52,7 @@ export interface ChannelHost {
 }
 
 /** Where a reader belongs: its channel's feed, from which place on, and the readers beside it. */
-export interface Seat {
+interface Seat {
   readonly feed: Feed;
   readonly cursor: number;
   readonly members: Set<Reader>;

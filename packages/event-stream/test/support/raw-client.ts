@@ -3,7 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import { parseEvents } from './parse-events.ts';
 import { waitFor } from './wait-for.ts';
 
-export interface RawResponse {
+interface RawResponse {
   head: string;
   /** Body bytes so far, without chunk framing. */
   body: string;

@@ -8,7 +8,7 @@ export interface Throttle {
   open(): Allowance;
 }
 
-export interface Allowance {
+interface Allowance {
   /** How many bytes may go now, at least 1; waits for them. 0 only when the signal is aborted. */
   take(wanted: number, signal: AbortSignal): Promise<number>;
 }

@@ -8,7 +8,7 @@ import type { Limiter } from '../../src/index.ts';
 import { type Answer, type FaultServer, refuse, reset, send, serve, stall, startFaultServer } from '../fault-server.ts';
 import { createFixture, type Fixture } from '../fixture.ts';
 
-export type FetchRange = (request: RangeRequest, options: RangeOptions, sink: RangeSink) => Promise<RangeHead>;
+type FetchRange = (request: RangeRequest, options: RangeOptions, sink: RangeSink) => Promise<RangeHead>;
 
 /** What is to be tested, and how it is put away. */
 export interface FetchRangeUnderTest {

@@ -1,4 +1,4 @@
-import { lacksSecret, RbeeError, showModelRef, type UrlRef } from '@rbee/contract';
+import { isRedacted, RbeeError, redactModelRef, type UrlRef } from '@rbee/contract';
 import {
   errorOfPage,
   errorOfStatus,
@@ -25,7 +25,7 @@ const REFUSES_HEAD: ReadonlySet<number> = new Set([400, 403, 405, 501]);
 export function createWebSource(http: HttpClient): Source<'https' | 'http'> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
-      if (lacksSecret(ref)) throw secretIsGone();
+      if (isRedacted(ref)) throw secretIsGone();
       const url = new URL(ref.url);
       const found = await inspect(http, url, signal);
       const name = nameOf(found, url);
@@ -152,8 +152,8 @@ async function inspectAgain(
 }
 
 function pinned(ref: UrlRef, sha256: string | null): string {
-  const text = showModelRef({ ...ref, sha256: ref.sha256 ?? sha256 });
-  return text.length <= MAX_REF_CHARACTERS ? text : showModelRef(ref);
+  const text = redactModelRef({ ...ref, sha256: ref.sha256 ?? sha256 });
+  return text.length <= MAX_REF_CHARACTERS ? text : redactModelRef(ref);
 }
 
 // The secret of a signed URL is never stored, so such a download cannot resume by itself after a restart.

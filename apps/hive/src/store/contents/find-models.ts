@@ -6,7 +6,7 @@ import { splitPlace } from '../layout.ts';
 import type { SnapshotName, StoredBytes } from './read-place.ts';
 
 /** A name of a snapshot whose bytes are in the store. */
-export type PresentName = SnapshotName & { readonly content: StoredBytes };
+type PresentName = SnapshotName & { readonly content: StoredBytes };
 
 /** A model in a snapshot, whichever tool put it there. */
 export interface FoundModel {

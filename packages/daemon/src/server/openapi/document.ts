@@ -4,29 +4,29 @@ import { createSchemaBook, type Json, parametersOf, type SchemaBook } from './sc
 export interface DocumentOptions {
   readonly title: string;
   readonly version: string;
-  /** The routes by their operation ids. */
+  /** The routes by operation id. */
   readonly routes: Readonly<Record<string, Route>>;
 }
 
-/** The first part of a path that is not a version, and what its routes are about. */
+/** Descriptions of tags. The tag of a route is the first part of its path after the version. */
 const TAGS: Readonly<Record<string, string>> = {
-  jobs: 'Operations, and what they say while they run',
-  downloads: 'Transfers and their history',
-  models: 'The store',
+  jobs: 'Operations and their output',
+  downloads: 'Downloads and their history',
+  models: 'The model store',
   hives: 'The hives of a queen',
-  hive: 'What a hive tells its queen',
-  settings: 'What can be changed while the daemon runs',
+  hive: 'Registration of hives',
+  settings: 'Settings that can be changed at run time',
   daemon: 'The daemon itself',
 };
 
 const REQUEST_ID = { 'X-Request-Id': { $ref: '#/components/headers/RequestId' } };
-/** Headers that errors of a status carry. */
+/** Headers of errors by status. */
 const ERROR_HEADERS: Readonly<Record<string, Json>> = {
   401: { 'WWW-Authenticate': { schema: { type: 'string', const: 'Bearer' } } },
   429: { 'Retry-After': { description: 'Seconds', schema: { type: 'integer', minimum: 0 } } },
 };
 
-/** The OpenAPI 3.1 document of a daemon, made from the schemas that check its requests and answers. */
+/** The OpenAPI 3.1 document of a daemon, built from the schemas that check its requests and responses. */
 export function openApiOf({ title, version, routes }: DocumentOptions): Json {
   const book = createSchemaBook();
   const paths: Record<string, Record<string, Json>> = {};
@@ -34,7 +34,7 @@ export function openApiOf({ title, version, routes }: DocumentOptions): Json {
     const path = route.path.replaceAll(/:([a-z_]+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(book, id, route) };
   }
-  const error = book.answer(errorBodySchema, 'Error');
+  const error = book.response(errorBodySchema, 'Error');
   const used = new Set(Object.values(routes).map(({ path }) => tagOf(path)));
   return {
     openapi: '3.1.0',
@@ -45,12 +45,12 @@ export function openApiOf({ title, version, routes }: DocumentOptions): Json {
     paths,
     components: {
       securitySchemes: {
-        token: { type: 'http', scheme: 'bearer', description: 'RBEE_API_TOKEN of the daemon, where it has one' },
+        token: { type: 'http', scheme: 'bearer', description: 'RBEE_API_TOKEN of the daemon, if set' },
       },
-      headers: { RequestId: { description: 'Names the request in the logs', schema: { type: 'string' } } },
+      headers: { RequestId: { description: 'Identifies the request in the logs', schema: { type: 'string' } } },
       responses: {
         Error: {
-          description: 'Any other error: the same envelope',
+          description: 'Any other error, in the same envelope',
           headers: REQUEST_ID,
           content: { 'application/json': { schema: error } },
         },
@@ -88,30 +88,33 @@ function operationOf(book: SchemaBook, id: string, route: Route): Json {
 
 function streamParameters({ stream }: Route): readonly Json[] {
   if (!stream) return [];
-  const description = 'Where the stream is to go on; comes before the query';
+  const description = 'Where to resume the stream; takes precedence over the query';
   return [{ name: 'Last-Event-ID', in: 'header', required: false, description, schema: { type: 'string' } }];
 }
 
 function successOf(book: SchemaBook, name: string, { success, events = {}, stream }: Route): Json {
   if (success !== undefined) {
-    const schema = book.answer(success.body, `${name}Answer`);
-    const description = success.status === 202 ? 'Accepted; the work goes on' : 'Done';
+    const schema = book.response(success.body, `${name}Response`);
+    const description = success.status === 202 ? 'Accepted; the job has started' : 'Done';
     const { status, type = 'application/json' } = success;
     return { [status]: { description, headers: REQUEST_ID, content: { [type.replace(/;.*$/, '')]: { schema } } } };
   }
   if (!stream) return {};
-  const data = Object.entries(events).map(([event, schema]) => [event, book.answer(schema, `${name}${pascal(event)}`)]);
-  const description = `Server-Sent Events: ${Object.keys(events).join(', ')}. \`x-events\` has the schema of each one's data`;
+  const data = Object.entries(events).map(([event, schema]) => [
+    event,
+    book.response(schema, `${name}${pascal(event)}`),
+  ]);
+  const description = `Server-Sent Events: ${Object.keys(events).join(', ')}. \`x-events\` has the schema of the data of each event`;
   const content = { 'text/event-stream': { schema: { type: 'string' }, 'x-events': Object.fromEntries(data) } };
   return {
     200: { description, headers: REQUEST_ID, content },
-    204: { description: 'The reader has had the last event already', headers: REQUEST_ID },
+    204: { description: 'The reader already has the last event', headers: REQUEST_ID },
   };
 }
 
 function errorsOf(book: SchemaBook, route: Route): Json {
   const byStatus = Map.groupBy(new Set(codesOf(route)), (code) => ERROR_CODES[code].http);
-  const schema = book.answer(errorBodySchema, 'Error');
+  const schema = book.response(errorBodySchema, 'Error');
   const entries = [...byStatus].map(([status, codes]) => {
     const headers = { ...REQUEST_ID, ...ERROR_HEADERS[status] };
     return [String(status), { description: codes.join(', '), headers, content: { 'application/json': { schema } } }];
@@ -119,7 +122,7 @@ function errorsOf(book: SchemaBook, route: Route): Json {
   return Object.fromEntries(entries);
 }
 
-/** The codes that follow from what a route takes and is, and its own. */
+/** The codes that a route can respond with: its own, and those that follow from its parts. */
 function codesOf(route: Route): ErrorCode[] {
   const takes = route.params ?? route.query ?? route.body;
   return [

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Json } from './schemas.ts';
 
-/** A page of HTML with the policy under which a browser shows it: nothing but its own style, no scripts. */
+/** An HTML page with its content security policy, which allows its own style only. */
 export interface ReferencePage {
   readonly html: string;
   readonly policy: string;
@@ -18,7 +18,7 @@ table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid #8882 }
 `;
 
-/** The document as a page that needs no script and loads nothing. */
+/** Renders the document as a page without scripts or external resources. */
 export function referencePage(document: Json): ReferencePage {
   const { title, version } = object(document['info']);
   const operations = operationsOf(document);
@@ -37,7 +37,7 @@ export function referencePage(document: Json): ReferencePage {
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${text(title)}</title><style>${STYLE}</style></head>
 <body>
 <h1>${text(title)} ${text(version)}</h1>
-<p>Made from <a href="openapi.json">openapi.json</a>, an OpenAPI 3.1 document.</p>
+<p>Generated from <a href="openapi.json">openapi.json</a>, an OpenAPI 3.1 document.</p>
 ${sections.join('\n')}
 <h2 id="schemas">Schemas</h2>
 ${schemas.join('\n')}
@@ -69,19 +69,19 @@ function operationHtml({ method, path, operation }: Operation): string {
   const named = list(parameters).map(object);
   const rows = named.map(
     (one) =>
-      `<tr><td><code>${text(one['name'])}</code></td><td>${text(one['in'])}</td><td>${one['required'] === true ? 'needed' : ''}</td></tr>`,
+      `<tr><td><code>${text(one['name'])}</code></td><td>${text(one['in'])}</td><td>${one['required'] === true ? 'required' : ''}</td></tr>`,
   );
-  const answers = Object.entries(object(responses)).map(([status, answer]) => {
-    const { description = '', content } = object(answer);
+  const replies = Object.entries(object(responses)).map(([status, reply]) => {
+    const { description = '', content } = object(reply);
     return `<tr><td><code>${text(status)}</code></td><td>${text(description)} ${contentHtml(content)}</td></tr>`;
   });
   return `<details id="${text(operationId)}"><summary><code>${method} ${text(path)}</code> ${text(summary)}</summary>
 ${rows.length === 0 ? '' : `<table>${rows.join('')}</table>`}
-${requestBody === undefined ? '' : `<p>Takes ${contentHtml(object(requestBody)['content'])}</p>`}
-<table>${answers.join('')}</table></details>`;
+${requestBody === undefined ? '' : `<p>Body: ${contentHtml(object(requestBody)['content'])}</p>`}
+<table>${replies.join('')}</table></details>`;
 }
 
-/** Each media type with a link to its schema, or the events of a stream with theirs. */
+/** Each media type with a link to its schema; for a stream, links to the schemas of its events. */
 function contentHtml(content: unknown): string {
   const parts = Object.entries(object(content)).map(([type, value]) => {
     const { schema, 'x-events': events } = object(value);

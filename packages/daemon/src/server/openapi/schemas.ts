@@ -24,7 +24,7 @@ import { z } from 'zod';
 /** A JSON Schema, or a part of the document. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** What several routes answer, by the names that generated clients give it. */
+/** Schemas that several routes share, by the names that generated clients use. */
 const SHARED: Readonly<Record<string, z.ZodType>> = {
   Error: errorBodySchema,
   ErrorCode: errorCodeSchema,
@@ -53,34 +53,34 @@ const SHARED: Readonly<Record<string, z.ZodType>> = {
 const PREFIX = '#/components/schemas/';
 
 export interface SchemaBook {
-  /** A reference to what a route answers. */
-  answer(schema: z.ZodType, name: string): Json;
-  /** A reference to what a route takes as its body. */
+  /** A reference to the schema of a response. */
+  response(schema: z.ZodType, name: string): Json;
+  /** A reference to the schema of a request body. */
   request(schema: z.ZodType, name: string): Json;
-  /** `components.schemas`: everything that was referred to, and what that refers to. */
+  /** `components.schemas`: everything that was referenced, directly or indirectly. */
   components(): Json;
 }
 
-/** Collects schemas under names: those that several routes share under their own, the others under the name that is given. */
+/** Collects named schemas. Shared ones keep their own names; others get the name passed in. */
 export function createSchemaBook(): SchemaBook {
-  const answers = z.registry<{ id: string }>();
+  const responses = z.registry<{ id: string }>();
   const requests = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(SHARED)) answers.add(schema, { id });
+  for (const [id, schema] of Object.entries(SHARED)) responses.add(schema, { id });
   const wanted = new Set<string>();
-  const refer = (registry: typeof answers, schema: z.ZodType, name: string): Json => {
+  const refer = (registry: typeof responses, schema: z.ZodType, name: string): Json => {
     if (!registry.has(schema)) registry.add(schema, { id: name });
     const $ref = uri(registry.get(schema)?.id ?? name);
     wanted.add($ref);
     return { $ref };
   };
   return {
-    answer: (schema, name) => refer(answers, schema, name),
+    response: (schema, name) => refer(responses, schema, name),
     request: (schema, name) => refer(requests, schema, name),
     components() {
       const options = { uri, unrepresentable: 'any', override } as const;
-      const out = z.toJSONSchema(answers, { ...options, io: 'output' }).schemas;
-      const taken = z.toJSONSchema(requests, { ...options, io: 'input' }).schemas;
-      const bare = Object.entries({ ...out, ...taken }).map(
+      const out = z.toJSONSchema(responses, { ...options, io: 'output' }).schemas;
+      const bodies = z.toJSONSchema(requests, { ...options, io: 'input' }).schemas;
+      const bare = Object.entries({ ...out, ...bodies }).map(
         ([name, { $id: _id, $schema: _schema, ...schema }]) => [name, schema] as const,
       );
       return reachable(new Map(bare.sort(([a], [b]) => (a < b ? -1 : 1))), wanted);
@@ -100,10 +100,10 @@ export function parametersOf(schema: Route['query'], place: 'path' | 'query'): r
   }));
 }
 
-/** The schemas that the references lead to, directly or through others. */
+/** The schemas that are referenced, directly or indirectly. */
 function reachable(schemas: ReadonlyMap<string, Json>, references: ReadonlySet<string>): Json {
   const found = new Set(references);
-  // A set that grows while it is gone through: what is added comes later.
+  // Iterating a set also visits members that are added meanwhile.
   for (const reference of found) {
     const schema = schemas.get(reference.slice(PREFIX.length));
     for (const [, next = ''] of JSON.stringify(schema).matchAll(/"\$ref":"([^"]+)"/g)) found.add(next);
@@ -111,7 +111,7 @@ function reachable(schemas: ReadonlyMap<string, Json>, references: ReadonlySet<s
   return Object.fromEntries([...schemas].filter(([name]) => found.has(uri(name))));
 }
 
-/** Names the fields of an object that has one for each of some words: generators of clients understand that better. */
+/** Lists the fields of a record with fixed keys as properties, which client generators handle better. */
 function override({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { propertyNames, required, additionalProperties } = jsonSchema;
   if (propertyNames === undefined || required === undefined || additionalProperties === undefined) return;

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type DocumentOptions, openApiOf } from './document.ts';
 import { referencePage } from './reference-page.ts';
 
-/** Serves the document of the routes, and a page made from it. Both are made at the first request. */
+/** Serves the OpenAPI document and a page of it. Both are built at the first request. */
 export function serveDocument(app: FastifyInstance, options: DocumentOptions): void {
   const make = () => {
     const document = openApiOf(options);

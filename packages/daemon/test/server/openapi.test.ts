@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { hiveRoutes, queenRoutes, type Route } from '@rbee/contract';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { describe, expect, it } from 'vitest';
-import { openApiOf } from '../src/server/openapi/document.ts';
-import { referencePage } from '../src/server/openapi/reference-page.ts';
+import { openApiOf } from '../../src/server/openapi/document.ts';
+import { referencePage } from '../../src/server/openapi/reference-page.ts';
 
-// Goal: a document from which others can generate clients. Method: a linter of its own making reads it, with the rules
-// that it recommends and more; that it finds faults is shown on documents that were broken on purpose.
+// Goal: a document that clients can be generated from. Method: a third-party linter with its recommended rules and more;
+// documents that are broken on purpose prove that it finds errors.
 
 const DAEMONS = [
   ['hive', hiveRoutes],

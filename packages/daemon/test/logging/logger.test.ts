@@ -2,14 +2,13 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir } from '@rbee/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createLogger } from '../src/index.ts';
-import { logOutput } from '../src/log-output.ts';
+import { createLogger, logOutput } from '../../src/logging/logger.ts';
 
-// Goal: a daemon lives on where its log cannot be written. Method: Linux' device that is always full.
+// Goal: a daemon survives a log that cannot be written. Method: /dev/full, a device of Linux that is always full.
 const FULL_DISK = '/dev/full';
 
 describe.skipIf(!existsSync(FULL_DISK))('a log on a full disk', () => {
-  it('throws nothing at who logs, and goes on with what fits when there is room again', async () => {
+  it('does not throw, and writes the buffered lines once there is space again', async () => {
     const folder = await tempDir();
     onTestFinished(() => folder.remove());
     const file = join(folder.path, 'log');
@@ -18,7 +17,7 @@ describe.skipIf(!existsSync(FULL_DISK))('a log on a full disk', () => {
     const logger = createLogger({ name: 'test', level: 'info' }, logOutput(fd));
     for (let line = 1; line <= 3_000; line += 1) logger.info({ line }, 'x'.repeat(1_000));
     closeSync(fd);
-    // The lowest number that is free, which is the one that the log has.
+    // The lowest free descriptor, which is the one the log writes to.
     expect(openSync(file, 'w')).toBe(fd);
     logger.info('the next line');
     logger.info('the line after it');
