@@ -13,7 +13,7 @@ import {
   settingsInForce,
   withLogFields,
 } from '@rbee/daemon';
-import { createStreamHub } from '@rbee/event-stream';
+import { createStreamHub, type KeyedStream } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
 import { Agent } from 'undici';
 import { createHiveClient } from './hives/client.ts';
@@ -26,7 +26,6 @@ import { FleetLimits } from './limits/fleet-limits.ts';
 import { createQueenMetrics } from './metrics.ts';
 import { createHoldings } from './models/holdings.ts';
 import { Discovery } from './relay/discovery.ts';
-import { FleetStream } from './relay/fleet-stream.ts';
 import { Relay } from './relay/relay.ts';
 import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
@@ -50,7 +49,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   const logger = createLogger({ name: 'rbee-queen', level: settings.logLevel });
   const state = openState(settings.stateDir, logger);
 
-  const hub = createStreamHub();
+  const streamHub = createStreamHub();
   // Streams stay open without a byte for as long as a keep-alive takes: the follower's watchdog judges them.
   const dispatcher = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
   const client = createHiveClient({ dispatcher, token: settings.hiveToken });
@@ -72,11 +71,11 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     onEvent: (event, hive, heartbeat) => onHiveEvent(event, hive, heartbeat),
   });
   const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
-  const fleetStream = new FleetStream(hub);
-  const heartbeats = new FleetStream(hub);
+  const fleetStream = streamHub.keyedStream();
+  const heartbeats = streamHub.keyedStream();
   const relay = new Relay({
     queenId,
-    hub,
+    streamHub,
     follow,
     fleetStream,
     onOpen: (id, hiveId) => state.place(id, hiveId),
@@ -109,7 +108,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   const logJob = createJobLog(logger);
   const registry = new JobRegistry(
     {
-      hub,
+      streamHub,
       clock,
       actor: queenId,
       onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
@@ -160,7 +159,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   const { jobRate } = settings;
   const app = await createServer({
     logger,
-    hub,
+    hub: streamHub,
     access,
     tls,
     title: 'rbee queen',
@@ -168,20 +167,19 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     routes: queenRoutes,
     jobRate,
   });
-  const fleetStreams = [fleetStream, heartbeats];
-  const metrics = createQueenMetrics({ roster, relay, undelivered, placements, limits, registry, hub, fleetStreams });
+  const metrics = createQueenMetrics({ roster, relay, undelivered, placements, limits, registry, streamHub });
   metrics.serve(app, queenRoutes.metrics);
-  addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
-  addJobRoutes(app, { hub, registry, routed });
+  addFleetRoutes(app, { streamHub, roster, limits, heartbeats, info });
+  addJobRoutes(app, { streamHub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
   addDoctorRoutes(app, { fleet: roster, client });
   addDownloadRoutes(app, {
-    hub,
+    streamHub,
     queenId,
     relay,
     client,
     routed,
-    fleetChannel: fleetStream.channel,
+    fleetStream,
     hives: () => roster.list(),
     hiveNamed: (hiveId) => roster.get(hiveId),
     rememberedHiveOf: (id) => state.hiveOf(id),
@@ -220,7 +218,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   }
 }
 
-function publishHeartbeat(stream: FleetStream, queenId: string, heartbeat: HiveHeartbeat | null): void {
+function publishHeartbeat(stream: KeyedStream, queenId: string, heartbeat: HiveHeartbeat | null): void {
   if (heartbeat === null) return;
   const data = JSON.stringify({ orchestrator_id: queenId, ...heartbeat });
   stream.publish(heartbeat.hive_id, { event: 'heartbeat', data }, 'state');

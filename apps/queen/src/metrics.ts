@@ -11,7 +11,6 @@ import type { Roster } from './hives/roster.ts';
 import type { Undelivered } from './jobs/undelivered-cancels.ts';
 import type { FleetLimits } from './limits/fleet-limits.ts';
 import { CHOICE_REASONS } from './placement/choice.ts';
-import type { FleetStream } from './relay/fleet-stream.ts';
 import type { Relay } from './relay/relay.ts';
 import { VERSION } from './version.ts';
 
@@ -23,9 +22,7 @@ export interface QueenMetricsDeps {
   readonly placements: ReadonlyMap<string, number>;
   readonly limits: Pick<FleetLimits, 'budget'>;
   readonly registry: MeasuredJobs;
-  readonly hub: MeasuredStreams;
-  /** Streams of many subjects, whose readers the hub knows and whose skips it does not. */
-  readonly fleetStreams: readonly Pick<FleetStream, 'counts'>[];
+  readonly streamHub: MeasuredStreams;
 }
 
 /** What a queen measures of herself. */
@@ -34,14 +31,7 @@ export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
   measureFleet(metrics, deps);
   measureRelay(metrics, deps);
   measureJobs(metrics, deps.registry);
-  measureStreams(metrics, {
-    get readers() {
-      return deps.hub.readers;
-    },
-    get counts() {
-      return sumOf(deps);
-    },
-  });
+  measureStreams(metrics, deps.streamHub);
   return metrics;
 }
 
@@ -85,10 +75,4 @@ function measureRelay(metrics: Metrics, { relay, undelivered }: QueenMetricsDeps
     help: 'Cancels that wait for their hive to come back',
     read: () => undelivered.size,
   });
-}
-
-function sumOf({ hub, fleetStreams }: QueenMetricsDeps) {
-  const sum = (key: 'skips' | 'skippedEvents') =>
-    fleetStreams.reduce((total, { counts }) => total + counts[key], hub.counts[key]);
-  return { ...hub.counts, skips: sum('skips'), skippedEvents: sum('skippedEvents') };
 }

@@ -5,7 +5,7 @@ import { findCommand } from '@rbee/testing';
 import { EventSource } from 'eventsource';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../src/publish/channel.ts';
-import { createStreamHub } from '../src/publish/hub.ts';
+import { createStreamHub } from '../src/publish/stream-hub.ts';
 import { parseEvents } from './support/parse-events.ts';
 import { type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
 import { waitFor } from './support/wait-for.ts';

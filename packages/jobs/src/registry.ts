@@ -25,7 +25,7 @@ const NARRATION_LIMIT = 4_000;
 const DEFAULT_KEPT_BYTES = 32 * 2 ** 20;
 
 export interface JobRegistryDeps {
-  readonly hub: StreamHub;
+  readonly streamHub: StreamHub;
   readonly clock: Clock;
   /** Who speaks in the narration: the daemon's id. */
   readonly actor: string;
@@ -189,8 +189,8 @@ export class JobRegistry {
   }
 
   #add(request: JobRequest, id: JobId): Job {
-    const { hub, clock, actor } = this.#deps;
-    const channel = hub.channel({
+    const { streamHub, clock, actor } = this.#deps;
+    const channel = streamHub.channel({
       mode: 'log',
       historyLimit: NARRATION_LIMIT,
       gapEvent: (missed) => this.#gap(id, missed),

@@ -6,9 +6,9 @@ import { type Job, JobRegistry, type JobRegistryDeps, type JobRegistryOptions } 
 export function createRegistry(options: JobRegistryOptions = {}, more: Partial<JobRegistryDeps> = {}) {
   const clock = createManualClock();
   const bugs: unknown[] = [];
-  const hub = createStreamHub();
+  const streamHub = createStreamHub();
   const registry = new JobRegistry(
-    { hub, clock, actor: 'hive-a', onBug: (error) => bugs.push(error), ...more },
+    { streamHub, clock, actor: 'hive-a', onBug: (error) => bugs.push(error), ...more },
     options,
   );
   return { clock, bugs, registry };

@@ -13,7 +13,12 @@ import { Download, isPause } from '../../src/downloads/download.ts';
 let registry: JobRegistry;
 let download: Download;
 beforeEach(() => {
-  registry = new JobRegistry({ hub: createStreamHub(), clock: createManualClock(), actor: 'hive-a', onBug: () => {} });
+  registry = new JobRegistry({
+    streamHub: createStreamHub(),
+    clock: createManualClock(),
+    actor: 'hive-a',
+    onBug: () => {},
+  });
   download = new Download(newDownloadId(), createLimiter(null));
 });
 

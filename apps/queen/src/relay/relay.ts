@@ -7,9 +7,8 @@ import {
   pathOf,
   RbeeError,
 } from '@rbee/contract';
-import { type Channel, FollowError, type StreamHub, spliceFields } from '@rbee/event-stream';
+import { type Channel, FollowError, type KeyedStream, type StreamHub, spliceFields } from '@rbee/event-stream';
 import type { HiveStream } from '../hives/follow-hive.ts';
-import type { FleetStream } from './fleet-stream.ts';
 
 /** Ended downloads whose last event is kept for late readers; the oldest go first. */
 const HISTORY_LIMIT = 1_000;
@@ -20,10 +19,11 @@ const FULL_RETRY_AFTER_MS = 10_000;
 
 export interface RelayDeps {
   readonly queenId: string;
-  readonly hub: StreamHub;
+  readonly streamHub: StreamHub;
   /** Follows a stream of a hive to its end, wherever the hive is. */
   readonly follow: (stream: HiveStream) => Promise<void>;
-  readonly fleetStream: FleetStream;
+  /** The downloads of all hives, by their ids. */
+  readonly fleetStream: KeyedStream;
   /** Where a download is; told when it is first relayed. */
   readonly onOpen: (id: DownloadId, hiveId: string) => void;
   readonly onEnd: (id: DownloadId) => void;
@@ -78,7 +78,7 @@ export class Relay {
     const known = this.#upstreams.get(id);
     if (known) return known.channel;
     this.assertRoom();
-    const upstream: Upstream = { id, hiveId, channel: this.#deps.hub.channel({ mode: 'state' }) };
+    const upstream: Upstream = { id, hiveId, channel: this.#deps.streamHub.channel({ mode: 'state' }) };
     this.#upstreams.set(id, upstream);
     this.#active.set(hiveId, this.activeAt(hiveId) + 1);
     this.#followed += 1;
@@ -114,7 +114,7 @@ export class Relay {
     if (upstream && !upstream.channel.ended) this.#notice(upstream, code, message);
   }
 
-  /** Ends all upstreams; the readers' streams are the hub's to end. */
+  /** Ends all upstreams; the stream hub ends the streams of their readers. */
   close(): void {
     this.#controller.abort();
   }

@@ -1,31 +1,31 @@
 import { type Download, type DownloadId, type Hive, type HiveProblem, queenRoutes, toRbeeError } from '@rbee/contract';
 import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
-import type { Channel, StreamHub } from '@rbee/event-stream';
+import type { StreamHub, Subscribable } from '@rbee/event-stream';
 import type { RoutedJobs } from '../jobs/routed-jobs.ts';
 import { knownHiveOf, type WhereIsDeps, whereIs } from '../relay/find-download.ts';
 
 export interface DownloadRoutesDeps extends WhereIsDeps {
-  readonly hub: StreamHub;
+  readonly streamHub: StreamHub;
   readonly queenId: string;
   readonly routed: RoutedJobs;
   readonly hiveNamed: (hiveId: string) => Hive;
   /** The downloads of the whole fleet in one stream. */
-  readonly fleetChannel: Channel;
+  readonly fleetStream: Subscribable;
 }
 
 export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
-  const { hub, queenId, relay } = deps;
+  const { streamHub, queenId, relay } = deps;
   const relayed = (download: Download) => ({ ...download, orchestrator_id: queenId });
   addRoute(app, queenRoutes.listDownloads, async ({ query }) => {
     const page = pageOf(await listOfFleet(deps, query), query);
     return { ...page, downloads: page.downloads.map(relayed) };
   });
   addRoute(app, queenRoutes.getDownload, async ({ params }) => relayed((await whereIs(deps, params.id)).download));
-  addStream(app, hub, queenRoutes.streamDownload, async ({ params }) => {
+  addStream(app, streamHub, queenRoutes.streamDownload, async ({ params }) => {
     const hive = knownHiveOf(deps, params.id) ?? (await whereIs(deps, params.id)).hive;
     return relay.open(hive.hive_id, params.id);
   });
-  addStream(app, hub, queenRoutes.streamDownloads, () => deps.fleetChannel);
+  addStream(app, streamHub, queenRoutes.streamDownloads, () => deps.fleetStream);
   addVerbs(app, deps);
 }
 

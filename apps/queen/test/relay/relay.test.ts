@@ -4,7 +4,6 @@ import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHiveClient } from '../../src/hives/client.ts';
 import { followHive } from '../../src/hives/follow-hive.ts';
-import { FleetStream } from '../../src/relay/fleet-stream.ts';
 import { Relay } from '../../src/relay/relay.ts';
 import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
 import { readChannel as read } from '../support/read-channel.ts';
@@ -27,7 +26,7 @@ beforeEach(async () => {
   address = hive.url;
   places = [];
   dispatcher = new Agent({ bodyTimeout: 0 });
-  const hub = createStreamHub();
+  const streamHub = createStreamHub();
   const listeners = new Set<() => void>();
   arrive = () => {
     for (const listener of listeners) listener();
@@ -42,9 +41,9 @@ beforeEach(async () => {
   const { identify, headers } = createHiveClient({ dispatcher, token: null });
   relay = new Relay({
     queenId: 'queen-1',
-    hub,
+    streamHub,
     follow: (stream) => followHive({ fleet, identify, clock: systemClock, dispatcher, headers }, stream),
-    fleetStream: new FleetStream(hub),
+    fleetStream: streamHub.keyedStream(),
     onOpen: (downloadId, hiveId) => void places.push(`${downloadId === id} at ${hiveId}`),
     onEnd: (downloadId) => void places.push(`${downloadId === id} ended`),
     maxFollowed: 3,

@@ -6,7 +6,7 @@ import { type FollowedEvent, type FollowOptions, follow } from '../../src/follow
 import { FollowError } from '../../src/follow/follow-error.ts';
 import type { ConnectionChange } from '../../src/follow/reconnecting-fetch.ts';
 import { encodeComment, encodeFrame, encodeRetry } from '../../src/frame.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { SSE_HEADERS } from '../../src/sinks/response-sink.ts';
 import { type Handler, type StreamServer, serveChannel, startServer } from '../support/stream-server.ts';
 import { waitFor } from '../support/wait-for.ts';

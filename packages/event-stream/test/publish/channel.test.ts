@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../src/publish/channel.ts';
 import type { EventKind } from '../../src/publish/feed.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { createMemorySink, type MemorySink } from '../support/memory-sink.ts';
 import { turns, waitFor } from '../support/wait-for.ts';
 

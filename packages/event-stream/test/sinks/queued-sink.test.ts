@@ -4,7 +4,7 @@ import { Agent } from 'undici';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { follow } from '../../src/follow/follow.ts';
 import { encodeFrame } from '../../src/frame.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
 import { expectWholeBehindBacklog } from '../support/backlog.ts';
 import { openRawClient } from '../support/raw-client.ts';

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../../src/frame.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
 import { expectWholeBehindBacklog, largeFrame } from '../support/backlog.ts';
 import { parseEvents } from '../support/parse-events.ts';

@@ -1,6 +1,6 @@
 // A hub in a process of its own, whose memory can be measured. It publishes what it is asked for over IPC.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { serveChannel, startServer } from './stream-server.ts';
 
 export interface FloodQuestion {

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../../src/publish/channel.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import type { FloodAnswer, FloodQuestion } from '../support/flood-server.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { createMemorySink } from '../support/memory-sink.ts';
