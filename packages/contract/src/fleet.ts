@@ -20,7 +20,6 @@ export const queenSettingsSchema = z.object({
   /** Bytes per second over all hives; null is unlimited. */
   max_bandwidth: bytesSchema.nullable(),
 });
-export type QueenRunTimeSettings = z.infer<typeof queenSettingsSchema>;
 
 export const queenSettingsPatchSchema = z.strictObject({ max_bandwidth: bandwidthSchema.optional() });
 
@@ -33,10 +32,8 @@ export const fleetModelListSchema = z.object({
 export type FleetModelList = z.infer<typeof fleetModelListSchema>;
 
 export const fleetModelDetailSchema = modelDetailSchema.extend(ofHive);
-export type FleetModelDetail = z.infer<typeof fleetModelDetailSchema>;
 
 export const fleetModelRemovedSchema = modelRemovedSchema.extend(ofHive);
-export type FleetModelRemoved = z.infer<typeof fleetModelRemovedSchema>;
 
 /** Which hive is meant, where several hold a model. */
 export const hiveQuerySchema = z.object({ hive_id: hiveIdSchema.optional() });

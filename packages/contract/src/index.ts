@@ -64,15 +64,12 @@ export {
   TERMINAL_EVENT_NAMES,
 } from './event.ts';
 export {
-  type FleetModelDetail,
   type FleetModelList,
-  type FleetModelRemoved,
   fleetModelDetailSchema,
   fleetModelListSchema,
   fleetModelRemovedSchema,
   fleetRemovedSchema,
   type HiveProblem,
-  type QueenRunTimeSettings,
   queenSettingsSchema,
 } from './fleet.ts';
 export { globMatcher } from './glob.ts';

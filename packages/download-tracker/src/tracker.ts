@@ -10,7 +10,6 @@ import {
   RbeeError,
   toTimestamp,
 } from '@rbee/contract';
-import { EventQueue } from './event-queue.ts';
 import { type Rate, sampleRate, speedOf, startRate } from './rate.ts';
 import { toDownload, toProgress, toTerminalEvent } from './snapshot.ts';
 import { type DownloadMove, type DownloadState, type DownloadUpdate, isEnded, transition } from './transition.ts';
@@ -48,7 +47,6 @@ interface Entry {
   dirty: boolean;
   emittedAtMs: number;
   emittedSpeedBps: number;
-  readonly queues: Set<EventQueue>;
 }
 
 export interface DownloadTrackerOptions {
@@ -111,7 +109,7 @@ export class DownloadTracker {
   restore(state: DownloadState): void {
     const isWaiting = isEnded(state.status) || state.status === 'paused';
     const entry = this.#add({ ...state, status: isWaiting ? state.status : 'queued', connections: 0, files: [] });
-    this.#emit(entry, this.#newest(entry));
+    this.#emit(this.#newest(entry));
   }
 
   /** Forgets an ended download. */
@@ -152,7 +150,7 @@ export class DownloadTracker {
       ...(maxAttempts === undefined ? {} : { max_attempts: maxAttempts }),
       ...(nextRetryAtMs === undefined ? {} : { next_retry_at: toTimestamp(nextRetryAtMs) }),
     };
-    this.#emit(entry, { event: 'notice', data });
+    this.#emit({ event: 'notice', data });
   }
 
   complete(id: DownloadId, result: { readonly path: string; readonly sha256: string | null }): void {
@@ -182,24 +180,6 @@ export class DownloadTracker {
     return [...this.#entries.values()].reverse().map((entry) => this.#snapshot(entry));
   }
 
-  /** The downloads that have not ended, newest first. */
-  listActive(): Download[] {
-    return this.list().filter((download) => !isEnded(download.status));
-  }
-
-  /**
-   * The events of one download: the newest progress (or the terminal event) first, then each as it comes, until the
-   * terminal one. A slow reader is skipped to the newest progress.
-   * @throws RbeeError DOWNLOAD_NOT_FOUND
-   */
-  stream(id: DownloadId, signal?: AbortSignal): AsyncGenerator<DownloadEvent, void, undefined> {
-    const entry = this.#entry(id);
-    const queue = new EventQueue();
-    queue.push(this.#newest(entry));
-    entry.queues.add(queue);
-    return this.#read(entry, queue, signal);
-  }
-
   /** Every event of every download, as it happens. The answer ends it. */
   onEvent(listener: (event: DownloadEvent) => void): () => void {
     this.#listeners.add(listener);
@@ -222,19 +202,11 @@ export class DownloadTracker {
     this.#cancelTick = null;
   }
 
-  async *#read(entry: Entry, queue: EventQueue, signal?: AbortSignal): AsyncGenerator<DownloadEvent, void, undefined> {
-    try {
-      yield* queue.drain(signal);
-    } finally {
-      entry.queues.delete(queue);
-    }
-  }
-
   #add(state: DownloadState): Entry {
     if (this.#entries.has(state.downloadId)) throw new Error(`${state.downloadId} is tracked already`);
     const nowMs = this.#clock.now();
     const rate = startRate(received(state), nowMs);
-    const entry: Entry = { state, rate, dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0, queues: new Set() };
+    const entry: Entry = { state, rate, dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0 };
     this.#entries.set(state.downloadId, entry);
     this.#forgetOldest();
     return entry;
@@ -279,18 +251,17 @@ export class DownloadTracker {
     // Kept before it is told: whoever heard of the end finds it after a restart too.
     this.#keep(entry);
     const terminal = toTerminalEvent(entry.state);
-    if (terminal) this.#emit(entry, terminal);
+    if (terminal) this.#emit(terminal);
   }
 
   #emitProgress(entry: Entry): void {
     entry.dirty = false;
     entry.emittedAtMs = this.#clock.now();
     entry.emittedSpeedBps = this.#speed(entry);
-    this.#emit(entry, { event: 'progress', data: this.#progress(entry) });
+    this.#emit({ event: 'progress', data: this.#progress(entry) });
   }
 
-  #emit(entry: Entry, event: DownloadEvent): void {
-    for (const queue of entry.queues) queue.push(event);
+  #emit(event: DownloadEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 

@@ -1,22 +1,9 @@
-import {
-  type DownloadEvent,
-  type DownloadId,
-  downloadEventSchemas,
-  downloadSchema,
-  newDownloadId,
-  newJobId,
-} from '@rbee/contract';
+import { type DownloadId, downloadEventSchemas, downloadSchema, newDownloadId, newJobId } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
 import type { DownloadState, DownloadTracker } from '../src/index.ts';
 import { createFlowing, createTracked, MODEL_REF, progressOf } from './support.ts';
 
 const FAILURE = { code: 'DOWNLOAD_TIMEOUT', message: 'no answer', hint: 'try again' } as const;
-
-async function readAll(stream: AsyncIterable<DownloadEvent>): Promise<DownloadEvent[]> {
-  const events: DownloadEvent[] = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
 
 describe('what the tracker tells', () => {
   it('is every change of status, at once', () => {
@@ -179,62 +166,12 @@ describe('the end', () => {
     });
   });
 
-  it('leaves the active list and stays in the other', () => {
+  it('leaves the download in the list', () => {
     const { tracker, id } = createFlowing();
-    expect(tracker.listActive().map(({ download_id }) => download_id)).toEqual([id]);
     tracker.cancel(id, 'discarded');
-    expect(tracker.listActive()).toEqual([]);
     expect(tracker.list().map(({ status, partial }) => ({ status, partial }))).toEqual([
       { status: 'cancelled', partial: 'discarded' },
     ]);
-  });
-});
-
-describe('a stream', () => {
-  it('starts with the newest progress and ends after the terminal event', async () => {
-    const { tracker, clock, id } = createFlowing();
-    tracker.update(id, { bytes: 400_000 });
-    const read = readAll(tracker.stream(id));
-    await Promise.resolve();
-    clock.advance(250);
-    tracker.fail(id, FAILURE);
-    const events = await read;
-    expect(events[0]).toMatchObject({ event: 'progress', data: { bytes: 400_000 } });
-    expect(events.at(-1)?.event).toBe('error');
-    expect(events.filter(({ event }) => event === 'error')).toHaveLength(1);
-  });
-
-  it('of an ended download is its terminal event alone', async () => {
-    const { tracker, id } = createFlowing();
-    tracker.cancel(id, 'kept');
-    expect((await readAll(tracker.stream(id))).map(({ event }) => event)).toEqual(['cancelled']);
-  });
-
-  it('that is read slowly skips to the newest progress, keeps notices in order, and is bounded', async () => {
-    const { tracker, clock, id } = createFlowing();
-    const stream = tracker.stream(id);
-    for (let step = 1; step <= 1_000; step += 1) {
-      tracker.update(id, { bytes: step });
-      if (step % 500 === 0) tracker.notice(id, { code: 'RETRY', message: `after ${step}` });
-      clock.advance(250);
-    }
-    tracker.cancel(id, 'kept');
-    const events = await readAll(stream);
-    expect(events.map(({ event, data }) => (event === 'notice' ? data.message : event))).toEqual([
-      'after 500',
-      'after 1000',
-      'progress',
-      'cancelled',
-    ]);
-    expect(progressOf(events)[0]?.bytes).toBe(1_000);
-  });
-
-  it('ends when its reader leaves', async () => {
-    const { tracker, id } = createFlowing();
-    const controller = new AbortController();
-    const read = readAll(tracker.stream(id, controller.signal));
-    controller.abort();
-    expect((await read).length).toBeLessThanOrEqual(1);
   });
 });
 
@@ -242,11 +179,7 @@ describe('ids', () => {
   it('that nobody has are DOWNLOAD_NOT_FOUND', () => {
     const { tracker } = createTracked();
     const unknown = newDownloadId();
-    for (const ask of [
-      () => tracker.get(unknown),
-      () => tracker.stream(unknown),
-      () => tracker.cancel(unknown, 'kept'),
-    ]) {
+    for (const ask of [() => tracker.get(unknown), () => tracker.cancel(unknown, 'kept')]) {
       expect(ask).toThrow(expect.objectContaining({ code: 'DOWNLOAD_NOT_FOUND' }));
     }
   });

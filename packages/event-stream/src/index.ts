@@ -7,7 +7,6 @@ export type { Channel, ChannelOptions, Subscribable } from './publish/channel.ts
 export type { EventKind } from './publish/feed.ts';
 export type { KeyedStream } from './publish/keyed-stream.ts';
 export type { StreamClock, StreamCounts } from './publish/reader-registry.ts';
-export { createReplayLog, type Replay, type ReplayLog, type ReplayLogOptions } from './publish/replay-log.ts';
 export { createStreamHub, type StreamHub, type StreamHubOptions } from './publish/stream-hub.ts';
 export { createResponseSink, SSE_HEADERS } from './sinks/response-sink.ts';
 export type { Sink } from './sinks/sink.ts';

@@ -15,7 +15,7 @@ const maxUndelivered = 512;
 /** Remembers the last `historyLimit` events for all readers: late, lagging or keeping up. */
 export function createLogFeed(options: LogFeedOptions): Feed {
   const { epoch, historyLimit, gapEvent } = options;
-  const log = createReplayLog<Entry>({ epoch, limit: historyLimit });
+  const log = createReplayLog<Entry>(historyLimit);
   const cache = createBatchCache();
   const burstLimit = Math.min(maxUndelivered, historyLimit);
   let terminalSequence: number | null = null;
