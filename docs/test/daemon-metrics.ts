@@ -26,7 +26,7 @@ export function metricsOfDaemons(): { hive: MetricInfo[]; queen: MetricInfo[] } 
   const queen = createQueenMetrics({
     roster: { list: () => [] },
     relay: { upstreams: 0, eventsIn: 0 },
-    undelivered: { size: 0 },
+    undeliveredCancels: { size: 0 },
     placements: new Map(),
     limits: { budget: null },
     registry,

@@ -8,7 +8,7 @@ import {
   samplesBy,
 } from '@rbee/daemon';
 import type { Roster } from './hives/roster.ts';
-import type { Undelivered } from './jobs/undelivered-cancels.ts';
+import type { UndeliveredCancels } from './jobs/undelivered-cancels.ts';
 import type { FleetLimits } from './limits/fleet-limits.ts';
 import { CHOICE_REASONS } from './placement/choice.ts';
 import type { Relay } from './relay/relay.ts';
@@ -17,7 +17,7 @@ import { VERSION } from './version.ts';
 export interface QueenMetricsDeps {
   readonly roster: Pick<Roster, 'list'>;
   readonly relay: Pick<Relay, 'upstreams' | 'eventsIn'>;
-  readonly undelivered: Pick<Undelivered, 'size'>;
+  readonly undeliveredCancels: Pick<UndeliveredCancels, 'size'>;
   /** How often hives were chosen, by the reason. */
   readonly placements: ReadonlyMap<string, number>;
   readonly limits: Pick<FleetLimits, 'budget'>;
@@ -59,7 +59,7 @@ function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMet
   });
 }
 
-function measureRelay(metrics: Metrics, { relay, undelivered }: QueenMetricsDeps): void {
+function measureRelay(metrics: Metrics, { relay, undeliveredCancels }: QueenMetricsDeps): void {
   metrics.gauge({
     name: 'rbee_relay_upstreams',
     help: 'Downloads that are followed at their hives',
@@ -73,6 +73,6 @@ function measureRelay(metrics: Metrics, { relay, undelivered }: QueenMetricsDeps
   metrics.gauge({
     name: 'rbee_undelivered_cancels',
     help: 'Cancels that wait for their hive to come back',
-    read: () => undelivered.size,
+    read: () => undeliveredCancels.size,
   });
 }

@@ -93,7 +93,7 @@ export class Job implements Listener {
     return this.#settled.promise;
   }
 
-  hear(line: Line): void {
+  onLine(line: Line): void {
     const { action, human, level } = line;
     const at = toTimestamp(this.#clock.now());
     const narration: Narration = { job_id: this.id, action, human, actor: this.#actor, at, level };

@@ -12,7 +12,7 @@ export interface Line {
 
 /** Whoever hears what is said inside {@link withListener}: a job, or everybody who waits for one download. */
 export interface Listener {
-  hear(line: Line): void;
+  onLine(line: Line): void;
 }
 
 const listening = new AsyncLocalStorage<Listener>();
@@ -28,7 +28,7 @@ export function withListener<T>(listener: Listener, work: () => T): T {
 /** Says something to the job it belongs to. What belongs to no job reaches no stream: the answer is then false. */
 export function narrate(action: string, human: string, level: NarrationLevel = 'info'): boolean {
   const listener = listening.getStore();
-  listener?.hear({ action, human, level });
+  listener?.onLine({ action, human, level });
   return listener !== undefined;
 }
 

@@ -58,7 +58,7 @@ export class JobRegistry {
   readonly #maxOpen: number;
   readonly #keptBytes: number;
   /** Places that are taken for jobs which do not exist yet. */
-  #held = 0;
+  #reserved = 0;
   readonly #jobs = new Map<JobId, Job>();
   readonly #endedByState = { completed: 0, failed: 0, cancelled: 0 };
   #closing = false;
@@ -78,7 +78,7 @@ export class JobRegistry {
   create(request: JobRequest, id: JobId = newJobId()): Job {
     if (this.#closing) throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again shortly' });
     if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
-    this.#assertRoom();
+    this.#assertCapacity();
     const job = this.#add(request, id);
     try {
       this.#deps.onChange?.(job);
@@ -94,13 +94,13 @@ export class JobRegistry {
    * Keeps a place for a job that is made later, when others have agreed to it. The answer gives the place back, once.
    * @throws RbeeError RATE_LIMITED
    */
-  hold(): () => void {
-    this.#assertRoom();
-    this.#held += 1;
-    let isHeld = true;
+  reserve(): () => void {
+    this.#assertCapacity();
+    this.#reserved += 1;
+    let isReserved = true;
     return () => {
-      if (isHeld) this.#held -= 1;
-      isHeld = false;
+      if (isReserved) this.#reserved -= 1;
+      isReserved = false;
     };
   }
 
@@ -178,8 +178,8 @@ export class JobRegistry {
     await Promise.all(running.map((job) => job.settled));
   }
 
-  #assertRoom(): void {
-    let open = this.#held;
+  #assertCapacity(): void {
+    let open = this.#reserved;
     for (const job of this.#jobs.values()) if (!job.ended) open += 1;
     if (open < this.#maxOpen) return;
     throw new RbeeError('RATE_LIMITED', `${this.#maxOpen} jobs have not ended yet`, {

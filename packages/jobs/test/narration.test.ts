@@ -8,7 +8,7 @@ import { bindNarration, type Line, narrate, withListener } from '../src/index.ts
 /** A listener that keeps what it heard. */
 function createEar() {
   const heard: string[] = [];
-  return { heard, hear: (line: Line) => void heard.push(line.human) };
+  return { heard, onLine: (line: Line) => void heard.push(line.human) };
 }
 
 describe('narration', () => {
@@ -18,7 +18,7 @@ describe('narration', () => {
 
   it('carries action and level beside the words', () => {
     const lines: Line[] = [];
-    withListener({ hear: (line) => lines.push(line) }, () => narrate('download_retry', 'again', 'warn'));
+    withListener({ onLine: (line) => lines.push(line) }, () => narrate('download_retry', 'again', 'warn'));
     expect(lines).toEqual([{ action: 'download_retry', human: 'again', level: 'warn' }]);
   });
 

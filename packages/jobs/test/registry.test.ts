@@ -160,7 +160,7 @@ describe('a job', () => {
   it('says nothing more after its end', async () => {
     const { registry } = createRegistry();
     const job = await finished(registry, async () => {});
-    job.hear({ action: 'late', human: 'too late', level: 'info' });
+    job.onLine({ action: 'late', human: 'too late', level: 'info' });
     expect(await linesOf(job)).toEqual(['[DONE]']);
   });
 });
@@ -251,13 +251,13 @@ describe('too many jobs', () => {
 
   it('count those that hold a place, once each', () => {
     const { registry } = createRegistry({ maxOpen: 1 });
-    const giveBack = registry.hold();
+    const release = registry.reserve();
     expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
-    expect(() => registry.hold()).toThrow(RATE_LIMITED);
-    giveBack();
-    giveBack();
+    expect(() => registry.reserve()).toThrow(RATE_LIMITED);
+    release();
+    release();
     registry.create(REQUEST);
-    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+    expect(() => registry.reserve()).toThrow(RATE_LIMITED);
   });
 
   it('of an earlier life are taken up all the same', () => {

@@ -1,26 +1,31 @@
 import { type Clock, type HiveHeartbeat, hiveHeartbeatSchema, hiveRoutes, pathOf, tlsProblemOf } from '@rbee/contract';
 import { FollowError, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
-import type { Entry } from './hive-entry.ts';
+import type { HiveEntry } from './hive-entry.ts';
 
 /** After a hive refused its stream: asked again this much later. */
 const REFUSED_RETRY_MS = 5_000;
 const WATCHDOG_MS = 10_000;
 
-export interface BeatsDeps {
+export interface FollowHeartbeatsDeps {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly headers: Readonly<Record<string, string>>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
-type OnBeat = (heartbeat: HiveHeartbeat, isFirstOfConnection: boolean) => void;
+type OnHeartbeat = (heartbeat: HiveHeartbeat, isFirstOfConnection: boolean) => void;
 
 /** Follows the heartbeats of a hive until the signal aborts; what goes wrong is the entry's `problem`, and logged once. */
-export async function followBeats(deps: BeatsDeps, entry: Entry, signal: AbortSignal, onBeat: OnBeat): Promise<void> {
+export async function followHeartbeats(
+  deps: FollowHeartbeatsDeps,
+  entry: HiveEntry,
+  signal: AbortSignal,
+  onHeartbeat: OnHeartbeat,
+): Promise<void> {
   while (!signal.aborted) {
     try {
-      await followOnce(deps, entry, signal, onBeat);
+      await followOnce(deps, entry, signal, onHeartbeat);
     } catch (error) {
       if (signal.aborted) return;
       entry.isConnected = false;
@@ -30,7 +35,12 @@ export async function followBeats(deps: BeatsDeps, entry: Entry, signal: AbortSi
   }
 }
 
-async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, onBeat: OnBeat): Promise<void> {
+async function followOnce(
+  deps: FollowHeartbeatsDeps,
+  entry: HiveEntry,
+  signal: AbortSignal,
+  onHeartbeat: OnHeartbeat,
+): Promise<void> {
   let isFirst = true;
   await follow({
     url: `${entry.hiveUrl}${pathOf(hiveRoutes.heartbeats)}`,
@@ -52,13 +62,13 @@ async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, on
       const heartbeat = hiveHeartbeatSchema.parse(JSON.parse(data));
       if (heartbeat.hive_id !== entry.hiveId) throw new OtherHiveError(heartbeat.hive_id);
       entry.problem = null;
-      onBeat(heartbeat, isFirst);
+      onHeartbeat(heartbeat, isFirst);
       isFirst = false;
     },
   });
 }
 
-function note(deps: BeatsDeps, entry: Entry, problem: string): void {
+function note(deps: FollowHeartbeatsDeps, entry: HiveEntry, problem: string): void {
   const { hiveId, hiveUrl } = entry;
   if (problem !== entry.problem) deps.log.warn({ hiveId, hiveUrl, problem }, 'a hive cannot be followed');
   entry.problem = problem;

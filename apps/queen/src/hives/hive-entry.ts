@@ -1,7 +1,7 @@
 import { ACTIVE_STATUSES, type Hive, type HiveHeartbeat, type RunTimeSettings, toTimestamp } from '@rbee/contract';
 
 /** A hive, and what has been heard of it. */
-export interface Entry {
+export interface HiveEntry {
   readonly hiveId: string;
   hiveUrl: string;
   /** Ends the listening to it. */
@@ -16,7 +16,7 @@ export interface Entry {
   cancelOffline: () => void;
 }
 
-export function createEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): Entry {
+export function createHiveEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): HiveEntry {
   return {
     hiveId,
     hiveUrl,
@@ -32,7 +32,7 @@ export function createEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: numbe
 }
 
 /** A hive as it is listed. */
-export function showEntry({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, settings, problem }: Entry): Hive {
+export function toHive({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, settings, problem }: HiveEntry): Hive {
   const counts = heartbeat?.downloads ?? null;
   return {
     hive_id: hiveId,

@@ -8,8 +8,8 @@ import {
 } from '@rbee/contract';
 import { withoutLogFields } from '@rbee/daemon';
 import type { Dispatcher } from 'undici';
-import { type BeatsDeps, followBeats } from './follow-heartbeats.ts';
-import { createEntry, type Entry, showEntry } from './hive-entry.ts';
+import { type FollowHeartbeatsDeps, followHeartbeats } from './follow-heartbeats.ts';
+import { createHiveEntry, type HiveEntry, toHive } from './hive-entry.ts';
 
 /** Three missed beats of one second each, and half a second for the road. */
 const OFFLINE_AFTER_MS = 3_500;
@@ -32,7 +32,7 @@ export interface RosterDeps {
   readonly dispatcher: Dispatcher;
   /** Headers that hives want. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly log: BeatsDeps['log'];
+  readonly log: FollowHeartbeatsDeps['log'];
   /** The id of the hive that answers at a URL; null where none does in time. */
   readonly identify: (hiveUrl: string, timeoutMs: number) => Promise<string | null>;
   readonly remember: (hive: RememberedHive) => void;
@@ -44,7 +44,7 @@ export interface RosterDeps {
 /** The hives: fixed ones, those that registered and those of an earlier life, each followed by its heartbeat. */
 export class Roster {
   readonly #deps: RosterDeps;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, HiveEntry>();
   readonly #onArrival = new Map<string, Set<() => void>>();
 
   constructor(deps: RosterDeps) {
@@ -70,12 +70,12 @@ export class Roster {
     if (entry.hiveUrl !== hiveUrl) this.#move(entry, hiveUrl);
     // It waits for its next try, and now there is reason to believe that it will succeed.
     else if (!entry.isConnected) this.#listen(entry);
-    return showEntry(entry);
+    return toHive(entry);
   }
 
   /** @throws RbeeError HIVE_NOT_FOUND */
   get(hiveId: string): Hive {
-    return showEntry(this.#entry(hiveId));
+    return toHive(this.#entry(hiveId));
   }
 
   has(hiveId: string): boolean {
@@ -83,11 +83,11 @@ export class Roster {
   }
 
   list(): Hive[] {
-    return [...this.#entries.values()].map(showEntry);
+    return [...this.#entries.values()].map(toHive);
   }
 
   /** Notes the limits that a hive has at the moment. */
-  know(hiveId: string, settings: RunTimeSettings): void {
+  setSettings(hiveId: string, settings: RunTimeSettings): void {
     const entry = this.#entries.get(hiveId);
     if (entry) entry.settings = settings;
   }
@@ -111,7 +111,7 @@ export class Roster {
     }
   }
 
-  #entry(hiveId: string): Entry {
+  #entry(hiveId: string): HiveEntry {
     const entry = this.#entries.get(hiveId);
     if (entry) return entry;
     const names = [...this.#entries.keys()].slice(0, 10).join(', ');
@@ -120,9 +120,9 @@ export class Roster {
     });
   }
 
-  #add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): Entry {
-    if (this.#entries.size >= MAX_HIVES) this.#makeRoom();
-    const entry = createEntry(hiveId, hiveUrl, lastSeenAtMs);
+  #add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): HiveEntry {
+    if (this.#entries.size >= MAX_HIVES) this.#evictOldest();
+    const entry = createHiveEntry(hiveId, hiveUrl, lastSeenAtMs);
     this.#entries.set(hiveId, entry);
     this.#remember(entry);
     this.#listen(entry);
@@ -130,7 +130,7 @@ export class Roster {
   }
 
   /** Forgets the hive that has been away for the longest time: names of machines that come and go must not fill the list. */
-  #makeRoom(): void {
+  #evictOldest(): void {
     const away = [...this.#entries.values()].filter((entry) => !entry.online);
     const [first, ...others] = away;
     if (!first) throw new RbeeError('STATUS_CONFLICT', `a queen knows ${MAX_HIVES} hives at most`);
@@ -140,56 +140,56 @@ export class Roster {
     this.#deps.forget(oldest.hiveId);
   }
 
-  async #assertGone({ hiveId, hiveUrl }: Entry): Promise<void> {
+  async #assertGone({ hiveId, hiveUrl }: HiveEntry): Promise<void> {
     if ((await this.#deps.identify(hiveUrl, IDENTIFY_TIMEOUT_MS)) !== hiveId) return;
     throw new RbeeError('STATUS_CONFLICT', `a hive named ${hiveId} answers already, at ${hiveUrl}`, {
       hint: 'give each hive a name of its own: RBEE_HIVE_ID',
     });
   }
 
-  #move(entry: Entry, hiveUrl: string): void {
+  #move(entry: HiveEntry, hiveUrl: string): void {
     this.#deps.log.info({ hiveId: entry.hiveId, from: entry.hiveUrl, to: hiveUrl }, 'a hive has moved');
-    this.#left(entry);
+    this.#onLeave(entry);
     entry.hiveUrl = hiveUrl;
     this.#remember(entry);
     this.#listen(entry);
   }
 
   /** Begins to listen to a hive, in place of what was begun before. */
-  #listen(entry: Entry): void {
+  #listen(entry: HiveEntry): void {
     entry.controller.abort();
     entry.controller = new AbortController();
     // The request by which a hive registers ends long before this, and what comes of it is not its work.
     withoutLogFields(
       () =>
-        void followBeats(this.#deps, entry, entry.controller.signal, (heartbeat, isFirst) =>
-          this.#heard(entry, heartbeat, isFirst),
+        void followHeartbeats(this.#deps, entry, entry.controller.signal, (heartbeat, isFirst) =>
+          this.#onHeartbeat(entry, heartbeat, isFirst),
         ),
     );
   }
 
-  #heard(entry: Entry, heartbeat: HiveHeartbeat, isFirst: boolean): void {
+  #onHeartbeat(entry: HiveEntry, heartbeat: HiveHeartbeat, isFirst: boolean): void {
     const { clock, onEvent } = this.#deps;
     entry.heartbeat = heartbeat;
     entry.lastSeenAtMs = clock.now();
     entry.online = true;
     entry.cancelOffline();
-    entry.cancelOffline = clock.setTimer(OFFLINE_AFTER_MS, () => this.#left(entry));
+    entry.cancelOffline = clock.setTimer(OFFLINE_AFTER_MS, () => this.#onLeave(entry));
     if (isFirst) this.#remember(entry);
-    onEvent(isFirst ? 'arrived' : 'beat', showEntry(entry), heartbeat);
+    onEvent(isFirst ? 'arrived' : 'beat', toHive(entry), heartbeat);
     if (!isFirst) return;
     for (const listener of [...(this.#onArrival.get(entry.hiveId) ?? [])]) listener();
   }
 
-  #left(entry: Entry): void {
+  #onLeave(entry: HiveEntry): void {
     entry.cancelOffline();
     if (!entry.online) return;
     entry.online = false;
     this.#remember(entry);
-    this.#deps.onEvent('left', showEntry(entry), entry.heartbeat);
+    this.#deps.onEvent('left', toHive(entry), entry.heartbeat);
   }
 
-  #remember({ hiveId, hiveUrl, lastSeenAtMs }: Entry): void {
+  #remember({ hiveId, hiveUrl, lastSeenAtMs }: HiveEntry): void {
     this.#deps.remember({ hive_id: hiveId, hive_url: hiveUrl, last_seen_ms: lastSeenAtMs });
   }
 }

@@ -9,7 +9,7 @@ export type ChooseDeps = PlacementDeps & HoldersDeps;
  * The hives for an operation: those that it names, else those that it concerns.
  * @throws RbeeError HIVE_NOT_FOUND, HIVE_UNAVAILABLE, DISK_FULL, MODEL_NOT_FOUND, REQUEST_INVALID
  */
-export async function chooseFor(deps: ChooseDeps, body: QueenOperation): Promise<Choice> {
+export async function chooseHives(deps: ChooseDeps, body: QueenOperation): Promise<Choice> {
   if (body.hive_id !== undefined) return namedHives(deps.fleet, body.hive_id);
   switch (body.operation) {
     case 'model_download':

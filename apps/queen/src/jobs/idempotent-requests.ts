@@ -5,21 +5,21 @@ import { type JobAccepted, type JobId, type QueenOperation, RbeeError } from '@r
 const LIMIT = 1_000;
 
 /** What two requests share when they are the same: a digest, since it is kept and a request may hold a signed URL. */
-export function requestText(body: QueenOperation): string {
+export function requestDigest(body: QueenOperation): string {
   return createHash('sha256')
     .update(JSON.stringify(Object.entries(body).sort()))
     .digest('hex');
 }
 
 /** What was asked for under an id, and its answer: known before the first hive has been asked. */
-export class Requests {
+export class IdempotentRequests {
   readonly #asked = new Map<JobId, { readonly request: string; readonly answer: Promise<JobAccepted> }>();
 
   /** The answer to the same request under that id; `start` is called where there was none. */
-  answer(id: JobId, request: string, start: () => Promise<JobAccepted>): Promise<JobAccepted> {
+  run(id: JobId, request: string, start: () => Promise<JobAccepted>): Promise<JobAccepted> {
     const earlier = this.#asked.get(id);
     if (earlier?.request === request) return earlier.answer;
-    if (earlier) throw takenId(id);
+    if (earlier) throw idConflict(id);
     const answer = start();
     this.remember(id, request, answer);
     // What was refused is not remembered: nothing was started under the id.
@@ -36,6 +36,6 @@ export class Requests {
 }
 
 /** An id that a retry gave, or whose request is no longer remembered: no hive may be asked under it. */
-export function takenId(id: JobId): RbeeError {
+export function idConflict(id: JobId): RbeeError {
   return new RbeeError('STATUS_CONFLICT', `the job ${id} was asked for with something else`);
 }

@@ -6,7 +6,7 @@ import type { HiveStream } from '../hives/follow-hive.ts';
 import type { Fleet } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
 import { downloadsAt, type Leg, unreachableReceipts } from './leg.ts';
-import type { Undelivered } from './undelivered-cancels.ts';
+import type { UndeliveredCancels } from './undelivered-cancels.ts';
 
 /** How long after its cancel a hive's job stream may take to say so. */
 const CANCELLED_WITHIN_MS = 2_000;
@@ -17,7 +17,7 @@ export interface PerformLegDeps {
   readonly fleet: Fleet;
   readonly client: Pick<HiveClient, 'cancelJob'>;
   readonly relay: Pick<Relay, 'notice'>;
-  readonly undelivered: Undelivered;
+  readonly undeliveredCancels: UndeliveredCancels;
   /** Follows a stream of a hive to its end, wherever the hive is. */
   readonly follow: (stream: HiveStream) => Promise<void>;
 }
@@ -49,7 +49,7 @@ async function cancelLeg(deps: PerformLegDeps, job: Job, leg: Leg, following: Ab
     setTimeout(() => following.abort(reason), CANCELLED_WITHIN_MS).unref();
   } catch (error) {
     const { message } = toRbeeError(error);
-    deps.undelivered.add({ job_id: job.id, hive_id: hiveId, partial: reason.partial });
+    deps.undeliveredCancels.add({ job_id: job.id, hive_id: hiveId, partial: reason.partial });
     const later = 'it will be told when it is back';
     narrate('cancel_undelivered', `⚠️ ${hiveId} could not be told to stop; ${later}: ${message}`, 'warn');
     for (const { download_id } of downloadsAt(job, hiveId))

@@ -20,7 +20,7 @@ import type { HiveClient } from '../hives/client.ts';
 import type { Choice } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { KeptRoute, QueenState } from '../state/state.ts';
-import { Requests, requestText, takenId } from './idempotent-requests.ts';
+import { IdempotentRequests, idConflict, requestDigest } from './idempotent-requests.ts';
 import { type Answered, acceptedBy, errorOf, type Leg, refusedBy, toAccepted } from './leg.ts';
 import { type PerformLegDeps, performLeg } from './perform-leg.ts';
 
@@ -42,7 +42,7 @@ interface Route extends Pick<KeptRoute, 'request' | 'many' | 'why'> {
 export class RoutedJobs {
   readonly #deps: RoutedJobsDeps;
   readonly #legs = new WeakMap<Job, readonly Leg[]>();
-  readonly #requests = new Requests();
+  readonly #requests = new IdempotentRequests();
 
   constructor(deps: RoutedJobsDeps) {
     this.#deps = deps;
@@ -54,25 +54,25 @@ export class RoutedJobs {
    */
   start(body: QueenOperation): Promise<JobAccepted> {
     const id = body.job_id ?? newJobId();
-    const request = requestText(body);
-    return this.#requests.answer(id, request, () => {
-      if (this.#deps.registry.find(id)) throw takenId(id);
+    const request = requestDigest(body);
+    return this.#requests.run(id, request, () => {
+      if (this.#deps.registry.find(id)) throw idConflict(id);
       return this.#start(body, id, request);
     });
   }
 
   async #start(body: QueenOperation, id: JobId, request: string): Promise<JobAccepted> {
     // Before a hive is asked: what it has begun cannot be refused any more.
-    if (body.operation === 'model_download') this.#deps.relay.assertRoom();
-    const giveBack = this.#deps.registry.hold();
+    if (body.operation === 'model_download') this.#deps.relay.assertCapacity();
+    const release = this.#deps.registry.reserve();
     try {
-      return await this.#handToHives(body, id, request, giveBack);
+      return await this.#handToHives(body, id, request, release);
     } finally {
-      giveBack();
+      release();
     }
   }
 
-  async #handToHives(body: QueenOperation, id: JobId, request: string, giveBack: () => void): Promise<JobAccepted> {
+  async #handToHives(body: QueenOperation, id: JobId, request: string, release: () => void): Promise<JobAccepted> {
     const { hive_id, ...asked } = body;
     const operation = { ...asked, job_id: id };
     const model = 'model' in operation ? showModelRef(wantedModel(operation).ref) : null;
@@ -83,7 +83,7 @@ export class RoutedJobs {
 
     const many = hive_id === '*' || (Array.isArray(hive_id) && hive_id.length > 1);
     const asJob = { operation: operation.operation, model };
-    giveBack();
+    release();
     return toAccepted(this.#create(id, asJob, { request, many, why: choice.why }, answers), many);
   }
 
@@ -92,16 +92,16 @@ export class RoutedJobs {
    * @throws RbeeError of the hive
    */
   async retry(hive: Hive, download: Download): Promise<JobAccepted> {
-    this.#deps.relay.assertRoom();
-    const giveBack = this.#deps.registry.hold();
+    this.#deps.relay.assertCapacity();
+    const release = this.#deps.registry.reserve();
     try {
       const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
       const asJob = { operation: 'model_download', model: download.model_ref };
       const route = { request: '', many: false, why: 'it has what was fetched before' };
-      giveBack();
+      release();
       return toAccepted(this.#create(accepted.job_id, asJob, route, [acceptedBy(hive.hive_id, accepted)]), false);
     } finally {
-      giveBack();
+      release();
     }
   }
 
@@ -136,7 +136,7 @@ export class RoutedJobs {
   }
 
   async #endedReceipts(job: Job, legs: readonly Leg[]): Promise<CancelReceipt[]> {
-    const late = await Promise.all(legs.map(({ hiveId }) => this.#deps.undelivered.deliver(job.id, hiveId)));
+    const late = await Promise.all(legs.map(({ hiveId }) => this.#deps.undeliveredCancels.deliver(job.id, hiveId)));
     const delivered = late.flatMap((receipts) => receipts ?? []);
     const others = job.downloads.filter(
       ({ download_id }) => !delivered.some((receipt) => receipt.download_id === download_id),
@@ -145,9 +145,9 @@ export class RoutedJobs {
   }
 
   async #endedReceipt(job: Job, { hive_id, download_id }: JobDownload): Promise<CancelReceipt> {
-    const { client, fleet, undelivered } = this.#deps;
+    const { client, fleet, undeliveredCancels } = this.#deps;
     const nothing = { hive_id, download_id, partial: null, bytes: 0 };
-    if (undelivered.has(job.id, hive_id)) return { ...nothing, state: 'unreachable' };
+    if (undeliveredCancels.has(job.id, hive_id)) return { ...nothing, state: 'unreachable' };
     try {
       const { partial, bytes } = await client.getDownload(fleet.get(hive_id), download_id);
       return { hive_id, download_id, state: 'ended', partial, bytes };

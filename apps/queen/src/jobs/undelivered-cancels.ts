@@ -13,7 +13,7 @@ interface Pending {
   readonly partial: PartialChoice;
 }
 
-export interface UndeliveredDeps {
+export interface UndeliveredCancelsDeps {
   readonly fleet: Fleet;
   readonly client: Pick<HiveClient, 'cancelJob'>;
   readonly state: Pick<QueenState, 'cancels' | 'keepCancel' | 'forgetCancel'>;
@@ -21,15 +21,15 @@ export interface UndeliveredDeps {
 }
 
 /** Cancels that a hive could not be told, kept until it is back, over restarts of both. */
-export class Undelivered {
-  readonly #deps: UndeliveredDeps;
+export class UndeliveredCancels {
+  readonly #deps: UndeliveredCancelsDeps;
   readonly #pending = new Map<string, Pending>();
   /** Deliveries under way. */
   readonly #delivering = new Map<string, Promise<CancelReceipt[] | null>>();
   /** Hives that are being told, one cancel after the other. */
   readonly #telling = new Set<string>();
 
-  constructor(deps: UndeliveredDeps) {
+  constructor(deps: UndeliveredCancelsDeps) {
     this.#deps = deps;
     for (const cancel of deps.state.cancels()) this.#pending.set(keyOf(cancel), cancel);
     this.#forgetOldest();

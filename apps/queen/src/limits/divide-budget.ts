@@ -11,7 +11,7 @@ export interface Claim {
  * nobody ever more than its cap. What is then left is spread in the same way up to the caps. The shares are whole numbers
  * in the order of the claims, and never more than the budget together.
  */
-export function divide(claims: readonly Claim[], budget: number): number[] {
+export function divideBudget(claims: readonly Claim[], budget: number): number[] {
   const wanted = claims.map(({ demand, cap }) => Math.min(demand, cap));
   const shares = fill(wanted, budget);
   const left = budget - sum(shares);

@@ -1,6 +1,6 @@
 import type { Clock, Hive, RunTimeSettings, RunTimeSettingsPatch } from '@rbee/contract';
 import { type DemandMemory, demandOf, isDownloading } from './demand.ts';
-import { divide } from './divide-budget.ts';
+import { divideBudget } from './divide-budget.ts';
 
 /** Beats of several hives that come together are answered together. */
 const GATHER_MS = 100;
@@ -82,7 +82,7 @@ export class FleetLimits {
   }
 
   /** A hive has come, or come back: what it has by itself is asked for, and it is given what it should have. */
-  async arrived(hive: Hive): Promise<void> {
+  async onArrival(hive: Hive): Promise<void> {
     this.#known.delete(hive.hive_id);
     if (this.#asking.has(hive.hive_id)) return;
     this.#asking.add(hive.hive_id);
@@ -104,8 +104,8 @@ export class FleetLimits {
   }
 
   /** A hive has said how it is, or has gone: the budget is divided anew shortly. */
-  beat(hive: Hive): void {
-    if (hive.online && !this.#known.has(hive.hive_id) && !this.#isClosed) void this.arrived(hive);
+  onHeartbeat(hive: Hive): void {
+    if (hive.online && !this.#known.has(hive.hive_id) && !this.#isClosed) void this.onArrival(hive);
     if (this.#cancelTimer !== null || this.#isClosed) return;
     this.#cancelTimer = this.#deps.clock.setTimer(GATHER_MS, () => {
       this.#cancelTimer = null;
@@ -131,14 +131,14 @@ export class FleetLimits {
     if (this.#nextRound !== null) return this.#nextRound;
     this.#nextRound = this.#round.then(() => {
       this.#nextRound = null;
-      return this.#divide();
+      return this.#divideBudget();
     });
     this.#round = this.#nextRound;
     return this.#round;
   }
 
   /** Lowers first and raises after, so that the hives never have more than the budget together. */
-  async #divide(): Promise<void> {
+  async #divideBudget(): Promise<void> {
     if (this.#isClosed) return;
     const targets = this.#targets();
     const isLower = ([hive, target]: [Hive, number]) => target < asNumber(this.#limitOf(hive));
@@ -169,7 +169,7 @@ export class FleetLimits {
     });
     const claims = caps.map((cap, index) => ({ cap, demand: demands[index] ?? Number.POSITIVE_INFINITY }));
     // To a hive 0 would mean unlimited.
-    const shares = divide(claims, this.#budget).map((share) => Math.max(1, share));
+    const shares = divideBudget(claims, this.#budget).map((share) => Math.max(1, share));
     const inForce = busy.map((hive) => asNumber(this.#limitOf(hive)));
     const isNear = shares.every((share, index) => Math.abs(share - (inForce[index] ?? 0)) <= TOLERANCE * share);
     const isLegal =

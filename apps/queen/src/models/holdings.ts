@@ -1,7 +1,7 @@
 import type { Hive } from '@rbee/contract';
+import { activeDownloads } from '../hives/active-downloads.ts';
 import type { HiveClient } from '../hives/client.ts';
 import type { Holdings } from '../placement/nearness.ts';
-import { activeDownloads } from '../relay/discovery.ts';
 
 /** A choice of a hive does not wait longer for what is only good to know. */
 const TIMEOUT_MS = 1_500;
@@ -16,7 +16,7 @@ interface Asked {
  * Asks hives what they have; what one does not say in time it does not have. A hive is asked once at a time, however many
  * want to know: those who come meanwhile share the next answer, so that nobody gets one from before his question.
  */
-export function createHoldings(client: Pick<HiveClient, 'listDownloads' | 'listModels'>) {
+export function createHoldingsLookup(client: Pick<HiveClient, 'listDownloads' | 'listModels'>) {
   const asked = new Map<string, Asked>();
 
   const ask = (hive: Hive): Promise<Holdings> => {

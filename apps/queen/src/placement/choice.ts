@@ -13,7 +13,7 @@ export interface Choice {
 }
 
 /** What a request may say: a name, a list of names, or `*` for every hive that is online. */
-export type HiveWish = string | readonly string[];
+export type HiveSelector = string | readonly string[];
 
 export interface Fleet {
   list(): readonly Hive[];
@@ -25,7 +25,7 @@ export interface Fleet {
  * The hives that a request names.
  * @throws RbeeError HIVE_NOT_FOUND for a name nobody has, HIVE_UNAVAILABLE where one of them is offline
  */
-export function namedHives(fleet: Fleet, wish: HiveWish): Choice {
+export function namedHives(fleet: Fleet, wish: HiveSelector): Choice {
   if (wish === '*') return { hives: allOnline(fleet), reason: 'every', why: 'every hive was asked for' };
   const names = new Set(typeof wish === 'string' ? [wish] : wish);
   const hives = [...names].map((name) => fleet.get(name));

@@ -2,7 +2,7 @@ import { type Download, type DownloadId, type Hive, RbeeError } from '@rbee/cont
 import type { HiveAddress, HiveClient } from '../hives/client.ts';
 import type { Relay } from './relay.ts';
 
-export interface WhereIsDeps {
+export interface FindDownloadDeps {
   readonly relay: Relay;
   readonly client: HiveClient;
   readonly hives: () => readonly Hive[];
@@ -20,7 +20,7 @@ export interface Found {
  * Finds a download in the fleet: at the hive that the queen knows it from, else by asking every hive that is online.
  * @throws RbeeError DOWNLOAD_NOT_FOUND, HIVE_UNAVAILABLE when its hive does not answer
  */
-export async function whereIs(deps: WhereIsDeps, id: DownloadId): Promise<Found> {
+export async function findDownload(deps: FindDownloadDeps, id: DownloadId): Promise<Found> {
   const known = knownHiveOf(deps, id);
   if (known) return { hive: known, download: await deps.client.getDownload(known, id) };
   const online = deps.hives().filter((hive) => hive.online);
@@ -35,7 +35,7 @@ export async function whereIs(deps: WhereIsDeps, id: DownloadId): Promise<Found>
 }
 
 /** The hive of a download without asking anybody; undefined where the queen does not know it. */
-export function knownHiveOf(deps: WhereIsDeps, id: DownloadId): Hive | undefined {
+export function knownHiveOf(deps: FindDownloadDeps, id: DownloadId): Hive | undefined {
   const hiveId = deps.relay.hiveOf(id) ?? deps.rememberedHiveOf(id);
   return deps.hives().find((hive) => hive.hive_id === hiveId);
 }

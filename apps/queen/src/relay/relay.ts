@@ -62,7 +62,7 @@ export class Relay {
   }
 
   /** @throws RbeeError RATE_LIMITED while no other download can be followed */
-  assertRoom(): void {
+  assertCapacity(): void {
     if (!this.isFull) return;
     throw new RbeeError('RATE_LIMITED', `the queen follows ${this.#followed} downloads, and can follow no more`, {
       hint: 'wait until some have ended, or cancel them: "download list" shows them',
@@ -72,12 +72,12 @@ export class Relay {
 
   /**
    * Subscribes to a download of a hive, once; the answer is the channel for its readers.
-   * @throws RbeeError RATE_LIMITED, as `assertRoom`
+   * @throws RbeeError RATE_LIMITED, as `assertCapacity`
    */
   open(hiveId: string, id: DownloadId): Channel {
     const known = this.#upstreams.get(id);
     if (known) return known.channel;
-    this.assertRoom();
+    this.assertCapacity();
     const upstream: Upstream = { id, hiveId, channel: this.#deps.streamHub.channel({ mode: 'state' }) };
     this.#upstreams.set(id, upstream);
     this.#active.set(hiveId, this.activeAt(hiveId) + 1);

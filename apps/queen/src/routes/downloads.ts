@@ -2,9 +2,9 @@ import { type Download, type DownloadId, type Hive, type HiveProblem, queenRoute
 import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
 import type { StreamHub, Subscribable } from '@rbee/event-stream';
 import type { RoutedJobs } from '../jobs/routed-jobs.ts';
-import { knownHiveOf, type WhereIsDeps, whereIs } from '../relay/find-download.ts';
+import { type FindDownloadDeps, findDownload, knownHiveOf } from '../relay/find-download.ts';
 
-export interface DownloadRoutesDeps extends WhereIsDeps {
+export interface DownloadRoutesDeps extends FindDownloadDeps {
   readonly streamHub: StreamHub;
   readonly queenId: string;
   readonly routed: RoutedJobs;
@@ -20,9 +20,9 @@ export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
     const page = pageOf(await listOfFleet(deps, query), query);
     return { ...page, downloads: page.downloads.map(relayed) };
   });
-  addRoute(app, queenRoutes.getDownload, async ({ params }) => relayed((await whereIs(deps, params.id)).download));
+  addRoute(app, queenRoutes.getDownload, async ({ params }) => relayed((await findDownload(deps, params.id)).download));
   addStream(app, streamHub, queenRoutes.streamDownload, async ({ params }) => {
-    const hive = knownHiveOf(deps, params.id) ?? (await whereIs(deps, params.id)).hive;
+    const hive = knownHiveOf(deps, params.id) ?? (await findDownload(deps, params.id)).hive;
     return relay.open(hive.hive_id, params.id);
   });
   addStream(app, streamHub, queenRoutes.streamDownloads, () => deps.fleetStream);
@@ -32,7 +32,7 @@ export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
 /** What is passed on to the hive that has the download. */
 function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
   const { client, queenId } = deps;
-  const at = async (id: DownloadId) => (await whereIs(deps, id)).hive;
+  const at = async (id: DownloadId) => (await findDownload(deps, id)).hive;
   const relayed = (download: Download) => ({ ...download, orchestrator_id: queenId });
   addRoute(app, queenRoutes.pauseDownload, async ({ params: { id } }) =>
     relayed(await client.pauseDownload(await at(id), id)),
@@ -44,7 +44,7 @@ function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
     relayed(await client.patchDownload(await at(id), id, body)),
   );
   addRoute(app, queenRoutes.retryDownload, async ({ params: { id } }) => {
-    const { hive, download } = await whereIs(deps, id);
+    const { hive, download } = await findDownload(deps, id);
     return deps.routed.retry(deps.hiveNamed(hive.hive_id), download);
   });
   addRoute(app, queenRoutes.removeDownload, async ({ params: { id } }) => client.removeDownload(await at(id), id));

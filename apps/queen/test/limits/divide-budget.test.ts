@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { divide } from '../../src/limits/divide-budget.ts';
+import { divideBudget } from '../../src/limits/divide-budget.ts';
 
 const amount = fc.oneof(fc.integer({ min: 0, max: 1_000_000_000 }), fc.constant(Number.POSITIVE_INFINITY));
 const claims = fc.array(fc.record({ demand: amount, cap: amount }), { maxLength: 50 });
@@ -13,7 +13,7 @@ describe('the division of a budget', () => {
   it('never gives more than the budget, nor any hive more than its cap', () => {
     fc.assert(
       fc.property(claims, budget, (wanted, all) => {
-        const shares = divide(wanted, all);
+        const shares = divideBudget(wanted, all);
         expect(shares).toHaveLength(wanted.length);
         expect(sum(shares)).toBeLessThanOrEqual(all);
         for (const [index, share] of shares.entries()) {
@@ -27,7 +27,7 @@ describe('the division of a budget', () => {
   it('leaves nothing unused that a hive may take', () => {
     fc.assert(
       fc.property(claims, budget, (wanted, all) => {
-        const shares = divide(wanted, all);
+        const shares = divideBudget(wanted, all);
         const takeable = Math.min(all, sum(wanted.map(({ cap }) => cap)));
         expect(sum(shares)).toBeGreaterThanOrEqual(takeable - ROUNDING * wanted.length);
       }),
@@ -37,7 +37,7 @@ describe('the division of a budget', () => {
   it('lets nobody want while another has more than it can use, or more than the one that wants', () => {
     fc.assert(
       fc.property(claims, budget, (wanted, all) => {
-        const shares = divide(wanted, all);
+        const shares = divideBudget(wanted, all);
         for (const [index, { demand, cap }] of wanted.entries()) {
           const share = shares[index] ?? 0;
           if (share >= Math.min(demand, cap) - ROUNDING) continue;
@@ -56,6 +56,6 @@ describe('the division of a budget', () => {
     ['nobody gets nothing', 100, [], [], []],
   ])('%s', (_, all, demands, caps, shares) => {
     const wanted = demands.map((demand, index) => ({ demand, cap: caps[index] ?? 0 }));
-    expect(divide(wanted, all)).toEqual(shares);
+    expect(divideBudget(wanted, all)).toEqual(shares);
   });
 });

@@ -84,13 +84,13 @@ function change(id: string, more: Partial<Hive>): Hive {
 
 /** A beat, and what it leads to. */
 async function beat(limits: FleetLimits, id: string, more: Partial<Hive>): Promise<void> {
-  limits.beat(change(id, more));
+  limits.onHeartbeat(change(id, more));
   clock.advance(100);
   await limits.change(hiveNamed(id), {});
 }
 
 async function arriveAll(limits: FleetLimits): Promise<void> {
-  for (const hive of hives) await limits.arrived(hive);
+  for (const hive of hives) await limits.onArrival(hive);
 }
 
 describe('the budget of the fleet', () => {
@@ -175,7 +175,7 @@ describe('the budget of the fleet', () => {
     unreachable.add('a');
     for (let count = 0; count < 100; count += 1) {
       rounds.push(limits.setBudget(51 + count));
-      limits.beat(change('a', {}));
+      limits.onHeartbeat(change('a', {}));
       clock.advance(100);
     }
     late.resolve();
@@ -203,7 +203,7 @@ describe('the limits of a hive', () => {
     await limits.change(hiveNamed('a'), { max_bandwidth: 7, max_concurrent_downloads: 1 });
     expect(has.get('a')).toEqual({ max_bandwidth: 7, max_concurrent_downloads: 1 });
     has.set('a', { max_bandwidth: null, max_concurrent_downloads: 3 });
-    await limitsWith(null).arrived(hiveNamed('a'));
+    await limitsWith(null).onArrival(hiveNamed('a'));
     expect(has.get('a')).toEqual({ max_bandwidth: 7, max_concurrent_downloads: 1 });
   });
 
@@ -213,7 +213,7 @@ describe('the limits of a hive', () => {
     const away = change('a', { online: false });
     await limits.change(away, { max_bandwidth: 7 });
     expect(limitOf('a')).toBeNull();
-    await limits.arrived(change('a', { online: true }));
+    await limits.onArrival(change('a', { online: true }));
     expect(limitOf('a')).toBe(7);
   });
 
@@ -235,10 +235,10 @@ describe('the limits of a hive', () => {
     await beat(limits, 'a', { downloads: DOWNLOADING });
     expect(limitOf('a')).toBe(10);
     const next = limitsWith(null);
-    await next.arrived(hiveNamed('a'));
+    await next.onArrival(hiveNamed('a'));
     expect(limitOf('a')).toBe(40);
     has.set('a', { max_bandwidth: 20, max_concurrent_downloads: 3 });
-    await next.arrived(hiveNamed('a'));
+    await next.onArrival(hiveNamed('a'));
     expect(limitOf('a')).toBe(20);
   });
 });
@@ -249,7 +249,7 @@ describe('a hive that is forgotten', () => {
     for (let count = 0; count < 100; count += 1) {
       addHive(`hive-${count}`, 5_000);
       const hive = hives.at(-1);
-      if (hive) await limits.arrived(hive);
+      if (hive) await limits.onArrival(hive);
       hives.pop();
       expect([...kept.keys()]).toEqual([`hive-${count}`]);
       limits.forget(`hive-${count}`);
@@ -260,7 +260,7 @@ describe('a hive that is forgotten', () => {
   it('leaves nothing behind either where it was being asked for its limits', async () => {
     addHive('a', 5_000);
     const limits = limitsWith(null);
-    const asking = limits.arrived(hiveNamed('a'));
+    const asking = limits.onArrival(hiveNamed('a'));
     hives = [];
     limits.forget('a');
     await asking;

@@ -5,7 +5,7 @@ import { type Hive, modelIdOf } from '@rbee/contract';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHiveClient } from '../../src/hives/client.ts';
-import { createHoldings } from '../../src/models/holdings.ts';
+import { createHoldingsLookup } from '../../src/models/holdings.ts';
 
 // Goal: many choices of a hive at once cost it no more than one after the other, and none is made with what the hive said
 // before the choice was asked for. Method: a hive that keeps its answers back until it is told to give them.
@@ -17,7 +17,7 @@ let hive: Hive;
 let waiting: ServerResponse[];
 let asked: number;
 let arrived: PromiseWithResolvers<void>;
-let holdings: ReturnType<typeof createHoldings>;
+let holdings: ReturnType<typeof createHoldingsLookup>;
 
 beforeEach(async () => {
   waiting = [];
@@ -37,7 +37,7 @@ beforeEach(async () => {
   const { port } = server.address() as AddressInfo;
   hive = { hive_id: 'hive-a', hive_url: `http://127.0.0.1:${port}`, online: true } as Hive;
   dispatcher = new Agent();
-  holdings = createHoldings(createHiveClient({ dispatcher, token: null }));
+  holdings = createHoldingsLookup(createHiveClient({ dispatcher, token: null }));
 });
 afterEach(async () => {
   await dispatcher.destroy();
