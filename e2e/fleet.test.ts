@@ -241,7 +241,7 @@ describe('the queen', () => {
     );
     try {
       const refused = await impostor.program.waitForLine(
-        ({ json }) => json?.['msg'] === 'queen not reached',
+        ({ json }) => json?.['msg'] === 'not registered with the queen',
         'the refusal',
       );
       expect(String(refused.json?.['problem'])).toMatch(/a hive named hive-a answers already/);

@@ -184,7 +184,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     });
     try {
       const line = await stranger.program.waitForLine(
-        ({ json }) => json?.['msg'] === 'queen not reached',
+        ({ json }) => json?.['msg'] === 'not registered with the queen',
         'its complaint',
       );
       expect(line.json?.['problem']).toMatch(/not trusted.*NODE_EXTRA_CA_CERTS=/);

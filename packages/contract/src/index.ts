@@ -156,7 +156,7 @@ export {
 } from './model-ref.ts';
 export { lacksSecret, showModelRef, withoutSecret } from './redacted-ref.ts';
 export { parseRetryAfter } from './retry-after.ts';
-export { hiveRoutes, pathOf, queenRoutes, type Route, streamQuerySchema } from './routes.ts';
+export { hiveRoutes, pathOf, queenRoutes, type ResponseOf, type Route, streamQuerySchema } from './routes.ts';
 export { assertRepoPath } from './safe-path.ts';
 export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './shared-schemas.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';

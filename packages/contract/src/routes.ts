@@ -73,6 +73,11 @@ export interface Route {
   readonly startsJob?: true;
 }
 
+/** What a route responds with when it succeeds; `never` for a stream. */
+export type ResponseOf<R extends Route> = R['success'] extends { body: infer S extends z.ZodType }
+  ? z.output<S>
+  : never;
+
 const jobParams = z.object({ id: jobIdSchema });
 const downloadParams = z.object({ id: downloadIdSchema });
 /** `Last-Event-ID` for clients that cannot set the header. */

@@ -1,19 +1,34 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { RbeeError, toErrorBody } from '@rbee/contract';
+import { type Hive, RbeeError, toErrorBody } from '@rbee/contract';
 import { createManualClock, createWatch } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { announce } from '../../src/fleet/announce.ts';
 
-// Goal: a hive is known to a queen whenever there is one, and its log says what is wrong without repeating itself.
-// Method: a queen that answers what she is told to, and a clock in the hand.
+// Goal: a queen that is up knows the hive, and the hive's log names a problem once.
+// Method: a fake queen with scripted responses, and a manual clock.
+
+const HIVE: Hive = {
+  hive_id: 'hive-a',
+  hive_url: 'http://127.0.0.1:1',
+  online: true,
+  last_seen_at: null,
+  version: null,
+  active_downloads: 0,
+  downloads: null,
+  speed_bps: 0,
+  free_bytes: null,
+  max_bandwidth: null,
+  max_concurrent_downloads: null,
+  problem: null,
+};
 
 const clock = createManualClock();
 let server: Server;
 let dispatcher: Agent;
-let answer: { status: number; body: unknown } | ((response: ServerResponse) => void);
+let reply: { status: number; body: unknown } | ((response: ServerResponse) => void);
 let deadlines: AbortController[];
 let asked: number;
 let log: string[];
@@ -24,14 +39,14 @@ beforeEach(async () => {
   asked = 0;
   log = [];
   deadlines = [];
-  answer = { status: 200, body: {} };
+  reply = { status: 200, body: HIVE };
   dispatcher = new Agent();
   server = createServer((request, response) => {
     asked += 1;
     request.resume();
     watch.poke();
-    if (typeof answer === 'function') return answer(response);
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
+    if (typeof reply === 'function') return reply(response);
+    response.writeHead(reply.status, { 'content-type': 'application/json' }).end(JSON.stringify(reply.body));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -55,11 +70,11 @@ afterEach(async () => {
   server.close();
 });
 
-/** Waits until it has spoken so many times, and waits for its next turn. */
+/** Waits for that many requests, and for the timer of the next one. */
 const spoken = (times: number) => watch.waitFor(() => asked === times && clock.pending === 1, `${times} requests`);
 
 describe('a hive that has a queen', () => {
-  it('says every 5 s that it is there, and logs once that she knows', async () => {
+  it('registers every 5 s and logs it once', async () => {
     await spoken(1);
     clock.advance(4_999);
     expect(asked).toBe(1);
@@ -68,10 +83,10 @@ describe('a hive that has a queen', () => {
     expect(log).toEqual(['registered with the queen']);
   });
 
-  it('tries again after 100 ms, doubling to 5 s, while she refuses it, and says why once', async () => {
+  it('retries after 100 ms, doubling to 5 s, while the queen refuses it, and logs the reason once', async () => {
     await spoken(1);
     const refusal = new RbeeError('STATUS_CONFLICT', 'a hive named hive-a answers already');
-    answer = { status: 409, body: toErrorBody(refusal, 'r') };
+    reply = { status: 409, body: toErrorBody(refusal, 'r') };
     clock.advance(5_000);
     await spoken(2);
     for (const [index, delay] of [100, 200, 400, 800, 1_600, 3_200, 5_000].entries()) {
@@ -80,41 +95,41 @@ describe('a hive that has a queen', () => {
       clock.advance(1);
       await spoken(3 + index);
     }
-    answer = { status: 500, body: 'odd' };
+    reply = { status: 500, body: 'odd' };
     clock.advance(5_000);
     await spoken(10);
-    answer = { status: 200, body: {} };
+    reply = { status: 200, body: HIVE };
     clock.advance(5_000);
     await spoken(11);
     expect(log).toEqual([
       'registered with the queen',
-      'queen not reached: she refuses this hive: a hive named hive-a answers already',
-      'queen not reached: it answers 500',
+      'not registered with the queen: refused: a hive named hive-a answers already',
+      'not registered with the queen: it responded with status 500',
       'registered with the queen',
     ]);
   });
 
   it.each([
-    ['answers nothing', () => {}],
-    ['sends the head of an answer and no more', (response: ServerResponse) => response.writeHead(200).flushHeaders()],
-    ['sends an answer drop by drop', (response: ServerResponse) => void response.writeHead(200).write(' ')],
-  ])('gives up a queen that %s, and tries again', async (_what, silent) => {
+    ['sends nothing', () => {}],
+    ['sends headers and no body', (response: ServerResponse) => response.writeHead(200).flushHeaders()],
+    ['sends a body that trickles in', (response: ServerResponse) => void response.writeHead(200).write(' ')],
+  ])('times out on a queen that %s, and retries', async (_what, silent) => {
     await spoken(1);
-    answer = silent;
+    reply = silent;
     clock.advance(5_000);
     await watch.waitFor(() => asked === 2, 'the second request');
     deadlines.at(-1)?.abort(new Error('too late'));
     await spoken(2);
-    expect(log.at(-1)).toBe('queen not reached: too late');
-    answer = { status: 200, body: {} };
+    expect(log.at(-1)).toBe('not registered with the queen: too late');
+    reply = { status: 200, body: HIVE };
     clock.advance(100);
     await spoken(3);
     expect(log.at(-1)).toBe('registered with the queen');
   });
 
-  it('gives up an answer that has no end', async () => {
+  it('stops reading an endless response', async () => {
     await spoken(1);
-    answer = (response) => {
+    reply = (response) => {
       const pour = () => {
         while (response.write('x'.repeat(16_384)));
         response.once('drain', pour);
@@ -123,6 +138,6 @@ describe('a hive that has a queen', () => {
     };
     clock.advance(5_000);
     await spoken(2);
-    expect(log.at(-1)).toBe('queen not reached: her answer has no end');
+    expect(log.at(-1)).toBe('not registered with the queen: its response is larger than 64 KiB');
   });
 });

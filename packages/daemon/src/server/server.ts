@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { fastifySSE } from '@fastify/sse';
-import { RbeeError, type Route } from '@rbee/contract';
+import { RbeeError, type ResponseOf, type Route } from '@rbee/contract';
 import { createResponseSink, SSE_HEADERS, type StreamHub, type Subscribable } from '@rbee/event-stream';
 import {
   type FastifyBaseLogger,
@@ -57,7 +57,6 @@ export interface ServerDeps {
 export type Server = FastifyInstance;
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
-type Answer<R extends Route> = R['success'] extends { body: infer S } ? Parsed<S> : never;
 
 /** What a handler gets: the parts of the request, checked by the route's schemas. */
 export interface RouteInput<R extends Route> {
@@ -134,7 +133,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
 export function addRoute<R extends Route>(
   app: FastifyInstance,
   route: R,
-  handler: (input: RouteInput<R>) => Answer<R> | Promise<Answer<R>>,
+  handler: (input: RouteInput<R>) => ResponseOf<R> | Promise<ResponseOf<R>>,
 ): void {
   const status = route.success?.status ?? 200;
   app.route({
