@@ -87,7 +87,7 @@ describe('a request to a hive', () => {
     silence = pour;
     const patient = createHiveClient({ dispatcher, token: null, deadline: () => new AbortController().signal });
     await expect(patient.listModels(hive)).rejects.toMatchObject({
-      message: 'the hive hive-a cannot be asked: its answer has no end',
+      message: 'the request to the hive hive-a failed: its response is larger than 65536 KiB',
     });
   });
 });
