@@ -18,14 +18,14 @@ export interface QueenMetricsDeps {
   readonly roster: Pick<Roster, 'list'>;
   readonly relay: Pick<Relay, 'upstreams' | 'eventsIn'>;
   readonly undeliveredCancels: Pick<UndeliveredCancels, 'size'>;
-  /** How often hives were chosen, by the reason. */
+  /** Number of choices of hives, by reason. */
   readonly placements: ReadonlyMap<string, number>;
   readonly limits: Pick<FleetLimits, 'budget'>;
   readonly registry: MeasuredJobs;
   readonly streamHub: MeasuredStreams;
 }
 
-/** What a queen measures of herself. */
+/** The metrics of a queen. */
 export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
   const metrics = createMetrics({ version: VERSION });
   measureFleet(metrics, deps);
@@ -38,7 +38,7 @@ export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
 function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMetricsDeps): void {
   metrics.gauge({
     name: 'rbee_hives',
-    help: 'Hives that the queen knows, by whether their heartbeats come',
+    help: 'Hives that the queen knows, by whether their heartbeats arrive',
     labels: ['state'],
     read: () => {
       const hives = roster.list();
@@ -48,13 +48,13 @@ function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMet
   });
   metrics.counter({
     name: 'rbee_placements_total',
-    help: 'Operations for which hives were chosen, by the reason of the choice',
+    help: 'Operations for which hives were chosen, by reason',
     labels: ['reason'],
     read: () => samplesBy('reason', CHOICE_REASONS, placements),
   });
   metrics.gauge({
     name: 'rbee_bandwidth_budget_bytes_per_second',
-    help: 'Limit of all hives together; +Inf is none',
+    help: 'Bandwidth limit of all hives together; +Inf is none',
     read: () => limits.budget ?? Number.POSITIVE_INFINITY,
   });
 }
@@ -62,17 +62,17 @@ function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMet
 function measureRelay(metrics: Metrics, { relay, undeliveredCancels }: QueenMetricsDeps): void {
   metrics.gauge({
     name: 'rbee_relay_upstreams',
-    help: 'Downloads that are followed at their hives',
+    help: 'Downloads that the queen follows at their hives',
     read: () => relay.upstreams,
   });
   metrics.counter({
     name: 'rbee_relay_events_total',
-    help: 'Events of downloads that came from hives; rbee_stream_writes_total is what went on to readers',
+    help: 'Download events received from hives; rbee_stream_writes_total counts what went to readers',
     read: () => relay.eventsIn,
   });
   metrics.gauge({
     name: 'rbee_undelivered_cancels',
-    help: 'Cancels that wait for their hive to come back',
+    help: 'Cancels waiting for their hive to come back',
     read: () => undeliveredCancels.size,
   });
 }

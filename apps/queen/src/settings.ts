@@ -18,13 +18,13 @@ import {
 
 export const QUEEN_PREFIX = 'RBEE_QUEEN_';
 
-/** A hive that is known from the start. */
+/** A hive named in the settings. */
 export interface FixedHive {
   readonly name: string;
   readonly url: string;
 }
 
-/** Every setting of a queen: it drives flags, environment, the settings file, `--help` and the reference page. */
+/** Every setting of a queen: the source of flags, environment, settings file, `--help` and the reference page. */
 export const queenSettings = {
   host: text({ env: 'RBEE_QUEEN_HOST', fallback: '127.0.0.1', doc: 'address to listen on' }),
   port: integer({
@@ -32,7 +32,7 @@ export const queenSettings = {
     fallback: 7833,
     min: 0,
     max: 65_535,
-    doc: 'port to listen on; 0 takes a free one',
+    doc: 'port to listen on; 0 picks a free one',
   }),
   ...tlsSettings(QUEEN_PREFIX),
   id: text({
@@ -44,7 +44,7 @@ export const queenSettings = {
   hives: setting<readonly FixedHive[]>({
     env: 'RBEE_QUEEN_HIVES',
     defaultText: 'none',
-    doc: 'fixed hives beside those that register: name=url,name=url',
+    doc: 'fixed hives, in addition to those that register: name=url,name=url',
     parse: parseHives,
     show: (hives) => hives.map(({ name, url }) => `${name}=${url}`).join(',') || null,
     fallback: () => [],
@@ -52,35 +52,35 @@ export const queenSettings = {
   stateDir: setting({
     env: 'RBEE_QUEEN_STATE_DIR',
     defaultText: '$XDG_STATE_HOME/rbee/queen, else ~/.local/state/rbee/queen',
-    doc: 'hives, limits, jobs and where downloads are, one SQLite file',
+    doc: 'folder of the state file: hives, limits, jobs, places of downloads',
     parse: absolutePath,
     fallback: (env) => join(env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'rbee', 'queen'),
   }),
   maxBandwidth: bandwidth({
     env: 'RBEE_QUEEN_MAX_BANDWIDTH',
     live: true,
-    doc: 'budget of all hives together, divided among those that download: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed while it runs',
+    doc: 'bandwidth budget of the fleet, shared by the downloading hives: 50MB/s, 400Mbit/s, 0 = unlimited; can be changed at run time',
   }),
   ...jobSettings(QUEEN_PREFIX),
   apiToken: secret({
     env: 'RBEE_API_TOKEN',
     live: true,
     minLength: MIN_TOKEN_LENGTH,
-    doc: `what clients must send, ${MIN_TOKEN_LENGTH} characters or more; needed to listen beyond loopback`,
+    doc: `token that clients must send, at least ${MIN_TOKEN_LENGTH} characters; required to listen beyond loopback`,
   }),
   hivesToken: secret({
     env: 'RBEE_QUEEN_TOKEN',
     live: true,
     minLength: MIN_TOKEN_LENGTH,
-    doc: `what hives may send to register, and for nothing else, ${MIN_TOKEN_LENGTH} characters or more; without it they send what clients send`,
+    doc: `token that hives send to register, valid for nothing else, at least ${MIN_TOKEN_LENGTH} characters; without it they send the client token`,
   }),
-  hiveToken: secret({ env: 'RBEE_HIVE_TOKEN', doc: 'what the queen sends to hives' }),
+  hiveToken: secret({ env: 'RBEE_HIVE_TOKEN', doc: 'token that the queen sends to hives' }),
   logLevel: oneOf({
     env: 'RBEE_LOG_LEVEL',
     live: true,
     choices: LOG_LEVELS,
     fallback: 'info',
-    doc: 'least level that is logged',
+    doc: 'minimum level to log',
   }),
 };
 

@@ -106,7 +106,7 @@ describe('the models of a fleet', () => {
     named('hive-b').serve(`/v2/models/${ID}`, refused('INTERNAL'));
     expect(await api('GET', `${queen.url}/v1/models/${ID}`)).toMatchObject({
       status: 404,
-      body: { error: { code: 'MODEL_NOT_FOUND', hint: 'these could not be asked: hive-b' } },
+      body: { error: { code: 'MODEL_NOT_FOUND', hint: 'these hives could not be reached: hive-b' } },
     });
   });
 

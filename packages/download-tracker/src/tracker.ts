@@ -14,13 +14,13 @@ import { type Rate, sampleRate, speedOf, startRate } from './rate.ts';
 import { toDownload, toProgress, toTerminalEvent } from './snapshot.ts';
 import { type DownloadMove, type DownloadState, type DownloadUpdate, isEnded, transition } from './transition.ts';
 
-/** Bytes alone are told at most this often, and the speed is sampled as often. */
+/** Progress in bytes alone is emitted at most this often, and the speed is sampled as often. */
 const TICK_MS = 250;
-/** A speed that changes while nothing arrives is told this often. */
+/** A speed that changes while no bytes arrive is emitted this often. */
 const IDLE_EMIT_MS = 1_000;
 const DEFAULT_HISTORY_LIMIT = 1_000;
-/** Changes of these outlive the process; bytes do not, since the disk itself tells them. */
-const WORTH_KEEPING = ['status', 'total', 'priority', 'maxBandwidth'] as const;
+/** Changes of these are kept over a restart; bytes are not, because the partial on disk has them. */
+const KEPT_FIELDS = ['status', 'total', 'priority', 'maxBandwidth'] as const;
 
 export interface StartDownload {
   readonly downloadId: DownloadId;
@@ -43,20 +43,20 @@ export interface NoticeInput {
 interface Entry {
   state: DownloadState;
   rate: Rate;
-  /** Something changed that no event has told yet. */
+  /** Something changed since the last event. */
   dirty: boolean;
   emittedAtMs: number;
   emittedSpeedBps: number;
 }
 
 export interface DownloadTrackerOptions {
-  /** Ended downloads that are remembered; the oldest go first. */
+  /** Maximum number of ended downloads that are remembered; the oldest go first. */
   readonly historyLimit?: number;
 }
 
 /**
- * The one truth about each download of a hive: its status, bytes, speed and end. It does no I/O. A change of status is
- * told at once, bytes at most every 250 ms and at least every second while they flow, the end exactly once.
+ * The single source of truth about each download of a hive: status, bytes, speed and end. It does no I/O. A change of status
+ * is emitted immediately, bytes at most every 250 ms and at least every second while they flow, the end exactly once.
  */
 export class DownloadTracker {
   readonly #clock: Clock;
@@ -72,7 +72,7 @@ export class DownloadTracker {
     this.#historyLimit = options.historyLimit ?? DEFAULT_HISTORY_LIMIT;
   }
 
-  /** Begins to track a download; it is `queued`. */
+  /** Starts to track a download as `queued`. */
   start(download: StartDownload): Download {
     const nowMs = this.#clock.now();
     const state: DownloadState = {
@@ -103,8 +103,8 @@ export class DownloadTracker {
   }
 
   /**
-   * Takes up a download of an earlier life. One that was under way is `queued` again, since nobody works on it yet; a
-   * paused one stays paused.
+   * Restores a download of a previous run. One that was running is `queued` again, because nothing works on it yet; a paused
+   * one stays paused.
    */
   restore(state: DownloadState): void {
     const isWaiting = isEnded(state.status) || state.status === 'paused';
@@ -120,27 +120,27 @@ export class DownloadTracker {
   }
 
   /**
-   * Takes what changed. A new status is told at once.
-   * @throws Error on an illegal move; the state stays as it was
+   * Applies changes. A new status is emitted immediately.
+   * @throws Error on an illegal move; the state stays unchanged
    */
   update(id: DownloadId, update: DownloadUpdate): void {
     const entry = this.#entry(id);
     const before = entry.state;
     this.#move(entry, { type: 'update', update });
     entry.dirty = true;
-    if (WORTH_KEEPING.some((key) => entry.state[key] !== before[key])) this.#keep(entry);
+    if (KEPT_FIELDS.some((key) => entry.state[key] !== before[key])) this.#keep(entry);
     if (entry.state.status === before.status) return;
-    // A speed belongs to bytes that flow: a download that begins to flow starts a new average.
+    // Speed is measured while bytes flow: each time a download starts to flow it starts a new average.
     if (entry.state.status === 'downloading' || before.status === 'downloading') {
       entry.rate = startRate(received(entry.state), this.#clock.now());
     }
     this.#emitProgress(entry);
   }
 
-  /** Tells the watchers something that is not the end. */
+  /** Emits a notice. */
   notice(id: DownloadId, notice: NoticeInput): void {
     const entry = this.#entry(id);
-    if (isEnded(entry.state.status)) throw new Error(`${id} has ended: it gives no notices`);
+    if (isEnded(entry.state.status)) throw new Error(`${id} has ended: it cannot have notices`);
     const { code, message, attempt, maxAttempts, nextRetryAtMs } = notice;
     const data: Notice = {
       download_id: id,
@@ -165,7 +165,7 @@ export class DownloadTracker {
     this.#end(id, { type: 'cancel', partial });
   }
 
-  /** Whether the download is remembered. */
+  /** Whether the download is known. */
   has(id: DownloadId): boolean {
     return this.#entries.has(id);
   }
@@ -175,28 +175,28 @@ export class DownloadTracker {
     return this.#snapshot(this.#entry(id));
   }
 
-  /** Every download that is remembered, newest first. */
+  /** Every known download, newest first. */
   list(): Download[] {
     return [...this.#entries.values()].reverse().map((entry) => this.#snapshot(entry));
   }
 
-  /** Every event of every download, as it happens. The answer ends it. */
+  /** Calls back for every event of every download; returns a function that removes the listener. */
   onEvent(listener: (event: DownloadEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Every state that should outlive this process, at the moments when it matters. */
+  /** Calls back with each state that should outlive this process. */
   onKeep(listener: (state: DownloadState) => void): void {
     this.#keepListeners.add(listener);
   }
 
-  /** Every download that is forgotten, on request or for its age. */
+  /** Calls back for each download that is forgotten, on request or because it is old. */
   onForget(listener: (id: DownloadId) => void): void {
     this.#forgetListeners.add(listener);
   }
 
-  /** Stops the clock's timer; what is tracked can still be read. */
+  /** Stops the timer; the state can still be read. */
   close(): void {
     this.#cancelTick?.();
     this.#cancelTick = null;
@@ -245,10 +245,10 @@ export class DownloadTracker {
 
   #end(id: DownloadId, move: DownloadMove): void {
     const entry = this.#entry(id);
-    // What the last tick has not told goes out before the end, so that a bar ends where the bytes did.
+    // Unsent progress goes out before the end, so that a bar ends where the bytes did.
     if (entry.dirty && !isEnded(entry.state.status)) this.#emitProgress(entry);
     this.#move(entry, move);
-    // Kept before it is told: whoever heard of the end finds it after a restart too.
+    // Kept before it is emitted: a client that saw the end finds it after a restart too.
     this.#keep(entry);
     const terminal = toTerminalEvent(entry.state);
     if (terminal) this.#emit(terminal);
@@ -301,7 +301,7 @@ function isRunning(state: DownloadState): boolean {
   return !isEnded(state.status) && state.status !== 'queued' && state.status !== 'paused';
 }
 
-/** Bytes that came over the wire in this download's life: never falls, whatever had to be thrown away. */
+/** Bytes received over the network since the download started; never falls, whatever had to be discarded. */
 function received(state: DownloadState): number {
   return state.bytes + state.bytesWasted - state.bytesReused;
 }

@@ -40,7 +40,7 @@ describe('what a follower reads', () => {
         const ends: string[] = [];
         const watcher = {
           maxEventChars,
-          onLife: () => undefined,
+          onActivity: () => undefined,
           onEnd: ({ reason }: { reason: string }) => void ends.push(reason),
         };
         const reader = createBodyReader(bodyOf(chunks), watcher);

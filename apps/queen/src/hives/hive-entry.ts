@@ -1,10 +1,10 @@
 import { ACTIVE_STATUSES, type Hive, type HiveHeartbeat, type RunTimeSettings, toTimestamp } from '@rbee/contract';
 
-/** A hive, and what has been heard of it. */
+/** A hive and its last known state. */
 export interface HiveEntry {
   readonly hiveId: string;
   hiveUrl: string;
-  /** Ends the listening to it. */
+  /** Stops following it. */
   controller: AbortController;
   isConnected: boolean;
   online: boolean;
@@ -31,7 +31,7 @@ export function createHiveEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: n
   };
 }
 
-/** A hive as it is listed. */
+/** The hive as lists show it. */
 export function toHive({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, settings, problem }: HiveEntry): Hive {
   const counts = heartbeat?.downloads ?? null;
   return {

@@ -29,7 +29,7 @@ export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
   addVerbs(app, deps);
 }
 
-/** What is passed on to the hive that has the download. */
+/** Requests that are forwarded to the hive of the download. */
 function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
   const { client, queenId } = deps;
   const at = async (id: DownloadId) => (await findDownload(deps, id)).hive;
@@ -51,19 +51,19 @@ function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
   addRoute(app, queenRoutes.clearDownloads, ({ query }) => clearFleet(deps, query));
 }
 
-/** Every hive that is online forgets; one that cannot is named, and the others have done it all the same. */
+/** Clears the history of every online hive; a hive that fails is listed, and does not stop the others. */
 async function clearFleet(
   { client, hives }: DownloadRoutesDeps,
   query: { status?: string | undefined; older_than?: number | undefined },
 ): Promise<{ removed: number; problems: HiveProblem[] }> {
-  const asked = {
+  const forwarded = {
     ...(query.status === undefined ? {} : { status: query.status }),
     ...(query.older_than === undefined ? {} : { older_than: `${query.older_than}ms` }),
   };
   const total = { removed: 0, problems: [] as HiveProblem[] };
   const clear = async (hive: Hive) => {
     try {
-      total.removed += (await client.clearDownloads(hive, asked)).removed;
+      total.removed += (await client.clearDownloads(hive, forwarded)).removed;
     } catch (error) {
       const { code, message } = toRbeeError(error);
       total.problems.push({ hive_id: hive.hive_id, code, message });
@@ -77,19 +77,19 @@ async function clearFleet(
   return total;
 }
 
-/** What the hives that are online answer. A page of the fleet is never longer than the pages of its hives together. */
+/** The downloads of all online hives. A page of the fleet never needs more than one page of each hive. */
 async function listOfFleet(
   deps: DownloadRoutesDeps,
   query: { status?: string | undefined; limit: number; cursor?: string | undefined },
 ): Promise<Download[]> {
   const { status, limit, cursor } = query;
-  // One more than the page, so that it can be told whether there is another.
-  const asked = {
+  // One more than the page, to know whether there is another.
+  const forwarded = {
     limit: String(Math.min(limit + 1, 1_000)),
     ...(status === undefined ? {} : { status }),
     ...(cursor === undefined ? {} : { cursor }),
   };
   const online = deps.hives().filter((hive) => hive.online);
-  const answers = await Promise.allSettled(online.map((hive) => deps.client.listDownloads(hive, asked)));
-  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  const responses = await Promise.allSettled(online.map((hive) => deps.client.listDownloads(hive, forwarded)));
+  return responses.flatMap((response) => (response.status === 'fulfilled' ? response.value : []));
 }

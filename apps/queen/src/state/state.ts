@@ -31,31 +31,31 @@ export const STATE_MIGRATIONS = [
    ) STRICT`,
 ] as const;
 
-/** Ended downloads whose hive is remembered; the oldest go first. */
+/** Maximum number of ended downloads whose hive is remembered; the oldest go first. */
 const ENDED_PLACEMENTS = 10_000;
 
 export interface KeptHive {
   readonly hive_id: string;
   readonly hive_url: string;
-  /** Milliseconds since the epoch; null where it was never heard of. */
+  /** Unix milliseconds; null when it was never seen. */
   readonly last_seen_ms: number | null;
 }
 
-/** What a queen knows of the limits of a hive. Bandwidths are bytes per second, null is unlimited. */
+/** The limits of a hive. Bandwidths are bytes per second, null is unlimited. */
 export interface KeptLimits {
-  /** What was asked for over the queen; nothing where nobody did. */
+  /** Limits requested at the queen, if any. */
   readonly wanted: { readonly max_bandwidth?: number | null; readonly max_concurrent_downloads?: number };
-  /** The limit that the hive had by itself. */
+  /** The hive's own limit. */
   readonly own: number | null;
-  /** What the queen gave it last; two where the answer to the second is not known. */
+  /** The limit that the queen sent last; two while the response to the second is not known. */
   readonly given: readonly (number | null)[];
 }
 
-/** How a job was passed on to hives. */
+/** How a job was routed to hives. */
 export interface KeptRoute {
-  /** The request, to know it again when it is sent twice. */
+  /** Digest of the request, to recognise a repeat. */
   readonly request: string;
-  /** Whether its answer names downloads as a list. */
+  /** Whether the response lists the downloads. */
   readonly many: boolean;
   readonly why: string;
   readonly legs: readonly { readonly hive_id: string; readonly refusal: Failure | null }[];
@@ -67,7 +67,7 @@ export interface KeptCancel {
   readonly partial: PartialChoice;
 }
 
-/** What a queen remembers over a restart. Each write is on disk when it returns. */
+/** The state of a queen that survives a restart. Each write is on disk when it returns. */
 export interface QueenState {
   hives(): KeptHive[];
   keepHive(hive: KeptHive): void;
@@ -75,12 +75,12 @@ export interface QueenState {
   limits(): ReadonlyMap<string, KeptLimits>;
   keepLimits(hiveId: string, limits: KeptLimits): void;
   forgetLimits(hiveId: string): void;
-  /** Oldest first; `route` is null where the queen died before it was known. */
+  /** Oldest first; `route` is null when the queen died before it was known. */
   jobs(): { readonly snapshot: Job; readonly route: KeptRoute | null }[];
   keepJob(job: Job): void;
   keepRoute(id: JobId, route: KeptRoute): void;
   forgetJob(id: JobId): void;
-  /** Downloads that have not ended, oldest first. */
+  /** Active downloads, oldest first. */
   placements(): { readonly download_id: DownloadId; readonly hive_id: string }[];
   hiveOf(id: DownloadId): string | null;
   place(id: DownloadId, hiveId: string): void;

@@ -81,7 +81,7 @@ describe('the roster', () => {
     expect(roster.get('hive-a')).toMatchObject({ online: false, active_downloads: 0, speed_bps: 0 });
     beat();
     await online();
-    expect(events).toEqual(['arrived hive-a', 'left hive-a', 'beat hive-a']);
+    expect(events).toEqual(['arrived hive-a', 'left hive-a', 'heartbeat hive-a']);
   });
 
   it('says that a hive arrived with the first beat of each connection, for it may have been restarted', async () => {
@@ -178,7 +178,7 @@ describe('the roster', () => {
     expect(() => roster.get('nobody')).toThrow(expect.objectContaining({ hint: 'no hive has registered yet' }));
     roster.add('hive-a', hive.url);
     expect(() => roster.get('nobody')).toThrow(
-      expect.objectContaining({ code: 'HIVE_NOT_FOUND', hint: 'there is hive-a' }),
+      expect.objectContaining({ code: 'HIVE_NOT_FOUND', hint: 'known hives: hive-a' }),
     );
   });
 });

@@ -57,7 +57,7 @@ describe('a model without a wish for a hive', () => {
 
   it('goes to the online hive with the fewest active downloads', async () => {
     const away = hiveNamed('away', { online: false });
-    expect(await place([away, busy, idle])).toEqual({ names: ['idle'], why: 'it has the fewest active downloads' });
+    expect(await place([away, busy, idle])).toEqual({ names: ['idle'], why: 'fewest active downloads' });
   });
 
   it('counts downloads that a hive has not told yet', async () => {
@@ -66,9 +66,9 @@ describe('a model without a wish for a hive', () => {
   });
 
   it.each([
-    ['is fetching it', holding({ underWay: [REF] }), 'it is fetching the model already'],
-    ['holds it', holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] }), 'it holds the model already'],
-    ['holds a partial of its repo', holding({ partialsOf: ['hf:org/repo'] }), 'it holds a part of the model'],
+    ['is fetching it', holding({ underWay: [REF] }), 'already downloading the model'],
+    ['holds it', holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] }), 'already has the model'],
+    ['holds a partial of its repo', holding({ partialsOf: ['hf:org/repo'] }), 'has a part of the model'],
   ])('goes to a hive that %s, however busy', async (_, held, why) => {
     expect(await place([idle, busy], { busy: held })).toEqual({ names: ['busy'], why });
   });
@@ -89,22 +89,22 @@ describe('a model without a wish for a hive', () => {
   it('knows a quantisation, a commit and a set of files by what the store names', async () => {
     const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] });
     const whyOf = async (ref: string) => (await place([idle, busy], { busy: held }, ref)).why;
-    expect(await whyOf('hf:org/repo:q4_k_m')).toMatch(/holds the model/);
+    expect(await whyOf('hf:org/repo:q4_k_m')).toMatch(/has the model/);
     expect(await whyOf('hf:org/repo:Q8_0')).toMatch(/fewest/);
-    expect(await whyOf(`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`)).toMatch(/holds the model/);
+    expect(await whyOf(`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`)).toMatch(/has the model/);
     expect(await whyOf(`hf:org/repo@${'d'.repeat(40)}::file=x.Q4_K_M.gguf`)).toMatch(/fewest/);
     expect(await whyOf('hf:org/repo::file=x.Q4_K_M.gguf::file=config.json')).toMatch(/part/);
   });
 
   it.each<[string, Parameters<typeof wantedModel>[0], string]>([
-    ['is fetching the selection', { model: 'org/repo', include: ['*.json'] }, 'it is fetching the model already'],
-    ['is fetching the URL', { model: URL_REF, sha256: SHA256.toUpperCase() }, 'it is fetching the model already'],
-    ['holds the selection', { model: 'org/repo', exclude: ['c'], include: ['b', 'a'] }, 'it holds the model already'],
-    ['holds the one file of it', { model: 'org/repo', include: ['*Q4_K_M*'] }, 'it holds the model already'],
-    ['holds a set that has the file', { model: 'org/repo::file=a' }, 'it holds the model already'],
-    ['holds a set that has one of the files', { model: 'org/repo::file=a::file=z' }, 'it holds a part of the model'],
-    ['holds a set that may share files', { model: 'org/repo', include: ['z*'] }, 'it holds a part of the model'],
-    ['holds those shards', { model: 'org/shards:Q8_0' }, 'it holds the model already'],
+    ['is fetching the selection', { model: 'org/repo', include: ['*.json'] }, 'already downloading the model'],
+    ['is fetching the URL', { model: URL_REF, sha256: SHA256.toUpperCase() }, 'already downloading the model'],
+    ['holds the selection', { model: 'org/repo', exclude: ['c'], include: ['b', 'a'] }, 'already has the model'],
+    ['holds the one file of it', { model: 'org/repo', include: ['*Q4_K_M*'] }, 'already has the model'],
+    ['holds a set that has the file', { model: 'org/repo::file=a' }, 'already has the model'],
+    ['holds a set that has one of the files', { model: 'org/repo::file=a::file=z' }, 'has a part of the model'],
+    ['holds a set that may share files', { model: 'org/repo', include: ['z*'] }, 'has a part of the model'],
+    ['holds those shards', { model: 'org/shards:Q8_0' }, 'already has the model'],
   ])('goes to a hive that %s, which %j in fields of the request says', async (_, asked, why) => {
     const underWay = ['hf:org/repo::include=*.json', `${URL_REF}::sha256=${SHA256}`];
     const held = holding({
@@ -152,13 +152,13 @@ describe('a model without a wish for a hive', () => {
     const whyOf = async (busyHas: Holdings, asked: Parameters<typeof wantedModel>[0]) =>
       (await place([idle, busy], { busy: busyHas }, asked)).why;
     const wanted = { model: REF, sha256: SHA256.toUpperCase() };
-    expect(await whyOf(store(model(pinned, SHA256)), wanted)).toMatch(/holds the model/);
-    expect(await whyOf(store(model(pinned, null)), wanted)).toMatch(/holds the model/);
+    expect(await whyOf(store(model(pinned, SHA256)), wanted)).toMatch(/has the model/);
+    expect(await whyOf(store(model(pinned, null)), wanted)).toMatch(/has the model/);
     expect(await whyOf(store(model(pinned, '0'.repeat(64))), wanted)).toMatch(/fewest/);
 
     const held = store(model(`${URL_REF}::sha256=${SHA256}`, SHA256));
-    expect(await whyOf(held, { model: URL_REF })).toMatch(/holds the model/);
-    expect(await whyOf(held, { model: URL_REF, sha256: SHA256 })).toMatch(/holds the model/);
+    expect(await whyOf(held, { model: URL_REF })).toMatch(/has the model/);
+    expect(await whyOf(held, { model: URL_REF, sha256: SHA256 })).toMatch(/has the model/);
     expect(await whyOf(held, { model: URL_REF, sha256: '0'.repeat(64) })).toMatch(/fewest/);
 
     const part = (origin: string): Holdings => ({
@@ -176,7 +176,7 @@ describe('a model without a wish for a hive', () => {
     const roomy = hiveNamed('roomy', { free_bytes: GIB, active_downloads: 9 });
     expect(await place([full, roomy])).toEqual({
       names: ['roomy'],
-      why: 'it has the fewest active downloads; 1 without room was left out',
+      why: 'fewest active downloads; 1 with too little disk space was skipped',
     });
     expect((await place([full, roomy], { full: holding({ partialsOf: ['hf:org/repo'] }) })).names).toEqual(['roomy']);
     const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] });

@@ -123,7 +123,7 @@ describe('the relay', () => {
   it('ends a stream whose download the hive no longer knows, and says what to do', async () => {
     const lines = read(open());
     await hive.waitFor(() => lines.at(-1) === 'end', 'the end');
-    expect(lines[0]).toMatch(/^error .*"code":"DOWNLOAD_NOT_FOUND".*"hint":"ask for the model again/);
+    expect(lines[0]).toMatch(/^error .*"code":"DOWNLOAD_NOT_FOUND".*"hint":"download the model again/);
     expect(places).toEqual(['true at hive-a', 'true ended']);
   });
 

@@ -28,7 +28,7 @@ function inOneLife<T>(work: (state: QueenState) => T): T {
 const route: KeptRoute = {
   request: '[["operation","model_list"]]',
   many: true,
-  why: 'all hives have models',
+  why: 'on every hive',
   legs: [
     { hive_id: 'hive-a', refusal: null },
     { hive_id: 'hive-b', refusal: { code: 'DISK_FULL', message: 'full' } },

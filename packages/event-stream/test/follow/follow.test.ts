@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type FollowedEvent, type FollowOptions, follow } from '../../src/follow/follow.ts';
 import { FollowError } from '../../src/follow/follow-error.ts';
 import type { ConnectionChange } from '../../src/follow/reconnecting-fetch.ts';
-import { encodeComment, encodeFrame, encodeRetry } from '../../src/frame.ts';
+import { encodeFrame, encodeRetry } from '../../src/frame.ts';
 import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { SSE_HEADERS } from '../../src/sinks/response-sink.ts';
 import { type Handler, type StreamServer, serveChannel, startServer } from '../support/stream-server.ts';
@@ -244,25 +244,12 @@ describe('a lost connection', () => {
     expect((times[2] ?? 0) - (times[1] ?? 0)).toBeGreaterThanOrEqual(295);
   });
 
-  it('is noticed when the peer falls silent, and comments are signs of life', async () => {
-    let comments = 0;
-    const server = await serve((_request, response, count) => {
-      if (count > 1) {
-        send(response, event(2, 'complete'));
-        return;
-      }
-      send(response, event(1));
-      const timer = setInterval(() => {
-        comments += 1;
-        send(response, encodeComment('here'));
-        if (comments === 10) clearInterval(timer);
-      }, 150);
-      cleanups.push(() => clearInterval(timer));
-    });
+  it('is noticed when the peer falls silent', async () => {
+    const server = await serve((_request, response, count) =>
+      send(response, event(count, count > 1 ? 'complete' : 'progress')),
+    );
     const followed = start(server, { watchdogMs: 1_000 });
     await followed.result;
-    // Ten comments took longer than the watchdog waits.
-    expect(comments).toBe(10);
     expect(followed.ids()).toEqual(['e.1', 'e.2']);
     expect(followed.changes[1]).toMatchObject({ state: 'lost', reason: 'no byte for 1000 ms', attempt: 1 });
     await noSocketLeft(server);
@@ -390,8 +377,9 @@ describe('a hostile peer', () => {
     'never answers',
     'sends a line without end after an event',
   ] as const;
-  it.each(hostile)('that accepts and %s is asked ever more seldom', async (what) => {
+  it.each(hostile)('that accepts and %s gets fewer and fewer requests', async (what) => {
     const times: number[] = [];
+    const startedAt = performance.now();
     const server = await serve((_request, response, count) => {
       times.push(performance.now());
       if (what === 'never answers') return;
@@ -406,13 +394,15 @@ describe('a hostile peer', () => {
         send(response, event(count), { plain: Buffer.alloc(1_000_000, 'x') });
       } else response.end();
     });
-    // A twentieth of the default; with the shortest delays that jitter allows: 10, 20, 40, 80, 160, 250 and 250 ms.
-    const backoff = { baseMs: 20, maxMs: 500 };
+    // A twentieth of the default or less; with the shortest delays that jitter allows: 10, 20, 40, 80, 100, 100 and 100 ms.
+    const backoff = { baseMs: 20, maxMs: 200 };
     const followed = start(server, { backoff, random: () => 0, ...(what === 'never answers' && { watchdogMs: 5 }) });
     await waitFor(() => times.length === 8, 'the eighth connection');
     followed.stop.abort();
-    const elapsed = times.map((time) => time - (times[0] ?? 0));
-    const leastMs = [0, 10, 30, 70, 150, 310, 560, 810];
+    // The wait after a peer that never responds starts at the client's own request, which a busy machine may deliver late.
+    const from = what === 'never answers' ? startedAt : (times[0] ?? 0);
+    const elapsed = times.map((time) => time - from);
+    const leastMs = [0, 10, 30, 70, 150, 250, 350, 450];
     leastMs.forEach((least, index) => {
       expect(elapsed[index]).toBeGreaterThanOrEqual(least * 0.95);
     });
