@@ -75,7 +75,7 @@ describe('the eight statuses', () => {
           try {
             state = transition(state, moveTo(wish), 1);
           } catch {
-            // An illegal move is refused, and the state stays.
+            // An illegal move throws, and the state stays.
           }
           if (ended !== null) expect(state.status).toBe(ended);
           else if (isEnded(state.status)) ended = state.status;

@@ -13,7 +13,7 @@ import { waitFor } from './support/wait-for.ts';
 /*
  * Goal: the programs that people read event streams with see every event, one after another as they come, and stop after the terminal one.
  * Method: each reads a stream of three events, of which the next is published when the server knows that the last arrived or is on its way;
- * it comes back with the last id and gets 204. A failure shows as an event that is missing, or as a client that never comes to its end.
+ * it comes back with the last id and gets 204. A failure shows as a missing event, or as a client that never ends.
  */
 
 const cleanups: (() => unknown)[] = [];
@@ -114,7 +114,7 @@ describe.skipIf(chromium === null && mayMiss)("a browser's EventSource", () => {
   );
 });
 
-/** A page that shows its events and tells of each. It has loaded, and can be dumped, when its stream has closed. */
+/** A page that shows and reports its events. It has loaded, and can be dumped, when its stream has closed. */
 async function servePage(channel: Channel) {
   const shown: string[] = [];
   const lastEventIds: unknown[] = [];

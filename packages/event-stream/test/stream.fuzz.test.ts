@@ -88,7 +88,7 @@ describe('what a follower reads', () => {
 });
 
 describe('what a daemon reads and writes', () => {
-  it('is one event with the very data, or refused: no text can end an event or begin another', () => {
+  it('is one event with the very data, or rejected: no text can end an event or start another', () => {
     const part = hostileText(LINES);
     fc.assert(
       fc.property(part, part, part, (id, event, data) => {
@@ -111,7 +111,7 @@ describe('what a daemon reads and writes', () => {
     );
   });
 
-  it('any Last-Event-ID is a position in the history, or none: every reader gets the newest events, and is told of a gap', () => {
+  it('any Last-Event-ID is a position in the history, or none: every reader gets the newest events, and any gap', () => {
     const gapEvent = (missed: number) => ({ event: 'gap', data: `${missed}` });
     const channel = createStreamHub().channel({ mode: 'log', epoch: 'e1', historyLimit: 5, gapEvent });
     for (let n = 1; n <= 12; n += 1) channel.publish({ data: `${n}` }, 'keep');

@@ -4,8 +4,8 @@ import { UndeliveredCancels } from '../../src/jobs/undelivered-cancels.ts';
 import type { KeptCancel } from '../../src/state/state.ts';
 import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
 
-// Goal: cancels that wait for their hives are bounded, and a hive that is back is told one after the other. Method: a
-// hive that answers as it is told to, and a state that is a list.
+// Goal: cancels that wait for their hives are bounded, and a hive that is back gets them one after the other. Method: a
+// hive with scripted responses, and a state that is a list.
 
 const LIMIT = 1_000;
 
@@ -54,7 +54,7 @@ function create(): UndeliveredCancels {
 const cancelOf = (hive_id: string): KeptCancel => ({ job_id: newJobId(), hive_id, partial: 'keep' });
 
 describe('cancels that could not be delivered', () => {
-  it('are bounded in number, also those of an earlier life: the oldest are given up, and the log says so', () => {
+  it('are bounded in number, including those of a previous run: the oldest are dropped and logged', () => {
     const cancels = Array.from({ length: LIMIT + 2 }, () => cancelOf('hive-a'));
     kept = cancels.slice(0, LIMIT + 1);
     const undeliveredCancels = create();
@@ -65,7 +65,7 @@ describe('cancels that could not be delivered', () => {
     expect(warnings).toHaveLength(2);
   });
 
-  it('are told one after the other, until the hive is silent again; its other beats meanwhile start nothing', async () => {
+  it('are delivered one after the other until the hive is silent again; heartbeats meanwhile start nothing', async () => {
     const undeliveredCancels = create();
     const cancels = Array.from({ length: 10 }, () => cancelOf('hive-a'));
     for (const cancel of [...cancels, cancelOf('hive-b')]) undeliveredCancels.add(cancel);

@@ -24,7 +24,7 @@ describe('the division of a budget', () => {
     );
   });
 
-  it('leaves nothing unused that a hive may take', () => {
+  it('leaves nothing unused that a hive may use', () => {
     fc.assert(
       fc.property(claims, budget, (wanted, all) => {
         const shares = divideBudget(wanted, all);
@@ -34,7 +34,7 @@ describe('the division of a budget', () => {
     );
   });
 
-  it('lets nobody want while another has more than it can use, or more than the one that wants', () => {
+  it('leaves no hive short while another has more than it can use, or more than the short one', () => {
     fc.assert(
       fc.property(claims, budget, (wanted, all) => {
         const shares = divideBudget(wanted, all);
@@ -48,12 +48,18 @@ describe('the division of a budget', () => {
   });
 
   it.each([
-    ['two that want all get a half each', 100, [Infinity, Infinity], [Infinity, Infinity], [50, 50]],
-    ['what one cannot use goes to the other', 100, [10, Infinity], [Infinity, Infinity], [10, 90]],
-    ['a cap holds, and the rest goes on', 100, [Infinity, Infinity, Infinity], [10, Infinity, Infinity], [10, 45, 45]],
-    ['what nobody wants at the moment is spread', 100, [10, 20], [Infinity, Infinity], [45, 55]],
-    ['one alone has all', 100, [5], [Infinity], [100]],
-    ['nobody gets nothing', 100, [], [], []],
+    ['two that want everything get half each', 100, [Infinity, Infinity], [Infinity, Infinity], [50, 50]],
+    ['the rest of one goes to the other', 100, [10, Infinity], [Infinity, Infinity], [10, 90]],
+    [
+      'a cap holds, and the rest is divided',
+      100,
+      [Infinity, Infinity, Infinity],
+      [10, Infinity, Infinity],
+      [10, 45, 45],
+    ],
+    ['bandwidth without demand is spread', 100, [10, 20], [Infinity, Infinity], [45, 55]],
+    ['a single one gets everything', 100, [5], [Infinity], [100]],
+    ['no hives, no shares', 100, [], [], []],
   ])('%s', (_, all, demands, caps, shares) => {
     const wanted = demands.map((demand, index) => ({ demand, cap: caps[index] ?? 0 }));
     expect(divideBudget(wanted, all)).toEqual(shares);

@@ -60,7 +60,7 @@ describe('a model without a wish for a hive', () => {
     expect(await place([away, busy, idle])).toEqual({ names: ['idle'], why: 'fewest active downloads' });
   });
 
-  it('counts downloads that a hive has not told yet', async () => {
+  it('counts downloads that a hive has not reported yet', async () => {
     const hives = [hiveNamed('a'), hiveNamed('b')];
     expect((await place(hives, {}, REF, (id) => (id === 'a' ? 1 : 0))).names).toEqual(['b']);
   });
@@ -81,7 +81,7 @@ describe('a model without a wish for a hive', () => {
       holding({ underWay: ['hf:org/repo::file=y.gguf'], partialsOf: ['hf:org/repo'] }),
     ],
     ['a ref that this version cannot read', holding({ models: ['zip:what'] })],
-    ['nothing that it tells in time', holding()],
+    ['nothing that it reports in time', holding()],
   ])('is not drawn to a hive that has %s', async (_, held) => {
     expect((await place([idle, busy], { busy: held })).names).toEqual(['idle']);
   });
@@ -129,7 +129,7 @@ describe('a model without a wish for a hive', () => {
       `hf:org/sets@${COMMIT}::include=*.json::exclude=c*`,
       `hf:org/shards@${COMMIT}:Q8_0`,
     ];
-    // With no room left it would be left out, were it not for what it seems to hold.
+    // Its disk is full, so only what it seems to hold can win.
     const full = hiveNamed('full', { free_bytes: 1 });
     const { names } = await place([full, busy], { full: holding({ models }) }, asked);
     expect(names).toEqual(['busy']);
@@ -143,7 +143,7 @@ describe('a model without a wish for a hive', () => {
     expect((await place([idle, busy], has, { model: 'org/repo', include: ['*.json'] })).names).toEqual(['busy']);
   });
 
-  it('knows a model, and a partial, by its digest where both are told', async () => {
+  it('recognises a model or a partial by its digest when both sides have one', async () => {
     const store = (...models: ReturnType<typeof model>[]): Holdings => ({
       underWay: [],
       store: { models, partials: [] },
@@ -171,7 +171,7 @@ describe('a model without a wish for a hive', () => {
     expect(await whyOf(part('https://cdn.example'), { model: URL_REF })).toMatch(/fewest/);
   });
 
-  it('does not go to a hive without room, unless the model is there already', async () => {
+  it('does not go to a hive with a full disk, unless the model is there already', async () => {
     const full = hiveNamed('full', { free_bytes: GIB - 1 });
     const roomy = hiveNamed('roomy', { free_bytes: GIB, active_downloads: 9 });
     expect(await place([full, roomy])).toEqual({
@@ -183,7 +183,7 @@ describe('a model without a wish for a hive', () => {
     expect((await place([full, roomy], { full: held })).names).toEqual(['full']);
   });
 
-  it('of another source than a hub is a matter of the disk where that is written', async () => {
+  it('from another source than a hub needs space on the disk where it is written', async () => {
     const hubIsFull = hiveNamed('hub-full', { free_bytes: 1, other_free_bytes: GIB, active_downloads: 9 });
     const otherIsFull = hiveNamed('other-full', { free_bytes: GIB, other_free_bytes: GIB - 1 });
     const url = 'https://example.com/x.gguf';
@@ -192,7 +192,7 @@ describe('a model without a wish for a hive', () => {
     await expect(place([otherIsFull], {}, url)).rejects.toMatchObject({ code: 'DISK_FULL' });
   });
 
-  it('is refused where no hive is online, and where none has room', async () => {
+  it('is rejected when no hive is online or none has the space', async () => {
     await expect(place([hiveNamed('away', { online: false })])).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
     await expect(
       place([hiveNamed('full', { free_bytes: 1 }), hiveNamed('fuller', { free_bytes: 0 })]),

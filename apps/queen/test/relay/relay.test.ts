@@ -8,7 +8,7 @@ import { Relay } from '../../src/relay/relay.ts';
 import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
 import { readChannel as read } from '../support/read-channel.ts';
 
-// Goal: what a hive says reaches any number of readers over one upstream, untouched but for what the queen adds, and a
+// Goal: the events of a hive reach any number of readers over one upstream, unchanged except for what the queen adds, and a
 // lost hive ends nothing. Method: the hive's side is a real server that is cut at the socket.
 
 let hive: FakeHive;
@@ -62,7 +62,7 @@ function open(): Channel {
 const progress = (bytes: number) => JSON.stringify({ download_id: id, hive_id: 'hive-a', bytes });
 
 describe('the relay', () => {
-  it('follows so many downloads and no more, until one has ended', async () => {
+  it('follows a limited number of downloads, and another once one has ended', async () => {
     const upstream = hive.channel();
     hive.serve(path, upstream);
     const lines = read(open());
@@ -103,7 +103,7 @@ describe('the relay', () => {
     expect(hive.requests).toHaveLength(1);
   });
 
-  it('says when the hive is lost and when it is back, and goes on', async () => {
+  it('says when the hive is lost and when it is back, and continues', async () => {
     const upstream = hive.channel();
     hive.serve(path, upstream);
     upstream.publish({ event: 'progress', data: progress(1) }, 'state');
@@ -127,7 +127,7 @@ describe('the relay', () => {
     expect(places).toEqual(['true at hive-a', 'true ended']);
   });
 
-  it('ends nothing when another hive has the address now, and goes on where the hive has moved to', async () => {
+  it('ends nothing when another hive has the address, and continues at the new address of the hive', async () => {
     hive.beKnownAs('hive-z');
     const lines = read(open());
     await hive.waitFor(() => lines.some((line) => line.includes('HIVE_LOST')), 'the loss to be told');
@@ -163,7 +163,7 @@ describe('the relay', () => {
     expect(lines.filter((line) => line.startsWith('progress'))).toHaveLength(1);
   });
 
-  it('counts what has not ended at a hive, and tells its readers what the queen has to say', async () => {
+  it('counts the active downloads of a hive, and sends notices of the queen to their readers', async () => {
     const upstream = hive.channel();
     hive.serve(path, upstream);
     const lines = read(open());

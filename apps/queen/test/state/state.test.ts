@@ -65,7 +65,7 @@ describe('the state of a queen', () => {
     ]);
   });
 
-  it('has jobs with the way they went, and forgets them together', () => {
+  it('keeps jobs with their routes, and forgets them together', () => {
     const [first, second] = [jobSnapshot(), jobSnapshot()];
     inOneLife((state) => {
       state.keepJob(first);

@@ -3,7 +3,7 @@ import { createBodyReader, type StreamBody } from '../../src/follow/body-reader.
 import { createWatchdog } from '../../src/follow/watchdog.ts';
 import { encodeComment } from '../../src/frame.ts';
 
-// Goal: a silent connection is aborted and any byte keeps it, a comment too. Method: timers in the hand.
+// Goal: a silent connection is aborted and any byte keeps it, a comment too. Method: fake timers.
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }));
 afterEach(() => void vi.useRealTimers());

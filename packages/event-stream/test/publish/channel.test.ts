@@ -110,13 +110,13 @@ describe('a state channel', () => {
     expect(channel.lastId).toBe('e.1');
   });
 
-  it('numbers nothing that it refuses', () => {
+  it('gives no number to an event that it rejects', () => {
     const channel = stateChannel();
     expect(() => channel.publish({ event: 'a\nb', data: '' }, 'state')).toThrow('must not hold');
     expect(channel.publish({ data: 'x' }, 'state')).toBe('e.1');
   });
 
-  it('has an epoch of its own unless it is given one', () => {
+  it('has a random epoch by default', () => {
     const [one, two] = [createStreamHub(), createStreamHub()].map((hub) => hub.channel({ mode: 'state' }));
     const ids = [one?.publish({ data: 'x' }, 'state'), two?.publish({ data: 'x' }, 'state')];
     expect(new Set(ids).size).toBe(2);
@@ -175,7 +175,7 @@ describe('a state channel with a reader that lags', () => {
     expect(slow.ids()).toEqual(['e.1', ...range(138, 201)]);
   });
 
-  it('goes on in order when it stops again halfway', async () => {
+  it('continues in order when it stops again halfway', async () => {
     const channel = stateChannel();
     const slow = attach(channel);
     slow.fill();
@@ -223,7 +223,7 @@ describe('a log channel', () => {
     expect(attach(channel).ids()).toEqual(range(1, 3));
   });
 
-  it('says aloud what it no longer has, with an id that fits in', () => {
+  it('announces a gap, with an id that fits in', () => {
     const channel = logChannel(3);
     publishMany(
       channel,
@@ -236,7 +236,7 @@ describe('a log channel', () => {
     expect(attach(channel, 'e.7').ids()).toEqual(range(8, 10));
   });
 
-  it('goes on where a lagging reader stopped', async () => {
+  it('continues where a lagging reader stopped', async () => {
     const channel = logChannel();
     const slow = attach(channel);
     slow.fill();
@@ -249,7 +249,7 @@ describe('a log channel', () => {
     expect(slow.ids()).toEqual(range(1, 10));
   });
 
-  it('tells a lagging reader of the gap when the history moved past it', async () => {
+  it('sends a gap event to a lagging reader when the history moved past it', async () => {
     const channel = logChannel(4);
     const slow = attach(channel);
     slow.fill();

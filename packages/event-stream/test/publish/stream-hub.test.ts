@@ -47,7 +47,7 @@ function collectGarbage(): void {
 const commentsOf = (text: string) => parseEvents(text).comments.length;
 
 describe('keep-alive', () => {
-  it('sends a comment to whoever waited nearly that long, and to nobody else', async () => {
+  it('sends a comment to readers that waited nearly that long, and to no others', async () => {
     const clock = createManualClock();
     const channel = createStreamHub({ clock }).channel({ mode: 'state' });
     const [idle, busy] = [createMemorySink(), createMemorySink()];
@@ -148,7 +148,7 @@ describe('limits', () => {
     expect(hub.readers).toBe(0);
   });
 
-  it('refuses more readers than it may have, and takes one again when one left', () => {
+  it('refuses readers beyond its limit, and accepts one when another has left', () => {
     const hub = createStreamHub({ maxReaders: 2 });
     const channel = hub.channel({ mode: 'state' });
     const sinks = [createMemorySink(), createMemorySink(), createMemorySink()];
@@ -162,7 +162,7 @@ describe('limits', () => {
 });
 
 describe('limits for an address', () => {
-  it('refuse its next reader, but nobody else, until one of its readers has left', () => {
+  it('refuse its next reader, and no other, until one of its readers has left', () => {
     const hub = createStreamHub({ maxReadersPerAddress: 2 });
     const [one, two] = [hub.channel({ mode: 'state' }), hub.channel({ mode: 'state' })];
     const sinks = Array.from({ length: 6 }, () => createMemorySink());
@@ -183,7 +183,7 @@ describe('limits for an address', () => {
 });
 
 describe('readers that leave', () => {
-  it('leave no reader, no channel, no timer and no socket after 10,000 times to connect and reset', async () => {
+  it('leave no reader, channel, timer or socket behind after 10,000 connections and resets', async () => {
     const clock = createManualClock();
     const hub = createStreamHub({ clock });
     const channels: WeakRef<Channel>[] = [];
@@ -228,7 +228,7 @@ describe('readers that leave', () => {
 });
 
 describe('a reader that never reads', () => {
-  it('delays nobody, holds no more than one write, and gets the newest state when it reads again', async () => {
+  it('delays no other, holds no more than one write, and gets the newest state when it reads again', async () => {
     const hub = createStreamHub();
     const channel = hub.channel({ mode: 'state', epoch: 'e' });
     const answers: boolean[] = [];
@@ -264,7 +264,7 @@ describe('a reader that never reads', () => {
     expect(sequences).toEqual(expect.arrayContaining(keeps));
   });
 
-  it('is one of a hundred that cost 25 MB at most, and the others get every event', async () => {
+  it('costs little: a hundred cost 25 MB at most, and the others get every event', async () => {
     const server = fork(new URL('../support/flood-server.ts', import.meta.url), { execArgv: ['--expose-gc'] });
     cleanups.push(() => server.kill('SIGKILL'));
     const ask = async (question: FloodQuestion): Promise<FloodAnswer> => {
@@ -309,7 +309,7 @@ describe('a reader that never reads', () => {
 });
 
 describe('closing the hub', () => {
-  it('ends a thousand streams at once, each with a retry time of its own between 1 and 5 s', async () => {
+  it('ends a thousand streams together, each with its own retry delay between 1 and 5 s', async () => {
     const hub = createStreamHub();
     const channel = hub.channel({ mode: 'state' });
     const server = await serve(serveChannel(channel));
@@ -330,7 +330,7 @@ describe('closing the hub', () => {
     expect(new Set(retries).size).toBeGreaterThan(500);
   });
 
-  it('gives out what was published before, the terminal event too', async () => {
+  it('delivers events that were published before, including the terminal one', async () => {
     const hub = createStreamHub();
     const channel = hub.channel({ mode: 'state', epoch: 'e' });
     const sink = createMemorySink();
@@ -342,7 +342,7 @@ describe('closing the hub', () => {
     expect(sink.state).toBe('ended');
   });
 
-  it('refuses readers from then on and can be asked twice', async () => {
+  it('refuses readers from then on and can be called twice', async () => {
     const hub = createStreamHub();
     const channel = hub.channel({ mode: 'state' });
     const closing = hub.close();

@@ -19,7 +19,7 @@ import { turns, waitFor } from '../support/wait-for.ts';
 
 /*
  * Goal: streams over TLS promise what they promise without. Method: real TLS on loopback, and a client that takes HTTP/1.1 framing
- * apart. A socket of TLS never takes bytes at once, and a second write to its lower half while one is on its way ends the process.
+ * apart. A TLS socket never takes bytes immediately, and a second write to its lower half during another ends the process.
  */
 const isMissing = findCommand('openssl') === null && process.env['CI'] !== 'true';
 
@@ -87,7 +87,7 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
 
   it('ends behind all that waits, with every byte in its place', () => expectWholeBehindBacklog(serve, rawClient));
 
-  it('keeps little for a slow reader, skips it to the newest state, and goes on once it reads', async () => {
+  it('keeps little for a slow reader, skips it to the newest state, and continues once it reads', async () => {
     const { hub, channel } = stateChannel();
     let isBlocked = false;
     let waited = 0;
@@ -184,7 +184,7 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
     expect(plain.requests).toEqual([]);
   });
 
-  it('is followed to its end by who trusts the certificate, and by nobody else', async () => {
+  it('is followed to its end by a client that trusts the certificate, and by no other', async () => {
     const { hub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
     const options = { url: server.url, events: [], signal: AbortSignal.timeout(15_000), onEvent() {} };

@@ -79,7 +79,7 @@ describe('a response sink on HTTP/1.1', () => {
     expect(new Set(counts).size).toBe(1);
   });
 
-  it('answers with the headers of an event stream, whoever sends them', async () => {
+  it('has the headers of an event stream, whichever side sends them', async () => {
     const { channel } = stateChannel();
     channel.publish({ data: 'y' }, 'terminal');
     const ways: Handler = (_request, response, count) => {
@@ -221,7 +221,7 @@ describe('a response sink on HTTP/1.1', () => {
     expect(hub.readers).toBe(0);
   });
 
-  it('ends a HEAD request at once, with no body', async () => {
+  it('ends a HEAD request immediately, with no body', async () => {
     const { hub, channel } = stateChannel();
     channel.publish({ data: 'x' }, 'state');
     const server = await serve(serveChannel(channel));
@@ -237,7 +237,7 @@ describe('a response sink on HTTP/1.1', () => {
 });
 
 describe('what a response sink hands to a socket', () => {
-  it('goes to the kernel at once, and nothing waits in the queue', async () => {
+  it('goes to the kernel immediately, and nothing waits in the queue', async () => {
     const queued: unknown[] = [];
     const server = await serve((_request, response) => {
       response.writeHead(200, SSE_HEADERS);
@@ -252,7 +252,7 @@ describe('what a response sink hands to a socket', () => {
     expect(queued).toEqual([true, 0, true, 0, true, 0]);
   });
 
-  it('never reaches another connection that was given the descriptor of a closed one', async () => {
+  it('never reaches another connection that got the descriptor of a closed one', async () => {
     const sinks: ReturnType<typeof createResponseSink>[] = [];
     const server = await serve((_request, response) => {
       response.writeHead(200, SSE_HEADERS);
@@ -279,7 +279,7 @@ describe('what a response sink hands to a socket', () => {
     expect(next.ids()).toEqual(['e.2']);
   });
 
-  it('loses nothing of what is written while the kernel has no room, and tells once that there is room again', async () => {
+  it('loses no bytes while the kernel is full, and emits one drain when it has space again', async () => {
     let drains = 0;
     let written = 0;
     const late = 20;
@@ -307,7 +307,7 @@ describe('what a response sink hands to a socket', () => {
     expect(drains).toBe(1);
   });
 
-  it('waits behind what somebody else has left in the queue', async () => {
+  it('waits behind bytes that others left in the queue', async () => {
     const server = await serve((_request, response) => {
       response.writeHead(200, SSE_HEADERS);
       const sink = createResponseSink(response);
@@ -324,7 +324,7 @@ describe('what a response sink hands to a socket', () => {
     expect(client.responses()[0]?.body).toBe(': a\n\nid: e.1\ndata: b\n\n');
   });
 
-  it('does no harm to a connection that breaks while the kernel has no room', async () => {
+  it('handles a connection that breaks while the kernel is full', async () => {
     const { hub, channel } = stateChannel();
     let isBlocked = false;
     const server = await serve(
