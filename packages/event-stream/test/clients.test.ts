@@ -28,8 +28,8 @@ const mayMiss = process.env['CI'] !== 'true';
 const browserLimitMs = 60_000;
 
 function stream(retryMs = 20) {
-  const hub = createStreamHub({ retryMs });
-  return { hub, channel: hub.channel({ mode: 'state', epoch: 'e' }) };
+  const streamHub = createStreamHub({ retryMs });
+  return { streamHub, channel: streamHub.channel({ mode: 'state', epoch: 'e' }) };
 }
 
 async function serve(...args: Parameters<typeof startServer>): Promise<StreamServer> {
@@ -94,13 +94,13 @@ describe.skipIf(chromium === null && mayMiss)("a browser's EventSource", () => {
   it(
     'shows each event and closes for good after the terminal one',
     async () => {
-      const { hub, channel } = stream();
+      const { streamHub, channel } = stream();
       const page = await servePage(channel);
       const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--dump-dom'];
       const dumped = promisify(execFile)(chromium ?? 'chromium', [...flags, page.server.url], {
         timeout: browserLimitMs,
       });
-      await waitFor(() => hub.readers === 1 || page.hasClosed(), 'the browser at the stream', browserLimitMs);
+      await waitFor(() => streamHub.readers === 1 || page.hasClosed(), 'the browser at the stream', browserLimitMs);
       for (const [index, data] of ['one', 'two', 'three'].entries()) {
         channel.publish({ event: index < 2 ? 'progress' : 'complete', data }, index < 2 ? 'state' : 'terminal');
         await waitFor(() => page.shown.length > index, `the page to have ${data}`, browserLimitMs);

@@ -31,7 +31,7 @@ export interface Json {
 }
 
 export async function startFakeHive(port = 0): Promise<FakeHive> {
-  const hub = createStreamHub();
+  const streamHub = createStreamHub();
   let hive: FakeHive;
   const answers = new Map<string, Channel | number | Json | 'nothing'>();
   const requests: IncomingMessage[] = [];
@@ -72,13 +72,13 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
       const info = { version: '0.1.0', uptime_secs: 1, models_dir: '/models', free_bytes: 1, settings: {} };
       answers.set('/v1/info', { json: { hive_id: hiveId, ...info } });
     },
-    channel: () => hub.channel({ mode: 'state' }),
+    channel: () => streamHub.channel({ mode: 'state' }),
     cut,
     waitFor: watch.waitFor,
     async close() {
       server.close();
       cut();
-      await hub.close();
+      await streamHub.close();
     },
   };
   return hive;

@@ -117,7 +117,7 @@ describe('a state channel', () => {
   });
 
   it('has a random epoch by default', () => {
-    const [one, two] = [createStreamHub(), createStreamHub()].map((hub) => hub.channel({ mode: 'state' }));
+    const [one, two] = [createStreamHub(), createStreamHub()].map((streamHub) => streamHub.channel({ mode: 'state' }));
     const ids = [one?.publish({ data: 'x' }, 'state'), two?.publish({ data: 'x' }, 'state')];
     expect(new Set(ids).size).toBe(2);
     for (const id of ids) expect(id).toMatch(/^[a-z0-9]{12}\.1$/);
@@ -348,8 +348,8 @@ describe('fan-out', () => {
   });
 
   it('lets channels take turns', async () => {
-    const hub = createStreamHub({ sliceSize: 4 });
-    const [large, small] = [hub.channel({ mode: 'state' }), hub.channel({ mode: 'state' })];
+    const streamHub = createStreamHub({ sliceSize: 4 });
+    const [large, small] = [streamHub.channel({ mode: 'state' }), streamHub.channel({ mode: 'state' })];
     const many = Array.from({ length: 40 }, () => attach(large));
     const one = attach(small);
     publishMany(large, ['state']);
@@ -368,8 +368,8 @@ describe('fan-out', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (actions) => {
-        const hub = createStreamHub({ sliceSize: 2 });
-        const channel = hub.channel({ mode: 'state', epoch: 'e' });
+        const streamHub = createStreamHub({ sliceSize: 2 });
+        const channel = streamHub.channel({ mode: 'state', epoch: 'e' });
         const sinks: MemorySink[] = [];
         const keeps: number[] = [];
         const cursors = new Map<MemorySink, number>();
@@ -397,7 +397,7 @@ describe('fan-out', () => {
         const stayed = sinks.filter((sink) => !gone.has(sink));
         await waitFor(() => {
           for (const sink of stayed) if (sink.isFull) sink.drain();
-          return hub.readers === 0;
+          return streamHub.readers === 0;
         }, 'the end of all streams');
         for (const sink of sinks) {
           const sequences = sink.ids().map((id) => Number(id.slice(2)));
