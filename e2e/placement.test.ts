@@ -50,7 +50,7 @@ describe('a request whose fields select files of a model', () => {
     expect(await choiceOf(inFields)).toBe('🐝 hive-b: already downloading the model');
     const jobs = (await api('GET', `${fleet.queen.url}/v1/jobs`)).body['jobs'] as Record<string, unknown>[];
     expect(jobs.map(({ model }) => model)).toEqual(Array(3).fill(`${REPO}::include=*Q8_0*`));
-    expect(await choiceOf(await ask({ include: ['config.json'] }))).toMatch(/^🐝 hive-a: it has the fewest/);
+    expect(await choiceOf(await ask({ include: ['config.json'] }))).toMatch(/^🐝 hive-a: fewest active downloads/);
     for (const hive_id of ['*', ['hive-a', 'hive-b']]) {
       const both = await ask({ hive_id, include: ['*Q8_0*'] });
       expect(both).toMatchObject({ downloads: [{ hive_id: 'hive-a' }, { hive_id: 'hive-b', download_id }] });
