@@ -228,7 +228,10 @@ interface RegistryDeps extends Pick<JobRegistryDeps, 'streamHub' | 'clock' | 'on
   readonly logger: Logger;
 }
 
-function createRegistry({ streamHub, clock, hiveId, onBug, history, logger }: RegistryDeps, maxOpen: number): JobRegistry {
+function createRegistry(
+  { streamHub, clock, hiveId, onBug, history, logger }: RegistryDeps,
+  maxOpen: number,
+): JobRegistry {
   const logJob = createJobLog(logger);
   return new JobRegistry(
     {
