@@ -169,16 +169,16 @@ describe('the queen', () => {
       await reader.waitFor(() => reader.events.length > 0, 'the first line');
       return spoken(reader.events)[0];
     };
-    expect(await why(joined)).toBe('🐝 hive-b: it is fetching the model already');
+    expect(await why(joined)).toBe('🐝 hive-b: already downloading the model');
     const other = await startDownload(fleet.queen.url, model('hive-c'));
-    expect(await why(other)).toBe('🐝 hive-a: it has the fewest active downloads');
+    expect(await why(other)).toBe('🐝 hive-a: fewest active downloads');
     expect(await get(`/v1/downloads/${other.download_id}`)).toMatchObject({ hive_id: 'hive-a' });
 
     fleet.hub.throttle(null);
     await (await follow(`/v1/downloads/${first.download_id}/stream`)).toEnd();
     // Now it holds the model, and has the same load as the other.
     const again = await startDownload(fleet.queen.url, model('hive-a'));
-    expect(await why(again)).toBe('🐝 hive-b: it holds the model already');
+    expect(await why(again)).toBe('🐝 hive-b: already has the model');
     const models = (await get('/v1/models'))['models'] as Record<string, unknown>[];
     expect(models.filter(({ hive_id }) => hive_id === 'hive-b')).toMatchObject([{ bytes: SIZE, files: 1 }]);
   });
@@ -244,7 +244,7 @@ describe('the queen', () => {
         ({ json }) => json?.['msg'] === 'not registered with the queen',
         'the refusal',
       );
-      expect(String(refused.json?.['problem'])).toMatch(/a hive named hive-a answers already/);
+      expect(String(refused.json?.['problem'])).toMatch(/another hive named hive-a is running/);
     } finally {
       await impostor.program.kill();
     }

@@ -47,10 +47,10 @@ describe('a request whose fields select files of a model', () => {
     const inFields = await ask({ include: ['*Q8_0*'] });
     const inRef = await ask({}, `${REPO}::include=*Q8_0*`);
     expect([inFields.download_id, inRef.download_id]).toEqual([download_id, download_id]);
-    expect(await choiceOf(inFields)).toBe('🐝 hive-b: it is fetching the model already');
+    expect(await choiceOf(inFields)).toBe('🐝 hive-b: already downloading the model');
     const jobs = (await api('GET', `${fleet.queen.url}/v1/jobs`)).body['jobs'] as Record<string, unknown>[];
     expect(jobs.map(({ model }) => model)).toEqual(Array(3).fill(`${REPO}::include=*Q8_0*`));
-    expect(await choiceOf(await ask({ include: ['config.json'] }))).toMatch(/^🐝 hive-a: it has the fewest/);
+    expect(await choiceOf(await ask({ include: ['config.json'] }))).toMatch(/^🐝 hive-a: fewest active downloads/);
     for (const hive_id of ['*', ['hive-a', 'hive-b']]) {
       const both = await ask({ hive_id, include: ['*Q8_0*'] });
       expect(both).toMatchObject({ downloads: [{ hive_id: 'hive-a' }, { hive_id: 'hive-b', download_id }] });
@@ -63,10 +63,10 @@ describe('a request whose fields select files of a model', () => {
     await toEnd(await ask({ hive_id: 'hive-a', include: ['*Q4_0*'] }));
     await toEnd(await ask({ hive_id: 'hive-b', include: ['extra/*'] }));
     for (const include of [['*Q8_0*'], ['extra/*']]) {
-      expect(await choiceOf(await ask({ include }))).toBe('🐝 hive-b: it holds the model already');
+      expect(await choiceOf(await ask({ include }))).toBe('🐝 hive-b: already has the model');
     }
-    expect(await choiceOf(await ask({ include: ['*Q4_0*'] }))).toBe('🐝 hive-a: it holds the model already');
-    expect(await choiceOf(await ask({}, `${REPO}::file=extra/one.bin`))).toBe('🐝 hive-b: it holds the model already');
+    expect(await choiceOf(await ask({ include: ['*Q4_0*'] }))).toBe('🐝 hive-a: already has the model');
+    expect(await choiceOf(await ask({}, `${REPO}::file=extra/one.bin`))).toBe('🐝 hive-b: already has the model');
   });
 
   it('joins the download of a URL with the same digest', async () => {
@@ -86,6 +86,6 @@ describe('a request whose fields select files of a model', () => {
     const reader = await readStream(`${fleet.queen.url}/v1/downloads/${first.download_id}/stream`);
     await reader.waitFor(() => reader.events.some(({ data }) => /"bytes":[1-9]\d{5}/.test(data)), 'bytes');
     await api('DELETE', `${fleet.queen.url}/v1/jobs/${first.job_id}?partial=keep`);
-    expect(await choiceOf(await ask({ include: ['*Q8_0*'] }))).toBe('🐝 hive-b: it holds a part of the model');
+    expect(await choiceOf(await ask({ include: ['*Q8_0*'] }))).toBe('🐝 hive-b: has a part of the model');
   });
 });

@@ -208,7 +208,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     });
     try {
       const line = await stranger.program.waitForLine(
-        ({ json }) => json?.['msg'] === 'a hive cannot be followed',
+        ({ json }) => json?.['msg'] === 'cannot follow a hive',
         'its complaint',
       );
       expect(line.json?.['problem']).toMatch(/not trusted.*NODE_EXTRA_CA_CERTS=/);

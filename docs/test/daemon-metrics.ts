@@ -12,12 +12,12 @@ import { createLimiter } from '../../packages/transfer/src/index.ts';
 /** What each daemon measures, as its program would register it. */
 export function metricsOfDaemons(): { hive: MetricInfo[]; queen: MetricInfo[] } {
   const clock = systemClock;
-  const hub = createStreamHub();
-  const registry = new JobRegistry({ hub, clock, actor: 'docs', onBug: () => {} });
+  const streamHub = createStreamHub();
+  const registry = new JobRegistry({ streamHub, clock, actor: 'docs', onBug: () => {} });
   const hive = createHiveMetrics({
     tracker: new DownloadTracker({ clock }),
     registry,
-    hub,
+    hub: streamHub,
     counts: new TransferCounts(),
     slots: new Slots(1),
     limiter: createLimiter(null),
@@ -26,12 +26,11 @@ export function metricsOfDaemons(): { hive: MetricInfo[]; queen: MetricInfo[] } 
   const queen = createQueenMetrics({
     roster: { list: () => [] },
     relay: { upstreams: 0, eventsIn: 0 },
-    undelivered: { size: 0 },
+    undeliveredCancels: { size: 0 },
     placements: new Map(),
     limits: { budget: null },
     registry,
-    hub,
-    fleetStreams: [],
+    streamHub,
   });
   const lists = { hive: hive.list(), queen: queen.list() };
   hive.close();

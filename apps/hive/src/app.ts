@@ -79,7 +79,7 @@ async function buildHive(settings: HiveSettings) {
   const tracker = new DownloadTracker({ clock });
   logDownloads(tracker, logger);
   const history = openHistory(settings.stateDir, logger);
-  const registry = createRegistry({ hub, clock, hiveId, onBug, history, logger }, settings.maxOpenJobs);
+  const registry = createRegistry({ streamHub: hub, clock, hiveId, onBug, history, logger }, settings.maxOpenJobs);
 
   const pool = createReadPool({
     isEnabled: !settings.plainReads,
@@ -226,16 +226,19 @@ async function runHive(
   }
 }
 
-interface RegistryDeps extends Pick<JobRegistryDeps, 'hub' | 'clock' | 'onBug'> {
+interface RegistryDeps extends Pick<JobRegistryDeps, 'streamHub' | 'clock' | 'onBug'> {
   readonly hiveId: string;
   readonly history: History;
   readonly logger: Logger;
 }
 
-function createRegistry({ hub, clock, hiveId, onBug, history, logger }: RegistryDeps, maxOpen: number): JobRegistry {
+function createRegistry(
+  { streamHub, clock, hiveId, onBug, history, logger }: RegistryDeps,
+  maxOpen: number,
+): JobRegistry {
   return new JobRegistry(
     {
-      hub,
+      streamHub,
       clock,
       actor: hiveId,
       onBug,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Hive, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
+import { type Clock, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
   createServer,
@@ -12,21 +12,21 @@ import {
   readTls,
   serveTls,
   settingsInForce,
+  type TlsIdentity,
 } from '@rbee/daemon';
-import { createStreamHub } from '@rbee/event-stream';
+import { createStreamHub, type KeyedStream, type StreamHub } from '@rbee/event-stream';
 import { JobRegistry } from '@rbee/jobs';
 import { Agent } from 'undici';
-import { createHiveClient } from './hives/client.ts';
+import { createHiveClient, type HiveClient } from './hives/client.ts';
 import { followHive, type HiveStream } from './hives/follow-hive.ts';
-import { type HiveEvent, Roster } from './hives/roster.ts';
-import { chooseFor } from './jobs/choose-hives.ts';
-import { RoutedJobs } from './jobs/routed-jobs.ts';
-import { Undelivered } from './jobs/undelivered-cancels.ts';
+import { Roster, type RosterDeps } from './hives/roster.ts';
+import { chooseHives } from './jobs/choose-hives.ts';
+import { RoutedJobs, type RoutedJobsDeps } from './jobs/routed-jobs.ts';
+import { UndeliveredCancels } from './jobs/undelivered-cancels.ts';
 import { FleetLimits } from './limits/fleet-limits.ts';
 import { createQueenMetrics } from './metrics.ts';
-import { createHoldings } from './models/holdings.ts';
+import { createHoldingsLookup } from './models/holdings.ts';
 import { Discovery } from './relay/discovery.ts';
-import { FleetStream } from './relay/fleet-stream.ts';
 import { Relay } from './relay/relay.ts';
 import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
@@ -38,24 +38,72 @@ import { createQueenState, type QueenState, STATE_MIGRATIONS } from './state/sta
 import { VERSION } from './version.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** What a queen that stops leaves hives to answer what they were asked: less than her drain, whose rest needs time too. */
-const LAST_ANSWERS_MS = 3_000;
+/** How long a stopping queen waits for pending responses of hives; shorter than its drain, which has more to do. */
+const PENDING_RESPONSES_MS = 3_000;
 
-/** A queen that listens: the one place that constructs what does I/O. */
+/** Starts a queen. This file is the only place that constructs what does I/O. */
 export async function startQueen(settings: QueenSettings): Promise<Running<typeof queenSettings>> {
-  const clock = systemClock;
-  const startedAtMs = clock.now();
   const tls = readTls(settings);
+  const queen = buildQueen(settings);
+  return run(settings, tls, queen, await serve(settings, tls, queen));
+}
+
+type Queen = ReturnType<typeof buildQueen>;
+type Served = Awaited<ReturnType<typeof serve>>;
+
+/** Everything behind the routes. Nothing is started. */
+function buildQueen(settings: QueenSettings) {
+  const clock = systemClock;
   const queenId = settings.id;
   const logger = createLogger({ name: 'rbee-queen', level: settings.logLevel });
   const state = openState(settings.stateDir, logger);
-
-  const hub = createStreamHub();
-  // Streams stay open without a byte for as long as a keep-alive takes: the follower's watchdog judges them.
+  const streamHub = createStreamHub();
+  // A stream may stay silent until its next keep-alive; the follower's watchdog decides when it is dead.
   const dispatcher = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
   const client = createHiveClient({ dispatcher, token: settings.hiveToken });
-  const { headers, identify } = client;
+  const core = { settings, clock, queenId, logger, state, streamHub, dispatcher, client };
 
+  const hives = followHives(core);
+  const { roster, follow } = hives;
+  const fleetStream = streamHub.keyedStream();
+  const relay = new Relay({
+    queenId,
+    streamHub,
+    follow,
+    fleetStream,
+    onOpen: (id, hiveId) => state.place(id, hiveId),
+    onEnd: (id) => state.endPlacement(id),
+  });
+  const undeliveredCancels = new UndeliveredCancels({ fleet: roster, client, state, log: logger });
+  const heartbeats = streamHub.keyedStream();
+  const discovery = new Discovery({ relay, client, log: logger });
+  hives.onEvent = (event, hive, heartbeat) => {
+    if (event === 'left') heartbeats.forget(hive.hive_id);
+    else publishHeartbeat(heartbeats, queenId, heartbeat);
+    if (event === 'arrived') void hives.limits.onArrival(hive);
+    else hives.limits.onHeartbeat(hive);
+    if (event === 'left') return;
+    void undeliveredCancels.deliverAll(hive.hive_id);
+    void discovery.onHeartbeat(hive);
+  };
+  const jobs = routeJobs(core, { roster, follow, relay, undeliveredCancels });
+  return { ...core, ...hives, ...jobs, fleetStream, heartbeats, relay, undeliveredCancels, startedAtMs: clock.now() };
+}
+
+interface Core {
+  readonly settings: QueenSettings;
+  readonly clock: Clock;
+  readonly queenId: string;
+  readonly logger: Logger;
+  readonly state: QueenState;
+  readonly streamHub: StreamHub;
+  readonly dispatcher: Agent;
+  readonly client: HiveClient;
+}
+
+/** The hives and their limits; `onEvent` is set once there is someone to tell. */
+function followHives({ settings, clock, logger, state, dispatcher, client }: Core) {
+  const { headers, identify } = client;
   const fixed = new Set(settings.hives.map(({ name }) => name));
   const roster: Roster = new Roster({
     clock,
@@ -63,27 +111,14 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     headers,
     identify,
     log: logger,
-    // A fixed hive is known from the settings, as long as they name it.
+    // A fixed hive is known from the settings, for as long as they name it.
     remember: (hive) => fixed.has(hive.hive_id) || state.keepHive(hive),
     forget(hiveId) {
       state.forgetHive(hiveId);
       limits.forget(hiveId);
     },
-    onEvent: (event, hive, heartbeat) => onHiveEvent(event, hive, heartbeat),
+    onEvent: (...event) => hives.onEvent(...event),
   });
-  const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
-  const fleetStream = new FleetStream(hub);
-  const heartbeats = new FleetStream(hub);
-  const relay = new Relay({
-    queenId,
-    hub,
-    follow,
-    fleetStream,
-    onOpen: (id, hiveId) => state.place(id, hiveId),
-    onEnd: (id) => state.endPlacement(id),
-  });
-  const discovery = new Discovery({ relay, client, log: logger });
-  const undelivered = new Undelivered({ fleet: roster, client, state, log: logger });
   const limits = new FleetLimits({
     clock,
     hives: () => roster.list(),
@@ -92,27 +127,30 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     remembered: state.limits(),
     remember: (hiveId, kept) => state.keepLimits(hiveId, kept),
     forget: (hiveId) => state.forgetLimits(hiveId),
-    onSettings: (hiveId, known) => roster.know(hiveId, known),
+    onSettings: (hiveId, inForce) => roster.setSettings(hiveId, inForce),
     log: logger,
     budget: settings.maxBandwidth,
   });
-  const onHiveEvent = (event: HiveEvent, hive: Hive, heartbeat: HiveHeartbeat | null) => {
-    if (event === 'left') heartbeats.forget(hive.hive_id);
-    else publishHeartbeat(heartbeats, queenId, heartbeat);
-    if (event === 'arrived') void limits.arrived(hive);
-    else limits.beat(hive);
-    if (event === 'left') return;
-    void undelivered.deliverAll(hive.hive_id);
-    void discovery.heard(hive);
-  };
+  const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
+  const onEvent: RosterDeps['onEvent'] = () => {};
+  const hives = { roster, limits, follow, onEvent };
+  return hives;
+}
 
+type JobParts = Pick<RoutedJobsDeps, 'relay' | 'undeliveredCancels' | 'follow'> & { readonly roster: Roster };
+
+/** The jobs, and the choice of their hives. */
+function routeJobs(
+  { settings, clock, queenId, logger, state, streamHub, client }: Core,
+  { roster, relay, undeliveredCancels, follow }: JobParts,
+) {
   const registry = new JobRegistry(
     {
-      hub,
+      streamHub,
       clock,
       actor: queenId,
       onBug: (error, id) => logger.error({ err: error, jobId: id }, 'a bug'),
-      ...jobHooks(logger, { saveJob: (job) => state.keepJob(job), deleteJob: (id) => state.forgetJob(id) }),
+      ...jobHooks(logger, state),
     },
     { maxOpen: settings.maxOpenJobs },
   );
@@ -120,7 +158,7 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   const placement = {
     fleet: roster,
     client,
-    holdings: createHoldings(client),
+    holdings: createHoldingsLookup(client),
     activeAt: (hiveId: string) => relay.activeAt(hiveId),
   };
   const routed = new RoutedJobs({
@@ -128,23 +166,28 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     fleet: roster,
     client,
     relay,
-    undelivered,
+    undeliveredCancels,
     state,
     follow,
     async choose(body) {
-      const choice = await chooseFor(placement, body);
+      const choice = await chooseHives(placement, body);
       placements.set(choice.reason, (placements.get(choice.reason) ?? 0) + 1);
       return choice;
     },
   });
+  return { registry, routed, placements };
+}
 
+/** The server with all its routes; it does not listen yet. */
+async function serve(settings: QueenSettings, tls: TlsIdentity | null, queen: Queen) {
+  const { clock, queenId, logger, streamHub, client, roster, limits, relay, registry, routed, state } = queen;
   const inForce = { ...settings };
   const info = (): QueenInfo => {
     const hives = roster.list();
     return {
       queen_id: queenId,
       version: VERSION,
-      uptime_secs: toSeconds(clock.now() - startedAtMs),
+      uptime_secs: toSeconds(clock.now() - queen.startedAtMs),
       hives: hives.length,
       hives_online: hives.filter((hive) => hive.online).length,
       settings: { ...settingsInForce(queenSettings, inForce, QUEEN_PREFIX), max_bandwidth: limits.budget },
@@ -152,35 +195,25 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   };
   const access = { apiToken: settings.apiToken, hivesToken: settings.hivesToken };
   const { jobRate } = settings;
-  const app = await createServer({
-    logger,
-    hub,
-    access,
-    tls,
-    title: 'rbee queen',
-    version: VERSION,
-    routes: queenRoutes,
-    jobRate,
-  });
-  const fleetStreams = [fleetStream, heartbeats];
-  const metrics = createQueenMetrics({ roster, relay, undelivered, placements, limits, registry, hub, fleetStreams });
+  const deps = { title: 'rbee queen', version: VERSION, routes: queenRoutes };
+  const app = await createServer({ ...deps, logger, hub: streamHub, access, tls, jobRate });
+  const metrics = createQueenMetrics(queen);
   metrics.serve(app, queenRoutes.metrics);
-  addFleetRoutes(app, { hub, roster, limits, heartbeats: heartbeats.channel, info });
-  addJobRoutes(app, { hub, registry, routed });
+  addFleetRoutes(app, { streamHub, roster, limits, heartbeats: queen.heartbeats, info });
+  addJobRoutes(app, { streamHub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
   addDoctorRoutes(app, { fleet: roster, client });
   addDownloadRoutes(app, {
-    hub,
+    streamHub,
     queenId,
     relay,
     client,
     routed,
-    fleetChannel: fleetStream.channel,
+    fleetStream: queen.fleetStream,
     hives: () => roster.list(),
     hiveNamed: (hiveId) => roster.get(hiveId),
     rememberedHiveOf: (id) => state.hiveOf(id),
   });
-
   const apply = async (changed: Partial<QueenSettings>) => {
     Object.assign(inForce, changed);
     if (changed.apiToken !== undefined) access.apiToken = changed.apiToken;
@@ -188,22 +221,23 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
     if (changed.logLevel !== undefined) logger.level = changed.logLevel;
     if (changed.maxBandwidth !== undefined) await limits.setBudget(changed.maxBandwidth);
   };
-  const close = async () => {
-    const late = setTimeout(() => void dispatcher.destroy(), LAST_ANSWERS_MS);
-    await registry.shutdown();
-    relay.close();
-    roster.close();
-    await limits.close();
-    await app.close();
-    clearTimeout(late);
-    await dispatcher.destroy();
-    metrics.close();
-    state.close();
-  };
+  return { app, metrics, apply };
+}
+
+/** Restores the state and listens. */
+async function run(
+  settings: QueenSettings,
+  tls: TlsIdentity | null,
+  queen: Queen,
+  served: Served,
+): Promise<Running<typeof queenSettings>> {
+  const { app, apply } = served;
+  const { logger, roster } = queen;
+  const close = () => stop(queen, served);
   try {
-    // Before it listens: who comes back with an id must find it.
+    // Before it listens: a client that comes back with an id must find it.
     for (const { name, url } of settings.hives) roster.add(name, url);
-    takeUp(state, { roster, relay, routed });
+    restoreState(queen);
     const url = await listen(app, settings);
     if (settings.apiToken !== null)
       logger.info({ apiToken: fingerprint(settings.apiToken) }, 'clients must send a token');
@@ -214,27 +248,40 @@ export async function startQueen(settings: QueenSettings): Promise<Running<typeo
   }
 }
 
-function publishHeartbeat(stream: FleetStream, queenId: string, heartbeat: HiveHeartbeat | null): void {
+async function stop({ registry, relay, roster, limits, dispatcher, state }: Queen, { app, metrics }: Served) {
+  const grace = setTimeout(() => void dispatcher.destroy(), PENDING_RESPONSES_MS);
+  await registry.shutdown();
+  relay.close();
+  roster.close();
+  await limits.close();
+  await app.close();
+  clearTimeout(grace);
+  await dispatcher.destroy();
+  metrics.close();
+  state.close();
+}
+
+function publishHeartbeat(stream: KeyedStream, queenId: string, heartbeat: HiveHeartbeat | null): void {
   if (heartbeat === null) return;
   const data = JSON.stringify({ orchestrator_id: queenId, ...heartbeat });
   stream.publish(heartbeat.hive_id, { event: 'heartbeat', data }, 'state');
 }
 
-/** Goes on with what an earlier life knew. */
-function takeUp(state: QueenState, to: { roster: Roster; relay: Relay; routed: RoutedJobs }): void {
+/** Continues with what a previous run knew. */
+function restoreState({ state, roster, relay, routed }: Pick<Queen, 'state' | 'roster' | 'relay' | 'routed'>): void {
   for (const { hive_id, hive_url, last_seen_ms } of state.hives()) {
-    if (to.roster.has(hive_id)) state.forgetHive(hive_id);
-    else to.roster.add(hive_id, hive_url, last_seen_ms);
+    if (roster.has(hive_id)) state.forgetHive(hive_id);
+    else roster.add(hive_id, hive_url, last_seen_ms);
   }
   for (const { download_id, hive_id } of state.placements()) {
-    if (to.roster.has(hive_id) && !to.relay.isFull) to.relay.open(hive_id, download_id);
+    if (roster.has(hive_id) && !relay.isFull) relay.open(hive_id, download_id);
     else state.endPlacement(download_id);
   }
-  to.routed.resume(state.jobs());
+  routed.resume(state.jobs());
 }
 
 function openState(folder: string, logger: Logger): QueenState {
   const onDamage = (movedTo: string, error: unknown) =>
-    logger.error({ err: error, movedTo }, 'the state was damaged; it was put aside and a new one begun');
+    logger.error({ err: error, movedTo }, 'the state was damaged: it was moved aside, and a new one started');
   return createQueenState(openStateDb(join(folder, 'queen.sqlite'), { migrations: STATE_MIGRATIONS, onDamage }));
 }

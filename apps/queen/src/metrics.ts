@@ -8,24 +8,21 @@ import {
   samplesBy,
 } from '@rbee/daemon';
 import type { Roster } from './hives/roster.ts';
-import type { Undelivered } from './jobs/undelivered-cancels.ts';
+import type { UndeliveredCancels } from './jobs/undelivered-cancels.ts';
 import type { FleetLimits } from './limits/fleet-limits.ts';
 import { CHOICE_REASONS } from './placement/choice.ts';
-import type { FleetStream } from './relay/fleet-stream.ts';
 import type { Relay } from './relay/relay.ts';
 import { VERSION } from './version.ts';
 
 export interface QueenMetricsDeps {
   readonly roster: Pick<Roster, 'list'>;
   readonly relay: Pick<Relay, 'upstreams' | 'eventsIn'>;
-  readonly undelivered: Pick<Undelivered, 'size'>;
-  /** Choices of hives, counted by reason. */
+  readonly undeliveredCancels: Pick<UndeliveredCancels, 'size'>;
+  /** Number of choices of hives, by reason. */
   readonly placements: ReadonlyMap<string, number>;
   readonly limits: Pick<FleetLimits, 'budget'>;
   readonly registry: MeasuredJobs;
-  readonly hub: MeasuredStreams;
-  /** Fleet-wide streams; the hub counts their readers, but not their skips. */
-  readonly fleetStreams: readonly Pick<FleetStream, 'counts'>[];
+  readonly streamHub: MeasuredStreams;
 }
 
 /** The metrics of a queen. */
@@ -34,14 +31,7 @@ export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
   measureFleet(metrics, deps);
   measureRelay(metrics, deps);
   measureJobs(metrics, deps.registry);
-  measureStreams(metrics, {
-    get readers() {
-      return deps.hub.readers;
-    },
-    get counts() {
-      return sumOf(deps);
-    },
-  });
+  measureStreams(metrics, deps.streamHub);
   return metrics;
 }
 
@@ -69,7 +59,7 @@ function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMet
   });
 }
 
-function measureRelay(metrics: Metrics, { relay, undelivered }: QueenMetricsDeps): void {
+function measureRelay(metrics: Metrics, { relay, undeliveredCancels }: QueenMetricsDeps): void {
   metrics.gauge({
     name: 'rbee_relay_upstreams',
     help: 'Downloads that the queen follows',
@@ -83,12 +73,6 @@ function measureRelay(metrics: Metrics, { relay, undelivered }: QueenMetricsDeps
   metrics.gauge({
     name: 'rbee_undelivered_cancels',
     help: 'Cancels waiting for their hive to return',
-    read: () => undelivered.size,
+    read: () => undeliveredCancels.size,
   });
-}
-
-function sumOf({ hub, fleetStreams }: QueenMetricsDeps) {
-  const sum = (key: 'skips' | 'skippedEvents') =>
-    fleetStreams.reduce((total, { counts }) => total + counts[key], hub.counts[key]);
-  return { ...hub.counts, skips: sum('skips'), skippedEvents: sum('skippedEvents') };
 }

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeHive, heartbeatOf, startFakeHive } from './support/fake-hive.ts';
 import { api, queenIn, type RunningQueen } from './support/queen.ts';
 
-// Goal: what a queen answers for several hives. Method: a real queen over HTTP, with hives that answer what they are told
+// Goal: the responses of a queen for several hives. Method: a real queen over HTTP, with hives whose responses are scripted
 // to, right or wrong.
 
 const REF = `hf:org/repo@${'c'.repeat(40)}::file=x.gguf`;
@@ -66,7 +66,7 @@ async function allOnline(): Promise<void> {
 }
 
 describe('a queen that stops', () => {
-  it('does not wait for a hive that was asked and is silent: the client gets an answer, and she ends', async () => {
+  it('does not wait for a silent hive: the client gets a response, and the queen ends', async () => {
     named('hive-a').serve(`GET /v2/models/${ID}`, { json: detail });
     named('hive-a').serve(`DELETE /v2/models/${ID}`, 'nothing');
     const answer = api('DELETE', `${queen.url}/v1/models/${ID}?hive_id=hive-a`);
@@ -95,7 +95,7 @@ describe('the models of a fleet', () => {
     });
   });
 
-  it('are found at the hive that holds them, and 404 names the hives that could not be asked', async () => {
+  it('are found at the hive that has them, and 404 names the hives that could not be reached', async () => {
     named('hive-a').serve(`/v2/models/${ID}`, refused('MODEL_NOT_FOUND'));
     named('hive-b').serve(`/v2/models/${ID}`, { json: detail });
     expect(await api('GET', `${queen.url}/v1/models/${ID}`)).toMatchObject({
@@ -106,7 +106,7 @@ describe('the models of a fleet', () => {
     named('hive-b').serve(`/v2/models/${ID}`, refused('INTERNAL'));
     expect(await api('GET', `${queen.url}/v1/models/${ID}`)).toMatchObject({
       status: 404,
-      body: { error: { code: 'MODEL_NOT_FOUND', hint: 'these could not be asked: hive-b' } },
+      body: { error: { code: 'MODEL_NOT_FOUND', hint: 'these hives could not be reached: hive-b' } },
     });
   });
 
@@ -191,7 +191,7 @@ describe('the doctor of a fleet', () => {
   const check = { check: 'dns', status: 'ok', message: 'fine', duration_secs: 0.1 };
   const doctor = (query = '') => api('GET', `${queen.url}/v1/doctor${query}`);
 
-  it('asks every hive, and says of one that cannot be asked why', async () => {
+  it('asks every hive, and has the error of one that cannot be reached', async () => {
     named('hive-a').serve('/v1/doctor', { json: { hive_id: 'hive-a', checks: [check] } });
     named('hive-b').serve('/v1/doctor', refused('INTERNAL'));
     const { status, body } = await doctor();
@@ -202,7 +202,7 @@ describe('the doctor of a fleet', () => {
     ]);
   });
 
-  it('asks one hive where it is named, and no other', async () => {
+  it('asks only the named hive', async () => {
     named('hive-b').serve('/v1/doctor', { json: { hive_id: 'hive-b', checks: [] } });
     expect((await doctor('?hive_id=hive-b')).body).toEqual({
       hives: [{ hive_id: 'hive-b', online: true, checks: [] }],
@@ -211,7 +211,7 @@ describe('the doctor of a fleet', () => {
     expect(await doctor('?hive_id=hive-c')).toMatchObject({ status: 404, body: { error: { code: 'HIVE_NOT_FOUND' } } });
   });
 
-  it('tells of a hive that is gone, and of another that answers in its place', async () => {
+  it('reports a hive that is gone, and another that responds in its place', async () => {
     await named('hive-a').close();
     named('hive-b').serve('/v1/doctor', { json: { hive_id: 'hive-z', checks: [check] } });
     const { hives } = queenRoutes.doctor.success.body.parse((await doctor()).body);

@@ -1,4 +1,4 @@
-export { type CallOptions, callRoute, connectionProblem, type Peer, PeerError } from './client/call-route.ts';
+export { type CallOptions, callRoute, type Peer, PeerError } from './client/call-route.ts';
 export { jobHooks } from './logging/job-hooks.ts';
 export { type LogFields, requestIdHeader, withLogFields, withoutLogFields } from './logging/log-context.ts';
 export { createLogger, LOG_LEVELS, type Logger } from './logging/logger.ts';

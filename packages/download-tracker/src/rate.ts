@@ -1,6 +1,6 @@
-/** Share of a new second in the average. */
+/** Weight of the newest second in the average. */
 const ALPHA_PER_SECOND = 0.3;
-/** As hf does: fewer samples say nothing. */
+/** As in hf: fewer samples are not meaningful. */
 const MIN_SAMPLES = 4;
 /** After this long without a byte the speed is 0, not a fading memory. */
 const IDLE_AFTER_MS = 5_000;
@@ -14,15 +14,15 @@ export interface Rate {
   readonly lastByteAtMs: number;
 }
 
-/** A rate that starts at `received` bytes: what was there before says nothing about speed. */
+/** A rate that starts at `received` bytes: earlier bytes say nothing about speed. */
 export function startRate(received: number, nowMs: number): Rate {
   return { bytesPerSecond: 0, samples: 0, received, sampledAtMs: nowMs, lastByteAtMs: nowMs };
 }
 
 /**
- * The rate after one more look at the number of bytes received so far. The weight of a sample follows from how much
- * time it covers (1 - 0.7^seconds), so that late timers do not distort the average. A clock that stands still or jumps
- * back gives no sample.
+ * The rate after one more sample of the number of bytes received so far. The weight of a sample depends on the time that it
+ * covers (1 - 0.7^seconds), so that late timers do not distort the average. A clock that stands still or jumps back gives
+ * no sample.
  */
 export function sampleRate(rate: Rate, received: number, nowMs: number): Rate {
   const elapsedMs = nowMs - rate.sampledAtMs;
@@ -41,7 +41,7 @@ export function speedOf(rate: Rate): number {
   return rate.samples < MIN_SAMPLES ? 0 : Math.round(rate.bytesPerSecond);
 }
 
-/** Whole seconds to go; null while the speed is 0 or the total is unknown. */
+/** Whole seconds left; null while the speed is 0 or the total is unknown. */
 export function etaSeconds(bytes: number, total: number | null, speedBps: number): number | null {
   if (total === null || speedBps === 0) return null;
   return Math.ceil(Math.max(0, total - bytes) / speedBps);

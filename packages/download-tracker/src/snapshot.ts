@@ -37,7 +37,7 @@ export function toProgress(state: DownloadState, speedBps: number, nowMs: number
   };
 }
 
-/** One file alone is the download: that would be told twice. */
+/** A single file is the download itself: listing it would repeat the same numbers. */
 function filesOf({ files, filesTotal }: DownloadState): Pick<Progress, 'files'> {
   return filesTotal > 1 && files.length > 0 ? { files: files.slice(0, MAX_RUNNING_FILES) } : {};
 }

@@ -10,18 +10,17 @@ import {
   RbeeError,
   toTimestamp,
 } from '@rbee/contract';
-import { EventQueue } from './event-queue.ts';
 import { type Rate, sampleRate, speedOf, startRate } from './rate.ts';
 import { toDownload, toProgress, toTerminalEvent } from './snapshot.ts';
 import { type DownloadMove, type DownloadState, type DownloadUpdate, isEnded, transition } from './transition.ts';
 
-/** Bytes alone are told at most this often, and the speed is sampled as often. */
+/** Progress in bytes alone is emitted at most this often, and the speed is sampled as often. */
 const TICK_MS = 250;
-/** A speed that changes while nothing arrives is told this often. */
+/** A speed that changes while no bytes arrive is emitted this often. */
 const IDLE_EMIT_MS = 1_000;
 const DEFAULT_HISTORY_LIMIT = 1_000;
-/** Changes of these outlive the process; bytes do not, since the disk itself tells them. */
-const WORTH_KEEPING = ['status', 'total', 'priority', 'maxBandwidth'] as const;
+/** Changes of these are kept over a restart; bytes are not, because the partial on disk has them. */
+const KEPT_FIELDS = ['status', 'total', 'priority', 'maxBandwidth'] as const;
 
 export interface StartDownload {
   readonly downloadId: DownloadId;
@@ -44,21 +43,20 @@ export interface NoticeInput {
 interface Entry {
   state: DownloadState;
   rate: Rate;
-  /** Something changed that no event has told yet. */
+  /** Something changed since the last event. */
   dirty: boolean;
   emittedAtMs: number;
   emittedSpeedBps: number;
-  readonly queues: Set<EventQueue>;
 }
 
 export interface DownloadTrackerOptions {
-  /** Ended downloads that are remembered; the oldest go first. */
+  /** Maximum number of ended downloads that are remembered; the oldest go first. */
   readonly historyLimit?: number;
 }
 
 /**
- * The one truth about each download of a hive: its status, bytes, speed and end. It does no I/O. A change of status is
- * told at once, bytes at most every 250 ms and at least every second while they flow, the end exactly once.
+ * The single source of truth about each download of a hive: status, bytes, speed and end. It does no I/O. A change of status
+ * is emitted immediately, bytes at most every 250 ms and at least every second while they flow, the end exactly once.
  */
 export class DownloadTracker {
   readonly #clock: Clock;
@@ -74,7 +72,7 @@ export class DownloadTracker {
     this.#historyLimit = options.historyLimit ?? DEFAULT_HISTORY_LIMIT;
   }
 
-  /** Begins to track a download; it is `queued`. */
+  /** Starts to track a download as `queued`. */
   start(download: StartDownload): Download {
     const nowMs = this.#clock.now();
     const state: DownloadState = {
@@ -105,13 +103,13 @@ export class DownloadTracker {
   }
 
   /**
-   * Takes up a download of an earlier life. One that was under way is `queued` again, since nobody works on it yet; a
-   * paused one stays paused.
+   * Restores a download of a previous run. One that was running is `queued` again, because nothing works on it yet; a paused
+   * one stays paused.
    */
   restore(state: DownloadState): void {
     const isWaiting = isEnded(state.status) || state.status === 'paused';
     const entry = this.#add({ ...state, status: isWaiting ? state.status : 'queued', connections: 0, files: [] });
-    this.#emit(entry, this.#newest(entry));
+    this.#emit(this.#newest(entry));
   }
 
   /** Forgets an ended download. */
@@ -122,27 +120,27 @@ export class DownloadTracker {
   }
 
   /**
-   * Takes what changed. A new status is told at once.
-   * @throws Error on an illegal move; the state stays as it was
+   * Applies changes. A new status is emitted immediately.
+   * @throws Error on an illegal move; the state stays unchanged
    */
   update(id: DownloadId, update: DownloadUpdate): void {
     const entry = this.#entry(id);
     const before = entry.state;
     this.#move(entry, { type: 'update', update });
     entry.dirty = true;
-    if (WORTH_KEEPING.some((key) => entry.state[key] !== before[key])) this.#keep(entry);
+    if (KEPT_FIELDS.some((key) => entry.state[key] !== before[key])) this.#keep(entry);
     if (entry.state.status === before.status) return;
-    // A speed belongs to bytes that flow: a download that begins to flow starts a new average.
+    // Speed is measured while bytes flow: each time a download starts to flow it starts a new average.
     if (entry.state.status === 'downloading' || before.status === 'downloading') {
       entry.rate = startRate(received(entry.state), this.#clock.now());
     }
     this.#emitProgress(entry);
   }
 
-  /** Tells the watchers something that is not the end. */
+  /** Emits a notice. */
   notice(id: DownloadId, notice: NoticeInput): void {
     const entry = this.#entry(id);
-    if (isEnded(entry.state.status)) throw new Error(`${id} has ended: it gives no notices`);
+    if (isEnded(entry.state.status)) throw new Error(`${id} has ended: it cannot have notices`);
     const { code, message, attempt, maxAttempts, nextRetryAtMs } = notice;
     const data: Notice = {
       download_id: id,
@@ -152,7 +150,7 @@ export class DownloadTracker {
       ...(maxAttempts === undefined ? {} : { max_attempts: maxAttempts }),
       ...(nextRetryAtMs === undefined ? {} : { next_retry_at: toTimestamp(nextRetryAtMs) }),
     };
-    this.#emit(entry, { event: 'notice', data });
+    this.#emit({ event: 'notice', data });
   }
 
   complete(id: DownloadId, result: { readonly path: string; readonly sha256: string | null }): void {
@@ -167,7 +165,7 @@ export class DownloadTracker {
     this.#end(id, { type: 'cancel', partial });
   }
 
-  /** Whether the download is remembered. */
+  /** Whether the download is known. */
   has(id: DownloadId): boolean {
     return this.#entries.has(id);
   }
@@ -177,64 +175,38 @@ export class DownloadTracker {
     return this.#snapshot(this.#entry(id));
   }
 
-  /** Every download that is remembered, newest first. */
+  /** Every known download, newest first. */
   list(): Download[] {
     return [...this.#entries.values()].reverse().map((entry) => this.#snapshot(entry));
   }
 
-  /** The downloads that have not ended, newest first. */
-  listActive(): Download[] {
-    return this.list().filter((download) => !isEnded(download.status));
-  }
-
-  /**
-   * The events of one download: the newest progress (or the terminal event) first, then each as it comes, until the
-   * terminal one. A slow reader is skipped to the newest progress.
-   * @throws RbeeError DOWNLOAD_NOT_FOUND
-   */
-  stream(id: DownloadId, signal?: AbortSignal): AsyncGenerator<DownloadEvent, void, undefined> {
-    const entry = this.#entry(id);
-    const queue = new EventQueue();
-    queue.push(this.#newest(entry));
-    entry.queues.add(queue);
-    return this.#read(entry, queue, signal);
-  }
-
-  /** Every event of every download, as it happens. The answer ends it. */
+  /** Calls back for every event of every download; returns a function that removes the listener. */
   onEvent(listener: (event: DownloadEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Every state that should outlive this process, at the moments when it matters. */
+  /** Calls back with each state that should outlive this process. */
   onKeep(listener: (state: DownloadState) => void): void {
     this.#keepListeners.add(listener);
   }
 
-  /** Every download that is forgotten, on request or for its age. */
+  /** Calls back for each download that is forgotten, on request or because it is old. */
   onForget(listener: (id: DownloadId) => void): void {
     this.#forgetListeners.add(listener);
   }
 
-  /** Stops the clock's timer; what is tracked can still be read. */
+  /** Stops the timer; the state can still be read. */
   close(): void {
     this.#cancelTick?.();
     this.#cancelTick = null;
-  }
-
-  async *#read(entry: Entry, queue: EventQueue, signal?: AbortSignal): AsyncGenerator<DownloadEvent, void, undefined> {
-    try {
-      yield* queue.drain(signal);
-    } finally {
-      entry.queues.delete(queue);
-    }
   }
 
   #add(state: DownloadState): Entry {
     if (this.#entries.has(state.downloadId)) throw new Error(`${state.downloadId} is tracked already`);
     const nowMs = this.#clock.now();
     const rate = startRate(received(state), nowMs);
-    const entry: Entry = { state, rate, dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0, queues: new Set() };
+    const entry: Entry = { state, rate, dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0 };
     this.#entries.set(state.downloadId, entry);
     this.#forgetOldest();
     return entry;
@@ -273,24 +245,23 @@ export class DownloadTracker {
 
   #end(id: DownloadId, move: DownloadMove): void {
     const entry = this.#entry(id);
-    // What the last tick has not told goes out before the end, so that a bar ends where the bytes did.
+    // Unsent progress goes out before the end, so that a bar ends where the bytes did.
     if (entry.dirty && !isEnded(entry.state.status)) this.#emitProgress(entry);
     this.#move(entry, move);
-    // Kept before it is told: whoever heard of the end finds it after a restart too.
+    // Kept before it is emitted: a client that saw the end finds it after a restart too.
     this.#keep(entry);
     const terminal = toTerminalEvent(entry.state);
-    if (terminal) this.#emit(entry, terminal);
+    if (terminal) this.#emit(terminal);
   }
 
   #emitProgress(entry: Entry): void {
     entry.dirty = false;
     entry.emittedAtMs = this.#clock.now();
     entry.emittedSpeedBps = this.#speed(entry);
-    this.#emit(entry, { event: 'progress', data: this.#progress(entry) });
+    this.#emit({ event: 'progress', data: this.#progress(entry) });
   }
 
-  #emit(entry: Entry, event: DownloadEvent): void {
-    for (const queue of entry.queues) queue.push(event);
+  #emit(event: DownloadEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 
@@ -330,7 +301,7 @@ function isRunning(state: DownloadState): boolean {
   return !isEnded(state.status) && state.status !== 'queued' && state.status !== 'paused';
 }
 
-/** Bytes that came over the wire in this download's life: never falls, whatever had to be thrown away. */
+/** Bytes received over the network since the download started; never falls, whatever had to be discarded. */
 function received(state: DownloadState): number {
   return state.bytes + state.bytesWasted - state.bytesReused;
 }

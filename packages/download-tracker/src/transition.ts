@@ -1,6 +1,6 @@
 import type { DownloadId, DownloadStatus, Failure, JobId, Partial as PartialFate, RunningFile } from '@rbee/contract';
 
-/** What is known of one download; the wire's snapshot is made from it. Times are Unix milliseconds. */
+/** The state of one download, from which the wire's snapshot is made. Times are Unix milliseconds. */
 export interface DownloadState {
   readonly downloadId: DownloadId;
   readonly jobId: JobId;
@@ -12,7 +12,7 @@ export interface DownloadState {
   readonly filesDone: number;
   readonly filesTotal: number;
   readonly file: string | null;
-  /** Those under way; none while nobody works on the download. */
+  /** Files being downloaded; none while nothing works on the download. */
   readonly files: readonly RunningFile[];
   readonly attempt: number;
   readonly connections: number;
@@ -31,10 +31,10 @@ export interface DownloadState {
   readonly retryOf: DownloadId | null;
 }
 
-/** The statuses that a download can be in before its end. */
+/** The statuses of a download that has not ended. */
 export type LiveStatus = Exclude<DownloadStatus, 'complete' | 'failed' | 'cancelled'>;
 
-/** The facts that move while a download runs. */
+/** The facts that change while a download runs. */
 export interface DownloadUpdate {
   readonly status?: LiveStatus;
   readonly bytes?: number;
@@ -57,7 +57,7 @@ export type DownloadMove =
   | { readonly type: 'fail'; readonly failure: Failure }
   | { readonly type: 'cancel'; readonly partial: PartialFate };
 
-/** Where each status may go. What is not here is a bug in the caller. */
+/** Legal next statuses. Any other move is a bug in the caller. */
 export const LEGAL_MOVES: Readonly<Record<DownloadStatus, readonly DownloadStatus[]>> = {
   queued: ['starting', 'paused', 'failed', 'cancelled'],
   starting: ['downloading', 'verifying', 'paused', 'queued', 'complete', 'failed', 'cancelled'],
@@ -69,15 +69,15 @@ export const LEGAL_MOVES: Readonly<Record<DownloadStatus, readonly DownloadStatu
   cancelled: [],
 };
 
-/** Whether nothing can come after the status. */
+/** Whether the status is final. */
 export function isEnded(status: DownloadStatus): boolean {
   return LEGAL_MOVES[status].length === 0;
 }
 
 /**
  * The state after a move. Pure.
- * @throws Error when the move is illegal: out of an ended status, along no arrow of {@link LEGAL_MOVES}, or bytes that
- *   fall without being counted as wasted
+ * @throws Error when the move is illegal: from a final status, not in {@link LEGAL_MOVES}, or with fewer bytes that are
+ *   not counted as wasted
  */
 export function transition(state: DownloadState, move: DownloadMove, nowMs: number): DownloadState {
   switch (move.type) {
@@ -108,16 +108,16 @@ export function transition(state: DownloadState, move: DownloadMove, nowMs: numb
 }
 
 function applyUpdate(state: DownloadState, update: DownloadUpdate, nowMs: number): DownloadState {
-  if (isEnded(state.status)) throw new Error(`${state.downloadId} is ${state.status}: nothing changes any more`);
+  if (isEnded(state.status)) throw new Error(`${state.downloadId} is ${state.status}: it cannot change any more`);
   const status = update.status ?? state.status;
   if (status !== state.status) assertMove(state, status);
   const next = { ...state, ...update, status };
   const lost = state.bytes - next.bytes;
   if (lost > 0 && next.bytesWasted - state.bytesWasted < lost) {
-    throw new Error(`${state.downloadId}: ${lost} bytes went away without being counted as wasted`);
+    throw new Error(`${state.downloadId}: ${lost} bytes disappeared without being counted as wasted`);
   }
-  const runs = status !== 'queued' && status !== 'paused';
-  if (!runs) return { ...next, files: [] };
+  const isRunning = status !== 'queued' && status !== 'paused';
+  if (!isRunning) return { ...next, files: [] };
   return state.startedAtMs === null ? { ...next, startedAtMs: nowMs } : next;
 }
 

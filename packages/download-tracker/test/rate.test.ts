@@ -46,7 +46,7 @@ describe('speed', () => {
     expect(speedOf(flow(startRate(5_000_000_000, 0), 100, 1_000, 6))).toBe(100);
   });
 
-  it('takes no sample from a clock that stands still, and starts anew after one that jumped back', () => {
+  it('takes no sample from a clock that stands still, and restarts after one that jumped back', () => {
     const rate = flow(startRate(0, 100_000), 1_000, 1_000, 5);
     expect(sampleRate(rate, 9_999, rate.sampledAtMs)).toBe(rate);
     const jumped = sampleRate(rate, rate.received, 0);

@@ -4,7 +4,7 @@ import { DownloadTracker, type DownloadTrackerOptions } from '../src/index.ts';
 
 export const MODEL_REF = 'hf:org/repo::file=x.gguf';
 
-/** A tracker on a manual clock, with one download, and every event that it told. */
+/** A tracker on a manual clock, with one download, and every event it emitted. */
 export function createTracked(options: DownloadTrackerOptions = {}) {
   const clock = createManualClock();
   const tracker = new DownloadTracker({ clock }, options);

@@ -1,35 +1,22 @@
-import {
-  type DownloadEvent,
-  type DownloadId,
-  downloadEventSchemas,
-  downloadSchema,
-  newDownloadId,
-  newJobId,
-} from '@rbee/contract';
+import { type DownloadId, downloadEventSchemas, downloadSchema, newDownloadId, newJobId } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
 import type { DownloadState, DownloadTracker } from '../src/index.ts';
 import { createFlowing, createTracked, MODEL_REF, progressOf } from './support.ts';
 
 const FAILURE = { code: 'DOWNLOAD_TIMEOUT', message: 'no answer', hint: 'try again' } as const;
 
-async function readAll(stream: AsyncIterable<DownloadEvent>): Promise<DownloadEvent[]> {
-  const events: DownloadEvent[] = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
-
-describe('what the tracker tells', () => {
-  it('is every change of status, at once', () => {
+describe('the events of the tracker', () => {
+  it('have every change of status, immediately', () => {
     const { tracker, events, id } = createTracked();
     tracker.update(id, { status: 'starting' });
     tracker.update(id, { status: 'downloading' });
     tracker.update(id, { status: 'paused' });
     tracker.update(id, { status: 'queued' });
-    const told = progressOf(events).map(({ status }) => status);
-    expect(told).toEqual(['queued', 'starting', 'downloading', 'paused', 'queued']);
+    const emitted = progressOf(events).map(({ status }) => status);
+    expect(emitted).toEqual(['queued', 'starting', 'downloading', 'paused', 'queued']);
   });
 
-  it('is bytes alone at most every 250 ms', () => {
+  it('have bytes alone at most every 250 ms', () => {
     const { tracker, events, clock, id } = createFlowing();
     for (let ms = 0; ms < 1_000; ms += 10) {
       clock.advance(10);
@@ -38,7 +25,7 @@ describe('what the tracker tells', () => {
     expect(progressOf(events).map(({ bytes }) => bytes)).toEqual([2_400, 4_900, 7_400, 9_900]);
   });
 
-  it('is the speed each second while nothing comes, until it is 0, and then nothing', () => {
+  it('have the speed each second while no bytes arrive, until it is 0, and then stop', () => {
     const { tracker, events, clock, id } = createFlowing();
     for (let step = 1; step <= 8; step += 1) {
       tracker.update(id, { bytes: step * 25_000 });
@@ -46,15 +33,15 @@ describe('what the tracker tells', () => {
     }
     events.length = 0;
     clock.advance(60_000);
-    const told = progressOf(events);
-    expect(told.map(({ speed_bps }) => speed_bps)).toEqual(
-      told.map(({ speed_bps }) => speed_bps).toSorted((a, b) => b - a),
+    const emitted = progressOf(events);
+    expect(emitted.map(({ speed_bps }) => speed_bps)).toEqual(
+      emitted.map(({ speed_bps }) => speed_bps).toSorted((a, b) => b - a),
     );
-    expect(told.at(-1)).toMatchObject({ speed_bps: 0, eta_secs: null, percent: 20 });
-    expect(told.length).toBeLessThanOrEqual(6);
+    expect(emitted.at(-1)).toMatchObject({ speed_bps: 0, eta_secs: null, percent: 20 });
+    expect(emitted.length).toBeLessThanOrEqual(6);
   });
 
-  it('names the files under way of several, eight at most, and none of one alone', () => {
+  it('name the files in progress if there are several, eight at most', () => {
     const { tracker, clock, events, id } = createFlowing();
     const files = (count: number) =>
       Array.from({ length: count }, (_, index) => ({
@@ -67,9 +54,9 @@ describe('what the tracker tells', () => {
     expect(tracker.get(id)).not.toHaveProperty('files');
     tracker.update(id, { files: files(9), filesTotal: 12 });
     clock.advance(250);
-    const [told] = progressOf(events);
-    expect(told?.files).toEqual(files(8));
-    expect(downloadEventSchemas.progress.parse(told)).toEqual(told);
+    const [emitted] = progressOf(events);
+    expect(emitted?.files).toEqual(files(8));
+    expect(downloadEventSchemas.progress.parse(emitted)).toEqual(emitted);
     expect(tracker.get(id).files).toEqual(files(8));
   });
 
@@ -77,7 +64,7 @@ describe('what the tracker tells', () => {
     ['is paused', (tracker: DownloadTracker, id: DownloadId) => tracker.update(id, { status: 'paused' })],
     ['is cancelled', (tracker: DownloadTracker, id: DownloadId) => tracker.cancel(id, 'kept')],
     ['has failed', (tracker: DownloadTracker, id: DownloadId) => tracker.fail(id, FAILURE)],
-  ])('names no file of a download that %s', (_, end) => {
+  ])('name no file of a download that %s', (_, end) => {
     const { tracker, id } = createFlowing();
     const file = { name: 'a.gguf', bytes: 1, total: 10, status: 'downloading' as const };
     tracker.update(id, { files: [file], filesTotal: 2 });
@@ -86,7 +73,7 @@ describe('what the tracker tells', () => {
     expect(tracker.get(id)).not.toHaveProperty('files');
   });
 
-  it('is valid by the schemas of the wire', () => {
+  it('match the schemas of the wire', () => {
     const { tracker, events, clock, id } = createFlowing();
     tracker.update(id, { bytes: 333_333, file: 'x.gguf', bytesReused: 10 });
     clock.advance(1_000);
@@ -107,7 +94,7 @@ describe('what the tracker tells', () => {
     expect(events.map(({ event }) => event)).toEqual(['progress', 'notice', 'error']);
   });
 
-  it('has a speed of 0 and no ETA whenever it does not download', () => {
+  it('have a speed of 0 and no ETA outside of downloading', () => {
     const { tracker, clock, id } = createFlowing();
     for (let step = 1; step <= 8; step += 1) {
       tracker.update(id, { bytes: step * 25_000 });
@@ -118,7 +105,7 @@ describe('what the tracker tells', () => {
     expect(tracker.get(id)).toMatchObject({ speed_bps: 0, eta_secs: null });
   });
 
-  it('does not call bytes that were on disk before a speed', () => {
+  it('do not count bytes that were on disk as speed', () => {
     const { tracker, clock, id } = createFlowing();
     tracker.update(id, { bytes: 900_000, bytesReused: 900_000 });
     clock.advance(2_000);
@@ -164,7 +151,7 @@ describe('the end', () => {
     });
   });
 
-  it('of a failure says whether trying again may help', () => {
+  it('of a failure says whether a retry may help', () => {
     const { tracker, events, id } = createFlowing();
     tracker.fail(id, FAILURE);
     const { code, message: error, hint } = FAILURE;
@@ -179,74 +166,20 @@ describe('the end', () => {
     });
   });
 
-  it('leaves the active list and stays in the other', () => {
+  it('leaves the download in the list', () => {
     const { tracker, id } = createFlowing();
-    expect(tracker.listActive().map(({ download_id }) => download_id)).toEqual([id]);
     tracker.cancel(id, 'discarded');
-    expect(tracker.listActive()).toEqual([]);
     expect(tracker.list().map(({ status, partial }) => ({ status, partial }))).toEqual([
       { status: 'cancelled', partial: 'discarded' },
     ]);
   });
 });
 
-describe('a stream', () => {
-  it('starts with the newest progress and ends after the terminal event', async () => {
-    const { tracker, clock, id } = createFlowing();
-    tracker.update(id, { bytes: 400_000 });
-    const read = readAll(tracker.stream(id));
-    await Promise.resolve();
-    clock.advance(250);
-    tracker.fail(id, FAILURE);
-    const events = await read;
-    expect(events[0]).toMatchObject({ event: 'progress', data: { bytes: 400_000 } });
-    expect(events.at(-1)?.event).toBe('error');
-    expect(events.filter(({ event }) => event === 'error')).toHaveLength(1);
-  });
-
-  it('of an ended download is its terminal event alone', async () => {
-    const { tracker, id } = createFlowing();
-    tracker.cancel(id, 'kept');
-    expect((await readAll(tracker.stream(id))).map(({ event }) => event)).toEqual(['cancelled']);
-  });
-
-  it('that is read slowly skips to the newest progress, keeps notices in order, and is bounded', async () => {
-    const { tracker, clock, id } = createFlowing();
-    const stream = tracker.stream(id);
-    for (let step = 1; step <= 1_000; step += 1) {
-      tracker.update(id, { bytes: step });
-      if (step % 500 === 0) tracker.notice(id, { code: 'RETRY', message: `after ${step}` });
-      clock.advance(250);
-    }
-    tracker.cancel(id, 'kept');
-    const events = await readAll(stream);
-    expect(events.map(({ event, data }) => (event === 'notice' ? data.message : event))).toEqual([
-      'after 500',
-      'after 1000',
-      'progress',
-      'cancelled',
-    ]);
-    expect(progressOf(events)[0]?.bytes).toBe(1_000);
-  });
-
-  it('ends when its reader leaves', async () => {
-    const { tracker, id } = createFlowing();
-    const controller = new AbortController();
-    const read = readAll(tracker.stream(id, controller.signal));
-    controller.abort();
-    expect((await read).length).toBeLessThanOrEqual(1);
-  });
-});
-
 describe('ids', () => {
-  it('that nobody has are DOWNLOAD_NOT_FOUND', () => {
+  it('that are unknown are DOWNLOAD_NOT_FOUND', () => {
     const { tracker } = createTracked();
     const unknown = newDownloadId();
-    for (const ask of [
-      () => tracker.get(unknown),
-      () => tracker.stream(unknown),
-      () => tracker.cancel(unknown, 'kept'),
-    ]) {
+    for (const ask of [() => tracker.get(unknown), () => tracker.cancel(unknown, 'kept')]) {
       expect(ask).toThrow(expect.objectContaining({ code: 'DOWNLOAD_NOT_FOUND' }));
     }
   });
@@ -276,8 +209,8 @@ describe('ids', () => {
   });
 });
 
-describe('a later life', () => {
-  it('takes up what was under way as queued, what was paused as paused, and ends as they were', () => {
+describe('a restart', () => {
+  it('restores running downloads as queued, paused ones as paused, and ended ones as they were', () => {
     const kept = new Map<string, DownloadState>();
     const { tracker, id: running } = createTracked();
     tracker.onKeep((state) => kept.set(state.downloadId, state));
@@ -303,15 +236,15 @@ describe('a later life', () => {
     expect(events.map(({ event }) => event)).toEqual(['progress', 'progress', 'error']);
   });
 
-  it('is kept of at every change that matters, and the end before it is told', () => {
+  it('gets a kept state at every change that matters, and the end is kept before it is emitted', () => {
     const { tracker, id, events } = createFlowing();
     const order: string[] = [];
     tracker.onKeep(({ status, priority }) => order.push(`kept ${status} ${priority}`));
-    tracker.onEvent(({ event }) => order.push(`told ${event}`));
+    tracker.onEvent(({ event }) => order.push(`emitted ${event}`));
     tracker.update(id, { bytes: 10 });
     tracker.update(id, { priority: 5 });
     tracker.cancel(id, 'kept');
-    expect(order).toEqual(['kept downloading 5', 'told progress', 'kept cancelled 5', 'told cancelled']);
+    expect(order).toEqual(['kept downloading 5', 'emitted progress', 'kept cancelled 5', 'emitted cancelled']);
     expect(events).toHaveLength(2);
   });
 

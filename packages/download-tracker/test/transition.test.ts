@@ -62,7 +62,7 @@ describe('the eight statuses', () => {
     const legal = ALLOWED[from].split(' ').includes(to);
     const state = stateWith({ status: from });
     if (legal) expect(transition(state, moveTo(to), 5).status).toBe(to);
-    else expect(() => transition(state, moveTo(to), 5)).toThrow(/cannot go from|nothing changes any more/);
+    else expect(() => transition(state, moveTo(to), 5)).toThrow(/cannot go from|it cannot change any more/);
   });
 
   it('never leave an end, whatever comes', () => {
@@ -75,7 +75,7 @@ describe('the eight statuses', () => {
           try {
             state = transition(state, moveTo(wish), 1);
           } catch {
-            // An illegal move is refused, and the state stays.
+            // An illegal move throws, and the state stays.
           }
           if (ended !== null) expect(state.status).toBe(ended);
           else if (isEnded(state.status)) ended = state.status;
@@ -94,7 +94,7 @@ describe('the eight statuses', () => {
 describe('bytes', () => {
   it('may fall only when as much is counted as wasted', () => {
     const state = stateWith({ status: 'downloading', bytes: 100 });
-    expect(() => transition(state, { type: 'update', update: { bytes: 40 } }, 1)).toThrow('60 bytes went away');
+    expect(() => transition(state, { type: 'update', update: { bytes: 40 } }, 1)).toThrow('60 bytes disappeared');
     expect(() => transition(state, { type: 'update', update: { bytes: 40, bytesWasted: 59 } }, 1)).toThrow('60 bytes');
     expect(transition(state, { type: 'update', update: { bytes: 40, bytesWasted: 60 } }, 1)).toMatchObject({
       bytes: 40,

@@ -5,7 +5,7 @@ export interface SseEvent {
   id: string;
 }
 
-/** An event as bytes, made once and shared by all readers: nobody may write into it. */
+/** An event as bytes, encoded once and shared by all readers: read-only. */
 export interface Frame {
   /** Empty for a comment and for `retry:`. */
   readonly id: string;
@@ -21,29 +21,29 @@ const crlfBytes = 2;
 
 /** Throws an Error when `id` or `event` holds CR, LF or NUL. `data` may hold anything: it becomes several `data:` lines. */
 export function encodeFrame(event: SseEvent): Frame {
-  refuseLineBreaks('id', event.id);
+  assertNoLineBreaks('id', event.id);
   let text = '';
   if (event.event !== undefined) {
-    refuseLineBreaks('event', event.event);
+    assertNoLineBreaks('event', event.event);
     text = `event: ${event.event}\n`;
   }
   text += `id: ${event.id}\n`;
   return frameOf(event.id, `${text}${dataLines(event.data)}\n`);
 }
 
-/** A comment keeps a connection alive and is not shown to whoever listens. Throws an Error for CR, LF and NUL. */
+/** A comment keeps a connection alive; clients ignore it. Throws an Error for CR, LF and NUL. */
 export function encodeComment(text: string): Frame {
-  refuseLineBreaks('comment', text);
+  assertNoLineBreaks('comment', text);
   return frameOf('', `: ${text}\n\n`);
 }
 
-/** Asks a reader to wait `retryMs` before it connects again. Throws an Error for what is not a whole number from 0. */
+/** Asks a reader to wait `retryMs` before it reconnects. Throws an Error unless it is a whole number from 0. */
 export function encodeRetry(retryMs: number): Frame {
   if (!Number.isSafeInteger(retryMs) || retryMs < 0) throw new Error('retry is a whole number of milliseconds from 0');
   return frameOf('', `retry: ${retryMs}\n\n`);
 }
 
-/** One chunk that holds all of them in order; a single frame is returned as it is. Its id is that of the last. */
+/** One chunk with all frames in order, under the id of the last; a single frame is returned unchanged. */
 export function joinFrames(frames: readonly Frame[]): Frame {
   const last = frames.at(-1);
   if (last === undefined) throw new Error('there is no frame to join');
@@ -75,7 +75,7 @@ function dataLines(data: string): string {
     .join('');
 }
 
-function refuseLineBreaks(field: string, value: string): void {
+function assertNoLineBreaks(field: string, value: string): void {
   if (forbidden.test(value)) throw new Error(`${field} of an event must not hold CR, LF or NUL`);
 }
 

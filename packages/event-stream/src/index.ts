@@ -3,10 +3,10 @@ export { type FollowedEvent, type FollowOptions, type FollowResult, follow } fro
 export { FollowError } from './follow/follow-error.ts';
 export type { ConnectionChange } from './follow/reconnecting-fetch.ts';
 export { encodeComment, encodeFrame, encodeRetry, type Frame, type SseEvent, spliceFields } from './frame.ts';
-export type { Channel, ChannelOptions } from './publish/channel.ts';
+export type { Channel, ChannelOptions, Subscribable } from './publish/channel.ts';
 export type { EventKind } from './publish/feed.ts';
-export { createStreamHub, type HubOptions, type StreamHub } from './publish/hub.ts';
-export type { HubClock, StreamCounts } from './publish/reader-registry.ts';
-export { createReplayLog, type Replay, type ReplayLog, type ReplayLogOptions } from './publish/replay-log.ts';
+export type { KeyedStream } from './publish/keyed-stream.ts';
+export type { StreamClock, StreamCounts } from './publish/reader-registry.ts';
+export { createStreamHub, type StreamHub, type StreamHubOptions } from './publish/stream-hub.ts';
 export { createResponseSink, SSE_HEADERS } from './sinks/response-sink.ts';
 export type { Sink } from './sinks/sink.ts';

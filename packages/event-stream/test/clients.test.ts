@@ -5,7 +5,7 @@ import { findCommand } from '@rbee/testing';
 import { EventSource } from 'eventsource';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../src/publish/channel.ts';
-import { createStreamHub } from '../src/publish/hub.ts';
+import { createStreamHub } from '../src/publish/stream-hub.ts';
 import { parseEvents } from './support/parse-events.ts';
 import { type StreamServer, serveChannel, startServer } from './support/stream-server.ts';
 import { waitFor } from './support/wait-for.ts';
@@ -13,7 +13,7 @@ import { waitFor } from './support/wait-for.ts';
 /*
  * Goal: the programs that people read event streams with see every event, one after another as they come, and stop after the terminal one.
  * Method: each reads a stream of three events, of which the next is published when the server knows that the last arrived or is on its way;
- * it comes back with the last id and gets 204. A failure shows as an event that is missing, or as a client that never comes to its end.
+ * it comes back with the last id and gets 204. A failure shows as a missing event, or as a client that never ends.
  */
 
 const cleanups: (() => unknown)[] = [];
@@ -28,8 +28,8 @@ const mayMiss = process.env['CI'] !== 'true';
 const browserLimitMs = 60_000;
 
 function stream(retryMs = 20) {
-  const hub = createStreamHub({ retryMs });
-  return { hub, channel: hub.channel({ mode: 'state', epoch: 'e' }) };
+  const streamHub = createStreamHub({ retryMs });
+  return { streamHub, channel: streamHub.channel({ mode: 'state', epoch: 'e' }) };
 }
 
 async function serve(...args: Parameters<typeof startServer>): Promise<StreamServer> {
@@ -94,13 +94,13 @@ describe.skipIf(chromium === null && mayMiss)("a browser's EventSource", () => {
   it(
     'shows each event and closes for good after the terminal one',
     async () => {
-      const { hub, channel } = stream();
+      const { streamHub, channel } = stream();
       const page = await servePage(channel);
       const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--dump-dom'];
       const dumped = promisify(execFile)(chromium ?? 'chromium', [...flags, page.server.url], {
         timeout: browserLimitMs,
       });
-      await waitFor(() => hub.readers === 1 || page.hasClosed(), 'the browser at the stream', browserLimitMs);
+      await waitFor(() => streamHub.readers === 1 || page.hasClosed(), 'the browser at the stream', browserLimitMs);
       for (const [index, data] of ['one', 'two', 'three'].entries()) {
         channel.publish({ event: index < 2 ? 'progress' : 'complete', data }, index < 2 ? 'state' : 'terminal');
         await waitFor(() => page.shown.length > index, `the page to have ${data}`, browserLimitMs);
@@ -114,7 +114,7 @@ describe.skipIf(chromium === null && mayMiss)("a browser's EventSource", () => {
   );
 });
 
-/** A page that shows its events and tells of each. It has loaded, and can be dumped, when its stream has closed. */
+/** A page that shows and reports its events. It has loaded, and can be dumped, when its stream has closed. */
 async function servePage(channel: Channel) {
   const shown: string[] = [];
   const lastEventIds: unknown[] = [];

@@ -47,7 +47,7 @@ describe('a frame', () => {
     );
   });
 
-  it.each(['\r', '\n', '\0', 'a\nb', 'a\r\nid: 7'])('refuses %j in its id and its name', (text) => {
+  it.each(['\r', '\n', '\0', 'a\nb', 'a\r\nid: 7'])('rejects %j in its id and its name', (text) => {
     expect(() => encodeFrame({ id: text, data: 'x' })).toThrow('must not hold');
     expect(() => encodeFrame({ id: 'a.1', event: text, data: 'x' })).toThrow('must not hold');
     expect(() => encodeComment(text)).toThrow('must not hold');
@@ -68,7 +68,7 @@ describe('comments, retries and joined frames', () => {
     expect(parseEvents(text)).toEqual({ events: [], comments: ['keep-alive'], retries: [1500], rest: '' });
   });
 
-  it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('a retry of %d is refused', (value) => {
+  it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('rejects a retry of %d', (value) => {
     expect(() => encodeRetry(value)).toThrow('whole number');
   });
 
@@ -108,7 +108,7 @@ describe('splicing fields', () => {
     );
   });
 
-  it.each(['[1]', 'null', '', ' {"a":1}', '"{}"'])('refuses %j', (json) => {
+  it.each(['[1]', 'null', '', ' {"a":1}', '"{}"'])('rejects %j', (json) => {
     expect(() => spliceFields(json, '"x":1')).toThrow('JSON object');
   });
 });

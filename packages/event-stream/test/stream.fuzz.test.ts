@@ -5,7 +5,8 @@ import { createBodyReader, type StreamBody } from '../src/follow/body-reader.ts'
 import { createEventLimit } from '../src/follow/event-limit.ts';
 import { createRetryLines } from '../src/follow/retry-lines.ts';
 import { encodeFrame, spliceFields } from '../src/frame.ts';
-import { createReplayLog } from '../src/publish/replay-log.ts';
+import { createStreamHub } from '../src/publish/stream-hub.ts';
+import { createMemorySink } from './support/memory-sink.ts';
 import { parseEvents } from './support/parse-events.ts';
 
 const LINES = [
@@ -39,7 +40,7 @@ describe('what a follower reads', () => {
         const ends: string[] = [];
         const watcher = {
           maxEventChars,
-          onLife: () => undefined,
+          onActivity: () => undefined,
           onEnd: ({ reason }: { reason: string }) => void ends.push(reason),
         };
         const reader = createBodyReader(bodyOf(chunks), watcher);
@@ -87,7 +88,7 @@ describe('what a follower reads', () => {
 });
 
 describe('what a daemon reads and writes', () => {
-  it('is one event with the very data, or refused: no text can end an event or begin another', () => {
+  it('is one event with the very data, or rejected: no text can end an event or start another', () => {
     const part = hostileText(LINES);
     fc.assert(
       fc.property(part, part, part, (id, event, data) => {
@@ -110,14 +111,19 @@ describe('what a daemon reads and writes', () => {
     );
   });
 
-  it('any Last-Event-ID is a place in the history, or none: every answer is events that are kept', () => {
-    const log = createReplayLog<number>({ epoch: 'e1', limit: 5 });
-    for (let n = 1; n <= 12; n += 1) log.append(n);
+  it('any Last-Event-ID is a position in the history, or none: every reader gets the newest events, and any gap', () => {
+    const gapEvent = (missed: number) => ({ event: 'gap', data: `${missed}` });
+    const channel = createStreamHub().channel({ mode: 'log', epoch: 'e1', historyLimit: 5, gapEvent });
+    for (let n = 1; n <= 12; n += 1) channel.publish({ data: `${n}` }, 'keep');
     fc.assert(
       fc.property(hostileText(['e1', '.', '1', '9', '0', '-', '999999999999999', 'e2', ' ', '%', 'Infinity']), (id) => {
-        const replay = log.after(id);
-        expect([8, 9, 10, 11, 12].slice(5 - replay.events.length)).toEqual(replay.events);
-        if (replay.kind === 'gap') expect(replay.missed).toBeGreaterThan(0);
+        const sink = createMemorySink();
+        channel.attach(sink, id);
+        const events = sink.events();
+        const kept = events.filter(({ event }) => event !== 'gap').map(({ data }) => Number(data));
+        expect([8, 9, 10, 11, 12].slice(5 - kept.length)).toEqual(kept);
+        for (const { data } of events.slice(0, events.length - kept.length)) expect(Number(data)).toBeGreaterThan(0);
+        sink.close();
       }),
     );
   });

@@ -1,6 +1,6 @@
 import type { PartialChoice } from '@rbee/contract';
 
-/** Why a job's signal aborted: somebody asked for it, and said what to do with what is on disk. */
+/** Why a job's signal aborted: a cancel request, with the choice of what to do with the partial. */
 export class CancelRequest extends Error {
   override readonly name = 'AbortError';
   readonly partial: PartialChoice;
@@ -11,7 +11,7 @@ export class CancelRequest extends Error {
   }
 }
 
-/** Why a job's signal aborted: the daemon stops. Nothing is ended by it: the work goes on at the next start. */
+/** Why a job's signal aborted: the daemon stops. It ends no job: the work resumes at the next start. */
 export class ShutdownRequest extends Error {
   override readonly name = 'AbortError';
 

@@ -11,12 +11,12 @@ export interface HeartbeatOptions {
 }
 
 /**
- * Runs `work` with a heartbeat beside it. The beat stops when the work ends in whatever way, and on abort: there is no
- * path on which it goes on alone.
+ * Runs `work` with a heartbeat alongside. The heartbeat stops when the work ends, in whatever way, and on abort: there is
+ * no path on which it outlives the work.
  */
 export async function withHeartbeat<T>(options: HeartbeatOptions, work: () => Promise<T>): Promise<T> {
   const { clock, intervalMs, signal } = options;
-  // Bound here, since a clock may call its timers from anywhere: a beat without its job would reach no stream.
+  // Bound here, because a clock may call its timers from anywhere: without its job a heartbeat would reach no stream.
   const beat = bindNarration(options.beat);
   let cancelTimer = () => {};
   const schedule = () => {

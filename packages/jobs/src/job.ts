@@ -15,7 +15,7 @@ import {
 import type { Channel } from '@rbee/event-stream';
 import type { Line, Listener } from './narration.ts';
 
-/** Where each state may go: never back. */
+/** Legal next states; none goes back. */
 const LEGAL_MOVES: Readonly<Record<JobState, readonly JobState[]>> = {
   queued: ['running', 'failed', 'cancelled'],
   running: ['completed', 'failed', 'cancelled'],
@@ -35,11 +35,11 @@ interface JobDeps {
   readonly actor: string;
   readonly clock: Clock;
   readonly channel: Channel;
-  /** Told of every change that should outlive the process. */
+  /** Called for every change that should outlive the process. */
   readonly onChange: (job: Job) => void;
 }
 
-/** One requested operation: its one AbortController, its state, and the stream of what it says. */
+/** One requested operation: its AbortController, its state and its stream. */
 export class Job implements Listener {
   readonly id: JobId;
   readonly request: JobRequest;
@@ -65,7 +65,7 @@ export class Job implements Listener {
     this.#createdAtMs = deps.clock.now();
   }
 
-  /** The downloads the job waits for, in the order they were joined. */
+  /** The downloads that the job waits for, in the order they were joined. */
   get downloads(): readonly JobDownload[] {
     return this.#downloads;
   }
@@ -75,7 +75,7 @@ export class Job implements Listener {
     this.#onChange(this);
   }
 
-  /** Aborts when the job is cancelled. Everything the job starts takes this signal, and no other of its own. */
+  /** Aborts when the job is cancelled. Everything that the job starts takes this signal and makes none of its own. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -88,12 +88,12 @@ export class Job implements Listener {
     return LEGAL_MOVES[this.#state].length === 0;
   }
 
-  /** Resolves when the job has ended and its work is over. */
+  /** Resolves when the job's work is over. */
   get settled(): Promise<void> {
     return this.#settled.promise;
   }
 
-  hear(line: Line): void {
+  onLine(line: Line): void {
     const { action, human, level } = line;
     const at = toTimestamp(this.#clock.now());
     const narration: Narration = { job_id: this.id, action, human, actor: this.#actor, at, level };
@@ -105,7 +105,7 @@ export class Job implements Listener {
     this.relay('data', JSON.stringify(data));
   }
 
-  /** Puts an event on the stream as it stands: a queen's way to pass on, untouched, what a hive said. */
+  /** Puts an event on the stream unchanged: a queen forwards the events of a hive with it. */
   relay(event: (typeof JOB_EVENT_NAMES)[number], json: string): void {
     if (!this.ended) this.channel.publish({ event, data: json }, 'keep');
   }
@@ -126,7 +126,7 @@ export class Job implements Listener {
     this.channel.publish({ data: printJobEnd(end) }, 'terminal');
   }
 
-  /** Says that the work is over, whether or not the job ended by it. */
+  /** Marks the work as over, whether or not the job ended with it. */
   settle(): void {
     this.#settled.resolve();
   }
@@ -145,7 +145,7 @@ export class Job implements Listener {
     };
   }
 
-  /** Takes over what an earlier life knew of the job. One that had not ended is `queued` again. */
+  /** Restores the job from a previous run. One that had not ended is `queued` again. */
   restore(snapshot: JobSnapshot): void {
     this.#createdAtMs = Date.parse(snapshot.created_at);
     this.#downloads.push(...snapshot.downloads);

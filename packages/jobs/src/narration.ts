@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { NarrationLevel } from '@rbee/contract';
 
-/** What is said, before it is known to whom. */
+/** One line of narration, before it belongs to a job. */
 export interface Line {
   /** For a program: `download_start`. */
   readonly action: string;
@@ -10,31 +10,31 @@ export interface Line {
   readonly level: NarrationLevel;
 }
 
-/** Whoever hears what is said inside {@link withListener}: a job, or everybody who waits for one download. */
+/** Receives the narration inside {@link withListener}: a job, or all jobs that wait for one download. */
 export interface Listener {
-  hear(line: Line): void;
+  onLine(line: Line): void;
 }
 
 const listening = new AsyncLocalStorage<Listener>();
 
 /**
- * Runs `work` so that whatever narrates inside it, however deep and however late (timers, streams, workers that are
- * started there), is heard by `listener` and by nobody else.
+ * Runs `work` so that all narration inside it, however deep and however late (timers, streams, workers started there),
+ * goes to `listener` and to nobody else.
  */
 export function withListener<T>(listener: Listener, work: () => T): T {
   return listening.run(listener, work);
 }
 
-/** Says something to the job it belongs to. What belongs to no job reaches no stream: the answer is then false. */
+/** Narrates to the job of the current async context. Outside a job the line reaches no stream, and the result is false. */
 export function narrate(action: string, human: string, level: NarrationLevel = 'info'): boolean {
   const listener = listening.getStore();
-  listener?.hear({ action, human, level });
+  listener?.onLine({ action, human, level });
   return listener !== undefined;
 }
 
 /**
- * `fn`, tied to the job of this moment. For callbacks that somebody else calls from a context of their own: a listener
- * on a shared emitter, a pool's worker.
+ * `fn`, bound to the current job. For callbacks that are called from another context: a listener on a shared emitter, a
+ * pool's worker.
  */
 export function bindNarration<Args extends unknown[], Result>(
   fn: (...args: Args) => Result,

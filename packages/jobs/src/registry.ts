@@ -17,36 +17,36 @@ import { withListener } from './narration.ts';
 
 const DEFAULT_HISTORY_LIMIT = 1_000;
 const DEFAULT_MAX_OPEN = 1_000;
-/** What a client waits that finds no room for its job. */
+/** How long a client should wait when there are too many jobs. */
 const FULL_RETRY_AFTER_MS = 5_000;
-/** Narration lines kept for late readers; an overnight download at a heartbeat each 10 s says about 3,000. */
+/** Narration lines kept for late readers; an overnight download with a heartbeat every 10 s has about 3,000. */
 const NARRATION_LIMIT = 4_000;
-/** What ended jobs have said, their results above all, that is kept in memory for late readers. */
+/** Memory for the streams of ended jobs, which are mostly their results, for late readers. */
 const DEFAULT_KEPT_BYTES = 32 * 2 ** 20;
 
 export interface JobRegistryDeps {
-  readonly hub: StreamHub;
+  readonly streamHub: StreamHub;
   readonly clock: Clock;
-  /** Who speaks in the narration: the daemon's id. */
+  /** The `actor` of the narration: the daemon's id. */
   readonly actor: string;
-  /** Told of every error that is a bug, so that it reaches the log. */
+  /** Called for every error that is a bug, so that it reaches the log. */
   readonly onBug: (error: unknown, jobId: JobId) => void;
-  /** Told of every change of a job that should outlive the process. Where it throws, a new job is refused; any other goes on. */
+  /** Called for every change of a job that should outlive the process. When it throws a new job is rejected; others continue. */
   readonly onChange?: (job: Job) => void;
-  /** Told of every job that is forgotten. */
+  /** Called for every job that is forgotten. */
   readonly onForget?: (id: JobId) => void;
-  /** Runs the work of a job for the registry, in whatever context its lines in the log shall name. */
+  /** Wraps the work of a job, for instance in the context of its log lines. */
   readonly within?: (job: Job, work: () => Promise<void>) => Promise<void>;
 }
 
 export interface JobRegistryOptions {
-  /** Ended jobs that are remembered; the oldest go first. */
+  /** Maximum number of ended jobs that are remembered; the oldest go first. */
   readonly historyLimit?: number;
-  /** Jobs that have not ended; more are refused. */
+  /** Maximum number of jobs that have not ended; more are rejected. */
   readonly maxOpen?: number;
   /**
-   * Bytes on the streams of ended jobs that are kept; beyond it the oldest job's lines and results go, all but how it
-   * ended. Those of the job that ended last are always kept, for whoever waits for them.
+   * Maximum number of bytes kept on the streams of ended jobs; beyond it the oldest jobs keep only their end. The stream of
+   * the job that ended last is always kept, since a client may wait for it.
    */
   readonly keptBytes?: number;
 }
@@ -57,8 +57,8 @@ export class JobRegistry {
   readonly #historyLimit: number;
   readonly #maxOpen: number;
   readonly #keptBytes: number;
-  /** Places that are taken for jobs which do not exist yet. */
-  #held = 0;
+  /** Places reserved for jobs that do not exist yet. */
+  #reserved = 0;
   readonly #jobs = new Map<JobId, Job>();
   readonly #endedByState = { completed: 0, failed: 0, cancelled: 0 };
   #closing = false;
@@ -78,12 +78,12 @@ export class JobRegistry {
   create(request: JobRequest, id: JobId = newJobId()): Job {
     if (this.#closing) throw new RbeeError('HIVE_UNAVAILABLE', 'the daemon is stopping', { hint: 'try again shortly' });
     if (this.#jobs.has(id)) throw new RbeeError('STATUS_CONFLICT', `the job ${id} exists already`);
-    this.#assertRoom();
+    this.#assertCapacity();
     const job = this.#add(request, id);
     try {
       this.#deps.onChange?.(job);
     } catch (error) {
-      // It would be open for ever, since nobody has it who could run it.
+      // It would stay open forever: no caller has it to run it.
       this.#jobs.delete(id);
       throw error;
     }
@@ -91,20 +91,20 @@ export class JobRegistry {
   }
 
   /**
-   * Keeps a place for a job that is made later, when others have agreed to it. The answer gives the place back, once.
+   * Reserves a place for a job that is created later, when hives have accepted it. Returns the function that releases it.
    * @throws RbeeError RATE_LIMITED
    */
-  hold(): () => void {
-    this.#assertRoom();
-    this.#held += 1;
-    let isHeld = true;
+  reserve(): () => void {
+    this.#assertCapacity();
+    this.#reserved += 1;
+    let isReserved = true;
     return () => {
-      if (isHeld) this.#held -= 1;
-      isHeld = false;
+      if (isReserved) this.#reserved -= 1;
+      isReserved = false;
     };
   }
 
-  /** Takes up a job of an earlier life: an ended one as it was, any other `queued`, for the caller to run. */
+  /** Restores a job of a previous run: an ended one as it was, any other `queued`, for the caller to run. */
   restore(snapshot: JobSnapshot): Job {
     const job = this.#add({ operation: snapshot.operation, model: snapshot.model }, snapshot.job_id);
     job.restore(snapshot);
@@ -113,7 +113,7 @@ export class JobRegistry {
 
   /**
    * Starts the job's work, with narration bound to the job. The job ends with the work: completed when it returns,
-   * cancelled when it throws after a cancel, failed when it throws otherwise. A daemon that stops ends no job.
+   * cancelled when it throws after a cancel, failed when it throws otherwise. A stopping daemon ends no job.
    */
   run(job: Job, work: (job: Job) => Promise<void>): void {
     const { within = (_, start) => start() } = this.#deps;
@@ -123,7 +123,7 @@ export class JobRegistry {
         await within(job, () => work(job));
         job.end({ state: 'completed' });
       } catch (error) {
-        this.#endBadly(job, error);
+        this.#endWithError(job, error);
       } finally {
         this.#condense(job);
         job.settle();
@@ -142,25 +142,25 @@ export class JobRegistry {
     return this.#jobs.get(id);
   }
 
-  /** The jobs that are remembered, newest first. */
+  /** The remembered jobs, newest first. */
   list(): JobSnapshot[] {
     return [...this.#jobs.values()].reverse().map((job) => job.snapshot());
   }
 
-  /** How many of the jobs that are remembered are in each state. */
+  /** Number of remembered jobs in each state. */
   byState(): Record<JobState, number> {
     const counts = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
     for (const { state } of this.#jobs.values()) counts[state] += 1;
     return counts;
   }
 
-  /** How many jobs have ended since the start, also those that are forgotten. */
+  /** Number of jobs that ended since the start, including forgotten ones. */
   get endedByState(): Readonly<Record<'completed' | 'failed' | 'cancelled', number>> {
     return this.#endedByState;
   }
 
   /**
-   * Cancels a job and waits until its work is over. After the end it changes nothing.
+   * Cancels a job and waits until its work is over. Has no effect on an ended job.
    * @throws RbeeError JOB_NOT_FOUND
    */
   async cancel(id: JobId, partial: PartialChoice): Promise<Job> {
@@ -178,19 +178,19 @@ export class JobRegistry {
     await Promise.all(running.map((job) => job.settled));
   }
 
-  #assertRoom(): void {
-    let open = this.#held;
+  #assertCapacity(): void {
+    let open = this.#reserved;
     for (const job of this.#jobs.values()) if (!job.ended) open += 1;
     if (open < this.#maxOpen) return;
     throw new RbeeError('RATE_LIMITED', `${this.#maxOpen} jobs have not ended yet`, {
-      hint: 'wait until some have ended, or cancel some; the operator sets it with --max-open-jobs',
+      hint: 'wait until some have ended, or cancel some; the limit is set with --max-open-jobs',
       retryAfterMs: FULL_RETRY_AFTER_MS,
     });
   }
 
   #add(request: JobRequest, id: JobId): Job {
-    const { hub, clock, actor } = this.#deps;
-    const channel = hub.channel({
+    const { streamHub, clock, actor } = this.#deps;
+    const channel = streamHub.channel({
       mode: 'log',
       historyLimit: NARRATION_LIMIT,
       gapEvent: (missed) => this.#gap(id, missed),
@@ -207,7 +207,7 @@ export class JobRegistry {
     try {
       this.#deps.onChange?.(job);
     } catch (error) {
-      // A full disk, for instance: what goes on is worth more than that it is remembered.
+      // For instance a full disk: a running job is worth more than its history.
       this.#deps.onBug(error, job.id);
     }
   }
@@ -220,7 +220,7 @@ export class JobRegistry {
     return { event: 'narration', data: JSON.stringify(narration) };
   }
 
-  #endBadly(job: Job, error: unknown): void {
+  #endWithError(job: Job, error: unknown): void {
     const { reason } = job.signal;
     if (reason instanceof ShutdownRequest) return;
     if (reason instanceof CancelRequest) {
@@ -233,7 +233,7 @@ export class JobRegistry {
     job.end({ state: 'failed', message }, { code, message, ...(hint === undefined ? {} : { hint }) });
   }
 
-  /** Forgets what the oldest ended jobs have said, but for this one, until the rest is within the limit. */
+  /** Condenses the streams of the oldest ended jobs, except this one, until the rest is within the limit. */
   #condense(last: Job): void {
     const ended = [...this.#jobs.values()].filter((job) => job.ended);
     let bytes = ended.reduce((sum, { channel }) => sum + channel.keptBytes, 0);

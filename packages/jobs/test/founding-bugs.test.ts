@@ -4,10 +4,10 @@ import { narrate, withHeartbeat } from '../src/index.ts';
 import { createRegistry, linesOf } from './support.ts';
 
 // The two bugs that the project was founded on. Method: jobs whose work knows nothing of jobs: it only narrates and
-// waits. Failure shows as a line that is missing or in the wrong stream, or as work that goes on after its cancel.
+// waits. Failure shows as a line that is missing or in the wrong stream, or as work that continues after its cancel.
 
 describe('a heartbeat reaches the stream of its own job', () => {
-  it('is heard by the job inside which it was started, and by no other', async () => {
+  it('reaches the job inside which it was started, and no other', async () => {
     const { registry, clock } = createRegistry();
     const jobs = Array.from({ length: 20 }, () => registry.create({ operation: 'model_download', model: null }));
     const finish = jobs.map((job, index) => {
@@ -79,7 +79,7 @@ describe('a cancel stops the work', () => {
     expect(await linesOf(job)).toEqual(['[CANCELLED]']);
   });
 
-  it('leaves the jobs beside it alone', async () => {
+  it('does not touch other jobs', async () => {
     const { registry } = createRegistry();
     const [first, second] = [0, 1].map(() => registry.create({ operation: 'model_download', model: null }));
     if (!first || !second) throw new Error('two jobs were made');

@@ -13,7 +13,7 @@ async function finished(registry: JobRegistry, work: (job: Job) => Promise<void>
   return job;
 }
 
-describe('what ended jobs have said', () => {
+describe('the stream of an ended job', () => {
   const KEPT_BYTES = 100_000;
   const result = { action: 'model_plan', payload: { text: 'x'.repeat(30_000) } };
   const planned = (registry: JobRegistry) =>
@@ -23,7 +23,7 @@ describe('what ended jobs have said', () => {
     });
   const keptOf = (jobs: readonly Job[]) => jobs.reduce((sum, { channel }) => sum + channel.keptBytes, 0);
 
-  it('is kept up to a number of bytes over all of them: the oldest then say no more than that, and how they ended', async () => {
+  it('is kept up to a number of bytes over all jobs: the oldest then have only a gap and their end', async () => {
     const { registry } = createRegistry({ keptBytes: KEPT_BYTES });
     const jobs: Job[] = [];
     for (let round = 0; round < 50; round += 1) {
@@ -36,14 +36,14 @@ describe('what ended jobs have said', () => {
     expect(only(jobs, 0).snapshot()).toMatchObject({ state: 'completed', error: null });
   });
 
-  it('is kept of the job that ended last, however much it is', async () => {
+  it('of the job that ended last is kept, however large it is', async () => {
     const { registry } = createRegistry({ keptBytes: 1_000 });
     const [first, last] = [await planned(registry), await planned(registry)];
     expect(await linesOf(first)).toEqual(['2 earlier lines are no longer kept', '[DONE]']);
     expect(await linesOf(last)).toEqual(['ready', JSON.stringify(result), '[DONE]']);
   });
 
-  it('is kept of a job that runs, and gives way to nothing of it', async () => {
+  it('is never dropped while the job runs', async () => {
     const { registry } = createRegistry({ keptBytes: 1_000 });
     const running = registry.create(REQUEST);
     const over = Promise.withResolvers<void>();
@@ -57,7 +57,7 @@ describe('what ended jobs have said', () => {
     expect(await linesOf(running)).toEqual([JSON.stringify(result), '[DONE]']);
   });
 
-  it('ends a reader that has had the end, also when the rest was forgotten', async () => {
+  it('ends a reader that has had the end, also when the rest was dropped', async () => {
     const { registry } = createRegistry({ keptBytes: 1_000 });
     const first = await planned(registry);
     const { lastId } = first.channel;
@@ -73,7 +73,7 @@ function only(jobs: readonly Job[], index: number): Job {
 }
 
 describe('a registry', () => {
-  it('counts its jobs by state, and those that ended also when they are forgotten', async () => {
+  it('counts its jobs by state, and ended ones also after they are forgotten', async () => {
     const { registry } = createRegistry({ historyLimit: 1 });
     registry.create(REQUEST);
     for (const error of [null, null, new RbeeError('MODEL_NOT_FOUND', 'no such model')]) {
@@ -157,10 +157,10 @@ describe('a job', () => {
     expect(second).toMatchObject({ human: 'two', level: 'error', at: '2025-01-01T00:00:01.500Z' });
   });
 
-  it('says nothing more after its end', async () => {
+  it('narrates nothing after its end', async () => {
     const { registry } = createRegistry();
     const job = await finished(registry, async () => {});
-    job.hear({ action: 'late', human: 'too late', level: 'info' });
+    job.onLine({ action: 'late', human: 'too late', level: 'info' });
     expect(await linesOf(job)).toEqual(['[DONE]']);
   });
 });
@@ -173,7 +173,7 @@ describe('the registry', () => {
     expect(() => registry.create(REQUEST, id)).toThrow(expect.objectContaining({ code: 'STATUS_CONFLICT' }));
   });
 
-  it('answers JOB_NOT_FOUND for an id nobody has', async () => {
+  it('throws JOB_NOT_FOUND for an unknown id', async () => {
     const { registry } = createRegistry();
     expect(() => registry.get(newJobId())).toThrow(expect.objectContaining({ code: 'JOB_NOT_FOUND' }));
     await expect(registry.cancel(newJobId(), 'keep')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
@@ -203,7 +203,7 @@ describe('the registry', () => {
   });
 });
 
-describe('a later life', () => {
+describe('after a restart', () => {
   it('knows the jobs of the one before: ended ones as they were, the others queued to be run again', async () => {
     const kept = new Map<string, JobSnapshot>();
     const { registry } = createRegistry({}, { onChange: (job) => kept.set(job.id, job.snapshot()) });
@@ -225,7 +225,7 @@ describe('a later life', () => {
     expect(await linesOf(next.get(cut.id))).toEqual(['going on', '[DONE]']);
   });
 
-  it('is told which jobs were forgotten', async () => {
+  it('gets each job that was forgotten', async () => {
     const forgotten: string[] = [];
     const { registry } = createRegistry({ historyLimit: 1 }, { onForget: (id) => forgotten.push(id) });
     const first = await finished(registry, async () => {});
@@ -238,7 +238,7 @@ describe('a later life', () => {
 describe('too many jobs', () => {
   const RATE_LIMITED = expect.objectContaining({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) });
 
-  it('that have not ended are refused, and taken again when one has', async () => {
+  it('are rejected at the limit, and accepted again when one has ended', async () => {
     const { registry } = createRegistry({ maxOpen: 2 });
     const first = registry.create(REQUEST);
     registry.create(REQUEST);
@@ -251,16 +251,16 @@ describe('too many jobs', () => {
 
   it('count those that hold a place, once each', () => {
     const { registry } = createRegistry({ maxOpen: 1 });
-    const giveBack = registry.hold();
+    const release = registry.reserve();
     expect(() => registry.create(REQUEST)).toThrow(RATE_LIMITED);
-    expect(() => registry.hold()).toThrow(RATE_LIMITED);
-    giveBack();
-    giveBack();
+    expect(() => registry.reserve()).toThrow(RATE_LIMITED);
+    release();
+    release();
     registry.create(REQUEST);
-    expect(() => registry.hold()).toThrow(RATE_LIMITED);
+    expect(() => registry.reserve()).toThrow(RATE_LIMITED);
   });
 
-  it('of an earlier life are taken up all the same', () => {
+  it('of a previous run are restored beyond the limit', () => {
     const { registry } = createRegistry();
     const kept = [registry.create(REQUEST), registry.create(REQUEST)].map((job) => job.snapshot());
     const { registry: next } = createRegistry({ maxOpen: 1 });
@@ -273,7 +273,7 @@ describe('too many jobs', () => {
 describe('jobs that cannot be remembered, as on a full disk', () => {
   const full = new Error('database or disk is full');
 
-  it('go on to their end all the same', async () => {
+  it('continue to their end', async () => {
     let isFull = false;
     const onChange = () => {
       if (isFull) throw full;
@@ -288,7 +288,7 @@ describe('jobs that cannot be remembered, as on a full disk', () => {
     expect(bugs).toEqual([full, full]);
   });
 
-  it('are refused while they are new, and hold no place', () => {
+  it('are rejected while they are new, and take no place', () => {
     const onChange = () => {
       throw full;
     };

@@ -2,13 +2,13 @@ import { createStreamHub, type Sink } from '@rbee/event-stream';
 import { createManualClock } from '@rbee/testing';
 import { type Job, JobRegistry, type JobRegistryDeps, type JobRegistryOptions } from '../src/index.ts';
 
-/** A registry on a manual clock, with every bug that it was told of. */
+/** A registry on a manual clock, with every reported bug. */
 export function createRegistry(options: JobRegistryOptions = {}, more: Partial<JobRegistryDeps> = {}) {
   const clock = createManualClock();
   const bugs: unknown[] = [];
-  const hub = createStreamHub();
+  const streamHub = createStreamHub();
   const registry = new JobRegistry(
-    { hub, clock, actor: 'hive-a', onBug: (error) => bugs.push(error), ...more },
+    { streamHub, clock, actor: 'hive-a', onBug: (error) => bugs.push(error), ...more },
     options,
   );
   return { clock, bugs, registry };
@@ -37,7 +37,7 @@ export function readToEnd(job: Job): Promise<SeenEvent[]> {
   return promise;
 }
 
-/** What a job said, in order: the human part of its narration, and its last event. */
+/** The lines of a job in order: the human part of its narration, and its last event. */
 export async function linesOf(job: Job): Promise<string[]> {
   const events = await readToEnd(job);
   return events.map(({ event, data }) =>

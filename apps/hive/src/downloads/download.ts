@@ -100,8 +100,8 @@ export class Download implements Listener {
     await abortable(this.signal, async () => this.#resumed?.promise);
   }
 
-  hear(line: Line): void {
-    for (const job of this.#jobs) job.hear(line);
+  onLine(line: Line): void {
+    for (const job of this.#jobs) job.onLine(line);
   }
 
   join(job: Job): void {

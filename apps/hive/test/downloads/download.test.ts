@@ -13,7 +13,12 @@ import { Download, isPause } from '../../src/downloads/download.ts';
 let registry: JobRegistry;
 let download: Download;
 beforeEach(() => {
-  registry = new JobRegistry({ hub: createStreamHub(), clock: createManualClock(), actor: 'hive-a', onBug: () => {} });
+  registry = new JobRegistry({
+    streamHub: createStreamHub(),
+    clock: createManualClock(),
+    actor: 'hive-a',
+    onBug: () => {},
+  });
   download = new Download(newDownloadId(), createLimiter(null));
 });
 
@@ -57,9 +62,9 @@ describe('a download', () => {
   it('narrates to every job that still wants it, to the end', async () => {
     begin();
     const [first, second] = [wantedBy(), wantedBy()];
-    download.hear({ action: 'a', human: 'to both', level: 'info' });
+    download.onLine({ action: 'a', human: 'to both', level: 'info' });
     await registry.cancel(first.id, 'keep');
-    download.hear({ action: 'a', human: 'to the second', level: 'info' });
+    download.onLine({ action: 'a', human: 'to the second', level: 'info' });
     await registry.cancel(second.id, 'keep');
     // Each line is an event, and so is the end.
     expect(first.channel.lastId).toMatch(/\.2$/);

@@ -26,7 +26,7 @@ async function verifyWith(onModel: () => void, signal: AbortSignal) {
     },
   };
   const deps = { clock: test.clock, store, heartbeatIntervalMs: 10_000 };
-  const running = withListener({ hear: (line) => lines.push(line) }, () => verifyModels(deps, null, signal));
+  const running = withListener({ onLine: (line) => lines.push(line) }, () => verifyModels(deps, null, signal));
   return { running, lines };
 }
 

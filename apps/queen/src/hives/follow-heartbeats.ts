@@ -1,36 +1,46 @@
 import { type Clock, type HiveHeartbeat, hiveHeartbeatSchema, hiveRoutes, pathOf, tlsProblemOf } from '@rbee/contract';
 import { FollowError, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
-import type { Entry } from './hive-entry.ts';
+import type { HiveEntry } from './hive-entry.ts';
 
-/** After a hive refused its stream: asked again this much later. */
-const REFUSED_RETRY_MS = 5_000;
+/** Delay before the next try when a hive rejects the request for its heartbeats. */
+const REJECTED_RETRY_MS = 5_000;
 const WATCHDOG_MS = 10_000;
 
-export interface BeatsDeps {
+export interface FollowHeartbeatsDeps {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly headers: Readonly<Record<string, string>>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
-type OnBeat = (heartbeat: HiveHeartbeat, isFirstOfConnection: boolean) => void;
+type OnHeartbeat = (heartbeat: HiveHeartbeat, isFirstOfConnection: boolean) => void;
 
-/** Follows the heartbeats of a hive until the signal aborts; what goes wrong is the entry's `problem`, and logged once. */
-export async function followBeats(deps: BeatsDeps, entry: Entry, signal: AbortSignal, onBeat: OnBeat): Promise<void> {
+/** Follows the heartbeats of a hive until the signal aborts. An error becomes the entry's `problem`, and is logged once. */
+export async function followHeartbeats(
+  deps: FollowHeartbeatsDeps,
+  entry: HiveEntry,
+  signal: AbortSignal,
+  onHeartbeat: OnHeartbeat,
+): Promise<void> {
   while (!signal.aborted) {
     try {
-      await followOnce(deps, entry, signal, onBeat);
+      await followOnce(deps, entry, signal, onHeartbeat);
     } catch (error) {
       if (signal.aborted) return;
       entry.isConnected = false;
       note(deps, entry, problemOf(error));
-      await pause(deps.clock, signal);
+      await waitForRetry(deps.clock, signal);
     }
   }
 }
 
-async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, onBeat: OnBeat): Promise<void> {
+async function followOnce(
+  deps: FollowHeartbeatsDeps,
+  entry: HiveEntry,
+  signal: AbortSignal,
+  onHeartbeat: OnHeartbeat,
+): Promise<void> {
   let isFirst = true;
   await follow({
     url: `${entry.hiveUrl}${pathOf(hiveRoutes.heartbeats)}`,
@@ -43,7 +53,7 @@ async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, on
     onConnection(change) {
       entry.isConnected = change.state === 'open';
       isFirst = true;
-      // It is tried again as ever, but no time will mend a certificate that nobody trusts.
+      // It is retried as usual, but an untrusted certificate does not mend itself.
       const tls = change.state === 'lost' ? tlsProblemOf(change.reason) : null;
       if (tls !== null) note(deps, entry, `no secure connection: ${tls.what}; at the queen: ${tls.hint}`);
     },
@@ -52,19 +62,19 @@ async function followOnce(deps: BeatsDeps, entry: Entry, signal: AbortSignal, on
       const heartbeat = hiveHeartbeatSchema.parse(JSON.parse(data));
       if (heartbeat.hive_id !== entry.hiveId) throw new OtherHiveError(heartbeat.hive_id);
       entry.problem = null;
-      onBeat(heartbeat, isFirst);
+      onHeartbeat(heartbeat, isFirst);
       isFirst = false;
     },
   });
 }
 
-function note(deps: BeatsDeps, entry: Entry, problem: string): void {
+function note(deps: FollowHeartbeatsDeps, entry: HiveEntry, problem: string): void {
   const { hiveId, hiveUrl } = entry;
-  if (problem !== entry.problem) deps.log.warn({ hiveId, hiveUrl, problem }, 'a hive cannot be followed');
+  if (problem !== entry.problem) deps.log.warn({ hiveId, hiveUrl, problem }, 'cannot follow a hive');
   entry.problem = problem;
 }
 
-/** Another hive answers at the address of the one that is followed. */
+/** Another hive is at the address of the one that is followed. */
 class OtherHiveError extends Error {
   override readonly name = 'OtherHiveError';
 
@@ -75,13 +85,13 @@ class OtherHiveError extends Error {
 
 function problemOf(error: unknown): string {
   if (error instanceof OtherHiveError) return error.message;
-  if (error instanceof FollowError) return `it refuses its heartbeats: ${error.message}`;
-  return 'its heartbeats are not of this version';
+  if (error instanceof FollowError) return `it rejects the request for its heartbeats: ${error.message}`;
+  return 'its heartbeats do not match this version';
 }
 
-async function pause(clock: Clock, signal: AbortSignal): Promise<void> {
+async function waitForRetry(clock: Clock, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const cancelTimer = clock.setTimer(REFUSED_RETRY_MS, resolve);
+  const cancelTimer = clock.setTimer(REJECTED_RETRY_MS, resolve);
   signal.addEventListener('abort', () => resolve(), { once: true });
   await promise;
   cancelTimer();

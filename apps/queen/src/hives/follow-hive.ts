@@ -3,10 +3,10 @@ import { requestIdHeader } from '@rbee/daemon';
 import { type ConnectionChange, FollowError, type FollowedEvent, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
 
-/** How long the address of a hive may take to say who is there. */
+/** Timeout for asking which hive is at an address. */
 const IDENTIFY_TIMEOUT_MS = 2_000;
-/** While nobody, or another hive, is at the address: asked again this much later, unless the hive arrives before. */
-const AGAIN_MS = 5_000;
+/** Delay before the next try while another hive or none is at the address, unless the hive arrives earlier. */
+const RETRY_MS = 5_000;
 
 export interface FollowHiveDeps {
   readonly fleet: {
@@ -18,7 +18,7 @@ export interface FollowHiveDeps {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly headers: Readonly<Record<string, string>>;
-  /** Shorter in tests that lose a hive. */
+  /** Tests that lose a hive make it shorter. */
   readonly watchdogMs?: number;
 }
 
@@ -35,29 +35,29 @@ export interface HiveStream {
 }
 
 /**
- * Follows a stream of a hive to its end wherever the hive is: over restarts, at a new address when it has moved, and at
- * once when its heartbeats are back.
- * @throws FollowError when the hive itself refuses the stream; `signal.reason` on abort
+ * Follows a stream of a hive to its end wherever the hive is: over restarts, at a new address when it has moved, and
+ * immediately when its heartbeats are back.
+ * @throws FollowError when the hive itself rejects the stream; `signal.reason` on abort
  */
 export async function followHive(deps: FollowHiveDeps, stream: HiveStream): Promise<void> {
   const memory: { last: FollowedEvent | null } = { last: null };
   for (;;) {
     const turn = new AbortController();
     try {
-      await followTurn(deps, stream, turn, memory);
+      await followOnce(deps, stream, turn, memory);
       return;
     } catch (error) {
       stream.signal.throwIfAborted();
       if (turn.signal.aborted) continue;
-      if (await isRefusal(deps, stream, error)) throw error;
+      if (await isRejection(deps, stream, error)) throw error;
       stream.onConnection?.({ state: 'lost', reason: 'another hive is at its address', attempt: 1 });
-      await arrival(deps, stream);
+      await waitForArrival(deps, stream);
     }
   }
 }
 
-/** One try at one address, which the turn's signal ends when there is reason for another. */
-async function followTurn(
+/** One try at one address; the turn's signal ends it when there is a reason for another. */
+async function followOnce(
   deps: FollowHiveDeps,
   stream: HiveStream,
   turn: AbortController,
@@ -76,7 +76,7 @@ async function followTurn(
       url: address + path,
       events,
       dispatcher,
-      // The stream of what a request began has the request's id in the log of the hive too.
+      // So that the log of the hive names the request that started the stream.
       headers: { ...headers, ...requestIdHeader() },
       signal: AbortSignal.any([signal, turn.signal]),
       isTerminal,
@@ -88,7 +88,7 @@ async function followTurn(
         stream.onConnection?.(change);
       },
       onEvent(event) {
-        // A stream that starts with a snapshot sends again what the turn before had last.
+        // A stream that starts with a snapshot repeats the last event of the turn before.
         const isRepeat = isFirst && isSame(event, memory.last);
         isFirst = false;
         memory.last = event;
@@ -104,16 +104,16 @@ function isSame(event: FollowedEvent, last: FollowedEvent | null): boolean {
   return event.id !== '' && event.id === last?.id && event.event === last.event && event.data === last.data;
 }
 
-/** Whether it was this hive that refused, and not whoever else has its address now. */
-async function isRefusal(deps: FollowHiveDeps, { hiveId }: HiveStream, error: unknown): Promise<boolean> {
+/** Whether this hive itself rejected the stream, and not another one that has its address now. */
+async function isRejection(deps: FollowHiveDeps, { hiveId }: HiveStream, error: unknown): Promise<boolean> {
   if (!(error instanceof FollowError) || error.status !== 404) return true;
   return (await deps.identify(deps.fleet.get(hiveId).hive_url, IDENTIFY_TIMEOUT_MS)) === hiveId;
 }
 
-async function arrival({ fleet, clock }: FollowHiveDeps, { hiveId, signal }: HiveStream): Promise<void> {
+async function waitForArrival({ fleet, clock }: FollowHiveDeps, { hiveId, signal }: HiveStream): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const stopListening = fleet.onArrival(hiveId, resolve);
-  const cancelTimer = clock.setTimer(AGAIN_MS, resolve);
+  const cancelTimer = clock.setTimer(RETRY_MS, resolve);
   const leave = () => resolve();
   signal.addEventListener('abort', leave, { once: true });
   await promise;

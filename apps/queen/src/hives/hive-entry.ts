@@ -1,10 +1,10 @@
 import { ACTIVE_STATUSES, type Hive, type HiveHeartbeat, type RunTimeSettings, toTimestamp } from '@rbee/contract';
 
-/** A hive, and what has been heard of it. */
-export interface Entry {
+/** A hive and its last known state. */
+export interface HiveEntry {
   readonly hiveId: string;
   hiveUrl: string;
-  /** Ends the listening to it. */
+  /** Stops following it. */
   controller: AbortController;
   isConnected: boolean;
   online: boolean;
@@ -16,7 +16,7 @@ export interface Entry {
   cancelOffline: () => void;
 }
 
-export function createEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): Entry {
+export function createHiveEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): HiveEntry {
   return {
     hiveId,
     hiveUrl,
@@ -31,8 +31,8 @@ export function createEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: numbe
   };
 }
 
-/** A hive as it is listed. */
-export function showEntry({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, settings, problem }: Entry): Hive {
+/** The hive as lists show it. */
+export function toHive({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, settings, problem }: HiveEntry): Hive {
   const counts = heartbeat?.downloads ?? null;
   return {
     hive_id: hiveId,

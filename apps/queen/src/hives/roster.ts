@@ -8,19 +8,19 @@ import {
 } from '@rbee/contract';
 import { withoutLogFields } from '@rbee/daemon';
 import type { Dispatcher } from 'undici';
-import { type BeatsDeps, followBeats } from './follow-heartbeats.ts';
-import { createEntry, type Entry, showEntry } from './hive-entry.ts';
+import { type FollowHeartbeatsDeps, followHeartbeats } from './follow-heartbeats.ts';
+import { createHiveEntry, type HiveEntry, toHive } from './hive-entry.ts';
 
-/** Three missed beats of one second each, and half a second for the road. */
+/** Three missed heartbeats of one second each, and half a second for the network. */
 const OFFLINE_AFTER_MS = 3_500;
-/** How long the old address of a hive that says it has moved may take to contradict. */
+/** Timeout for checking whether a hive that says it has moved is still at its old address. */
 const IDENTIFY_TIMEOUT_MS = 1_000;
 const MAX_HIVES = 1_000;
 
-/** What happens to a hive. `arrived` is the first beat of a connection: the hive may have been restarted. */
-export type HiveEvent = 'arrived' | 'beat' | 'left';
+/** What happens to a hive. `arrived` is the first heartbeat of a connection: the hive may have been restarted. */
+export type HiveEvent = 'arrived' | 'heartbeat' | 'left';
 
-/** What the roster remembers of a hive over a restart. */
+/** The facts about a hive that survive a restart. */
 export interface RememberedHive {
   readonly hive_id: string;
   readonly hive_url: string;
@@ -30,36 +30,36 @@ export interface RememberedHive {
 export interface RosterDeps {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
-  /** Headers that hives want. */
+  /** Sent with every request to a hive. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly log: BeatsDeps['log'];
-  /** The id of the hive that answers at a URL; null where none does in time. */
+  readonly log: FollowHeartbeatsDeps['log'];
+  /** The id of the hive at a URL; null when none responds in time. */
   readonly identify: (hiveUrl: string, timeoutMs: number) => Promise<string | null>;
   readonly remember: (hive: RememberedHive) => void;
   readonly forget: (hiveId: string) => void;
-  /** `heartbeat` is the one that was heard, or the last one of a hive that left. */
+  /** `heartbeat` is the newest one, also for a hive that left. */
   readonly onEvent: (event: HiveEvent, hive: Hive, heartbeat: HiveHeartbeat | null) => void;
 }
 
-/** The hives: fixed ones, those that registered and those of an earlier life, each followed by its heartbeat. */
+/** All hives: fixed, registered, and known from a previous run. The heartbeats of each are followed. */
 export class Roster {
   readonly #deps: RosterDeps;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, HiveEntry>();
   readonly #onArrival = new Map<string, Set<() => void>>();
 
   constructor(deps: RosterDeps) {
     this.#deps = deps;
   }
 
-  /** Adds a hive that has not been heard of in this life. */
+  /** Adds a hive that has not been seen in this run. */
   add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null = null): void {
     this.#add(hiveId, withoutSlash(hiveUrl), lastSeenAtMs);
   }
 
   /**
-   * A hive says that it is there. Saying so again changes nothing; one that moved is followed at its new address once the
-   * old one answers no more. It is online with its first heartbeat.
-   * @throws RbeeError STATUS_CONFLICT when another hive of that name is there
+   * Registers a hive; a repeat changes nothing. A hive that moved is followed at its new address once the old one no longer
+   * responds. It is online from its first heartbeat.
+   * @throws RbeeError STATUS_CONFLICT when another hive has that name
    */
   async register(ready: HiveReady): Promise<Hive> {
     const { hive_id } = ready;
@@ -68,14 +68,14 @@ export class Roster {
     if (known && known.hiveUrl !== hiveUrl) await this.#assertGone(known);
     const entry = this.#entries.get(hive_id) ?? this.#add(hive_id, hiveUrl, null);
     if (entry.hiveUrl !== hiveUrl) this.#move(entry, hiveUrl);
-    // It waits for its next try, and now there is reason to believe that it will succeed.
-    else if (!entry.isConnected) this.#listen(entry);
-    return showEntry(entry);
+    // The follower is waiting for its next try, which can succeed now.
+    else if (!entry.isConnected) this.#follow(entry);
+    return toHive(entry);
   }
 
   /** @throws RbeeError HIVE_NOT_FOUND */
   get(hiveId: string): Hive {
-    return showEntry(this.#entry(hiveId));
+    return toHive(this.#entry(hiveId));
   }
 
   has(hiveId: string): boolean {
@@ -83,16 +83,16 @@ export class Roster {
   }
 
   list(): Hive[] {
-    return [...this.#entries.values()].map(showEntry);
+    return [...this.#entries.values()].map(toHive);
   }
 
-  /** Notes the limits that a hive has at the moment. */
-  know(hiveId: string, settings: RunTimeSettings): void {
+  /** Sets the settings in force at a hive, for lists. */
+  setSettings(hiveId: string, settings: RunTimeSettings): void {
     const entry = this.#entries.get(hiveId);
     if (entry) entry.settings = settings;
   }
 
-  /** Calls back each time the hive arrives; the answer takes it back. */
+  /** Calls back each time the hive arrives; returns a function that removes the listener. */
   onArrival(hiveId: string, listener: () => void): () => void {
     const listeners = this.#onArrival.get(hiveId) ?? new Set();
     this.#onArrival.set(hiveId, listeners.add(listener));
@@ -102,7 +102,7 @@ export class Roster {
     };
   }
 
-  /** Follows no hive any more, and remembers when each was heard of last. */
+  /** Stops following all hives, and keeps when each was last seen. */
   close(): void {
     for (const entry of this.#entries.values()) {
       entry.controller.abort();
@@ -111,85 +111,85 @@ export class Roster {
     }
   }
 
-  #entry(hiveId: string): Entry {
+  #entry(hiveId: string): HiveEntry {
     const entry = this.#entries.get(hiveId);
     if (entry) return entry;
     const names = [...this.#entries.keys()].slice(0, 10).join(', ');
     throw new RbeeError('HIVE_NOT_FOUND', `there is no hive ${hiveId}`, {
-      hint: names === '' ? 'no hive has registered yet' : `there is ${names}`,
+      hint: names === '' ? 'no hive has registered yet' : `known hives: ${names}`,
     });
   }
 
-  #add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): Entry {
-    if (this.#entries.size >= MAX_HIVES) this.#makeRoom();
-    const entry = createEntry(hiveId, hiveUrl, lastSeenAtMs);
+  #add(hiveId: string, hiveUrl: string, lastSeenAtMs: number | null): HiveEntry {
+    if (this.#entries.size >= MAX_HIVES) this.#evictOldest();
+    const entry = createHiveEntry(hiveId, hiveUrl, lastSeenAtMs);
     this.#entries.set(hiveId, entry);
     this.#remember(entry);
-    this.#listen(entry);
+    this.#follow(entry);
     return entry;
   }
 
-  /** Forgets the hive that has been away for the longest time: names of machines that come and go must not fill the list. */
-  #makeRoom(): void {
-    const away = [...this.#entries.values()].filter((entry) => !entry.online);
-    const [first, ...others] = away;
-    if (!first) throw new RbeeError('STATUS_CONFLICT', `a queen knows ${MAX_HIVES} hives at most`);
+  /** Drops the hive that has been offline for the longest time: machine names that come and go must not fill the list. */
+  #evictOldest(): void {
+    const offline = [...this.#entries.values()].filter((entry) => !entry.online);
+    const [first, ...others] = offline;
+    if (!first) throw new RbeeError('STATUS_CONFLICT', `the queen already has ${MAX_HIVES} hives online, its maximum`);
     const oldest = others.reduce((a, b) => ((a.lastSeenAtMs ?? 0) <= (b.lastSeenAtMs ?? 0) ? a : b), first);
     oldest.controller.abort();
     this.#entries.delete(oldest.hiveId);
     this.#deps.forget(oldest.hiveId);
   }
 
-  async #assertGone({ hiveId, hiveUrl }: Entry): Promise<void> {
+  async #assertGone({ hiveId, hiveUrl }: HiveEntry): Promise<void> {
     if ((await this.#deps.identify(hiveUrl, IDENTIFY_TIMEOUT_MS)) !== hiveId) return;
-    throw new RbeeError('STATUS_CONFLICT', `a hive named ${hiveId} answers already, at ${hiveUrl}`, {
-      hint: 'give each hive a name of its own: RBEE_HIVE_ID',
+    throw new RbeeError('STATUS_CONFLICT', `another hive named ${hiveId} is running at ${hiveUrl}`, {
+      hint: 'give each hive its own name: RBEE_HIVE_ID',
     });
   }
 
-  #move(entry: Entry, hiveUrl: string): void {
+  #move(entry: HiveEntry, hiveUrl: string): void {
     this.#deps.log.info({ hiveId: entry.hiveId, from: entry.hiveUrl, to: hiveUrl }, 'a hive has moved');
-    this.#left(entry);
+    this.#onLeave(entry);
     entry.hiveUrl = hiveUrl;
     this.#remember(entry);
-    this.#listen(entry);
+    this.#follow(entry);
   }
 
-  /** Begins to listen to a hive, in place of what was begun before. */
-  #listen(entry: Entry): void {
+  /** Follows a hive's heartbeats, in place of any earlier follower. */
+  #follow(entry: HiveEntry): void {
     entry.controller.abort();
     entry.controller = new AbortController();
-    // The request by which a hive registers ends long before this, and what comes of it is not its work.
+    // Outlives the request by which the hive registers, so it must not log under that request's id.
     withoutLogFields(
       () =>
-        void followBeats(this.#deps, entry, entry.controller.signal, (heartbeat, isFirst) =>
-          this.#heard(entry, heartbeat, isFirst),
+        void followHeartbeats(this.#deps, entry, entry.controller.signal, (heartbeat, isFirst) =>
+          this.#onHeartbeat(entry, heartbeat, isFirst),
         ),
     );
   }
 
-  #heard(entry: Entry, heartbeat: HiveHeartbeat, isFirst: boolean): void {
+  #onHeartbeat(entry: HiveEntry, heartbeat: HiveHeartbeat, isFirst: boolean): void {
     const { clock, onEvent } = this.#deps;
     entry.heartbeat = heartbeat;
     entry.lastSeenAtMs = clock.now();
     entry.online = true;
     entry.cancelOffline();
-    entry.cancelOffline = clock.setTimer(OFFLINE_AFTER_MS, () => this.#left(entry));
+    entry.cancelOffline = clock.setTimer(OFFLINE_AFTER_MS, () => this.#onLeave(entry));
     if (isFirst) this.#remember(entry);
-    onEvent(isFirst ? 'arrived' : 'beat', showEntry(entry), heartbeat);
+    onEvent(isFirst ? 'arrived' : 'heartbeat', toHive(entry), heartbeat);
     if (!isFirst) return;
     for (const listener of [...(this.#onArrival.get(entry.hiveId) ?? [])]) listener();
   }
 
-  #left(entry: Entry): void {
+  #onLeave(entry: HiveEntry): void {
     entry.cancelOffline();
     if (!entry.online) return;
     entry.online = false;
     this.#remember(entry);
-    this.#deps.onEvent('left', showEntry(entry), entry.heartbeat);
+    this.#deps.onEvent('left', toHive(entry), entry.heartbeat);
   }
 
-  #remember({ hiveId, hiveUrl, lastSeenAtMs }: Entry): void {
+  #remember({ hiveId, hiveUrl, lastSeenAtMs }: HiveEntry): void {
     this.#deps.remember({ hive_id: hiveId, hive_url: hiveUrl, last_seen_ms: lastSeenAtMs });
   }
 }

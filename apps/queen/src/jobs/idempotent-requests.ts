@@ -1,41 +1,44 @@
 import { createHash } from 'node:crypto';
 import { type JobAccepted, type JobId, type QueenOperation, RbeeError } from '@rbee/contract';
 
-/** Requests that are remembered, so that one sent twice starts one job; as many as the registry remembers jobs. */
+/** Requests that are remembered; as many as the registry remembers jobs. */
 const LIMIT = 1_000;
 
-/** What two requests share when they are the same: a digest, since it is kept and a request may hold a signed URL. */
-export function requestText(body: QueenOperation): string {
+/** Equal for equal requests. A digest, because it is kept on disk and a request may hold a signed URL. */
+export function requestDigest(body: QueenOperation): string {
   return createHash('sha256')
     .update(JSON.stringify(Object.entries(body).sort()))
     .digest('hex');
 }
 
-/** What was asked for under an id, and its answer: known before the first hive has been asked. */
-export class Requests {
-  readonly #asked = new Map<JobId, { readonly request: string; readonly answer: Promise<JobAccepted> }>();
+/** Makes POST /v1/jobs idempotent: a request that is sent twice under one id starts one job. */
+export class IdempotentRequests {
+  readonly #byId = new Map<JobId, { readonly digest: string; readonly response: Promise<JobAccepted> }>();
 
-  /** The answer to the same request under that id; `start` is called where there was none. */
-  answer(id: JobId, request: string, start: () => Promise<JobAccepted>): Promise<JobAccepted> {
-    const earlier = this.#asked.get(id);
-    if (earlier?.request === request) return earlier.answer;
-    if (earlier) throw takenId(id);
-    const answer = start();
-    this.remember(id, request, answer);
-    // What was refused is not remembered: nothing was started under the id.
-    answer.catch(() => this.#asked.delete(id));
-    return answer;
+  /**
+   * The response to the same request under that id; calls `start` when there is none yet.
+   * @throws RbeeError STATUS_CONFLICT when the id belongs to another request
+   */
+  run(id: JobId, digest: string, start: () => Promise<JobAccepted>): Promise<JobAccepted> {
+    const earlier = this.#byId.get(id);
+    if (earlier?.digest === digest) return earlier.response;
+    if (earlier) throw idConflict(id);
+    const response = start();
+    this.remember(id, digest, response);
+    // A rejected request is not remembered: nothing was started under the id.
+    response.catch(() => this.#byId.delete(id));
+    return response;
   }
 
-  /** Takes over what an earlier life answered. */
-  remember(id: JobId, request: string, answer: Promise<JobAccepted>): void {
-    this.#asked.set(id, { request, answer });
-    const [oldest] = this.#asked.keys();
-    if (this.#asked.size > LIMIT && oldest) this.#asked.delete(oldest);
+  /** Also restores the response of a previous run. */
+  remember(id: JobId, digest: string, response: Promise<JobAccepted>): void {
+    this.#byId.set(id, { digest, response });
+    const [oldest] = this.#byId.keys();
+    if (this.#byId.size > LIMIT && oldest) this.#byId.delete(oldest);
   }
 }
 
-/** An id that a retry gave, or whose request is no longer remembered: no hive may be asked under it. */
-export function takenId(id: JobId): RbeeError {
-  return new RbeeError('STATUS_CONFLICT', `the job ${id} was asked for with something else`);
+/** For an id that belongs to another request, a retry or a request that is no longer remembered: no hive may get it. */
+export function idConflict(id: JobId): RbeeError {
+  return new RbeeError('STATUS_CONFLICT', `the job id ${id} belongs to another request`);
 }

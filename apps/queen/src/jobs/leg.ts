@@ -11,23 +11,23 @@ import type { Job } from '@rbee/jobs';
 /** The part of a job that one hive performs. */
 export interface Leg {
   readonly hiveId: string;
-  /** Why the hive does not take part; null where it does. */
+  /** Why the hive rejected the operation; null when it accepted. */
   readonly refusal: Failure | null;
-  /** What a cancel did there. */
+  /** Effects of a cancel at the hive. */
   receipts: CancelReceipt[];
 }
 
-/** What one hive answered to the operation. */
-export interface Answered {
+/** The response of one hive to the operation. */
+export interface HandOver {
   readonly leg: Leg;
   readonly accepted: JobAccepted | null;
 }
 
-export function acceptedBy(hiveId: string, accepted: JobAccepted): Answered {
+export function acceptedBy(hiveId: string, accepted: JobAccepted): HandOver {
   return { leg: { hiveId, refusal: null, receipts: [] }, accepted };
 }
 
-export function refusedBy(hiveId: string, { code, message, hint }: RbeeError): Answered {
+export function refusedBy(hiveId: string, { code, message, hint }: RbeeError): HandOver {
   const refusal = { code, message, ...(hint === undefined ? {} : { hint }) };
   return { leg: { hiveId, refusal, receipts: [] }, accepted: null };
 }
@@ -37,7 +37,7 @@ export function errorOf({ code, message, hint }: Failure): RbeeError {
   return new RbeeError(code, message, options);
 }
 
-/** The downloads of a job at one of its hives. */
+/** The downloads of a job at one hive. */
 export function downloadsAt(job: Pick<Job, 'downloads'>, hiveId: string): readonly JobDownload[] {
   return job.downloads.filter(({ hive_id }) => hive_id === hiveId);
 }
@@ -52,7 +52,7 @@ export function unreachableReceipts(job: Pick<Job, 'downloads'>, hiveId: string)
   }));
 }
 
-/** With several hives wished for the downloads come as a list, however many took part. */
+/** The response to a request for several hives lists the downloads, however many hives accepted. */
 export function toAccepted(job: Job, many: boolean): JobAccepted {
   const { sse_url } = job.snapshot();
   const [single] = job.downloads;

@@ -6,9 +6,9 @@ import type { HiveStream } from '../hives/follow-hive.ts';
 import type { Fleet } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
 import { downloadsAt, type Leg, unreachableReceipts } from './leg.ts';
-import type { Undelivered } from './undelivered-cancels.ts';
+import type { UndeliveredCancels } from './undelivered-cancels.ts';
 
-/** How long after its cancel a hive's job stream may take to say so. */
+/** How long after a cancel the hive's job stream may take to end. */
 const CANCELLED_WITHIN_MS = 2_000;
 /** A list of models comes as one event. */
 const MAX_EVENT_CHARS = 16 * 1024 * 1024;
@@ -17,12 +17,12 @@ export interface PerformLegDeps {
   readonly fleet: Fleet;
   readonly client: Pick<HiveClient, 'cancelJob'>;
   readonly relay: Pick<Relay, 'notice'>;
-  readonly undelivered: Undelivered;
+  readonly undeliveredCancels: UndeliveredCancels;
   /** Follows a stream of a hive to its end, wherever the hive is. */
   readonly follow: (stream: HiveStream) => Promise<void>;
 }
 
-/** Follows what one hive does for a job to its end, and tells it to stop when the job is cancelled. */
+/** Follows one hive's leg of a job to its end, and cancels it there when the job is cancelled. */
 export async function performLeg(deps: PerformLegDeps, job: Job, leg: Leg): Promise<JobEnd> {
   if (leg.refusal !== null) {
     narrate('hive_refused', `❌ ${leg.hiveId}: ${leg.refusal.message}`, 'error');
@@ -39,7 +39,7 @@ export async function performLeg(deps: PerformLegDeps, job: Job, leg: Leg): Prom
   }
 }
 
-/** Tells the hive to stop, and stops listening when it does not say that it has. A queen that stops tells it nothing. */
+/** Cancels the job at the hive, and stops following if its stream does not end soon. A stopping queen cancels nothing. */
 async function cancelLeg(deps: PerformLegDeps, job: Job, leg: Leg, following: AbortController): Promise<void> {
   const { reason } = job.signal;
   const { hiveId } = leg;
@@ -49,11 +49,11 @@ async function cancelLeg(deps: PerformLegDeps, job: Job, leg: Leg, following: Ab
     setTimeout(() => following.abort(reason), CANCELLED_WITHIN_MS).unref();
   } catch (error) {
     const { message } = toRbeeError(error);
-    deps.undelivered.add({ job_id: job.id, hive_id: hiveId, partial: reason.partial });
-    const later = 'it will be told when it is back';
-    narrate('cancel_undelivered', `⚠️ ${hiveId} could not be told to stop; ${later}: ${message}`, 'warn');
+    deps.undeliveredCancels.add({ job_id: job.id, hive_id: hiveId, partial: reason.partial });
+    const later = 'the cancel is sent when it is back';
+    narrate('cancel_undelivered', `⚠️ ${hiveId} could not be reached to cancel; ${later}: ${message}`, 'warn');
     for (const { download_id } of downloadsAt(job, hiveId))
-      deps.relay.notice(download_id, 'CANCEL_PENDING', `the hive ${hiveId} could not be told to stop; ${later}`);
+      deps.relay.notice(download_id, 'CANCEL_PENDING', `the hive ${hiveId} could not be reached to cancel; ${later}`);
     leg.receipts = unreachableReceipts(job, hiveId);
     following.abort(reason);
   }
@@ -78,8 +78,8 @@ async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal
   } catch (error) {
     if (signal.aborted) return { state: 'cancelled' };
     const gone = error instanceof FollowError && error.status === 404;
-    const why = gone ? 'no longer knows this job' : 'refuses the stream of this job';
+    const why = gone ? 'no longer knows this job' : 'rejects the stream of this job';
     return { state: 'failed', message: `the hive ${hiveId} ${why}` };
   }
-  return end ?? { state: 'failed', message: `the hive ${hiveId} ended its stream without a word` };
+  return end ?? { state: 'failed', message: `the hive ${hiveId} ended its stream without a result` };
 }

@@ -20,8 +20,8 @@ import type { HiveClient } from '../hives/client.ts';
 import type { Choice } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { KeptRoute, QueenState } from '../state/state.ts';
-import { Requests, requestText, takenId } from './idempotent-requests.ts';
-import { type Answered, acceptedBy, errorOf, type Leg, refusedBy, toAccepted } from './leg.ts';
+import { IdempotentRequests, idConflict, requestDigest } from './idempotent-requests.ts';
+import { acceptedBy, errorOf, type HandOver, type Leg, refusedBy, toAccepted } from './leg.ts';
 import { type PerformLegDeps, performLeg } from './perform-leg.ts';
 
 export interface RoutedJobsDeps extends Omit<PerformLegDeps, 'client' | 'relay'> {
@@ -29,85 +29,85 @@ export interface RoutedJobsDeps extends Omit<PerformLegDeps, 'client' | 'relay'>
   readonly client: HiveClient;
   readonly relay: Relay;
   readonly state: Pick<QueenState, 'keepRoute'>;
-  /** The hives for an operation. @throws RbeeError of the choice */
+  /** Chooses the hives for an operation. @throws RbeeError of the choice */
   readonly choose: (body: QueenOperation) => Promise<Choice>;
 }
 
-/** How a job goes its way: what is kept of it, and its legs as they are. */
+/** How a job is routed: the kept facts, and its legs. */
 interface Route extends Pick<KeptRoute, 'request' | 'many' | 'why'> {
   readonly legs: readonly Leg[];
 }
 
-/** Jobs of the queen: each is passed on to one hive or several, under one id. */
+/** Jobs of the queen: each is handed to one hive or several, under one id. */
 export class RoutedJobs {
   readonly #deps: RoutedJobsDeps;
   readonly #legs = new WeakMap<Job, readonly Leg[]>();
-  readonly #requests = new Requests();
+  readonly #requests = new IdempotentRequests();
 
   constructor(deps: RoutedJobsDeps) {
     this.#deps = deps;
   }
 
   /**
-   * Chooses the hives and hands them the operation. Answers when they have taken it.
-   * @throws RbeeError of the choice, or of the hive when none takes it
+   * Chooses the hives and hands them the operation. Resolves when they have responded.
+   * @throws RbeeError of the choice, or of the hive when none accepts
    */
   start(body: QueenOperation): Promise<JobAccepted> {
     const id = body.job_id ?? newJobId();
-    const request = requestText(body);
-    return this.#requests.answer(id, request, () => {
-      if (this.#deps.registry.find(id)) throw takenId(id);
+    const request = requestDigest(body);
+    return this.#requests.run(id, request, () => {
+      if (this.#deps.registry.find(id)) throw idConflict(id);
       return this.#start(body, id, request);
     });
   }
 
   async #start(body: QueenOperation, id: JobId, request: string): Promise<JobAccepted> {
-    // Before a hive is asked: what it has begun cannot be refused any more.
-    if (body.operation === 'model_download') this.#deps.relay.assertRoom();
-    const giveBack = this.#deps.registry.hold();
+    // Before a hive gets it: what it has started cannot be rejected any more.
+    if (body.operation === 'model_download') this.#deps.relay.assertCapacity();
+    const release = this.#deps.registry.reserve();
     try {
-      return await this.#handToHives(body, id, request, giveBack);
+      return await this.#handToHives(body, id, request, release);
     } finally {
-      giveBack();
+      release();
     }
   }
 
-  async #handToHives(body: QueenOperation, id: JobId, request: string, giveBack: () => void): Promise<JobAccepted> {
-    const { hive_id, ...asked } = body;
-    const operation = { ...asked, job_id: id };
+  async #handToHives(body: QueenOperation, id: JobId, request: string, release: () => void): Promise<JobAccepted> {
+    const { hive_id, ...rest } = body;
+    const operation = { ...rest, job_id: id };
     const model = 'model' in operation ? redactModelRef(wantedModel(operation).ref) : null;
     const choice = await this.#deps.choose(body);
-    const answers = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
-    const refusals = answers.flatMap(({ leg }) => leg.refusal ?? []);
-    if (refusals.length === answers.length && refusals[0]) throw errorOf(refusals[0]);
+    const responses = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
+    const refusals = responses.flatMap(({ leg }) => leg.refusal ?? []);
+    if (refusals.length === responses.length && refusals[0]) throw errorOf(refusals[0]);
 
     const many = hive_id === '*' || (Array.isArray(hive_id) && hive_id.length > 1);
     const asJob = { operation: operation.operation, model };
-    giveBack();
-    return toAccepted(this.#create(id, asJob, { request, many, why: choice.why }, answers), many);
+    release();
+    return toAccepted(this.#create(id, asJob, { request, many, why: choice.why }, responses), many);
   }
 
   /**
-   * Lets the hive of an ended download try it again, as a new job of both.
+   * Lets the hive of an ended download retry it, as a new job of both.
    * @throws RbeeError of the hive
    */
   async retry(hive: Hive, download: Download): Promise<JobAccepted> {
-    this.#deps.relay.assertRoom();
-    const giveBack = this.#deps.registry.hold();
+    this.#deps.relay.assertCapacity();
+    const release = this.#deps.registry.reserve();
     try {
       const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
       const asJob = { operation: 'model_download', model: download.model_ref };
-      const route = { request: '', many: false, why: 'it has what was fetched before' };
-      giveBack();
+      const route = { request: '', many: false, why: 'has what was downloaded before' };
+      release();
       return toAccepted(this.#create(accepted.job_id, asJob, route, [acceptedBy(hive.hive_id, accepted)]), false);
     } finally {
-      giveBack();
+      release();
     }
   }
 
   /**
-   * Goes on with the jobs of an earlier life: those that ended are remembered, the others are followed again at their
-   * hives, which have gone on meanwhile.
+   * Restores the jobs of a previous run: the ended ones are remembered, the others are followed again at their hives,
+   * which have continued meanwhile.
    */
   resume(kept: readonly { readonly snapshot: JobSnapshot; readonly route: KeptRoute | null }[]): void {
     for (const { snapshot, route } of kept) {
@@ -118,14 +118,14 @@ export class RoutedJobs {
         this.#requests.remember(job.id, route.request, Promise.resolve(toAccepted(job, route.many)));
       if (job.ended) continue;
       this.#deps.registry.run(job, async () => {
-        if (route === null) throw new RbeeError('HIVE_UNAVAILABLE', 'the queen was killed before a hive had the job');
+        if (route === null) throw new RbeeError('HIVE_UNAVAILABLE', 'the queen was killed before a hive got the job');
         narrate('job_resumed', '🔄 the queen was restarted and follows the job again');
         await this.#perform(job, { ...route, legs });
       });
     }
   }
 
-  /** Cancels a job at its hives, and says what that did at each; after its end, what had become of its downloads. */
+  /** Cancels a job at its hives and returns a receipt for each download; for an ended job, the state of its downloads. */
   async cancel(id: JobId, partial: PartialChoice): Promise<CancelledJob> {
     const { registry } = this.#deps;
     const wasEnded = registry.get(id).ended;
@@ -136,7 +136,7 @@ export class RoutedJobs {
   }
 
   async #endedReceipts(job: Job, legs: readonly Leg[]): Promise<CancelReceipt[]> {
-    const late = await Promise.all(legs.map(({ hiveId }) => this.#deps.undelivered.deliver(job.id, hiveId)));
+    const late = await Promise.all(legs.map(({ hiveId }) => this.#deps.undeliveredCancels.deliver(job.id, hiveId)));
     const delivered = late.flatMap((receipts) => receipts ?? []);
     const others = job.downloads.filter(
       ({ download_id }) => !delivered.some((receipt) => receipt.download_id === download_id),
@@ -145,9 +145,9 @@ export class RoutedJobs {
   }
 
   async #endedReceipt(job: Job, { hive_id, download_id }: JobDownload): Promise<CancelReceipt> {
-    const { client, fleet, undelivered } = this.#deps;
+    const { client, fleet, undeliveredCancels } = this.#deps;
     const nothing = { hive_id, download_id, partial: null, bytes: 0 };
-    if (undelivered.has(job.id, hive_id)) return { ...nothing, state: 'unreachable' };
+    if (undeliveredCancels.has(job.id, hive_id)) return { ...nothing, state: 'unreachable' };
     try {
       const { partial, bytes } = await client.getDownload(fleet.get(hive_id), download_id);
       return { hive_id, download_id, state: 'ended', partial, bytes };
@@ -161,19 +161,19 @@ export class RoutedJobs {
     id: JobId,
     asJob: Job['request'],
     kept: Pick<KeptRoute, 'request' | 'many' | 'why'>,
-    answers: readonly Answered[],
+    responses: readonly HandOver[],
   ): Job {
     const { registry, state } = this.#deps;
     const job = registry.create(asJob, id);
-    const legs = answers.map(({ leg }) => leg);
+    const legs = responses.map(({ leg }) => leg);
     this.#legs.set(job, legs);
     state.keepRoute(id, { ...kept, legs: legs.map(({ hiveId, refusal }) => ({ hive_id: hiveId, refusal })) });
-    for (const answer of answers) this.#adopt(job, answer);
+    for (const response of responses) this.#adopt(job, response);
     registry.run(job, () => this.#perform(job, { ...kept, legs }));
     return job;
   }
 
-  async #handOver(hive: Hive, operation: Parameters<HiveClient['createJob']>[1]): Promise<Answered> {
+  async #handOver(hive: Hive, operation: Parameters<HiveClient['createJob']>[1]): Promise<HandOver> {
     try {
       return acceptedBy(hive.hive_id, await this.#deps.client.createJob(hive, operation));
     } catch (error) {
@@ -181,10 +181,10 @@ export class RoutedJobs {
     }
   }
 
-  #adopt(job: Job, { leg, accepted }: Answered): void {
+  #adopt(job: Job, { leg, accepted }: HandOver): void {
     const download_id = accepted?.download_id;
     if (download_id === undefined) return;
-    // Where others have taken the room meanwhile it goes on all the same, and is followed when it is next heard of.
+    // If others have used up the capacity meanwhile it continues unfollowed, until a heartbeat reports it again.
     if (!this.#deps.relay.isFull) this.#deps.relay.open(leg.hiveId, download_id);
     job.addDownload({ hive_id: leg.hiveId, download_id, download_sse_url: `/v1/downloads/${download_id}/stream` });
   }
@@ -196,7 +196,7 @@ export class RoutedJobs {
     job.signal.throwIfAborted();
     const failed = ends.find((end) => end.state === 'failed');
     if (failed) throw failureOf(failed.message, legs);
-    // Somebody cancelled the hive's job at the hive itself: this one ends as that one did.
+    // The job was cancelled at the hive itself: this one ends in the same way.
     job.abort(new CancelRequest('keep'));
     job.signal.throwIfAborted();
   }

@@ -3,33 +3,33 @@ import type { HiveClient } from '../hives/client.ts';
 import type { Fleet } from '../placement/choice.ts';
 import type { QueenState } from '../state/state.ts';
 
-/** Cancels that are kept; the oldest go first. As many as the jobs that are remembered. */
+/** Maximum number of cancels that are kept, as many as remembered jobs; the oldest go first. */
 const MAX_PENDING = 1_000;
 
-/** A cancel that could not be delivered. */
+/** A cancel that could not be delivered yet. */
 interface Pending {
   readonly job_id: JobId;
   readonly hive_id: string;
   readonly partial: PartialChoice;
 }
 
-export interface UndeliveredDeps {
+export interface UndeliveredCancelsDeps {
   readonly fleet: Fleet;
   readonly client: Pick<HiveClient, 'cancelJob'>;
   readonly state: Pick<QueenState, 'cancels' | 'keepCancel' | 'forgetCancel'>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
-/** Cancels that a hive could not be told, kept until it is back, over restarts of both. */
-export class Undelivered {
-  readonly #deps: UndeliveredDeps;
+/** Cancels that did not reach their hive, kept until it is back, over restarts of both. */
+export class UndeliveredCancels {
+  readonly #deps: UndeliveredCancelsDeps;
   readonly #pending = new Map<string, Pending>();
-  /** Deliveries under way. */
+  /** Deliveries in flight. */
   readonly #delivering = new Map<string, Promise<CancelReceipt[] | null>>();
-  /** Hives that are being told, one cancel after the other. */
-  readonly #telling = new Set<string>();
+  /** Hives that are getting their cancels, one after the other. */
+  readonly #busyHives = new Set<string>();
 
-  constructor(deps: UndeliveredDeps) {
+  constructor(deps: UndeliveredCancelsDeps) {
     this.#deps = deps;
     for (const cancel of deps.state.cancels()) this.#pending.set(keyOf(cancel), cancel);
     this.#forgetOldest();
@@ -41,7 +41,7 @@ export class Undelivered {
     this.#forgetOldest();
   }
 
-  /** Cancels that wait for their hive. */
+  /** Cancels waiting for their hive. */
   get size(): number {
     return this.#pending.size;
   }
@@ -50,27 +50,27 @@ export class Undelivered {
     return this.#pending.has(keyOf({ job_id: jobId, hive_id: hiveId }));
   }
 
-  /** Tells a hive, which is there again, all that it was not told, until one of it cannot be told again. */
+  /** Delivers all cancels of a hive that is back, until one fails again. */
   async deliverAll(hiveId: string): Promise<void> {
-    if (this.#telling.has(hiveId)) return;
-    this.#telling.add(hiveId);
+    if (this.#busyHives.has(hiveId)) return;
+    this.#busyHives.add(hiveId);
     try {
       for (const cancel of [...this.#pending.values()].filter(({ hive_id }) => hive_id === hiveId)) {
         await this.deliver(cancel.job_id, hiveId);
         if (this.has(cancel.job_id, hiveId)) return;
       }
     } finally {
-      this.#telling.delete(hiveId);
+      this.#busyHives.delete(hiveId);
     }
   }
 
-  /** Tries once to deliver a cancel; the receipts of the hive, or null where it still cannot be told. */
+  /** Tries once to deliver a cancel: the receipts of the hive, or null when it still cannot be delivered. */
   deliver(jobId: JobId, hiveId: string): Promise<CancelReceipt[] | null> {
     const key = keyOf({ job_id: jobId, hive_id: hiveId });
     const cancel = this.#pending.get(key);
     if (!cancel) return Promise.resolve(null);
-    const underWay = this.#delivering.get(key);
-    if (underWay) return underWay;
+    const inFlight = this.#delivering.get(key);
+    if (inFlight) return inFlight;
     const delivery = this.#deliver(cancel).finally(() => this.#delivering.delete(key));
     this.#delivering.set(key, delivery);
     return delivery;
@@ -86,9 +86,9 @@ export class Undelivered {
       return downloads;
     } catch (error) {
       const { code, message } = toRbeeError(error);
-      // Nothing is left to cancel where the hive, or its job, is no more.
+      // Without the hive or its job, nothing is left to cancel.
       if (code === 'JOB_NOT_FOUND' || code === 'HIVE_NOT_FOUND') this.#forget(cancel);
-      log.warn({ jobId, hiveId, message }, 'a cancel cannot be delivered');
+      log.warn({ jobId, hiveId, message }, 'cannot deliver a cancel');
       return null;
     }
   }
@@ -97,7 +97,7 @@ export class Undelivered {
     for (const cancel of this.#pending.values()) {
       if (this.#pending.size <= MAX_PENDING) return;
       const { job_id: jobId, hive_id: hiveId } = cancel;
-      this.#deps.log.warn({ jobId, hiveId }, 'a cancel is given up: too many wait for their hives');
+      this.#deps.log.warn({ jobId, hiveId }, 'a cancel was dropped: too many are waiting for their hives');
       this.#forget(cancel);
     }
   }

@@ -1,28 +1,28 @@
 import type { Hive } from '@rbee/contract';
 
-/** After a start or a larger share the speed needs this long to show what the hive can use. */
+/** After a start or a raised limit the speed needs this long to show what the hive can use. */
 const GRACE_MS = 5_000;
-/** A hive that uses this part of its limit could use more. */
+/** A hive that uses this share of its limit could use more. */
 const FULL_USE = 0.85;
-/** What a hive that uses less is given room for. */
+/** A hive that uses less may grow by this factor. */
 const HEADROOM = 1.5;
-/** Room to begin in, also for a hive whose source says nothing at the moment. */
+/** Enough to start with, also for a hive whose source sends nothing at the moment. */
 const LEAST_DEMAND = 64 * 1024;
 
-/** What is remembered of a hive from one beat to the next. */
+/** What is remembered of a hive from one heartbeat to the next. */
 export interface DemandMemory {
-  /** Milliseconds: when it began to download, or was given more; null while it does not download. */
+  /** Milliseconds: when it started to download or its limit was raised; null while it does not download. */
   sinceMs: number | null;
 }
 
-/** Whether bytes flow to a hive, or will as soon as they may. */
+/** Whether a hive downloads, or has downloads that are about to. */
 export function isDownloading({ online, downloads }: Pick<Hive, 'online' | 'downloads'>): boolean {
   return online && downloads !== null && downloads.queued + downloads.starting + downloads.downloading > 0;
 }
 
 /**
- * What a hive that downloads could use, in bytes per second: without an end where its limit holds it back or nothing can
- * be told yet.
+ * The bandwidth that a downloading hive could use, in bytes per second: `Infinity` when its limit holds it back or it is too
+ * early to tell.
  */
 export function demandOf(
   { speed_bps: speed }: Pick<Hive, 'speed_bps'>,

@@ -1,17 +1,17 @@
-/** One hive that downloads. Bandwidths are bytes per second; `Infinity` is no limit. */
+/** One downloading hive. Bandwidths are bytes per second; `Infinity` is no limit. */
 export interface Claim {
-  /** What it could use at the moment. */
+  /** Bandwidth that it could use at the moment. */
   readonly demand: number;
-  /** What it may use at most. */
+  /** Bandwidth that it may use at most. */
   readonly cap: number;
 }
 
 /**
- * Divides a bandwidth among hives: everybody gets the same, but nobody more than it can use while another wants more, and
- * nobody ever more than its cap. What is then left is spread in the same way up to the caps. The shares are whole numbers
- * in the order of the claims, and never more than the budget together.
+ * Divides a bandwidth among hives by max-min fairness: equal shares, except that no hive gets more than it can use while
+ * another wants more, and none ever more than its cap. The rest is spread in the same way up to the caps. The shares are
+ * whole numbers in the order of the claims, and never add up to more than the budget.
  */
-export function divide(claims: readonly Claim[], budget: number): number[] {
+export function divideBudget(claims: readonly Claim[], budget: number): number[] {
   const wanted = claims.map(({ demand, cap }) => Math.min(demand, cap));
   const shares = fill(wanted, budget);
   const left = budget - sum(shares);
@@ -20,7 +20,7 @@ export function divide(claims: readonly Claim[], budget: number): number[] {
   return shares.map((share, index) => Math.floor(share + (more[index] ?? 0)));
 }
 
-/** Pours the budget over vessels of these sizes, so that all stand equally high but for those that are full. */
+/** Max-min fair shares ("water-filling"): all equal, except where a size is reached. */
 function fill(sizes: readonly number[], budget: number): number[] {
   const filled = sizes.map(() => 0);
   const bySize = sizes.map((_, index) => index).sort((a, b) => (sizes[a] ?? 0) - (sizes[b] ?? 0));

@@ -1,13 +1,13 @@
 import type { Clock, Hive, RunTimeSettings, RunTimeSettingsPatch } from '@rbee/contract';
 import { type DemandMemory, demandOf, isDownloading } from './demand.ts';
-import { divide } from './divide-budget.ts';
+import { divideBudget } from './divide-budget.ts';
 
-/** Beats of several hives that come together are answered together. */
+/** Heartbeats that arrive within this time share one division. */
 const GATHER_MS = 100;
-/** A division that differs from what is in force by no more than this part is not worth telling the hives. */
+/** A division that differs from the limits in force by no more than this share is not sent to the hives. */
 const TOLERANCE = 0.05;
 
-/** What is remembered of a hive's limits over a restart. Bandwidths are bytes per second, null is unlimited. */
+/** The limits of a hive that survive a restart. Bandwidths are bytes per second, null is unlimited. */
 interface Remembered {
   readonly wanted: { readonly max_bandwidth?: number | null; readonly max_concurrent_downloads?: number };
   readonly own: number | null;
@@ -22,7 +22,7 @@ export interface FleetLimitsDeps {
   readonly remembered: ReadonlyMap<string, Remembered>;
   readonly remember: (hiveId: string, limits: Remembered) => void;
   readonly forget: (hiveId: string) => void;
-  /** Told what a hive has at the moment. */
+  /** Receives the settings that are in force at a hive. */
   readonly onSettings: (hiveId: string, settings: RunTimeSettings) => void;
   readonly log: { warn(fields: object, message: string): void };
   /** Bytes per second over all hives; null is unlimited. */
@@ -35,18 +35,18 @@ interface Known extends DemandMemory {
 }
 
 /**
- * The limits of the fleet: those that were asked for each hive, given again to a hive that comes back, and one budget over
- * all, divided among the hives that download each time one says how it is.
+ * The limits of the fleet: the requested limits of each hive, which a hive that comes back gets again, and one budget for
+ * all, divided among the downloading hives at each heartbeat.
  */
 export class FleetLimits {
   readonly #deps: FleetLimitsDeps;
   readonly #remembered: Map<string, Remembered>;
   readonly #known = new Map<string, Known>();
-  readonly #asking = new Set<string>();
+  readonly #refreshing = new Set<string>();
   #budget: number | null;
   #cancelTimer: (() => void) | null = null;
   #round: Promise<void> = Promise.resolve();
-  /** A round that has not begun, and so will see what changes until then; null where there is none. */
+  /** A round that has not started yet, and so will see every change until it does; null when there is none. */
   #nextRound: Promise<void> | null = null;
   #isClosed = false;
 
@@ -60,15 +60,15 @@ export class FleetLimits {
     return this.#budget;
   }
 
-  /** Changes the budget of the fleet; resolves when the hives were told. */
+  /** Changes the budget of the fleet; resolves when the hives have their new limits. */
   async setBudget(budget: number | null): Promise<void> {
     this.#budget = budget;
     await this.#divideNow();
   }
 
-  /** Changes the limits of one hive; resolves when it was told, or is away and will be told when it is back. */
+  /** Changes the limits of one hive; resolves when they are in force, or kept for a hive that is offline. */
   async change(hive: Hive, patch: RunTimeSettingsPatch): Promise<void> {
-    const before = this.#of(hive.hive_id);
+    const before = this.#limitsFor(hive.hive_id);
     const { max_bandwidth, max_concurrent_downloads } = patch;
     this.#keep(hive.hive_id, {
       ...before,
@@ -81,31 +81,31 @@ export class FleetLimits {
     await this.#divideNow();
   }
 
-  /** A hive has come, or come back: what it has by itself is asked for, and it is given what it should have. */
-  async arrived(hive: Hive): Promise<void> {
+  /** A hive has arrived or come back: reads its own settings and sends it the limits that it should have. */
+  async onArrival(hive: Hive): Promise<void> {
     this.#known.delete(hive.hive_id);
-    if (this.#asking.has(hive.hive_id)) return;
-    this.#asking.add(hive.hive_id);
+    if (this.#refreshing.has(hive.hive_id)) return;
+    this.#refreshing.add(hive.hive_id);
     try {
       const settings = await this.#deps.getSettings(hive);
-      // It may have been forgotten while it was asked.
+      // It may have been forgotten during the request.
       if (!this.#deps.hives().some(({ hive_id }) => hive_id === hive.hive_id)) return;
-      const remembered = this.#of(hive.hive_id);
-      // A limit that the queen gave is not the hive's own; any other was set at the hive, or by its start.
+      const remembered = this.#limitsFor(hive.hive_id);
+      // A limit that the queen sent is not the hive's own; any other was set at the hive.
       if (!remembered.given.includes(settings.max_bandwidth))
         this.#keep(hive.hive_id, { ...remembered, own: settings.max_bandwidth, given: [] });
-      this.#learn(hive.hive_id, settings, null);
+      this.#setInForce(hive.hive_id, settings, null);
       await this.#divideNow();
     } catch (error) {
-      this.#deps.log.warn({ hiveId: hive.hive_id, err: error }, 'the limits of a hive cannot be asked for');
+      this.#deps.log.warn({ hiveId: hive.hive_id, err: error }, 'cannot read the limits of a hive');
     } finally {
-      this.#asking.delete(hive.hive_id);
+      this.#refreshing.delete(hive.hive_id);
     }
   }
 
-  /** A hive has said how it is, or has gone: the budget is divided anew shortly. */
-  beat(hive: Hive): void {
-    if (hive.online && !this.#known.has(hive.hive_id) && !this.#isClosed) void this.arrived(hive);
+  /** A heartbeat came, or a hive has gone: schedules a new division. */
+  onHeartbeat(hive: Hive): void {
+    if (hive.online && !this.#known.has(hive.hive_id) && !this.#isClosed) void this.onArrival(hive);
     if (this.#cancelTimer !== null || this.#isClosed) return;
     this.#cancelTimer = this.#deps.clock.setTimer(GATHER_MS, () => {
       this.#cancelTimer = null;
@@ -113,41 +113,41 @@ export class FleetLimits {
     });
   }
 
-  /** The hive is no more: what was asked for it goes too, since names that come and go must not fill the memory. */
+  /** Drops a hive with its limits: names that come and go must not fill the memory. */
   forget(hiveId: string): void {
     this.#known.delete(hiveId);
     if (this.#remembered.delete(hiveId)) this.#deps.forget(hiveId);
   }
 
-  /** Gives nothing more; resolves when nothing is under way. Hives keep what they have. */
+  /** Sends nothing more; resolves when nothing is in flight. Hives keep the limits they have. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelTimer?.();
     await this.#round;
   }
 
-  /** One round at a time. Those who ask during it share the next, or beats would queue up behind a hive that is slow. */
+  /** One round at a time. Calls during a round share the next one, or heartbeats would queue up behind a slow hive. */
   #divideNow(): Promise<void> {
     if (this.#nextRound !== null) return this.#nextRound;
     this.#nextRound = this.#round.then(() => {
       this.#nextRound = null;
-      return this.#divide();
+      return this.#divideBudget();
     });
     this.#round = this.#nextRound;
     return this.#round;
   }
 
-  /** Lowers first and raises after, so that the hives never have more than the budget together. */
-  async #divide(): Promise<void> {
+  /** Lowers limits before it raises others, so that the hives never have more than the budget together. */
+  async #divideBudget(): Promise<void> {
     if (this.#isClosed) return;
     const targets = this.#targets();
     const isLower = ([hive, target]: [Hive, number]) => target < asNumber(this.#limitOf(hive));
-    const lowered = await Promise.all(targets.filter(isLower).map((pair) => this.#give(...pair)));
+    const lowered = await Promise.all(targets.filter(isLower).map((pair) => this.#apply(...pair)));
     const others = targets.filter(([hive, target]) => !isLower([hive, target]));
-    if (lowered.every(Boolean)) await Promise.all(others.map((pair) => this.#give(...pair)));
+    if (lowered.every(Boolean)) await Promise.all(others.map((pair) => this.#apply(...pair)));
   }
 
-  /** The limit that each hive that is online should have; `Infinity` is none. */
+  /** The limit that each online hive should have; `Infinity` is none. */
   #targets(): [Hive, number][] {
     const now = this.#deps.clock.now();
     const hives = this.#deps.hives().filter(({ online, hive_id }) => online && this.#known.has(hive_id));
@@ -168,8 +168,8 @@ export class FleetLimits {
       return demandOf(hive, this.#limitOf(hive), memory, now);
     });
     const claims = caps.map((cap, index) => ({ cap, demand: demands[index] ?? Number.POSITIVE_INFINITY }));
-    // To a hive 0 would mean unlimited.
-    const shares = divide(claims, this.#budget).map((share) => Math.max(1, share));
+    // A hive takes 0 for unlimited.
+    const shares = divideBudget(claims, this.#budget).map((share) => Math.max(1, share));
     const inForce = busy.map((hive) => asNumber(this.#limitOf(hive)));
     const isNear = shares.every((share, index) => Math.abs(share - (inForce[index] ?? 0)) <= TOLERANCE * share);
     const isLegal =
@@ -180,7 +180,7 @@ export class FleetLimits {
   }
 
   #capOf({ hive_id }: Hive): number {
-    const { wanted, own } = this.#of(hive_id);
+    const { wanted, own } = this.#limitsFor(hive_id);
     return asNumber(wanted.max_bandwidth === undefined ? own : wanted.max_bandwidth);
   }
 
@@ -188,38 +188,39 @@ export class FleetLimits {
     return this.#known.get(hive_id)?.inForce.max_bandwidth ?? null;
   }
 
-  /** Whether the hive has now what it should. */
-  async #give(hive: Hive, target: number): Promise<boolean> {
+  /** Sends the target; returns whether it is in force now. */
+  async #apply(hive: Hive, target: number): Promise<boolean> {
     const known = this.#known.get(hive.hive_id);
     if (!known) return false;
     const limit = Number.isFinite(target) ? target : null;
-    const wanted = this.#of(hive.hive_id).wanted.max_concurrent_downloads ?? known.inForce.max_concurrent_downloads;
+    const wanted =
+      this.#limitsFor(hive.hive_id).wanted.max_concurrent_downloads ?? known.inForce.max_concurrent_downloads;
     const patch: RunTimeSettingsPatch = {
       ...(limit === known.inForce.max_bandwidth ? {} : { max_bandwidth: limit }),
       ...(wanted === known.inForce.max_concurrent_downloads ? {} : { max_concurrent_downloads: wanted }),
     };
     if (Object.keys(patch).length === 0) return true;
     try {
-      // Before it is told: a queen that is killed in between must still know this limit for her own.
-      const { given } = this.#of(hive.hive_id);
-      this.#keep(hive.hive_id, { ...this.#of(hive.hive_id), given: [...given.slice(-1), limit] });
+      // Kept before it is sent: a queen killed in between must still recognise this limit as its own.
+      const { given } = this.#limitsFor(hive.hive_id);
+      this.#keep(hive.hive_id, { ...this.#limitsFor(hive.hive_id), given: [...given.slice(-1), limit] });
       const isRaise = target > asNumber(known.inForce.max_bandwidth);
       const settings = await this.#deps.patchSettings(hive, patch);
       const sinceMs = isRaise && known.sinceMs !== null ? this.#deps.clock.now() : known.sinceMs;
-      if (this.#known.get(hive.hive_id) === known) this.#learn(hive.hive_id, settings, sinceMs);
+      if (this.#known.get(hive.hive_id) === known) this.#setInForce(hive.hive_id, settings, sinceMs);
       return true;
     } catch (error) {
-      this.#deps.log.warn({ hiveId: hive.hive_id, err: error }, 'a hive could not be given its limits');
+      this.#deps.log.warn({ hiveId: hive.hive_id, err: error }, 'cannot set the limits of a hive');
       return false;
     }
   }
 
-  #learn(hiveId: string, inForce: RunTimeSettings, sinceMs: number | null): void {
+  #setInForce(hiveId: string, inForce: RunTimeSettings, sinceMs: number | null): void {
     this.#known.set(hiveId, { inForce, sinceMs });
     this.#deps.onSettings(hiveId, inForce);
   }
 
-  #of(hiveId: string): Remembered {
+  #limitsFor(hiveId: string): Remembered {
     return this.#remembered.get(hiveId) ?? { wanted: {}, own: null, given: [] };
   }
 

@@ -2,7 +2,7 @@ import { type FleetModelList, newestFirst, toRbeeError } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
 import type { Fleet } from '../placement/choice.ts';
 
-/** The stores of all hives that are online, as one. A hive that does not answer is a problem, and hides none of the others. */
+/** The stores of all online hives as one. A hive that does not respond is listed as a problem. */
 export async function modelsOfFleet(fleet: Fleet, client: Pick<HiveClient, 'listModels'>): Promise<FleetModelList> {
   const online = fleet.list().filter((hive) => hive.online);
   const lists = await Promise.all(

@@ -7,18 +7,18 @@ export interface HoldersDeps {
   readonly client: Pick<HiveClient, 'getModel'>;
 }
 
-/** A hive that holds a model, and what it says of it. */
+/** A hive that holds a model, and the details it has. */
 export interface Holder {
   readonly hive: Hive;
   readonly detail: ModelDetail;
 }
 
 /**
- * Asks every hive that is online for a model; the answer has at least one.
- * @throws RbeeError MODEL_NOT_FOUND where none has it, HIVE_UNAVAILABLE where none is online
+ * Every online hive that holds a model, at least one.
+ * @throws RbeeError MODEL_NOT_FOUND when none has it, HIVE_UNAVAILABLE when none is online
  */
 export async function holdersOf({ fleet, client }: HoldersDeps, id: ModelId): Promise<readonly [Holder, ...Holder[]]> {
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     allOnline(fleet).map(async (hive) => {
       try {
         return { hive, detail: await client.getModel(hive, id) };
@@ -27,20 +27,20 @@ export async function holdersOf({ fleet, client }: HoldersDeps, id: ModelId): Pr
       }
     }),
   );
-  const [first, ...others] = answers.flatMap((answer) => (answer.detail === undefined ? [] : [answer]));
+  const [first, ...others] = responses.flatMap((response) => (response.detail === undefined ? [] : [response]));
   if (first) return [first, ...others];
-  const silent = answers.filter(({ error }) => error !== undefined && error.code !== 'MODEL_NOT_FOUND');
-  throw new RbeeError('MODEL_NOT_FOUND', `no hive that is online has a model ${id}`, {
+  const failed = responses.filter(({ error }) => error !== undefined && error.code !== 'MODEL_NOT_FOUND');
+  throw new RbeeError('MODEL_NOT_FOUND', `no online hive has the model ${id}`, {
     hint:
-      silent.length === 0
+      failed.length === 0
         ? 'list them with "model list"'
-        : `these could not be asked: ${silent.map(({ hive }) => hive.hive_id).join(', ')}`,
+        : `these hives could not be reached: ${failed.map(({ hive }) => hive.hive_id).join(', ')}`,
   });
 }
 
 /**
- * The one hive that holds a model. What is done to it at several must be asked for by their names.
- * @throws RbeeError REQUEST_INVALID where several hold it, naming them; as `holdersOf`
+ * The one hive that holds a model, for requests that must name the hive when there are several.
+ * @throws RbeeError REQUEST_INVALID, naming them, when several hold it; as `holdersOf`
  */
 export async function onlyHolderOf(deps: HoldersDeps, id: ModelId): Promise<Hive> {
   const holders = await holdersOf(deps, id);

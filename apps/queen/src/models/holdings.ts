@@ -1,37 +1,37 @@
 import type { Hive } from '@rbee/contract';
+import { activeDownloads } from '../hives/active-downloads.ts';
 import type { HiveClient } from '../hives/client.ts';
 import type { Holdings } from '../placement/nearness.ts';
-import { activeDownloads } from '../relay/discovery.ts';
 
-/** A choice of a hive does not wait longer for what is only good to know. */
+/** Holdings only improve the choice of a hive, so it does not wait longer for them. */
 const TIMEOUT_MS = 1_500;
 
-interface Asked {
-  readonly answer: Promise<Holdings>;
-  /** For all who came after it was asked. */
+interface Lookup {
+  readonly result: Promise<Holdings>;
+  /** For all calls since it started. */
   next: Promise<Holdings> | null;
 }
 
 /**
- * Asks hives what they have; what one does not say in time it does not have. A hive is asked once at a time, however many
- * want to know: those who come meanwhile share the next answer, so that nobody gets one from before his question.
+ * Looks up the holdings of hives; a hive that does not respond in time counts as empty. Each hive has one lookup at a time:
+ * calls during a lookup share the next one, so that no result is older than its call.
  */
-export function createHoldings(client: Pick<HiveClient, 'listDownloads' | 'listModels'>) {
-  const asked = new Map<string, Asked>();
+export function createHoldingsLookup(client: Pick<HiveClient, 'listDownloads' | 'listModels'>) {
+  const lookups = new Map<string, Lookup>();
 
-  const ask = (hive: Hive): Promise<Holdings> => {
-    const entry: Asked = { answer: holdingsOf(client, hive), next: null };
-    asked.set(hive.hive_id, entry);
-    void entry.answer.then(() => {
-      if (entry.next === null) asked.delete(hive.hive_id);
+  const start = (hive: Hive): Promise<Holdings> => {
+    const lookup: Lookup = { result: holdingsOf(client, hive), next: null };
+    lookups.set(hive.hive_id, lookup);
+    void lookup.result.then(() => {
+      if (lookup.next === null) lookups.delete(hive.hive_id);
     });
-    return entry.answer;
+    return lookup.result;
   };
   return (hive: Hive): Promise<Holdings> => {
-    const before = asked.get(hive.hive_id);
-    if (before === undefined) return ask(hive);
-    before.next ??= before.answer.then(() => ask(hive));
-    return before.next;
+    const current = lookups.get(hive.hive_id);
+    if (current === undefined) return start(hive);
+    current.next ??= current.result.then(() => start(hive));
+    return current.next;
   };
 }
 

@@ -1,19 +1,19 @@
 import { type Hive, RbeeError } from '@rbee/contract';
 
-/** Every reason for a choice of hives. */
+/** Every reason for choosing hives. */
 export const CHOICE_REASONS = ['named', 'every', 'under_way', 'holds_model', 'holds_partial', 'least_busy'] as const;
 export type ChoiceReason = (typeof CHOICE_REASONS)[number];
 
-/** Hives, and in a few words why these. */
+/** The chosen hives, and why these. */
 export interface Choice {
   readonly hives: readonly Hive[];
-  /** For whoever counts. */
+  /** For metrics. */
   readonly reason: ChoiceReason;
   readonly why: string;
 }
 
-/** What a request may say: a name, a list of names, or `*` for every hive that is online. */
-export type HiveWish = string | readonly string[];
+/** The `hive_id` of a request: a name, a list of names, or `*` for every online hive. */
+export type HiveSelector = string | readonly string[];
 
 export interface Fleet {
   list(): readonly Hive[];
@@ -23,20 +23,20 @@ export interface Fleet {
 
 /**
  * The hives that a request names.
- * @throws RbeeError HIVE_NOT_FOUND for a name nobody has, HIVE_UNAVAILABLE where one of them is offline
+ * @throws RbeeError HIVE_NOT_FOUND for an unknown name, HIVE_UNAVAILABLE when one of them is offline
  */
-export function namedHives(fleet: Fleet, wish: HiveWish): Choice {
-  if (wish === '*') return { hives: allOnline(fleet), reason: 'every', why: 'every hive was asked for' };
-  const names = new Set(typeof wish === 'string' ? [wish] : wish);
+export function namedHives(fleet: Fleet, selector: HiveSelector): Choice {
+  if (selector === '*') return { hives: allOnline(fleet), reason: 'every', why: 'all hives were requested' };
+  const names = new Set(typeof selector === 'string' ? [selector] : selector);
   const hives = [...names].map((name) => fleet.get(name));
-  const away = hives.filter((hive) => !hive.online).map((hive) => hive.hive_id);
-  if (away.length > 0) throw unavailable(`offline: ${away.join(', ')}`);
-  return { hives, reason: 'named', why: 'it was asked for by name' };
+  const offline = hives.filter((hive) => !hive.online).map((hive) => hive.hive_id);
+  if (offline.length > 0) throw unavailable(`offline: ${offline.join(', ')}`);
+  return { hives, reason: 'named', why: 'requested by name' };
 }
 
 /**
- * Every hive that is online.
- * @throws RbeeError HIVE_UNAVAILABLE where none is
+ * Every online hive.
+ * @throws RbeeError HIVE_UNAVAILABLE when there is none
  */
 export function allOnline(fleet: Fleet): readonly Hive[] {
   const online = fleet.list().filter((hive) => hive.online);
@@ -45,5 +45,5 @@ export function allOnline(fleet: Fleet): readonly Hive[] {
 }
 
 function unavailable(what: string): RbeeError {
-  return new RbeeError('HIVE_UNAVAILABLE', what, { hint: 'start a hive with --queen-url, and look at "hive list"' });
+  return new RbeeError('HIVE_UNAVAILABLE', what, { hint: 'start a hive with --queen-url, and check "hive list"' });
 }

@@ -9,22 +9,22 @@ import {
   redactRef,
   type WantedModel,
 } from '@rbee/contract';
-import { isSameSelection, saysNothing, takes } from './selection.ts';
+import { isEmptySelection, isSameSelection, takes } from './selection.ts';
 
-/** What a hive has that a request for a model may use. */
+/** The files and downloads of a hive that a request for a model may use. */
 export interface Holdings {
-  /** Refs of its downloads that have not ended, in their canonical form. */
+  /** Refs of its active downloads, in canonical form. */
   readonly underWay: readonly string[];
   readonly store: Pick<ModelList, 'models' | 'partials'>;
 }
 
 /**
- * How near a hive is to having a model; null where nothing is known to be there. A 'likely model' is files that the
- * request takes, where only its source could tell whether it takes others too.
+ * How near a hive is to having a model; null when it is known to have nothing of it. A 'likely model' has files that the
+ * request takes, but only the source knows whether it takes others too.
  */
 export type Nearness = 'under way' | 'model' | 'likely model' | 'partial' | null;
 
-/** What a hive has of a model, as far as it can be told without asking the source. */
+/** How much of a model a hive has, as far as this is known without asking the source. */
 export function nearnessOf(wanted: WantedModel, { underWay, store }: Holdings): Nearness {
   if (underWay.includes(redactModelRef(wanted.ref))) return 'under way';
   const digest = digestOf(wanted);
@@ -39,13 +39,13 @@ function ofRepo(ref: HfRef, held: readonly ModelRef[]): Nearness {
   const models = held.filter((model) => isOfRevision(ref, model));
   if (models.some((model) => isSameSelection(ref, model))) return 'model';
   if (ref.files.length > 0) {
-    const there = ref.files.filter((file) => models.some((model) => !saysNothing(model) && takes(model, file)));
+    const there = ref.files.filter((file) => models.some((model) => !isEmptySelection(model) && takes(model, file)));
     if (there.length === ref.files.length) return 'model';
     if (there.length > 0) return 'partial';
-    return models.some(saysNothing) ? 'partial' : null;
+    return models.some(isEmptySelection) ? 'partial' : null;
   }
   if (models.some(({ files }) => files.some((file) => takes(ref, file)))) return 'likely model';
-  // Which files those are is not known: some may be the same, unless both name a quantisation.
+  // Their files are not known: some may be the same, unless both name a quantisation.
   return models.some((model) => model.files.length === 0 && (ref.quant === null || model.quant === null))
     ? 'partial'
     : null;
@@ -62,19 +62,19 @@ function ofOther(ref: ModelRef, held: readonly ModelRef[]): Nearness {
   return held.some(isIt) ? 'model' : null;
 }
 
-/** The digest of the one file that is wanted, where the request names it. */
+/** The digest of the single requested file, if the request names it. */
 function digestOf({ ref, sha256 }: WantedModel): string | null {
   return 'url' in ref ? ref.sha256 : sha256;
 }
 
-/** Whether a model is known to be another one than that of the digest. */
+/** Whether a model is known to have another digest. */
 function differs(digest: string | null, { sha256 }: Model): boolean {
   return digest !== null && typeof sha256 === 'string' && sha256 !== digest;
 }
 
 /**
- * Of a partial of a hub its repo is known, and its digest where that is what its blob is called. One of another source is
- * known by its digest alone. Where other files of the repo are being fetched, the partial is taken for one of those.
+ * A partial from a hub is known by its repo, and by its digest if its blob is named after it; one from another source only
+ * by its digest. While other files of the repo are being downloaded, the partial is taken for one of those.
  */
 function isPartialOf(
   ref: ModelRef,
@@ -93,7 +93,7 @@ function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }
 
-/** A hive of another version may have refs that this queen cannot read; they are nothing that was asked for. */
+/** A hive of another version may have refs that this queen cannot parse; they cannot match. */
 function readable(text: string): ModelRef[] {
   try {
     return [parseModelRef(text)];

@@ -2,20 +2,20 @@ import { formatBytes, type Hive, RbeeError, type WantedModel } from '@rbee/contr
 import { allOnline, type Choice, type ChoiceReason, type Fleet } from './choice.ts';
 import { type Holdings, type Nearness, nearnessOf } from './nearness.ts';
 
-/** What a hive keeps free on its disk whatever it fetches: with less it fetches nothing. */
+/** Space that a hive always keeps free on its disk: with less it downloads nothing. */
 const LEAST_FREE_BYTES = 2 ** 30;
 
 export interface PlacementDeps {
   readonly fleet: Fleet;
-  /** What a hive has, as far as it says so in time. */
+  /** The holdings of a hive; empty when it does not respond in time. */
   readonly holdings: (hive: Hive) => Promise<Holdings>;
-  /** Downloads of a hive that have not ended, as far as the queen knows: newer than the hive's last heartbeat. */
+  /** Active downloads of a hive that the queen knows of: newer than the hive's last heartbeat. */
   readonly activeAt: (hiveId: string) => number;
 }
 
 interface Candidate {
   readonly hive: Hive;
-  /** Where it would write the model; null where it is not known. */
+  /** Free space where it would write the model; null if unknown. */
   readonly freeBytes: number | null;
   readonly nearness: Nearness;
   readonly active: number;
@@ -24,20 +24,20 @@ interface Candidate {
 const ORDER: readonly Nearness[] = ['under way', 'model', 'likely model', 'partial', null];
 
 /**
- * The hive that is best for a model: one that is fetching it already, one that holds it or a part of it, else the one with
- * the fewest active downloads among those with room.
- * @throws RbeeError HIVE_UNAVAILABLE where none is online, DISK_FULL where none has room
+ * The best hive for a model: one that is downloading it already, one that holds it or a part of it, else the one with the
+ * fewest active downloads among those with enough disk space.
+ * @throws RbeeError HIVE_UNAVAILABLE when none is online, DISK_FULL when none has the space
  */
 export async function placeModel(deps: PlacementDeps, wanted: WantedModel): Promise<Choice> {
   const candidates = await Promise.all(allOnline(deps.fleet).map((hive) => candidateOf(deps, wanted, hive)));
   const fitting = candidates.filter(fits);
   const [best, ...others] = fitting;
-  if (!best) throw full(candidates);
+  if (!best) throw diskFull(candidates);
   const { hive, nearness } = others.reduce((a, b) => (compare(a, b) <= 0 ? a : b), best);
-  const left = candidates.length - fitting.length;
-  const besides = left === 0 ? '' : `; ${left} without room ${left === 1 ? 'was' : 'were'} left out`;
+  const full = candidates.length - fitting.length;
+  const skipped = full === 0 ? '' : `; ${full} with too little disk space ${full === 1 ? 'was' : 'were'} skipped`;
   const { reason, why } = reasonOf(nearness);
-  return { hives: [hive], reason, why: why + besides };
+  return { hives: [hive], reason, why: why + skipped };
 }
 
 async function candidateOf(deps: PlacementDeps, wanted: WantedModel, hive: Hive): Promise<Candidate> {
@@ -49,10 +49,10 @@ async function candidateOf(deps: PlacementDeps, wanted: WantedModel, hive: Hive)
   };
 }
 
-/** A model that is there, or has its place already, needs no more room. */
+/** A model that is there, or being downloaded, needs no more space. */
 function fits({ freeBytes, nearness }: Candidate): boolean {
-  const needsRoom = nearness === 'partial' || nearness === null;
-  return !needsRoom || freeBytes === null || freeBytes >= LEAST_FREE_BYTES;
+  const needsSpace = nearness === 'partial' || nearness === null;
+  return !needsSpace || freeBytes === null || freeBytes >= LEAST_FREE_BYTES;
 }
 
 function compare(a: Candidate, b: Candidate): number {
@@ -62,20 +62,20 @@ function compare(a: Candidate, b: Candidate): number {
 function reasonOf(nearness: Nearness): { reason: ChoiceReason; why: string } {
   switch (nearness) {
     case 'under way':
-      return { reason: 'under_way', why: 'it is fetching the model already' };
+      return { reason: 'under_way', why: 'already downloading the model' };
     case 'model':
     case 'likely model':
-      return { reason: 'holds_model', why: 'it holds the model already' };
+      return { reason: 'holds_model', why: 'already has the model' };
     case 'partial':
-      return { reason: 'holds_partial', why: 'it holds a part of the model' };
+      return { reason: 'holds_partial', why: 'has a part of the model' };
     case null:
-      return { reason: 'least_busy', why: 'it has the fewest active downloads' };
+      return { reason: 'least_busy', why: 'fewest active downloads' };
   }
 }
 
-function full(candidates: readonly Candidate[]): RbeeError {
+function diskFull(candidates: readonly Candidate[]): RbeeError {
   const most = candidates.reduce((a, b) => ((a.freeBytes ?? 0) >= (b.freeBytes ?? 0) ? a : b));
-  return new RbeeError('DISK_FULL', 'no hive that is online has room on its disk', {
-    hint: `${most.hive.hive_id} has the most, ${formatBytes(most.freeBytes ?? 0)}; free some with "model remove" or "model prune"`,
+  return new RbeeError('DISK_FULL', 'no online hive has enough disk space', {
+    hint: `${most.hive.hive_id} has the most free, ${formatBytes(most.freeBytes ?? 0)}; free space with "model remove" or "model prune"`,
   });
 }

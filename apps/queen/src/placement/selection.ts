@@ -1,9 +1,9 @@
 import { globMatcher, type HfRef } from '@rbee/contract';
 
-/** What a ref says of the files of its repo, be it the ref of a request or the pinned one of a model. */
+/** The files of its repo that a ref selects, be it the ref of a request or the pinned one of a model. */
 export type Selection = Pick<HfRef, 'files' | 'include' | 'exclude' | 'quant'>;
 
-/** Whether two say the same, in whatever order: of one commit they are the same files. */
+/** Whether two select the same files of one commit; the order does not matter. */
 export function isSameSelection(a: Selection, b: Selection): boolean {
   return (
     a.quant === b.quant &&
@@ -13,12 +13,12 @@ export function isSameSelection(a: Selection, b: Selection): boolean {
   );
 }
 
-/** Whether nothing is said: what is taken then depends on all that the repo has. */
-export function saysNothing({ files, include, exclude, quant }: Selection): boolean {
+/** Whether a ref selects no files: it then depends on the whole repo which ones are taken. */
+export function isEmptySelection({ files, include, exclude, quant }: Selection): boolean {
   return quant === null && files.length + include.length + exclude.length === 0;
 }
 
-/** Whether a file would be among those of a selection that says something, as far as its name tells. */
+/** Whether a non-empty selection takes a file, judging by its name. */
 export function takes({ files, include, exclude, quant }: Selection, path: string): boolean {
   if (files.length > 0) return files.includes(path);
   if (quant !== null) return path.toUpperCase().includes(quant);

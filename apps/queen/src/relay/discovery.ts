@@ -1,9 +1,7 @@
-import { ACTIVE_STATUSES, type Download, type Hive } from '@rbee/contract';
+import type { Hive } from '@rbee/contract';
+import { activeDownloads } from '../hives/active-downloads.ts';
 import type { HiveClient } from '../hives/client.ts';
 import type { Relay } from './relay.ts';
-
-/** As many as a page of a list may have. */
-const PAGE_LIMIT = '1000';
 
 export interface DiscoveryDeps {
   readonly relay: Relay;
@@ -12,8 +10,8 @@ export interface DiscoveryDeps {
 }
 
 /**
- * Finds downloads that the queen did not start, or started in an earlier life, and relays them: whenever a hive says that
- * it has more of them than are known.
+ * Finds and relays downloads that the queen did not start, or started in a previous run: whenever a hive reports more of
+ * them than the queen knows.
  */
 export class Discovery {
   readonly #deps: DiscoveryDeps;
@@ -23,29 +21,19 @@ export class Discovery {
     this.#deps = deps;
   }
 
-  async heard(hive: Hive): Promise<void> {
+  async onHeartbeat(hive: Hive): Promise<void> {
     const { relay, client, log } = this.#deps;
     const { hive_id, active_downloads } = hive;
     if (active_downloads <= relay.activeAt(hive_id) || this.#searching.has(hive_id) || relay.isFull) return;
     this.#searching.add(hive_id);
     try {
-      // What finds no room is found again at a later beat.
+      // Downloads beyond the limit are found again at a later heartbeat.
       for (const { download_id } of await activeDownloads(client, hive))
         if (!relay.isFull) relay.open(hive_id, download_id);
     } catch (error) {
-      log.warn({ hiveId: hive_id, err: error }, 'a hive does not tell its downloads');
+      log.warn({ hiveId: hive_id, err: error }, 'cannot list the downloads of a hive');
     } finally {
       this.#searching.delete(hive_id);
     }
   }
-}
-
-/** The downloads of a hive that have not ended. */
-export async function activeDownloads(
-  client: Pick<HiveClient, 'listDownloads'>,
-  hive: Hive,
-  timeoutMs?: number,
-): Promise<readonly Download[]> {
-  const pages = ACTIVE_STATUSES.map((status) => client.listDownloads(hive, { status, limit: PAGE_LIMIT }, timeoutMs));
-  return (await Promise.all(pages)).flat();
 }

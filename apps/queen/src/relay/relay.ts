@@ -7,27 +7,27 @@ import {
   pathOf,
   RbeeError,
 } from '@rbee/contract';
-import { type Channel, FollowError, type StreamHub, spliceFields } from '@rbee/event-stream';
+import { type Channel, FollowError, type KeyedStream, type StreamHub, spliceFields } from '@rbee/event-stream';
 import type { HiveStream } from '../hives/follow-hive.ts';
-import type { FleetStream } from './fleet-stream.ts';
 
 /** Ended downloads whose last event is kept for late readers; the oldest go first. */
 const HISTORY_LIMIT = 1_000;
-/** Downloads that are followed at a time, each over a connection of its own. */
+/** Maximum number of downloads followed at a time, each over its own connection. */
 const DEFAULT_MAX_FOLLOWED = 10_000;
-/** What a client waits that finds no room for another. */
+/** How long a client should wait when the limit is reached. */
 const FULL_RETRY_AFTER_MS = 10_000;
 
 export interface RelayDeps {
   readonly queenId: string;
-  readonly hub: StreamHub;
+  readonly streamHub: StreamHub;
   /** Follows a stream of a hive to its end, wherever the hive is. */
   readonly follow: (stream: HiveStream) => Promise<void>;
-  readonly fleetStream: FleetStream;
-  /** Where a download is; told when it is first relayed. */
+  /** The downloads of all hives, by their ids. */
+  readonly fleetStream: KeyedStream;
+  /** Called when a download is first relayed. */
   readonly onOpen: (id: DownloadId, hiveId: string) => void;
   readonly onEnd: (id: DownloadId) => void;
-  /** Downloads that are followed at a time. */
+  /** Maximum number of downloads followed at a time. */
   readonly maxFollowed?: number;
 }
 
@@ -38,13 +38,13 @@ interface Upstream {
 }
 
 /**
- * Passes on what hives say of their downloads: one upstream per download, however many readers, in the same order and
- * with the payload untouched, but for `orchestrator_id` and `hive_id` put before it.
+ * Relays the events of downloads from their hives: one upstream per download, however many readers, in the same order and
+ * with the same payload, except that `orchestrator_id` and `hive_id` are put before it.
  */
 export class Relay {
   readonly #deps: RelayDeps;
   readonly #upstreams = new Map<DownloadId, Upstream>();
-  /** How many of each hive have not ended. */
+  /** Active downloads of each hive. */
   readonly #active = new Map<string, number>();
   readonly #maxFollowed: number;
   #followed = 0;
@@ -56,29 +56,29 @@ export class Relay {
     this.#maxFollowed = deps.maxFollowed ?? DEFAULT_MAX_FOLLOWED;
   }
 
-  /** Whether no other download can be followed. */
+  /** Whether no further download can be followed. */
   get isFull(): boolean {
     return this.#followed >= this.#maxFollowed;
   }
 
-  /** @throws RbeeError RATE_LIMITED while no other download can be followed */
-  assertRoom(): void {
+  /** @throws RbeeError RATE_LIMITED while no further download can be followed */
+  assertCapacity(): void {
     if (!this.isFull) return;
-    throw new RbeeError('RATE_LIMITED', `the queen follows ${this.#followed} downloads, and can follow no more`, {
-      hint: 'wait until some have ended, or cancel them: "download list" shows them',
+    throw new RbeeError('RATE_LIMITED', `the queen already follows ${this.#followed} downloads, its maximum`, {
+      hint: 'wait until some have ended, or cancel some: see "download list"',
       retryAfterMs: FULL_RETRY_AFTER_MS,
     });
   }
 
   /**
-   * Subscribes to a download of a hive, once; the answer is the channel for its readers.
-   * @throws RbeeError RATE_LIMITED, as `assertRoom`
+   * Subscribes to a download of a hive, once; returns the channel for its readers.
+   * @throws RbeeError RATE_LIMITED, as `assertCapacity`
    */
   open(hiveId: string, id: DownloadId): Channel {
     const known = this.#upstreams.get(id);
     if (known) return known.channel;
-    this.assertRoom();
-    const upstream: Upstream = { id, hiveId, channel: this.#deps.hub.channel({ mode: 'state' }) };
+    this.assertCapacity();
+    const upstream: Upstream = { id, hiveId, channel: this.#deps.streamHub.channel({ mode: 'state' }) };
     this.#upstreams.set(id, upstream);
     this.#active.set(hiveId, this.activeAt(hiveId) + 1);
     this.#followed += 1;
@@ -88,33 +88,33 @@ export class Relay {
     return upstream.channel;
   }
 
-  /** The hive of a download that is relayed; undefined for any other. */
+  /** The hive of a relayed download; undefined for any other. */
   hiveOf(id: DownloadId): string | undefined {
     return this.#upstreams.get(id)?.hiveId;
   }
 
-  /** How many downloads of a hive are relayed and have not ended. */
+  /** Number of active downloads of a hive that are relayed. */
   activeAt(hiveId: string): number {
     return this.#active.get(hiveId) ?? 0;
   }
 
-  /** Downloads that are followed at their hives now. */
+  /** Number of downloads followed at their hives now. */
   get upstreams(): number {
     return this.#followed;
   }
 
-  /** Events that came from hives since the start. */
+  /** Number of events received from hives since the start. */
   get eventsIn(): number {
     return this.#eventsIn;
   }
 
-  /** Says something to the readers of a download that has not ended. */
+  /** Sends a notice to the readers of an active download. */
   notice(id: DownloadId, code: NoticeCode, message: string): void {
     const upstream = this.#upstreams.get(id);
     if (upstream && !upstream.channel.ended) this.#notice(upstream, code, message);
   }
 
-  /** Ends all upstreams; the readers' streams are the hub's to end. */
+  /** Ends all upstreams; the stream hub ends the streams of their readers. */
   close(): void {
     this.#controller.abort();
   }
@@ -131,7 +131,7 @@ export class Relay {
         isTerminal: ({ event }) => isTerminalEvent(event),
         onEvent: ({ event, data }) => {
           this.#eventsIn += 1;
-          this.#pass(upstream, event, data);
+          this.#forward(upstream, event, data);
         },
         onConnection: ({ state }) => {
           if (state === 'lost' && !lost) {
@@ -149,10 +149,11 @@ export class Relay {
     }
   }
 
-  #pass({ id, hiveId, channel }: Upstream, event: string, data: string): void {
+  #forward({ id, hiveId, channel }: Upstream, event: string, data: string): void {
     const kind = event === 'progress' ? 'state' : isTerminalEvent(event) ? 'terminal' : 'keep';
-    // A progress names its hive itself; a name twice in one object would be read by each client in its own way.
-    const added = event === 'progress' ? this.#own() : `${this.#own()},"hive_id":${JSON.stringify(hiveId)}`;
+    // A progress event has its own hive_id; clients would disagree on how to read a duplicate key.
+    const added =
+      event === 'progress' ? this.#queenField() : `${this.#queenField()},"hive_id":${JSON.stringify(hiveId)}`;
     const relayed = { event, data: spliceFields(data, added) };
     channel.publish(relayed, kind);
     this.#deps.fleetStream.publish(id, relayed, kind);
@@ -165,23 +166,23 @@ export class Relay {
   }
 
   #notice(upstream: Upstream, code: NoticeCode, message: string): void {
-    this.#pass(upstream, 'notice', JSON.stringify({ download_id: upstream.id, code, message }));
+    this.#forward(upstream, 'notice', JSON.stringify({ download_id: upstream.id, code, message }));
   }
 
-  /** Only a hive ends a download. One that no longer knows it has done so without a word, and the reader must hear it. */
+  /** Only a hive ends a download. When it no longer knows the download the end is lost, and readers must still get one. */
   #end(upstream: Upstream, error: unknown): void {
     const gone = error instanceof FollowError && error.status === 404;
-    const why = gone ? 'no longer knows this download' : 'refuses the stream of this download';
+    const why = gone ? 'no longer knows this download' : 'rejects the stream of this download';
     const { code, message, hint, retryable } = new RbeeError(
       gone ? 'DOWNLOAD_NOT_FOUND' : 'HIVE_UNAVAILABLE',
       `the hive ${upstream.hiveId} ${why}`,
-      { hint: 'ask for the model again: what is on disk is used' },
+      { hint: 'download the model again: what is on disk is reused' },
     );
     const data = { download_id: upstream.id, error: message, code, hint, bytes: 0, total: null, retryable };
-    this.#pass(upstream, 'error', JSON.stringify(data));
+    this.#forward(upstream, 'error', JSON.stringify(data));
   }
 
-  #own(): string {
+  #queenField(): string {
     return `"orchestrator_id":${JSON.stringify(this.#deps.queenId)}`;
   }
 

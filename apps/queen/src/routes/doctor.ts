@@ -8,7 +8,7 @@ export interface DoctorRoutesDeps {
   readonly client: Pick<HiveClient, 'doctor'>;
 }
 
-/** All hives examine themselves at once. One that cannot be asked is told with why, also where it seems to be offline. */
+/** All hives run their doctor in parallel, also those that seem offline; one that cannot be reached has an error instead. */
 export function addDoctorRoutes(app: Server, { fleet, client }: DoctorRoutesDeps): void {
   addRoute(app, queenRoutes.doctor, async ({ query: { hive_id } }) => {
     const hives = hive_id === undefined ? fleet.list() : [fleet.get(hive_id)];
@@ -28,7 +28,7 @@ async function examine(client: DoctorRoutesDeps['client'], hive: Hive): Promise<
     return { hive_id, online, error };
   } catch (error) {
     const { code, message, hint } = toRbeeError(error);
-    // What the queen hears when she follows it says more than that one request went wrong.
+    // The reason why it cannot be followed says more than one failed request.
     const why = online || problem === null ? message : `the hive ${hive_id} is offline: ${problem}`;
     return { hive_id, online, error: { code, message: why, ...(hint === undefined ? {} : { hint }) } };
   }

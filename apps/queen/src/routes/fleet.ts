@@ -1,20 +1,20 @@
 import { type QueenInfo, queenRoutes } from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
-import type { Channel, StreamHub } from '@rbee/event-stream';
+import type { StreamHub, Subscribable } from '@rbee/event-stream';
 import type { Roster } from '../hives/roster.ts';
 import type { FleetLimits } from '../limits/fleet-limits.ts';
 
 export interface FleetRoutesDeps {
-  readonly hub: StreamHub;
+  readonly streamHub: StreamHub;
   readonly roster: Roster;
   readonly limits: FleetLimits;
   /** The heartbeats of all hives in one stream. */
-  readonly heartbeats: Channel;
+  readonly heartbeats: Subscribable;
   readonly info: () => QueenInfo;
 }
 
-export function addFleetRoutes(app: Server, { hub, roster, limits, heartbeats, info }: FleetRoutesDeps): void {
-  addStream(app, hub, queenRoutes.heartbeats, () => heartbeats);
+export function addFleetRoutes(app: Server, { streamHub, roster, limits, heartbeats, info }: FleetRoutesDeps): void {
+  addStream(app, streamHub, queenRoutes.heartbeats, () => heartbeats);
   addRoute(app, queenRoutes.health, () => ({ status: 'ok' as const }));
   addRoute(app, queenRoutes.info, () => info());
   addRoute(app, queenRoutes.listHives, () => ({ hives: roster.list() }));

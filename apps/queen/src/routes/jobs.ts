@@ -5,16 +5,16 @@ import type { JobRegistry } from '@rbee/jobs';
 import type { RoutedJobs } from '../jobs/routed-jobs.ts';
 
 export interface JobRoutesDeps {
-  readonly hub: StreamHub;
+  readonly streamHub: StreamHub;
   readonly registry: JobRegistry;
   readonly routed: RoutedJobs;
 }
 
 export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
-  const { hub, registry, routed } = deps;
+  const { streamHub, registry, routed } = deps;
   addRoute(app, queenRoutes.createJob, ({ body }) => routed.start(body));
   addRoute(app, queenRoutes.listJobs, () => ({ jobs: registry.list() }));
   addRoute(app, queenRoutes.getJob, ({ params }) => registry.get(params.id).snapshot());
-  addStream(app, hub, queenRoutes.streamJob, ({ params }) => registry.get(params.id).channel);
+  addStream(app, streamHub, queenRoutes.streamJob, ({ params }) => registry.get(params.id).channel);
   addRoute(app, queenRoutes.cancelJob, ({ params, query }) => routed.cancel(params.id, query.partial));
 }

@@ -31,6 +31,6 @@ export function addModelRoutes(app: Server, deps: ModelRoutesDeps): void {
 
 function online(fleet: Fleet, hiveId: string): Hive {
   const [hive] = namedHives(fleet, [hiveId]).hives;
-  if (!hive) throw new Error('a name stands for a hive');
+  if (!hive) throw new Error('a name selects one hive');
   return hive;
 }

@@ -31,31 +31,31 @@ export const STATE_MIGRATIONS = [
    ) STRICT`,
 ] as const;
 
-/** Ended downloads whose hive is remembered; the oldest go first. */
+/** Maximum number of ended downloads whose hive is remembered; the oldest go first. */
 const ENDED_PLACEMENTS = 10_000;
 
 interface KeptHive {
   readonly hive_id: string;
   readonly hive_url: string;
-  /** Milliseconds since the epoch; null where it was never heard of. */
+  /** Unix milliseconds; null when it was never seen. */
   readonly last_seen_ms: number | null;
 }
 
-/** What a queen knows of the limits of a hive. Bandwidths are bytes per second, null is unlimited. */
+/** The limits of a hive. Bandwidths are bytes per second, null is unlimited. */
 export interface KeptLimits {
-  /** What was asked for over the queen; nothing where nobody did. */
+  /** Limits requested at the queen, if any. */
   readonly wanted: { readonly max_bandwidth?: number | null; readonly max_concurrent_downloads?: number };
-  /** The limit that the hive had by itself. */
+  /** The hive's own limit. */
   readonly own: number | null;
-  /** What the queen gave it last; two where the answer to the second is not known. */
+  /** The limit that the queen sent last; two while the response to the second is not known. */
   readonly given: readonly (number | null)[];
 }
 
-/** How a job was passed on to hives. */
+/** How a job was routed to hives. */
 export interface KeptRoute {
-  /** The request, to know it again when it is sent twice. */
+  /** Digest of the request, to recognise a repeat. */
   readonly request: string;
-  /** Whether its answer names downloads as a list. */
+  /** Whether the response lists the downloads. */
   readonly many: boolean;
   readonly why: string;
   readonly legs: readonly { readonly hive_id: string; readonly refusal: Failure | null }[];
@@ -67,7 +67,7 @@ export interface KeptCancel {
   readonly partial: PartialChoice;
 }
 
-/** What a queen remembers over a restart. Each write is on disk when it returns. */
+/** The state of a queen that survives a restart. Each write is on disk when it returns. */
 export interface QueenState {
   hives(): KeptHive[];
   keepHive(hive: KeptHive): void;
@@ -75,12 +75,12 @@ export interface QueenState {
   limits(): ReadonlyMap<string, KeptLimits>;
   keepLimits(hiveId: string, limits: KeptLimits): void;
   forgetLimits(hiveId: string): void;
-  /** Oldest first; `route` is null where the queen died before it was known. */
+  /** Oldest first; `route` is null when the queen died before it was known. */
   jobs(): { readonly snapshot: Job; readonly route: KeptRoute | null }[];
-  keepJob(job: Job): void;
+  saveJob(job: Job): void;
   keepRoute(id: JobId, route: KeptRoute): void;
-  forgetJob(id: JobId): void;
-  /** Downloads that have not ended, oldest first. */
+  deleteJob(id: JobId): void;
+  /** Active downloads, oldest first. */
   placements(): { readonly download_id: DownloadId; readonly hive_id: string }[];
   hiveOf(id: DownloadId): string | null;
   place(id: DownloadId, hiveId: string): void;
@@ -123,21 +123,21 @@ function hiveTables(db: DatabaseSync) {
 
 function jobTables(db: DatabaseSync) {
   const jobs = db.prepare('SELECT snapshot, route FROM jobs ORDER BY created_at, job_id');
-  const keepJob = db.prepare(
+  const saveJob = db.prepare(
     `INSERT INTO jobs (job_id, created_at, snapshot) VALUES (?, ?, ?)
      ON CONFLICT (job_id) DO UPDATE SET snapshot = excluded.snapshot`,
   );
   const keepRoute = db.prepare('UPDATE jobs SET route = ? WHERE job_id = ?');
-  const forgetJob = db.prepare('DELETE FROM jobs WHERE job_id = ?');
+  const deleteJob = db.prepare('DELETE FROM jobs WHERE job_id = ?');
   return {
     jobs: () =>
       jobs.all().map((row) => ({
         snapshot: JSON.parse(String(row['snapshot'])) as Job,
         route: row['route'] === null ? null : (JSON.parse(String(row['route'])) as KeptRoute),
       })),
-    keepJob: (job: Job) => void keepJob.run(job.job_id, job.created_at, JSON.stringify(job)),
+    saveJob: (job: Job) => void saveJob.run(job.job_id, job.created_at, JSON.stringify(job)),
     keepRoute: (id: JobId, route: KeptRoute) => void keepRoute.run(JSON.stringify(route), id),
-    forgetJob: (id: JobId) => void forgetJob.run(id),
+    deleteJob: (id: JobId) => void deleteJob.run(id),
   };
 }
 

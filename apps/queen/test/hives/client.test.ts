@@ -6,17 +6,20 @@ import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHiveClient, type HiveClient } from '../../src/hives/client.ts';
 
-// Goal: no request to a hive waits without an end, whatever is at its address. Method: a server that is silent in several
-// ways, and deadlines that are short; without them each test would wait for the time-out of the runner.
+// Goal: no request to a hive waits forever, whatever is at its address. Method: a server that is silent in several ways, and
+// a deadline that passes once it has been silent; without deadlines each test would wait for the timeout of the runner.
 
-const SHORT_MS = 100;
-/** What a keeper waits for the queen's own answer. */
+/** How often a body that trickles in is written to before the deadline passes. */
+const DRIPS = 5;
+/** How long a keeper waits for the queen's own response. */
 const PATIENCE_OF_CLIENTS_MS = 60_000;
 
 let server: Server;
 let dispatcher: Agent;
 let silence: (response: ServerResponse) => void;
 let limitsMs: number[];
+/** Makes the deadline of the request pass. */
+let passDeadline: () => void;
 let client: HiveClient;
 let hive: { hive_id: string; hive_url: string };
 
@@ -32,7 +35,9 @@ beforeEach(async () => {
   limitsMs = [];
   const deadline = (ms: number) => {
     limitsMs.push(ms);
-    return AbortSignal.timeout(SHORT_MS);
+    const controller = new AbortController();
+    passDeadline = () => controller.abort(new DOMException('the deadline has passed', 'TimeoutError'));
+    return controller.signal;
   };
   client = createHiveClient({ dispatcher, token: null, deadline });
 });
@@ -67,34 +72,44 @@ const REQUESTS: Readonly<Record<Exclude<keyof HiveClient, 'headers'>, () => Prom
 };
 
 describe('a request to a hive', () => {
-  it.each(Object.entries(REQUESTS))('%s ends where the hive takes it and is silent', async (name, ask) => {
-    silence = () => {};
-    if (name === 'identify') expect(await ask()).toBeNull();
-    else await expect(ask()).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
+  it.each(Object.entries(REQUESTS))('%s ends when the hive accepts it and is silent', async (name, send) => {
+    silence = () => passDeadline();
+    if (name === 'identify') expect(await send()).toBeNull();
+    else await expect(send()).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
     expect(limitsMs).toHaveLength(1);
     expect(limitsMs[0]).toBeLessThanOrEqual(PATIENCE_OF_CLIENTS_MS);
   });
 
   it.each([
-    ['no body', (response: ServerResponse) => response.writeHead(200).flushHeaders()],
-    ['a body drop by drop', drip],
-  ])('ends where the hive sends the head of an answer and %s', async (_what, silent) => {
+    ['no body', flushHead],
+    ['a body that trickles in', drip],
+  ])('ends when the hive sends the head of a response and %s', async (_what, silent) => {
     silence = silent;
     await expect(client.listModels(hive)).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
   });
 
-  it('ends where the answer has no end', async () => {
+  it('ends when the response is endless', async () => {
     silence = pour;
     const patient = createHiveClient({ dispatcher, token: null, deadline: () => new AbortController().signal });
     await expect(patient.listModels(hive)).rejects.toMatchObject({
-      message: 'the hive hive-a cannot be asked: its answer has no end',
+      message: 'the request to the hive hive-a failed: its response is larger than 65536 KiB',
     });
   });
 });
 
-/** A byte now and then: what counts from one byte to the next would never end it. */
+function flushHead(response: ServerResponse): void {
+  response.writeHead(200).flushHeaders();
+  setTimeout(() => passDeadline(), 20);
+}
+
+/** A byte now and then: a timeout between two bytes would never end it. */
 function drip(response: ServerResponse): void {
-  const timer = setInterval(() => response.write(' '), SHORT_MS / 10);
+  let drips = 0;
+  const timer = setInterval(() => {
+    response.write(' ');
+    drips += 1;
+    if (drips === DRIPS) passDeadline();
+  }, 10);
   response.writeHead(200).once('close', () => clearInterval(timer));
 }
 

@@ -39,7 +39,7 @@ afterEach(async () => {
   await dispatcher.destroy();
 });
 
-/** A hive that says how it is whenever it is told to. */
+/** A hive that sends a heartbeat on request. */
 function beating(at: FakeHive, hiveId = 'hive-a') {
   const channel = at.channel();
   at.serve(HEARTBEATS, channel);
@@ -69,7 +69,7 @@ describe('the roster', () => {
     expect(hive.requests[0]?.headers.authorization).toBe('Bearer t');
   });
 
-  it('takes a hive for online with its first beat, for offline after three missed ones, and back with the next', async () => {
+  it('has a hive online from its first heartbeat, offline after three missed ones, and back with the next', async () => {
     const beat = beating(hive);
     await roster.register({ hive_id: 'hive-a', hive_url: hive.url });
     expect(roster.get('hive-a').online).toBe(false);
@@ -81,10 +81,10 @@ describe('the roster', () => {
     expect(roster.get('hive-a')).toMatchObject({ online: false, active_downloads: 0, speed_bps: 0 });
     beat();
     await online();
-    expect(events).toEqual(['arrived hive-a', 'left hive-a', 'beat hive-a']);
+    expect(events).toEqual(['arrived hive-a', 'left hive-a', 'heartbeat hive-a']);
   });
 
-  it('says that a hive arrived with the first beat of each connection, for it may have been restarted', async () => {
+  it('emits an arrival with the first heartbeat of each connection, because the hive may have been restarted', async () => {
     const beat = beating(hive);
     beat();
     roster.add('hive-a', hive.url);
@@ -101,7 +101,7 @@ describe('the roster', () => {
     expect(events).toEqual(['arrived hive-a', 'arrived hive-a']);
   });
 
-  it('refuses another address under a name while the old one answers by it, and takes it once it does not', async () => {
+  it('rejects another address for a name while the old one responds under it, and accepts it afterwards', async () => {
     beating(hive)();
     const other = await startFakeHive();
     beating(other)();
@@ -122,7 +122,7 @@ describe('the roster', () => {
     }
   });
 
-  it('asks at once, and not when its wait is over, when a hive that was away registers', async () => {
+  it('retries immediately, not after its delay, when an offline hive registers', async () => {
     const port = Number(new URL(hive.url).port);
     await hive.close();
     await roster.register({ hive_id: 'hive-a', hive_url: hive.url });
@@ -132,7 +132,7 @@ describe('the roster', () => {
     await online();
   });
 
-  it('does not follow a hive that calls itself by another name, and says so', async () => {
+  it('does not follow a hive with another name, and says so', async () => {
     beating(hive, 'hive-z')();
     roster.add('hive-a', hive.url);
     await hive.waitFor(() => roster.get('hive-a').problem !== null, 'the problem');
@@ -142,7 +142,7 @@ describe('the roster', () => {
     });
   });
 
-  it('says so once when a hive refuses its heartbeats, and does not ask in a hot loop', async () => {
+  it('logs once when a hive rejects the request for its heartbeats, and does not retry in a hot loop', async () => {
     hive.serve(HEARTBEATS, 401);
     roster.add('hive-a', hive.url);
     await hive.waitFor(() => warnings.length === 1, 'the warning');
@@ -174,11 +174,11 @@ describe('the roster', () => {
     expect(roster.list()).toHaveLength(1_000);
   });
 
-  it('names the hives there are to whoever asks for another', async () => {
+  it('names the known hives in the error for an unknown one', async () => {
     expect(() => roster.get('nobody')).toThrow(expect.objectContaining({ hint: 'no hive has registered yet' }));
     roster.add('hive-a', hive.url);
     expect(() => roster.get('nobody')).toThrow(
-      expect.objectContaining({ code: 'HIVE_NOT_FOUND', hint: 'there is hive-a' }),
+      expect.objectContaining({ code: 'HIVE_NOT_FOUND', hint: 'known hives: hive-a' }),
     );
   });
 });

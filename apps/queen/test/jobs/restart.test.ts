@@ -6,7 +6,7 @@ import { type FakeHive, heartbeatOf, startFakeHive } from '../support/fake-hive.
 import { api, queenIn } from '../support/queen.ts';
 
 // Goal: a job that was under way when its queen ended is followed again by the next one, or ends as it must. Method: a
-// hive that says what it is told to, and two queens, one after the other, with one state folder.
+// hive with scripted responses, and two queens, one after the other, with one state folder.
 
 const MODEL = 'hf:org/repo::file=x.gguf';
 
@@ -42,7 +42,7 @@ afterEach(async () => {
 const queen = () => queenIn(folder.path, { RBEE_QUEEN_HIVES: `hive-a=${hive.url}` });
 const request = () => ({ operation: 'model_download', model: MODEL, job_id: jobId });
 
-/** Asks until the answer has it. */
+/** Polls until the response has it. */
 async function until(url: string, wanted: object): Promise<void> {
   let seen: unknown;
   let isRight = false;
@@ -85,7 +85,7 @@ async function inSecondLife(work: (url: string) => Promise<void>): Promise<void>
   }
 }
 
-describe('a job of an earlier life', () => {
+describe('a job of a previous run', () => {
   it('is followed again to its end, and the same request is answered as before', async () => {
     const answer = await firstLife();
     await inSecondLife(async (url) => {
@@ -103,7 +103,7 @@ describe('a job of an earlier life', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('ends as failed where the hive no longer knows it, and its download ends with an error', async () => {
+  it('fails if the hive no longer knows it, and its download ends with an error', async () => {
     await firstLife();
     hive.serve(pathOf(hiveRoutes.streamJob, { id: jobId }), 404);
     hive.serve(pathOf(hiveRoutes.streamDownload, { id: downloadId }), 404);

@@ -1,11 +1,11 @@
 import { type JobId, newJobId, RbeeError } from '@rbee/contract';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Undelivered } from '../../src/jobs/undelivered-cancels.ts';
+import { UndeliveredCancels } from '../../src/jobs/undelivered-cancels.ts';
 import type { KeptCancel } from '../../src/state/state.ts';
 import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
 
-// Goal: cancels that wait for their hives are bounded, and a hive that is back is told one after the other. Method: a
-// hive that answers as it is told to, and a state that is a list.
+// Goal: cancels that wait for their hives are bounded, and a hive that is back gets them one after the other. Method: a
+// hive with scripted responses, and a state that is a list.
 
 const LIMIT = 1_000;
 
@@ -26,8 +26,8 @@ beforeEach(() => {
   warnings = [];
 });
 
-function create(): Undelivered {
-  return new Undelivered({
+function create(): UndeliveredCancels {
+  return new UndeliveredCancels({
     fleet: fleetOf(hiveNamed('hive-a'), hiveNamed('hive-b')),
     client: {
       async cancelJob(_hive, job_id) {
@@ -54,27 +54,27 @@ function create(): Undelivered {
 const cancelOf = (hive_id: string): KeptCancel => ({ job_id: newJobId(), hive_id, partial: 'keep' });
 
 describe('cancels that could not be delivered', () => {
-  it('are bounded in number, also those of an earlier life: the oldest are given up, and the log says so', () => {
+  it('are bounded in number, including those of a previous run: the oldest are dropped and logged', () => {
     const cancels = Array.from({ length: LIMIT + 2 }, () => cancelOf('hive-a'));
     kept = cancels.slice(0, LIMIT + 1);
-    const undelivered = create();
+    const undeliveredCancels = create();
     expect(kept).toEqual(cancels.slice(1, LIMIT + 1));
-    for (const cancel of cancels.slice(LIMIT + 1)) undelivered.add(cancel);
+    for (const cancel of cancels.slice(LIMIT + 1)) undeliveredCancels.add(cancel);
     expect(kept).toEqual(cancels.slice(2));
-    expect(cancels.map(({ job_id }) => undelivered.has(job_id, 'hive-a')).filter(Boolean)).toHaveLength(LIMIT);
+    expect(cancels.map(({ job_id }) => undeliveredCancels.has(job_id, 'hive-a')).filter(Boolean)).toHaveLength(LIMIT);
     expect(warnings).toHaveLength(2);
   });
 
-  it('are told one after the other, until the hive is silent again; its other beats meanwhile start nothing', async () => {
-    const undelivered = create();
+  it('are delivered one after the other until the hive is silent again; heartbeats meanwhile start nothing', async () => {
+    const undeliveredCancels = create();
     const cancels = Array.from({ length: 10 }, () => cancelOf('hive-a'));
-    for (const cancel of [...cancels, cancelOf('hive-b')]) undelivered.add(cancel);
+    for (const cancel of [...cancels, cancelOf('hive-b')]) undeliveredCancels.add(cancel);
     room = 4;
-    await Promise.all([undelivered.deliverAll('hive-a'), undelivered.deliverAll('hive-a')]);
+    await Promise.all([undeliveredCancels.deliverAll('hive-a'), undeliveredCancels.deliverAll('hive-a')]);
     expect(told).toEqual(cancels.slice(0, 4).map(({ job_id }) => job_id));
     expect(warnings).toHaveLength(1);
     room = Number.POSITIVE_INFINITY;
-    await undelivered.deliverAll('hive-a');
+    await undeliveredCancels.deliverAll('hive-a');
     expect(told).toEqual(cancels.map(({ job_id }) => job_id));
     expect([mostAtOnce, kept.length]).toEqual([1, 1]);
   });

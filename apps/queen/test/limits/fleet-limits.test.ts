@@ -5,8 +5,8 @@ import { FleetLimits } from '../../src/limits/fleet-limits.ts';
 import type { KeptLimits } from '../../src/state/state.ts';
 import { hiveNamed, NO_DOWNLOADS } from '../support/fake-hive.ts';
 
-// Goal: the hives never have more than the budget together, however they come and go, and get back what is theirs.
-// Method: hives that are a number each, a clock in the hand; what a hive is told is what it has.
+// Goal: the hives never have more than the budget together, however they come and go, and get their own limits back.
+// Method: each hive is a number, on a manual clock; a hive has the limits it was sent.
 
 const DOWNLOADING = { ...NO_DOWNLOADS, downloading: 1 };
 
@@ -14,10 +14,10 @@ let clock: ReturnType<typeof createManualClock>;
 let hives: Hive[];
 let has: Map<string, RunTimeSettings>;
 let kept: Map<string, KeptLimits>;
-/** The most that the hives that download had together whenever one of them was given more. */
+/** The largest sum of the limits of downloading hives whenever one of them was raised. */
 let most: number;
 let unreachable: Set<string>;
-/** Told of each hive that is given limits; its answer waits for this. */
+/** Called for each hive that gets limits, and awaited before its response. */
 let onGive: (hiveId: string) => Promise<void> | undefined;
 
 beforeEach(() => {
@@ -82,15 +82,15 @@ function change(id: string, more: Partial<Hive>): Hive {
   return changed;
 }
 
-/** A beat, and what it leads to. */
+/** A heartbeat, and its consequences. */
 async function beat(limits: FleetLimits, id: string, more: Partial<Hive>): Promise<void> {
-  limits.beat(change(id, more));
+  limits.onHeartbeat(change(id, more));
   clock.advance(100);
   await limits.change(hiveNamed(id), {});
 }
 
 async function arriveAll(limits: FleetLimits): Promise<void> {
-  for (const hive of hives) await limits.arrived(hive);
+  for (const hive of hives) await limits.onArrival(hive);
 }
 
 describe('the budget of the fleet', () => {
@@ -140,7 +140,7 @@ describe('the budget of the fleet', () => {
     expect([limitOf('a'), limitOf('b')]).toEqual([50_000_000, 50_000_000]);
   });
 
-  it('raises nobody while one that has to be lowered cannot be told', async () => {
+  it('raises no hive while another that must be lowered cannot be reached', async () => {
     addHive('a');
     addHive('b');
     const limits = limitsWith(100_000_000);
@@ -157,16 +157,16 @@ describe('the budget of the fleet', () => {
     expect([limitOf('a'), limitOf('b')]).toEqual([15_000_000, 85_000_000]);
   });
 
-  it('is divided once more for all that comes while a hive keeps its answer back, however much that is', async () => {
+  it('is divided once more for all changes during a slow response, however many they are', async () => {
     addHive('a');
     const limits = limitsWith(100);
     await arriveAll(limits);
     await beat(limits, 'a', { downloads: DOWNLOADING });
     const begun = Promise.withResolvers<void>();
     const late = Promise.withResolvers<void>();
-    const told: string[] = [];
+    const sent: string[] = [];
     onGive = (id) => {
-      told.push(id);
+      sent.push(id);
       begun.resolve();
       return late.promise;
     };
@@ -175,18 +175,18 @@ describe('the budget of the fleet', () => {
     unreachable.add('a');
     for (let count = 0; count < 100; count += 1) {
       rounds.push(limits.setBudget(51 + count));
-      limits.beat(change('a', {}));
+      limits.onHeartbeat(change('a', {}));
       clock.advance(100);
     }
     late.resolve();
     await Promise.all(rounds);
-    expect(told).toEqual(['a', 'a']);
+    expect(sent).toEqual(['a', 'a']);
     unreachable.clear();
     await beat(limits, 'a', {});
     expect(limitOf('a')).toBe(150);
   });
 
-  it('never tells a hive 0, which would be no limit at all', async () => {
+  it('never sends 0 to a hive, which would be no limit at all', async () => {
     for (const id of ['a', 'b', 'c']) addHive(id);
     const limits = limitsWith(1);
     await arriveAll(limits);
@@ -196,24 +196,24 @@ describe('the budget of the fleet', () => {
 });
 
 describe('the limits of a hive', () => {
-  it('are given again to a hive that was restarted, also by the next queen', async () => {
+  it('are sent again to a restarted hive, also by the next queen', async () => {
     addHive('a');
     const limits = limitsWith(null);
     await arriveAll(limits);
     await limits.change(hiveNamed('a'), { max_bandwidth: 7, max_concurrent_downloads: 1 });
     expect(has.get('a')).toEqual({ max_bandwidth: 7, max_concurrent_downloads: 1 });
     has.set('a', { max_bandwidth: null, max_concurrent_downloads: 3 });
-    await limitsWith(null).arrived(hiveNamed('a'));
+    await limitsWith(null).onArrival(hiveNamed('a'));
     expect(has.get('a')).toEqual({ max_bandwidth: 7, max_concurrent_downloads: 1 });
   });
 
-  it('wait for a hive that is away', async () => {
+  it('wait for an offline hive', async () => {
     addHive('a');
     const limits = limitsWith(null);
     const away = change('a', { online: false });
     await limits.change(away, { max_bandwidth: 7 });
     expect(limitOf('a')).toBeNull();
-    await limits.arrived(change('a', { online: true }));
+    await limits.onArrival(change('a', { online: true }));
     expect(limitOf('a')).toBe(7);
   });
 
@@ -228,17 +228,17 @@ describe('the limits of a hive', () => {
     expect(limitOf('a')).toBe(100);
   });
 
-  it('of its own are known from a share by a queen that was killed while it downloaded', async () => {
+  it('set at the hive are told apart from a share by a queen that was killed during a download', async () => {
     addHive('a', 40);
     const limits = limitsWith(10);
     await arriveAll(limits);
     await beat(limits, 'a', { downloads: DOWNLOADING });
     expect(limitOf('a')).toBe(10);
     const next = limitsWith(null);
-    await next.arrived(hiveNamed('a'));
+    await next.onArrival(hiveNamed('a'));
     expect(limitOf('a')).toBe(40);
     has.set('a', { max_bandwidth: 20, max_concurrent_downloads: 3 });
-    await next.arrived(hiveNamed('a'));
+    await next.onArrival(hiveNamed('a'));
     expect(limitOf('a')).toBe(20);
   });
 });
@@ -249,7 +249,7 @@ describe('a hive that is forgotten', () => {
     for (let count = 0; count < 100; count += 1) {
       addHive(`hive-${count}`, 5_000);
       const hive = hives.at(-1);
-      if (hive) await limits.arrived(hive);
+      if (hive) await limits.onArrival(hive);
       hives.pop();
       expect([...kept.keys()]).toEqual([`hive-${count}`]);
       limits.forget(`hive-${count}`);
@@ -257,10 +257,10 @@ describe('a hive that is forgotten', () => {
     expect(kept.size).toBe(0);
   });
 
-  it('leaves nothing behind either where it was being asked for its limits', async () => {
+  it('leaves nothing behind during a request for its limits either', async () => {
     addHive('a', 5_000);
     const limits = limitsWith(null);
-    const asking = limits.arrived(hiveNamed('a'));
+    const asking = limits.onArrival(hiveNamed('a'));
     hives = [];
     limits.forget('a');
     await asking;

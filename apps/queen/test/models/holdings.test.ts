@@ -5,19 +5,19 @@ import { type Hive, modelIdOf } from '@rbee/contract';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHiveClient } from '../../src/hives/client.ts';
-import { createHoldings } from '../../src/models/holdings.ts';
+import { createHoldingsLookup } from '../../src/models/holdings.ts';
 
-// Goal: many choices of a hive at once cost it no more than one after the other, and none is made with what the hive said
-// before the choice was asked for. Method: a hive that keeps its answers back until it is told to give them.
+// Goal: many concurrent choices cost a hive no more than sequential ones, and none uses a response that is older than the
+// choice. Method: a hive that holds its responses back until they are released.
 
 let server: Server;
 let dispatcher: Agent;
 let hive: Hive;
-/** Requests for models that wait for their answer. */
+/** Requests for models that wait for their response. */
 let waiting: ServerResponse[];
 let asked: number;
 let arrived: PromiseWithResolvers<void>;
-let holdings: ReturnType<typeof createHoldings>;
+let holdings: ReturnType<typeof createHoldingsLookup>;
 
 beforeEach(async () => {
   waiting = [];
@@ -37,7 +37,7 @@ beforeEach(async () => {
   const { port } = server.address() as AddressInfo;
   hive = { hive_id: 'hive-a', hive_url: `http://127.0.0.1:${port}`, online: true } as Hive;
   dispatcher = new Agent();
-  holdings = createHoldings(createHiveClient({ dispatcher, token: null }));
+  holdings = createHoldingsLookup(createHiveClient({ dispatcher, token: null }));
 });
 afterEach(async () => {
   await dispatcher.destroy();
@@ -56,7 +56,7 @@ async function answer(file: string): Promise<void> {
 }
 
 describe('what a hive has', () => {
-  it('is asked once for all who want to know it meanwhile, and after they came', async () => {
+  it('is requested once for all calls during a request, after they came', async () => {
     const first = holdings(hive);
     const others = Array.from({ length: 50 }, () => holdings(hive));
     await answer('old.gguf');
@@ -68,7 +68,7 @@ describe('what a hive has', () => {
     expect(asked).toBe(2);
   });
 
-  it('is asked again by who comes later', async () => {
+  it('is requested again for a later call', async () => {
     const first = holdings(hive);
     await answer('old.gguf');
     await first;

@@ -30,7 +30,7 @@ describe('the hives that a request names', () => {
     expect(() => namedHives(fleet, wish)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('are HIVE_UNAVAILABLE where all were asked for and none is online', () => {
+  it('are HIVE_UNAVAILABLE when all were requested and none is online', () => {
     const empty = fleetOf(hive('away', { online: false }));
     expect(() => namedHives(empty, '*')).toThrow(expect.objectContaining({ code: 'HIVE_UNAVAILABLE' }));
   });

@@ -57,18 +57,18 @@ describe('a model without a wish for a hive', () => {
 
   it('goes to the online hive with the fewest active downloads', async () => {
     const away = hiveNamed('away', { online: false });
-    expect(await place([away, busy, idle])).toEqual({ names: ['idle'], why: 'it has the fewest active downloads' });
+    expect(await place([away, busy, idle])).toEqual({ names: ['idle'], why: 'fewest active downloads' });
   });
 
-  it('counts downloads that a hive has not told yet', async () => {
+  it('counts downloads that a hive has not reported yet', async () => {
     const hives = [hiveNamed('a'), hiveNamed('b')];
     expect((await place(hives, {}, REF, (id) => (id === 'a' ? 1 : 0))).names).toEqual(['b']);
   });
 
   it.each([
-    ['is fetching it', holding({ underWay: [REF] }), 'it is fetching the model already'],
-    ['holds it', holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] }), 'it holds the model already'],
-    ['holds a partial of its repo', holding({ partialsOf: ['hf:org/repo'] }), 'it holds a part of the model'],
+    ['is fetching it', holding({ underWay: [REF] }), 'already downloading the model'],
+    ['holds it', holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] }), 'already has the model'],
+    ['holds a partial of its repo', holding({ partialsOf: ['hf:org/repo'] }), 'has a part of the model'],
   ])('goes to a hive that %s, however busy', async (_, held, why) => {
     expect(await place([idle, busy], { busy: held })).toEqual({ names: ['busy'], why });
   });
@@ -81,7 +81,7 @@ describe('a model without a wish for a hive', () => {
       holding({ underWay: ['hf:org/repo::file=y.gguf'], partialsOf: ['hf:org/repo'] }),
     ],
     ['a ref that this version cannot read', holding({ models: ['zip:what'] })],
-    ['nothing that it tells in time', holding()],
+    ['nothing that it reports in time', holding()],
   ])('is not drawn to a hive that has %s', async (_, held) => {
     expect((await place([idle, busy], { busy: held })).names).toEqual(['idle']);
   });
@@ -89,22 +89,22 @@ describe('a model without a wish for a hive', () => {
   it('knows a quantisation, a commit and a set of files by what the store names', async () => {
     const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] });
     const whyOf = async (ref: string) => (await place([idle, busy], { busy: held }, ref)).why;
-    expect(await whyOf('hf:org/repo:q4_k_m')).toMatch(/holds the model/);
+    expect(await whyOf('hf:org/repo:q4_k_m')).toMatch(/has the model/);
     expect(await whyOf('hf:org/repo:Q8_0')).toMatch(/fewest/);
-    expect(await whyOf(`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`)).toMatch(/holds the model/);
+    expect(await whyOf(`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`)).toMatch(/has the model/);
     expect(await whyOf(`hf:org/repo@${'d'.repeat(40)}::file=x.Q4_K_M.gguf`)).toMatch(/fewest/);
     expect(await whyOf('hf:org/repo::file=x.Q4_K_M.gguf::file=config.json')).toMatch(/part/);
   });
 
   it.each<[string, Parameters<typeof wantedModel>[0], string]>([
-    ['is fetching the selection', { model: 'org/repo', include: ['*.json'] }, 'it is fetching the model already'],
-    ['is fetching the URL', { model: URL_REF, sha256: SHA256.toUpperCase() }, 'it is fetching the model already'],
-    ['holds the selection', { model: 'org/repo', exclude: ['c'], include: ['b', 'a'] }, 'it holds the model already'],
-    ['holds the one file of it', { model: 'org/repo', include: ['*Q4_K_M*'] }, 'it holds the model already'],
-    ['holds a set that has the file', { model: 'org/repo::file=a' }, 'it holds the model already'],
-    ['holds a set that has one of the files', { model: 'org/repo::file=a::file=z' }, 'it holds a part of the model'],
-    ['holds a set that may share files', { model: 'org/repo', include: ['z*'] }, 'it holds a part of the model'],
-    ['holds those shards', { model: 'org/shards:Q8_0' }, 'it holds the model already'],
+    ['is fetching the selection', { model: 'org/repo', include: ['*.json'] }, 'already downloading the model'],
+    ['is fetching the URL', { model: URL_REF, sha256: SHA256.toUpperCase() }, 'already downloading the model'],
+    ['holds the selection', { model: 'org/repo', exclude: ['c'], include: ['b', 'a'] }, 'already has the model'],
+    ['holds the one file of it', { model: 'org/repo', include: ['*Q4_K_M*'] }, 'already has the model'],
+    ['holds a set that has the file', { model: 'org/repo::file=a' }, 'already has the model'],
+    ['holds a set that has one of the files', { model: 'org/repo::file=a::file=z' }, 'has a part of the model'],
+    ['holds a set that may share files', { model: 'org/repo', include: ['z*'] }, 'has a part of the model'],
+    ['holds those shards', { model: 'org/shards:Q8_0' }, 'already has the model'],
   ])('goes to a hive that %s, which %j in fields of the request says', async (_, asked, why) => {
     const underWay = ['hf:org/repo::include=*.json', `${URL_REF}::sha256=${SHA256}`];
     const held = holding({
@@ -129,7 +129,7 @@ describe('a model without a wish for a hive', () => {
       `hf:org/sets@${COMMIT}::include=*.json::exclude=c*`,
       `hf:org/shards@${COMMIT}:Q8_0`,
     ];
-    // With no room left it would be left out, were it not for what it seems to hold.
+    // Its disk is full, so only what it seems to hold can win.
     const full = hiveNamed('full', { free_bytes: 1 });
     const { names } = await place([full, busy], { full: holding({ models }) }, asked);
     expect(names).toEqual(['busy']);
@@ -143,7 +143,7 @@ describe('a model without a wish for a hive', () => {
     expect((await place([idle, busy], has, { model: 'org/repo', include: ['*.json'] })).names).toEqual(['busy']);
   });
 
-  it('knows a model, and a partial, by its digest where both are told', async () => {
+  it('recognises a model or a partial by its digest when both sides have one', async () => {
     const store = (...models: ReturnType<typeof model>[]): Holdings => ({
       underWay: [],
       store: { models, partials: [] },
@@ -152,13 +152,13 @@ describe('a model without a wish for a hive', () => {
     const whyOf = async (busyHas: Holdings, asked: Parameters<typeof wantedModel>[0]) =>
       (await place([idle, busy], { busy: busyHas }, asked)).why;
     const wanted = { model: REF, sha256: SHA256.toUpperCase() };
-    expect(await whyOf(store(model(pinned, SHA256)), wanted)).toMatch(/holds the model/);
-    expect(await whyOf(store(model(pinned, null)), wanted)).toMatch(/holds the model/);
+    expect(await whyOf(store(model(pinned, SHA256)), wanted)).toMatch(/has the model/);
+    expect(await whyOf(store(model(pinned, null)), wanted)).toMatch(/has the model/);
     expect(await whyOf(store(model(pinned, '0'.repeat(64))), wanted)).toMatch(/fewest/);
 
     const held = store(model(`${URL_REF}::sha256=${SHA256}`, SHA256));
-    expect(await whyOf(held, { model: URL_REF })).toMatch(/holds the model/);
-    expect(await whyOf(held, { model: URL_REF, sha256: SHA256 })).toMatch(/holds the model/);
+    expect(await whyOf(held, { model: URL_REF })).toMatch(/has the model/);
+    expect(await whyOf(held, { model: URL_REF, sha256: SHA256 })).toMatch(/has the model/);
     expect(await whyOf(held, { model: URL_REF, sha256: '0'.repeat(64) })).toMatch(/fewest/);
 
     const part = (origin: string): Holdings => ({
@@ -171,19 +171,19 @@ describe('a model without a wish for a hive', () => {
     expect(await whyOf(part('https://cdn.example'), { model: URL_REF })).toMatch(/fewest/);
   });
 
-  it('does not go to a hive without room, unless the model is there already', async () => {
+  it('does not go to a hive with a full disk, unless the model is there already', async () => {
     const full = hiveNamed('full', { free_bytes: GIB - 1 });
     const roomy = hiveNamed('roomy', { free_bytes: GIB, active_downloads: 9 });
     expect(await place([full, roomy])).toEqual({
       names: ['roomy'],
-      why: 'it has the fewest active downloads; 1 without room was left out',
+      why: 'fewest active downloads; 1 with too little disk space was skipped',
     });
     expect((await place([full, roomy], { full: holding({ partialsOf: ['hf:org/repo'] }) })).names).toEqual(['roomy']);
     const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf`] });
     expect((await place([full, roomy], { full: held })).names).toEqual(['full']);
   });
 
-  it('of another source than a hub is a matter of the disk where that is written', async () => {
+  it('from another source than a hub needs space on the disk where it is written', async () => {
     const hubIsFull = hiveNamed('hub-full', { free_bytes: 1, other_free_bytes: GIB, active_downloads: 9 });
     const otherIsFull = hiveNamed('other-full', { free_bytes: GIB, other_free_bytes: GIB - 1 });
     const url = 'https://example.com/x.gguf';
@@ -192,7 +192,7 @@ describe('a model without a wish for a hive', () => {
     await expect(place([otherIsFull], {}, url)).rejects.toMatchObject({ code: 'DISK_FULL' });
   });
 
-  it('is refused where no hive is online, and where none has room', async () => {
+  it('is rejected when no hive is online or none has the space', async () => {
     await expect(place([hiveNamed('away', { online: false })])).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
     await expect(
       place([hiveNamed('full', { free_bytes: 1 }), hiveNamed('fuller', { free_bytes: 0 })]),

@@ -4,12 +4,11 @@ import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHiveClient } from '../../src/hives/client.ts';
 import { followHive } from '../../src/hives/follow-hive.ts';
-import { FleetStream } from '../../src/relay/fleet-stream.ts';
 import { Relay } from '../../src/relay/relay.ts';
 import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
 import { readChannel as read } from '../support/read-channel.ts';
 
-// Goal: what a hive says reaches any number of readers over one upstream, untouched but for what the queen adds, and a
+// Goal: the events of a hive reach any number of readers over one upstream, unchanged except for what the queen adds, and a
 // lost hive ends nothing. Method: the hive's side is a real server that is cut at the socket.
 
 let hive: FakeHive;
@@ -27,7 +26,7 @@ beforeEach(async () => {
   address = hive.url;
   places = [];
   dispatcher = new Agent({ bodyTimeout: 0 });
-  const hub = createStreamHub();
+  const streamHub = createStreamHub();
   const listeners = new Set<() => void>();
   arrive = () => {
     for (const listener of listeners) listener();
@@ -42,9 +41,9 @@ beforeEach(async () => {
   const { identify, headers } = createHiveClient({ dispatcher, token: null });
   relay = new Relay({
     queenId: 'queen-1',
-    hub,
+    streamHub,
     follow: (stream) => followHive({ fleet, identify, clock: systemClock, dispatcher, headers }, stream),
-    fleetStream: new FleetStream(hub),
+    fleetStream: streamHub.keyedStream(),
     onOpen: (downloadId, hiveId) => void places.push(`${downloadId === id} at ${hiveId}`),
     onEnd: (downloadId) => void places.push(`${downloadId === id} ended`),
     maxFollowed: 3,
@@ -63,7 +62,7 @@ function open(): Channel {
 const progress = (bytes: number) => JSON.stringify({ download_id: id, hive_id: 'hive-a', bytes });
 
 describe('the relay', () => {
-  it('follows so many downloads and no more, until one has ended', async () => {
+  it('follows a limited number of downloads, and another once one has ended', async () => {
     const upstream = hive.channel();
     hive.serve(path, upstream);
     const lines = read(open());
@@ -104,7 +103,7 @@ describe('the relay', () => {
     expect(hive.requests).toHaveLength(1);
   });
 
-  it('says when the hive is lost and when it is back, and goes on', async () => {
+  it('says when the hive is lost and when it is back, and continues', async () => {
     const upstream = hive.channel();
     hive.serve(path, upstream);
     upstream.publish({ event: 'progress', data: progress(1) }, 'state');
@@ -124,11 +123,11 @@ describe('the relay', () => {
   it('ends a stream whose download the hive no longer knows, and says what to do', async () => {
     const lines = read(open());
     await hive.waitFor(() => lines.at(-1) === 'end', 'the end');
-    expect(lines[0]).toMatch(/^error .*"code":"DOWNLOAD_NOT_FOUND".*"hint":"ask for the model again/);
+    expect(lines[0]).toMatch(/^error .*"code":"DOWNLOAD_NOT_FOUND".*"hint":"download the model again/);
     expect(places).toEqual(['true at hive-a', 'true ended']);
   });
 
-  it('ends nothing when another hive has the address now, and goes on where the hive has moved to', async () => {
+  it('ends nothing when another hive has the address, and continues at the new address of the hive', async () => {
     hive.beKnownAs('hive-z');
     const lines = read(open());
     await hive.waitFor(() => lines.some((line) => line.includes('HIVE_LOST')), 'the loss to be told');
@@ -164,7 +163,7 @@ describe('the relay', () => {
     expect(lines.filter((line) => line.startsWith('progress'))).toHaveLength(1);
   });
 
-  it('counts what has not ended at a hive, and tells its readers what the queen has to say', async () => {
+  it('counts the active downloads of a hive, and sends notices of the queen to their readers', async () => {
     const upstream = hive.channel();
     hive.serve(path, upstream);
     const lines = read(open());

@@ -28,7 +28,7 @@ function inOneLife<T>(work: (state: QueenState) => T): T {
 const route: KeptRoute = {
   request: '[["operation","model_list"]]',
   many: true,
-  why: 'all hives have models',
+  why: 'on every hive',
   legs: [
     { hive_id: 'hive-a', refusal: null },
     { hive_id: 'hive-b', refusal: { code: 'DISK_FULL', message: 'full' } },
@@ -65,14 +65,14 @@ describe('the state of a queen', () => {
     ]);
   });
 
-  it('has jobs with the way they went, and forgets them together', () => {
+  it('keeps jobs with their routes, and forgets them together', () => {
     const [first, second] = [jobSnapshot(), jobSnapshot()];
     inOneLife((state) => {
-      state.keepJob(first);
+      state.saveJob(first);
       state.keepRoute(first.job_id, route);
       // A later word on the job does not take its route away.
-      state.keepJob({ ...first, state: 'completed', ended_at: first.created_at });
-      state.keepJob(second);
+      state.saveJob({ ...first, state: 'completed', ended_at: first.created_at });
+      state.saveJob(second);
     });
     const kept = inOneLife((state) => state.jobs());
     expect(kept.find(({ snapshot }) => snapshot.job_id === first.job_id)).toEqual({
@@ -80,7 +80,7 @@ describe('the state of a queen', () => {
       route,
     });
     expect(kept.find(({ snapshot }) => snapshot.job_id === second.job_id)?.route).toBeNull();
-    inOneLife((state) => state.forgetJob(first.job_id));
+    inOneLife((state) => state.deleteJob(first.job_id));
     expect(inOneLife((state) => state.jobs())).toHaveLength(1);
   });
 

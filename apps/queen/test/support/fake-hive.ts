@@ -5,18 +5,18 @@ import { type Hive, type HiveHeartbeat, RbeeError, toTimestamp } from '@rbee/con
 import { type Channel, createResponseSink, createStreamHub, SSE_HEADERS } from '@rbee/event-stream';
 import { createWatch, type WaitOptions } from '@rbee/testing';
 
-/** A hive's streams on a real socket, with what it was asked. */
+/** A hive's streams on a real socket, with the requests it got. */
 export interface FakeHive {
   readonly url: string;
   readonly requests: readonly IncomingMessage[];
   /** Told of each request as it comes. */
   onRequest: (request: IncomingMessage) => void;
   /**
-   * What answers a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON,
+   * The response for a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON,
    * 'nothing' never.
    */
   serve(path: string, answer: Channel | number | Json | 'nothing'): void;
-  /** Says at `/v1/info` who it is. */
+  /** Names itself at `/v1/info`. */
   beKnownAs(hiveId: string): void;
   channel(): Channel;
   /** Resets every connection. */
@@ -31,7 +31,7 @@ interface Json {
 }
 
 export async function startFakeHive(port = 0): Promise<FakeHive> {
-  const hub = createStreamHub();
+  const streamHub = createStreamHub();
   let hive: FakeHive;
   const answers = new Map<string, Channel | number | Json | 'nothing'>();
   const requests: IncomingMessage[] = [];
@@ -72,13 +72,13 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
       const info = { version: '0.1.0', uptime_secs: 1, models_dir: '/models', free_bytes: 1, settings: {} };
       answers.set('/v1/info', { json: { hive_id: hiveId, ...info } });
     },
-    channel: () => hub.channel({ mode: 'state' }),
+    channel: () => streamHub.channel({ mode: 'state' }),
     cut,
     waitFor: watch.waitFor,
     async close() {
       server.close();
       cut();
-      await hub.close();
+      await streamHub.close();
     },
   };
   return hive;

@@ -5,7 +5,7 @@ import { QUEEN_PREFIX, queenSettings } from '../../src/settings.ts';
 
 export type RunningQueen = Running<typeof queenSettings>;
 
-/** A queen of this process on a free port, with her state in a folder. */
+/** A queen in this process on a free port, with its state in a folder. */
 export async function queenIn(folder: string, env: Readonly<Record<string, string>> = {}): Promise<RunningQueen> {
   const read = readSettings(queenSettings, {
     argv: [],

@@ -108,7 +108,7 @@ function peerErrorOf(error: unknown): PeerError {
 }
 
 /** Why a connection to another daemon failed, and what to do where TLS is the reason. */
-export function connectionProblem(error: unknown): { readonly what: string; readonly hint: string | null } {
+function connectionProblem(error: unknown): { readonly what: string; readonly hint: string | null } {
   if (!(error instanceof Error)) return { what: String(error), hint: null };
   const code = errnoOf(error) ?? '';
   return tlsProblemOf(code) ?? { what: error.message || code || error.name, hint: null };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fastifySSE } from '@fastify/sse';
 import { RbeeError, type ResponseOf, type Route } from '@rbee/contract';
-import { type Channel, createResponseSink, SSE_HEADERS, type StreamHub } from '@rbee/event-stream';
+import { createResponseSink, SSE_HEADERS, type StreamHub, type Subscribable } from '@rbee/event-stream';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -160,7 +160,7 @@ export function addStream<R extends Route>(
   app: FastifyInstance,
   hub: StreamHub,
   route: R,
-  channelOf: (input: RouteInput<R>) => Channel | Promise<Channel>,
+  channelOf: (input: RouteInput<R>) => Subscribable | Promise<Subscribable>,
 ): void {
   app.route({
     ...optionsOf(route),

@@ -6,7 +6,7 @@ export interface BackOffRule {
   maxMs: number;
 }
 
-/** However the jitter falls, a peer that loses every connection at once is asked five times in the first 5 s at most. */
+/** Whatever the jitter, a peer that drops every connection immediately gets at most five requests in the first 5 s. */
 export const defaultBackOff: BackOffRule = { baseMs: 400, maxMs: 5_000 };
 
 /** The delay before the next connection after `failures` (from 1) in a row. */

@@ -1,6 +1,6 @@
-/** Watches that no event of a stream is larger than it may be, whatever the lines it is made of. */
+/** Bounds the size of each event of a stream, however many lines it has. */
 export interface EventLimit {
-  /** How many bytes of the chunk are within the limit; all of them as long as it is kept. */
+  /** How many bytes of the chunk are within the limit: all of them unless an event is too large. */
   within(chunk: Uint8Array): number;
 }
 
@@ -15,7 +15,7 @@ export function createEventLimit(maxChars: number): EventLimit {
   let isAtLineStart = true;
   let isAfterReturn = false;
 
-  function take(byte: number): void {
+  function count(byte: number): void {
     chars += (byte & continuationMask) === continuationByte ? 0 : 1;
     const isSecondHalf = byte === lineFeed && isAfterReturn;
     isAfterReturn = byte === carriageReturn;
@@ -28,7 +28,7 @@ export function createEventLimit(maxChars: number): EventLimit {
   return {
     within(chunk) {
       for (let index = 0; index < chunk.length; index += 1) {
-        take(chunk[index] ?? lineFeed);
+        count(chunk[index] ?? lineFeed);
         if (chars > maxChars) return index;
       }
       return chunk.length;

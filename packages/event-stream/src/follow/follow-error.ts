@@ -1,9 +1,9 @@
-/** Following ended for good: a final status, a stream that is none, an event too large, or all attempts used up. */
+/** Following ended for good: a final status, a response that is not an event stream, events too large, or no attempts left. */
 export class FollowError extends Error {
   override readonly name = 'FollowError';
-  /** The HTTP status that decided it, null when none did. */
+  /** The HTTP status that caused it, null when none did. */
   readonly status: number | null;
-  /** What came with that status, cut at 64 KiB. */
+  /** The body of that response, cut at 64 KiB. */
   readonly body: string | null;
 
   constructor(message: string, status: number | null, body: string | null) {

@@ -14,45 +14,45 @@ export interface FollowedEvent {
 
 export interface FollowOptions {
   url: string | URL;
-  /** Named events to listen to, beside the unnamed one. Others are dropped. */
+  /** Named events to listen to, in addition to the unnamed one. Others are dropped. */
   events: readonly string[];
-  /** Called once per event, in order. What it throws ends the following and is thrown by follow(). */
+  /** Called once per event, in order. If it throws, following ends and follow() rejects with that error. */
   onEvent(event: FollowedEvent): void;
-  /** Whether this event is the last. Asked after onEvent. */
+  /** Whether this event is the last. Called after onEvent. */
   isTerminal(event: FollowedEvent): boolean;
   signal: AbortSignal;
-  /** Not sent along a redirect to another origin. */
+  /** Not sent to another origin after a redirect. */
   headers?: Readonly<Record<string, string>>;
   lastEventId?: string;
-  /** Default: one of its own, closed in the end. Must be of this undici's version. */
+  /** Default: its own, closed at the end. Must come from the same version of undici. */
   dispatcher?: Dispatcher;
-  /** Without a byte for this long a connection is dead; comments count. Default 45,000. */
+  /** A connection without a byte for this long is dead; comments count. Default 45,000. */
   watchdogMs?: number;
-  /** Default 400 to 5,000. A connection that lasted `maxMs` starts it anew. */
+  /** Default 400 to 5,000. A connection that lasted `maxMs` resets it. */
   backoff?: BackOffRule;
-  /** Connections that fail or bring no event, in a row, before it gives up. Default: no limit. */
+  /** Gives up after this many connections in a row that fail or bring no event. Default: no limit. */
   maxAttempts?: number;
-  /** An event may have this many characters. A connection that brings a larger one is lost; the third in a row ends it. Default 65,536. */
+  /** Maximum characters of an event. A connection with a larger one is dropped; the third in a row is final. Default 65,536. */
   maxEventChars?: number;
   random?: () => number;
   onConnection?(change: ConnectionChange): void;
 }
 
 export interface FollowResult {
-  /** The terminal event came, or the server says that nothing more will (204). */
+  /** The terminal event came, or the server says that there is nothing more (204). */
   reason: 'terminal' | 'no_content';
 }
 
 const defaultWatchdogMs = 45_000;
 const defaultMaxEventChars = 64 * 1024;
-// EventSource counts otherwise; it must not be the first to give up, since it does so for good.
+// EventSource counts differently, and must not be the first to give up, because it gives up for good.
 const spareBufferFactor = 2;
 const connectTimeoutMs = 10_000;
 
 /**
- * Follows an event stream to its end, over as many connections as it takes; each asks for what comes after the last event. It keeps the
- * process alive meanwhile. Throws a FollowError when the end cannot be reached, and `signal.reason` on abort; sockets and timers are
- * gone by then. Throws a TypeError for a URL that is not http(s), one with credentials in it, and headers that cannot be sent.
+ * Follows an event stream to its end, over as many connections as it takes; each resumes after the last event. It keeps the process
+ * alive meanwhile. Throws a FollowError when the end cannot be reached, and `signal.reason` on abort; sockets and timers are closed by
+ * then. Throws a TypeError for a URL that is not http(s) or contains credentials, and for headers that cannot be sent.
  */
 export async function follow(options: FollowOptions): Promise<FollowResult> {
   options.signal.throwIfAborted();
@@ -61,7 +61,7 @@ export async function follow(options: FollowOptions): Promise<FollowResult> {
   if (url.username !== '' || url.password !== '') throw new TypeError('credentials go into a header, not into the URL');
   const headers = Object.fromEntries(new Headers(options.headers).entries());
   if (options.dispatcher !== undefined) return followWith({ ...options, url, headers, dispatcher: options.dispatcher });
-  // HTTP/2 is slower for streams, and the watchdog does what a timeout for bodies would.
+  // HTTP/2 is slower for streams, and the watchdog replaces the body timeout.
   const agent = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: connectTimeoutMs } });
   try {
     return await followWith({ ...options, url, headers, dispatcher: agent });
@@ -75,7 +75,7 @@ type ReadyOptions = FollowOptions & { url: URL; headers: Readonly<Record<string,
 async function followWith(options: ReadyOptions): Promise<FollowResult> {
   const { signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<FollowResult>();
-  // Closing at once matters: more events of the same packet would be shown otherwise.
+  // Closing immediately matters: otherwise more events of the same packet would be delivered.
   const end = (settle: () => void) => {
     source.close();
     settle();
@@ -97,7 +97,7 @@ async function followWith(options: ReadyOptions): Promise<FollowResult> {
   const source = new EventSource(options.url, { fetch: link.fetch, maxBufferSize });
   const isRepeated = createRepeatFilter();
   listen(source, options.events, (event) => {
-    const isRepeat = isRepeated(event, link.sawEvent());
+    const isRepeat = isRepeated(event, link.onEvent());
     guard(() => {
       if (!isRepeat) options.onEvent(event);
       if (options.isTerminal(event)) end(() => resolve({ reason: 'terminal' }));
@@ -130,7 +130,7 @@ function settingsOf(options: ReadyOptions) {
 
 function listenForOverflow(source: EventSource, fail: (error: FollowError) => void): void {
   source.addEventListener('error', (event) => {
-    // An event named `error` arrives here too, and so do losses that the fetch mends.
+    // An event named `error` arrives here too, and so do lost connections that the fetch replaces.
     if (event instanceof MessageEvent || source.readyState !== source.CLOSED) return;
     fail(new FollowError(event.message ?? 'the stream could not be read', null, null));
   });
@@ -144,7 +144,7 @@ function listen(source: EventSource, names: readonly string[], onEvent: (event: 
   }
 }
 
-// A stream that starts with a snapshot sends the newest event again to whoever comes back.
+// A stream that starts with a snapshot repeats the newest event after a reconnect.
 function createRepeatFilter(): (event: FollowedEvent, isFirstOfConnection: boolean) => boolean {
   let last: FollowedEvent | null = null;
   return (event, isFirstOfConnection) => {

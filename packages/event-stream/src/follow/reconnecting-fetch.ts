@@ -13,7 +13,7 @@ export type ConnectionChange = { state: 'open' } | { state: 'lost'; reason: stri
 export interface ReconnectingFetchOptions {
   url: URL;
   headers: Readonly<Record<string, string>>;
-  /** Where to start; after the first id EventSource knows better. */
+  /** Where to start; EventSource keeps the id after the first event. */
   lastEventId: string | null;
   dispatcher: Dispatcher;
   watchdogMs: number;
@@ -22,23 +22,23 @@ export interface ReconnectingFetchOptions {
   maxEventChars: number;
   random: () => number;
   onConnection(change: ConnectionChange): void;
-  /** There is nothing more to try. The owner closes the EventSource, which aborts what is still going on. */
+  /** There is nothing left to try. The owner closes the EventSource, which aborts everything in flight. */
   onFinish(end: { reason: 'no_content' } | { error: unknown }): void;
 }
 
 const maxRetryAfterMs = 30_000;
-/** One event that is too large may be an accident on the way. Three connections in a row that end so are what the peer sends. */
+/** One event that is too large may be an accident in transit; three connections in a row are not. */
 const maxTooLarge = 3;
 
 /**
- * The fetch of one EventSource. It gives it what it lacks: it waits between connections, longer each time, tries again after 408, 429
- * and 5xx, and breaks a connection that has gone silent. EventSource only ever sees streams that open and end.
+ * The fetch of one EventSource, with what EventSource lacks: a growing delay between connections, a retry after 408, 429 and 5xx, and
+ * a watchdog for silent connections. EventSource only sees streams that open and end.
  */
 export class ReconnectingFetch {
   readonly #options: ReconnectingFetchOptions;
   readonly #watchdog: Watchdog;
   readonly #firstEventId: string | null;
-  // Four counts, since they end at different times: what is reported, what makes it give up (two), what makes it wait longer.
+  // Four counts that are reset at different times: the one that is reported, two that make it give up, one that makes it wait longer.
   #attempt = 0;
   #failures = 0;
   #tooLarge = 0;
@@ -49,7 +49,7 @@ export class ReconnectingFetch {
   constructor(options: ReconnectingFetchOptions) {
     this.#options = options;
     this.#watchdog = createWatchdog(options.watchdogMs);
-    // As bytes, which is what a header is made of.
+    // As bytes, because that is how headers are sent.
     this.#firstEventId = options.lastEventId === null ? null : Buffer.from(options.lastEventId).toString('latin1');
   }
 
@@ -62,21 +62,21 @@ export class ReconnectingFetch {
         if (reader !== null) return responseOf(reader);
       }
     } catch (error) {
-      // EventSource would take a bug for a lost connection.
+      // EventSource would treat a bug as a lost connection.
       if (!closed.aborted) this.#options.onFinish({ error });
     }
     throw new DOMException('the stream was closed', 'AbortError');
   };
 
-  /** To be called for each event; true for the first one of a connection. */
-  sawEvent(): boolean {
+  /** Call for each event; returns whether it is the first of its connection. */
+  onEvent(): boolean {
     const isFirst = !this.#hasEvents;
     this.#hasEvents = true;
     this.#attempt = 0;
     return isFirst;
   }
 
-  /** Its owner calls this in the end, for the timer. */
+  /** Stops the timer; the owner calls it at the end. */
   stop(): void {
     this.#watchdog.stop();
   }
@@ -86,15 +86,15 @@ export class ReconnectingFetch {
     const life = new AbortController();
     this.#watchdog.watch(life);
     const signal = AbortSignal.any([closed, life.signal]);
-    const onLife = this.#watchdog.sawLife;
-    const answer = await requestStream({ url, headers, lastEventId, dispatcher, signal, onLife });
+    const onActivity = this.#watchdog.refresh;
+    const response = await requestStream({ url, headers, lastEventId, dispatcher, signal, onActivity });
     if (closed.aborted) return null;
-    if (answer.kind === 'open') return this.#open(answer.body, closed);
-    if (answer.kind === 'no_content') onFinish({ reason: 'no_content' });
-    if (answer.kind === 'final') onFinish({ error: answer.error });
-    if (answer.kind === 'failed') {
+    if (response.kind === 'open') return this.#open(response.body, closed);
+    if (response.kind === 'no_content') onFinish({ reason: 'no_content' });
+    if (response.kind === 'final') onFinish({ error: response.error });
+    if (response.kind === 'failed') {
       this.#failures += 1;
-      this.#lost(answer.reason, answer.status, Math.min(answer.retryAfterMs, maxRetryAfterMs));
+      this.#lost(response.reason, response.status, Math.min(response.retryAfterMs, maxRetryAfterMs));
     }
     return null;
   }
@@ -105,12 +105,12 @@ export class ReconnectingFetch {
     this.#hasEvents = false;
     onConnection({ state: 'open' });
     return createBodyReader(body, {
-      onLife: this.#watchdog.sawLife,
+      onActivity: this.#watchdog.refresh,
       maxEventChars: this.#options.maxEventChars,
       onEnd: (end) => {
         if (closed.aborted) return;
         const hasLasted = performance.now() - openedAt >= backOff.maxMs;
-        // Only time shortens the wait again: a peer may send an event and hang up each time.
+        // Only time resets the back-off: a peer may send one event and hang up each time.
         if (hasLasted) this.#quickLosses = 0;
         this.#failures = hasLasted || this.#hasEvents ? 0 : this.#failures + 1;
         this.#ended(end);

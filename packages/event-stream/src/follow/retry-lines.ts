@@ -1,10 +1,10 @@
-/** Takes `retry:` lines out of an event stream, so that the server's wishes are heard but not obeyed blindly. */
+/** Takes `retry:` lines out of an event stream, so that the client decides how far to follow them. */
 export interface RetryLines {
   /** The same bytes with each `retry` line turned into a comment. `chunk` itself is not changed. */
   strip(chunk: Uint8Array): Uint8Array;
-  /** Milliseconds that the server asked for with the last thing it sent; null when an event came after it. */
+  /** The reconnect delay in milliseconds that the server sent last; null when an event came after it. */
   readonly farewellMs: number | null;
-  /** Whether the next byte begins a line. */
+  /** Whether the next byte starts a line. */
   readonly isAtLineStart: boolean;
 }
 
@@ -17,7 +17,7 @@ const maxRetryLineBytes = 32;
 
 /**
  * Works on bytes and needs no look-ahead: of the fields of an event stream only `retry` starts with an `r`, and lines with unknown names
- * are ignored by every parser, so each line that starts with an `r` can be made a comment at once.
+ * are ignored by every parser, so each line that starts with an `r` can become a comment as soon as its first byte is seen.
  */
 export function createRetryLines(): RetryLines {
   let position = 0;
@@ -34,7 +34,7 @@ export function createRetryLines(): RetryLines {
     isAtLineStart = true;
   }
 
-  // Empty lines and comments do not take back a farewell; anything else does.
+  // Empty lines and comments do not cancel a farewell; anything else does.
   function startLine(byte: number): boolean {
     if (position < byteOrderMark.length && byte === byteOrderMark[position]) return false;
     isAtLineStart = false;

@@ -5,18 +5,18 @@ import { FollowError } from './follow-error.ts';
 
 export interface StreamRequest {
   url: URL;
-  /** Sent to the origin of `url` only, not along a redirect to another. */
+  /** Sent only to the origin of `url`, not to another one after a redirect. */
   headers: Readonly<Record<string, string>>;
   lastEventId: string | null;
   dispatcher: Dispatcher;
-  /** Aborts the request and, later, its body; the socket is closed at once. */
+  /** Aborts the request and, later, its body; the socket is closed immediately. */
   signal: AbortSignal;
-  /** Called at each sign of life. */
-  onLife(): void;
+  /** Called whenever a response arrives. */
+  onActivity(): void;
 }
 
 /** How one request for a stream ended. */
-export type StreamAnswer =
+export type StreamResponse =
   | { kind: 'open'; body: ReadableStreamDefaultReader<Uint8Array> }
   | { kind: 'no_content' }
   | { kind: 'failed'; reason: string; status: number | null; retryAfterMs: number }
@@ -29,17 +29,17 @@ const eventStreamType = /^\s*text\/event-stream\s*(?:;|$)/i;
 // A hostile id must not make a header that cannot be sent.
 const sendableEventId = /^[\x20-\x7e\x80-\xff]{1,1024}$/;
 
-/** Asks once for a stream. 408, 429, 5xx and broken connections are 'failed' and may be tried again; all else is 'final'. */
-export async function requestStream(request: StreamRequest): Promise<StreamAnswer> {
+/** Requests a stream once. 408, 429, 5xx and broken connections are 'failed' and can be retried; everything else is 'final'. */
+export async function requestStream(request: StreamRequest): Promise<StreamResponse> {
   try {
-    return await sortAnswer(await fetchThroughRedirects(request));
+    return await classify(await fetchThroughRedirects(request));
   } catch (error) {
     if (error instanceof FollowError) return { kind: 'final', error };
     return { kind: 'failed', reason: reasonOf(error), status: null, retryAfterMs: 0 };
   }
 }
 
-/** A short text for people: the code of a system error where there is one. */
+/** A short text for people: the code of a system error if there is one. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Error) return reasonOf(error.cause);
@@ -50,7 +50,7 @@ async function fetchThroughRedirects(request: StreamRequest): Promise<Response> 
   let url = request.url;
   for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
     const response = await send(request, url);
-    request.onLife();
+    request.onActivity();
     const location = redirectStatuses.has(response.status) ? response.headers.get('location') : null;
     if (location === null) return response;
     await discard(response);
@@ -72,7 +72,7 @@ async function send(request: StreamRequest, url: URL): Promise<Response> {
     return await fetch(url, { headers, redirect: 'manual', cache: 'no-store', signal, dispatcher });
   } catch (error) {
     // Ports that the fetch standard blocks stay blocked.
-    if (reasonOf(error) === 'bad port') throw new FollowError('fetch refuses this port', null, null);
+    if (reasonOf(error) === 'bad port') throw new FollowError('fetch blocks this port', null, null);
     throw error;
   }
 }
@@ -84,11 +84,11 @@ function redirectTarget(location: string, from: URL, status: number): URL {
   if (isSane && from.protocol === 'https:' && target.protocol === 'http:') {
     throw new FollowError('redirected from https to http', status, null);
   }
-  if (!isSane) throw new FollowError('redirected to an address that is none', status, null);
+  if (!isSane) throw new FollowError('redirected to an invalid URL', status, null);
   return target;
 }
 
-async function sortAnswer(response: Response): Promise<StreamAnswer> {
+async function classify(response: Response): Promise<StreamResponse> {
   const { status } = response;
   if (status === 204) return { kind: 'no_content' };
   if (status === 408 || status === 429 || status >= 500) {
@@ -98,11 +98,11 @@ async function sortAnswer(response: Response): Promise<StreamAnswer> {
   }
   const isStream = status === 200 && eventStreamType.test(response.headers.get('content-type') ?? '');
   if (isStream && response.body !== null) return { kind: 'open', body: response.body.getReader() };
-  const message = status === 200 ? 'the answer is not an event stream' : `HTTP ${status}`;
+  const message = status === 200 ? 'the response is not an event stream' : `HTTP ${status}`;
   return { kind: 'final', error: new FollowError(message, status, await readBody(response)) };
 }
 
-// It gets no sign of life: all of it has to come within the time in which a silent peer is given up.
+// The watchdog is not refreshed: all of it has to arrive within the time limit of a silent peer.
 async function readBody(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   const chunks: Uint8Array[] = [];
@@ -115,7 +115,7 @@ async function readBody(response: Response): Promise<string> {
       bytes += value.length;
     }
   } catch {
-    // What has arrived is still worth showing.
+    // The part that arrived is still worth showing.
   }
   await reader?.cancel().catch(ignore);
   return Buffer.concat(chunks).subarray(0, maxBodyBytes).toString();

@@ -1,27 +1,27 @@
-/** Aborts whatever it watches when no sign of life comes for a while. Its timer keeps the process alive until it is stopped. */
+/** Aborts its target after a period of silence. Its timer keeps the process alive until it is stopped. */
 export interface Watchdog {
-  /** Watches this from now on, in place of what it watched before. */
+  /** Watches `target` from now on, in place of the previous one. */
   watch(target: AbortController): void;
-  sawLife(): void;
+  refresh(): void;
   stop(): void;
 }
 
 export function createWatchdog(silenceMs: number): Watchdog {
-  let watched: AbortController | null = null;
+  let target: AbortController | null = null;
   const timer = setInterval(() => {
-    watched?.abort(new Error(`no byte for ${silenceMs} ms`));
-    watched = null;
+    target?.abort(new Error(`no byte for ${silenceMs} ms`));
+    target = null;
   }, silenceMs);
   return {
-    watch(target) {
-      watched = target;
+    watch(next) {
+      target = next;
       timer.refresh();
     },
-    sawLife() {
+    refresh() {
       timer.refresh();
     },
     stop() {
-      watched = null;
+      target = null;
       clearInterval(timer);
     },
   };

@@ -1,18 +1,18 @@
 import { type FanOut, type Pass, passOver } from './fan-out.ts';
-import type { Feed } from './feed.ts';
+import type { LiveFeed } from './feed.ts';
 import type { Reader } from './reader.ts';
 
-/** The readers of one channel, and the passes that bring them what is new. */
+/** The readers of one channel, and the passes that deliver new events to them. */
 export interface Broadcast {
-  /** Open readers; whoever opens and closes them keeps this set. */
+  /** Open readers; the hub adds and removes them. */
   readonly members: Set<Reader>;
-  /** To be called before an event is added to the feed: makes room for it. */
+  /** Call before adding an event to the feed: makes room for it. */
   prepare(): void;
-  /** To be called after it was added: it goes out in a later turn. */
+  /** Call after adding it: it goes out in a later turn. */
   announce(): void;
 }
 
-export function createBroadcast(feed: Feed, fanOut: FanOut): Broadcast {
+export function createBroadcast(feed: LiveFeed, fanOut: FanOut): Broadcast {
   const members = new Set<Reader>();
   let deliveredTo = 0;
   let isPassing = false;
@@ -23,7 +23,7 @@ export function createBroadcast(feed: Feed, fanOut: FanOut): Broadcast {
     let pass: Pass | null = null;
     fanOut.run((room) => {
       if (pass === null) {
-        // Taken at the first step, not before, so that all events of a turn go out in one pass.
+        // Read at the first step, not before, so that all events of a turn go out in one pass.
         upTo = feed.lastSequence;
         pass = passTo(upTo);
       }
@@ -38,10 +38,10 @@ export function createBroadcast(feed: Feed, fanOut: FanOut): Broadcast {
     const from = deliveredTo;
     const batch = feed.next(from, false);
     if (batch === null || batch.upTo !== upTo) return passOver(readers, (reader) => reader.deliver());
-    // Nearly all readers stand where the last pass ended, and one write gives them everything.
+    // Nearly all readers are where the last pass ended, and one write gives them everything.
     const isLast = upTo === feed.terminalSequence;
     return passOver(readers, (reader) => {
-      if (!reader.take(from, batch)) reader.deliver();
+      if (!reader.tryWrite(from, batch)) reader.deliver();
       else if (isLast) reader.end();
     });
   }
@@ -61,7 +61,7 @@ export function createBroadcast(feed: Feed, fanOut: FanOut): Broadcast {
     members,
     prepare() {
       if (!feed.isFull) return;
-      // A burst within one turn: better a long turn than a reader that keeps up and yet misses something.
+      // A burst within one turn: a long turn is better than a gap for a reader that keeps up.
       for (const reader of members) reader.deliver();
       delivered(feed.lastSequence);
     },

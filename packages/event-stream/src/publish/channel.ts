@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { assertEpoch, formatEventId, sequenceOf } from '../event-id.ts';
+import { assertEpoch, formatEventId, newEpoch, sequenceOf } from '../event-id.ts';
 import { encodeFrame, type Frame, joinFrames } from '../frame.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { FanOut } from './fan-out.ts';
-import type { EventKind, Feed } from './feed.ts';
+import type { EventKind, Feed, ReaderFeed } from './feed.ts';
 import { createLogFeed } from './log-feed.ts';
 import type { Reader } from './reader.ts';
 import { createStateFeed } from './state-feed.ts';
@@ -12,57 +11,60 @@ import { createStateFeed } from './state-feed.ts';
 export interface ChannelOptions {
   /** 'state': the newest state first, slow readers are skipped to it. 'log': every kept event in order. */
   mode: 'log' | 'state';
-  /** First half of every id, letters and digits. Default: a fresh one, so that ids of an earlier life are not mistaken for its own. */
+  /** First half of every id, letters and digits. Default: a random one, so that ids of a previous run are not mistaken for its own. */
   epoch?: string;
   /** 'log' only: events kept for late readers, default 1000. */
   historyLimit?: number;
-  /** 'log' only: the event that says aloud that `missed` events are gone. It comes before the kept ones. */
+  /** 'log' only: the event that tells a reader that `missed` events are gone. It comes before the kept ones. */
   gapEvent?: (missed: number) => { event?: string | undefined; data: string };
 }
 
-/** One source of events with any number of readers. It needs no closing: forget it once it has ended or nobody publishes to it. */
-export interface Channel {
+/** Something that readers can attach to. */
+export interface Subscribable {
+  /**
+   * 'no_content': the reader has the terminal event already. 'refused': the hub has no room, see {@link StreamHub.stateFor}. In both
+   * cases the sink is not touched. `address`: counted as one client; without one only the hub's own limit applies.
+   */
+  attach(sink: Sink, lastEventId: string | null, address?: string | null): 'attached' | 'no_content' | 'refused';
+  /** Decides the status before headers go out: 'no_content' is 204. */
+  accepts(lastEventId: string | null): 'attach' | 'no_content';
+}
+
+/** One source of events with any number of readers. It needs no closing: drop it once it has ended or nobody publishes to it. */
+export interface Channel extends Subscribable {
   /**
    * Sends an event to all readers, in a later turn of the event loop, and returns its id. Throws an Error after the terminal event, for
    * CR, LF or NUL in `event`, and for 'state' in log mode.
    */
   publish(event: { event?: string | undefined; data: string }, kind: EventKind): string;
-  /**
-   * 'no_content': the reader has the terminal event already. 'refused': the hub takes it no more, see {@link StreamHub.stateFor}. In both
-   * cases the sink is not touched. `address`: who counts as one client; null or nothing is counted for the hub alone.
-   */
-  attach(sink: Sink, lastEventId: string | null, address?: string | null): 'attached' | 'no_content' | 'refused';
-  /** Decides the status before headers go out: 'no_content' is 204. */
-  accepts(lastEventId: string | null): 'attach' | 'no_content';
   readonly ended: boolean;
   readonly lastId: string | null;
-  /** Bytes of the events that are kept for readers to come. */
+  /** Bytes of the events kept for future readers. */
   readonly keptBytes: number;
-  /** Forgets all events but the newest. A log says by its `gapEvent` how many are gone; ids go on as before. */
+  /** Forgets all events except the newest. A log's `gapEvent` says how many are gone; ids continue as before. */
   condense(): void;
 }
 
-/** What a channel needs of its hub. */
+/** What a channel needs from its hub. */
 export interface ChannelHost {
   readonly fanOut: FanOut;
   /** The `retry:` that greets every reader. */
   readonly greeting: Frame;
-  /** Makes a reader that the hub counts, keeps alive and closes, and keeps it in `members` while it is open; null when it takes no more. */
+  /** Makes a reader that the hub counts, keeps alive and closes, and keeps in `members` while it is open; null when there is no room. */
   admit(sink: Sink, address: string | null, seat: Seat): Reader | null;
 }
 
-/** Where a reader belongs: its channel's feed, from which place on, and the readers beside it. */
-interface Seat {
-  readonly feed: Feed;
+/** Where a reader belongs: its feed, its first cursor, and the other readers of the channel. */
+export interface Seat {
+  readonly feed: ReaderFeed;
   readonly cursor: number;
   readonly members: Set<Reader>;
 }
 
 const defaultHistoryLimit = 1000;
-const epochBytes = 6;
 
 export function createChannel(options: ChannelOptions, host: ChannelHost): Channel {
-  const epoch = options.epoch ?? randomBytes(epochBytes).toString('hex');
+  const epoch = options.epoch ?? newEpoch();
   assertEpoch(epoch);
   const feed = createFeed(options, epoch);
   const broadcast = createBroadcast(feed, host.fanOut);

@@ -1,9 +1,9 @@
-/** Serves up to `room` readers and returns how many they were. Fewer than `room`: there are none left. */
+/** Serves up to `room` readers; returns how many were served. Fewer than `room` means that none are left. */
 export type Pass = (room: number) => number;
 
 /** Runs long passes over many readers in slices, one per turn of the event loop, so that no pass stops the loop for long. */
 export interface FanOut {
-  /** Starts in a later turn, so that everything published in this one goes out together. Passes take turns. */
+  /** Starts in a later turn, so that everything published in this one goes out together. Passes alternate. */
   run(pass: Pass): void;
 }
 

@@ -1,18 +1,18 @@
-/** What the wheel needs to know of an item; the wheel alone changes it. */
+/** What the wheel keeps in an item; only the wheel changes it. */
 export interface WheelItem {
   lastTick: number;
   slot: number;
 }
 
 /**
- * Finds items that were idle for `span` ticks. One timer turns it for all items; a touch costs one assignment, since an item that was
- * touched is moved only when its old place comes up.
+ * A timing wheel that finds items idle for `span` ticks. One timer turns it for all items; a touch costs one assignment, because a
+ * touched item only moves when its old slot comes up.
  */
 export interface KeepAliveWheel<T extends WheelItem> {
   add(item: T): void;
   remove(item: T): void;
   touch(item: T): void;
-  /** Moves on by one tick; returns the items that are due. */
+  /** Advances by one tick; returns the items that are due. */
   advance(): T[];
 }
 

@@ -9,13 +9,13 @@ export interface LogFeedOptions {
   gapEvent: ((missed: number) => { event?: string | undefined; data: string }) | null;
 }
 
-// Bounds what one burst can pile up before it is given out, so that a reader that keeps up never finds a gap.
+// Bounds what one burst can pile up before it is delivered, so that a reader that keeps up never finds a gap.
 const maxUndelivered = 512;
 
-/** Remembers the last `historyLimit` events, for late readers, lagging ones and those that keep up alike. */
+/** Remembers the last `historyLimit` events for all readers: late, lagging or keeping up. */
 export function createLogFeed(options: LogFeedOptions): Feed {
   const { epoch, historyLimit, gapEvent } = options;
-  const log = createReplayLog<Entry>({ epoch, limit: historyLimit });
+  const log = createReplayLog<Entry>(historyLimit);
   const cache = createBatchCache();
   const burstLimit = Math.min(maxUndelivered, historyLimit);
   let terminalSequence: number | null = null;
@@ -31,7 +31,7 @@ export function createLogFeed(options: LogFeedOptions): Feed {
     }
   }
 
-  // It takes the id of the last event that is gone, so that ids still rise and a reconnect asks for what follows.
+  // It takes the id of the last event that is gone, so that ids still rise and a reconnect continues after it.
   function gapEntry(sequence: number, missed: number, make: NonNullable<LogFeedOptions['gapEvent']>): Entry {
     const frame = encodeFrame({ ...make(missed), id: formatEventId(epoch, sequence) });
     return { sequence, kind: 'keep', frame };
@@ -55,14 +55,14 @@ export function createLogFeed(options: LogFeedOptions): Feed {
       cache.clear();
     },
     start(lastEventId) {
-      // An id from the future is not ours to trust: such a reader gets everything.
+      // An id from the future cannot be trusted: that reader gets everything.
       const had = sequenceOf(lastEventId, epoch);
       return { frames: [], cursor: had > log.lastSequence ? 0 : had };
     },
     next(cursor) {
       if (cursor >= log.lastSequence) return null;
-      // Only what is live is joined once for many; old events that late readers ask for would fill the memory of a quiet channel.
-      return cursor >= deliveredSequence ? cache.get(cursor, () => since(cursor)) : joinEntries(since(cursor));
+      // Only live events are joined once for many readers; caching old ones would fill the memory of a quiet channel.
+      return cursor >= deliveredSequence ? cache.get(cursor, () => since(cursor)) : joinEntries(cursor, since(cursor));
     },
     get keptBytes() {
       return keptBytes;

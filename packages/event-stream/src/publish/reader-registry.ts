@@ -3,10 +3,10 @@ import { type FanOut, passOver } from './fan-out.ts';
 import { createKeepAliveWheel } from './keep-alive-wheel.ts';
 import type { Reader, ReaderWatch } from './reader.ts';
 
-/** Monotonic milliseconds and a repeating timer that does not keep the process alive. */
-export interface HubClock {
+/** Monotonic milliseconds, and a repeating timer that does not keep the process alive. */
+export interface StreamClock {
   now(): number;
-  /** Calls back every `intervalMs`; returns what stops it. */
+  /** Calls back every `intervalMs`; returns a function that stops it. */
   every(intervalMs: number, callback: () => void): () => void;
 }
 
@@ -15,19 +15,19 @@ export interface ReaderLimits {
   lagLimitMs: number;
 }
 
-/** What has happened to the streams of a hub since its start. Only ever rises. */
+/** What has happened to the streams of a hub since its start. Counts only rise. */
 export interface StreamCounts {
   /** Writes to sinks; one may carry several events. */
   readonly writes: number;
-  /** Times that a reader which fell behind was brought to a newer state. */
+  /** Times that a reader which fell behind was skipped to a newer state. */
   readonly skips: number;
-  /** Events that such readers were not given. */
+  /** Events that these readers did not get. */
   readonly skippedEvents: number;
-  /** Readers that took no byte for too long. */
+  /** Readers closed because they took no byte for too long. */
   readonly closedStalled: number;
 }
 
-/** All open streams of a hub, with the one timer that keeps idle ones alive and closes those that lag for too long. */
+/** All open streams of a hub, with the one timer that keeps idle ones alive and closes the ones that lag for too long. */
 export interface ReaderRegistry extends ReaderWatch {
   readonly size: number;
   readonly counts: StreamCounts;
@@ -41,7 +41,7 @@ export interface ReaderRegistry extends ReaderWatch {
 const ticksPerLimit = 16;
 const minTickMs = 5;
 
-export function createReaderRegistry(limits: ReaderLimits, clock: HubClock, fanOut: FanOut): ReaderRegistry {
+export function createReaderRegistry(limits: ReaderLimits, clock: StreamClock, fanOut: FanOut): ReaderRegistry {
   const { keepAliveMs, lagLimitMs } = limits;
   const tickMs = Math.max(minTickMs, Math.floor(Math.min(keepAliveMs, lagLimitMs) / ticksPerLimit));
   // One tick early, since a timer may be late and a reader must not wait longer than promised.
@@ -60,7 +60,7 @@ export function createReaderRegistry(limits: ReaderLimits, clock: HubClock, fanO
     const now = clock.now();
     for (const [reader, since] of stalledSince) {
       if (now - since < lagLimitMs) continue;
-      // Its place is kept until it has closed, so that a sink which is slow to do so is told again.
+      // It stays in the map until it has closed, so that a sink which is slow to close is told again.
       if (!destroyed.has(reader)) counts.closedStalled += 1;
       destroyed.add(reader);
       reader.destroy();

@@ -1,33 +1,33 @@
 import type { Frame } from '../frame.ts';
 import type { Sink } from '../sinks/sink.ts';
-import type { Batch, Feed } from './feed.ts';
+import type { Batch, ReaderFeed } from './feed.ts';
 
-/** What a reader tells the hub about itself. */
+/** What a reader reports to its hub. */
 export interface ReaderWatch {
   /** Bytes were handed to its sink. */
   wrote(reader: Reader): void;
-  /** It takes no more bytes, or its stream was ended and has not closed yet. */
+  /** It takes no more bytes, or its stream has ended but not closed yet. */
   stalled(reader: Reader): void;
   /** It takes bytes again. */
   recovered(reader: Reader): void;
-  /** It fell behind, and so many events were left out for it. */
+  /** It fell behind, and `events` were left out for it. */
   skipped(events: number): void;
 }
 
 /** One open stream: a sink, a cursor into its channel's feed, and whether it lags. Nothing is queued per reader. */
 export class Reader {
-  /** For the keep-alive wheel: when it was written to last, and where it stands. */
+  /** For the keep-alive wheel: when it was last written to, and its slot. */
   lastTick = 0;
   slot = -1;
   readonly #sink: Sink;
-  readonly #feed: Feed;
+  readonly #feed: ReaderFeed;
   readonly #watch: ReaderWatch;
   #cursor: number;
   #isBlocked = false;
   #hasLagged = false;
   #isEnding = false;
 
-  constructor(sink: Sink, feed: Feed, watch: ReaderWatch, cursor: number) {
+  constructor(sink: Sink, feed: ReaderFeed, watch: ReaderWatch, cursor: number) {
     this.#sink = sink;
     this.#feed = feed;
     this.#watch = watch;
@@ -41,7 +41,7 @@ export class Reader {
     this.deliver();
   }
 
-  /** Writes what it has not had yet, as far as its sink takes it, and ends it after the terminal event. */
+  /** Writes pending events until its sink is full, and ends it after the terminal event. */
   deliver(): void {
     while (!this.#isBlocked && !this.#isEnding) {
       const batch = this.#feed.next(this.#cursor, this.#hasLagged);
@@ -49,8 +49,7 @@ export class Reader {
         this.#hasLagged = false;
         break;
       }
-      // Never for a reader that keeps up, so that counting costs it nothing.
-      if (this.#hasLagged) this.#watch.skipped(batch.upTo - this.#cursor - batch.events);
+      if (this.#hasLagged) this.#watch.skipped(batch.skipped);
       this.#cursor = batch.upTo;
       this.#write(batch.frame);
     }
@@ -58,20 +57,20 @@ export class Reader {
     if (terminal !== null && this.#cursor >= terminal) this.end();
   }
 
-  /** The short way of a pass: writes `batch`, made for who keeps up and stands at `from`. False for any other reader. */
-  take(from: number, batch: Batch): boolean {
+  /** The fast path of a pass: writes `batch`, made for readers that keep up and stand at `from`. False for any other reader. */
+  tryWrite(from: number, batch: Batch): boolean {
     if (this.#cursor !== from || this.#hasLagged || this.#isEnding) return false;
     this.#cursor = batch.upTo;
     this.#write(batch.frame);
     return true;
   }
 
-  /** A comment, unless bytes are waiting anyway. */
+  /** Writes a comment, unless bytes are waiting anyway. */
   keepAlive(comment: Frame): void {
     if (!this.#isBlocked && !this.#isEnding) this.#write(comment);
   }
 
-  /** Gives out what is left, says when to come back, and ends the stream. */
+  /** Delivers what is left, says when to reconnect, and ends the stream. */
   farewell(retry: Frame): void {
     this.deliver();
     this.keepAlive(retry);

@@ -1,11 +1,11 @@
-import { createBatchCache, type Entry, type Feed, joinEntries } from './feed.ts';
+import { createBatchCache, type Entry, entriesAfter, type Feed, joinEntries } from './feed.ts';
 
 // Bounds what is kept for readers that lag: past it the oldest event that should not be skipped is dropped.
 const maxPendingKeeps = 64;
-// Bounds what one burst can pile up before it is given out.
+// Bounds what one burst can pile up before it is delivered.
 const maxRecent = 512;
 
-/** Remembers the newest state, the events a lagging reader must still get, and what readers that keep up have not been given yet. */
+/** Remembers the newest state, the events that a lagging reader must not miss, and the events not yet delivered to the others. */
 export function createStateFeed(): Feed {
   const cache = createBatchCache();
   const keeps: Entry[] = [];
@@ -37,8 +37,6 @@ export function createStateFeed(): Feed {
     if (state !== null) yield state;
   }
 
-  const sinceCursor = (cursor: number) => recent.slice(Math.max(0, cursor + 1 - (recent[0]?.sequence ?? 0)));
-
   return {
     get lastSequence() {
       return lastSequence;
@@ -56,12 +54,12 @@ export function createStateFeed(): Feed {
     },
     next(cursor, lagged) {
       if (cursor >= lastSequence) return null;
-      return lagged ? joinEntries(sinceLag(cursor)) : cache.get(cursor, () => sinceCursor(cursor));
+      return lagged ? joinEntries(cursor, sinceLag(cursor)) : cache.get(cursor, () => entriesAfter(cursor, recent));
     },
     get keptBytes() {
       return (terminal ?? newest)?.frame.chunked.length ?? 0;
     },
-    // It keeps no more than the newest for readers to come.
+    // It only keeps the newest for future readers anyway.
     condense() {},
     delivered(sequence) {
       recent = sequence >= lastSequence ? [] : recent.filter((entry) => entry.sequence > sequence);

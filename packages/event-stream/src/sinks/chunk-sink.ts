@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Sink } from './sink.ts';
 
-/** A response with chunked HTTP/1.1, whose ready-made chunks go to its socket: `response.write` would make three writes of each. */
+/** A response with chunked HTTP/1.1 whose ready-made chunks go to its socket: `response.write` would make three writes of each. */
 export abstract class ChunkSink implements Sink {
   protected readonly socket: Socket;
   protected isOver: boolean;
@@ -37,7 +37,7 @@ export abstract class ChunkSink implements Sink {
     else this.#response.once('close', listener);
   }
 
-  protected tellDrained(): void {
+  protected emitDrain(): void {
     if (!this.isOver) this.#onDrain?.();
   }
 }

@@ -4,14 +4,14 @@ import type { Socket } from 'node:net';
 import { ChunkSink } from './chunk-sink.ts';
 
 /**
- * A response with chunked HTTP/1.1: ready-made chunks go to the socket itself, where `response.write` would make three writes of each.
+ * A response with chunked HTTP/1.1 whose ready-made chunks go straight to the socket's descriptor while its queue is empty.
  *
- * With nothing waiting there they go to its descriptor, which never blocks: the socket's stream makes an object for each write and keeps
- * books of it, which costs as much as all the rest of a delivery that is not the kernel's. Nothing can be overtaken, since what the
- * kernel does not take at once goes into the socket's queue, and everything after it does too until that is empty. The socket itself
- * does not see these bytes, neither in `bytesWritten` nor as activity, so it must have no idle timeout.
+ * The descriptor never blocks, and it skips the bookkeeping of the socket's stream, which costs as much per write as everything else
+ * outside the kernel. The order is kept: bytes that the kernel does not take immediately go into the socket's queue, and so does
+ * everything after them until the queue is empty. The socket itself does not see direct writes, neither in `bytesWritten` nor as
+ * activity, so it must have no idle timeout.
  *
- * A socket of TLS encrypts first and has no such descriptor: see `QueuedSink`.
+ * A TLS socket encrypts first and has no such descriptor: see `QueuedSink`.
  */
 export class DirectSink extends ChunkSink {
   readonly #descriptor: number;
@@ -25,8 +25,8 @@ export class DirectSink extends ChunkSink {
 
   write({ chunked }: { readonly chunked: Buffer }): boolean {
     const { socket } = this;
-    // Not writable is also what the client has half closed. A socket that is closed is not writable from before its descriptor is free
-    // for another one.
+    // A socket that the client has half closed is not writable either, and a closed one stops being writable before its descriptor can
+    // be reused.
     if (this.isOver || !socket.writable) return false;
     if (socket.writableLength > 0) return this.#queue(chunked);
     const written = this.#toKernel(chunked);
@@ -34,7 +34,7 @@ export class DirectSink extends ChunkSink {
     return written === null ? false : this.#queue(chunked.subarray(written));
   }
 
-  /** How many bytes it took; null when the connection is broken. */
+  /** Bytes written; null when the connection is broken. */
   #toKernel(chunk: Buffer): number | null {
     try {
       return writeSync(this.#descriptor, chunk);
@@ -45,7 +45,7 @@ export class DirectSink extends ChunkSink {
     }
   }
 
-  /** Behind what waits already: an earlier chunk, or the head of the response where the kernel had no room for it. */
+  /** Appends to what is waiting: earlier chunks, or response headers that did not fit into the kernel. */
   #queue(chunk: Buffer): false {
     this.#queued += 1;
     this.socket.write(chunk, this.#dequeued);
@@ -54,7 +54,7 @@ export class DirectSink extends ChunkSink {
 
   readonly #dequeued = (error?: Error | null): void => {
     this.#queued -= 1;
-    if (!error && this.#queued === 0) this.tellDrained();
+    if (!error && this.#queued === 0) this.emitDrain();
   };
 }
 

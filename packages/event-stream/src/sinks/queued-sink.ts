@@ -1,11 +1,11 @@
 import { ChunkSink } from './chunk-sink.ts';
 
 /**
- * A response with chunked HTTP/1.1 over a socket that never takes bytes at once, as that of TLS, which encrypts first: ready-made chunks
- * go through the socket's own queue.
+ * A response with chunked HTTP/1.1 whose ready-made chunks go through the socket's own queue: for TLS, which encrypts first, and for
+ * sockets without a known descriptor.
  *
- * Every write waits there for a turn of the event loop, whoever reads. So a reader lags not when something waits, but when the queue has
- * been full for longer than one write: what waits is never more than the socket's high-water mark and two events.
+ * Every write waits there for a turn of the event loop, however fast the reader is. So a reader lags only when the queue stays full for
+ * longer than one write; it never holds more than the socket's high-water mark and two events.
  */
 export class QueuedSink extends ChunkSink {
   #isBlocked = false;
@@ -17,13 +17,13 @@ export class QueuedSink extends ChunkSink {
     socket.write(chunked);
     if (!wasFull || this.#isBlocked) return !this.#isBlocked;
     this.#isBlocked = true;
-    // A listener for as long as it is needed: the connection outlives the stream.
+    // Only for as long as it is needed: the connection outlives the stream.
     socket.once('drain', () => this.#drained());
     return false;
   }
 
   #drained(): void {
     this.#isBlocked = false;
-    this.tellDrained();
+    this.emitDrain();
   }
 }

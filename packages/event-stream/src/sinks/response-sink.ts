@@ -3,8 +3,9 @@ import { Socket } from 'node:net';
 import { DirectSink } from './direct-sink.ts';
 import { QueuedSink } from './queued-sink.ts';
 import type { Sink } from './sink.ts';
+import { socketDescriptor } from './socket-descriptor.ts';
 
-/** What every event stream answers with. Set before the status goes out; `Connection` is left to Node. */
+/** The headers of every event stream. Set before the status goes out; `Connection` is left to Node. */
 export const SSE_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-store',
@@ -12,16 +13,16 @@ export const SSE_HEADERS: Readonly<Record<string, string>> = Object.freeze({
 });
 
 /**
- * Takes over a response whose status and headers are decided; sends them if that has not happened. From here on nobody else may
- * write to it. For a HEAD request it ends the response at once.
+ * Takes over a response whose status and headers are decided; sends them if that has not happened yet. From here on nobody else may
+ * write to it. Ends the response to a HEAD request immediately.
  */
 export function createResponseSink(response: ServerResponse): Sink {
   if (isOpen(response)) response.flushHeaders();
   if (response.req?.method === 'HEAD') response.end();
-  // There is no socket while an earlier, pipelined request is being answered, and HTTP/1.0 and HTTP/2 have no chunks.
+  // A response has no socket while an earlier, pipelined request is being served, and HTTP/1.0 and HTTP/2 have no chunks.
   const socket = response.chunkedEncoding === true ? response.socket : null;
   if (!(socket instanceof Socket)) return createPlainSink(response);
-  const descriptor = isEncrypted(socket) ? null : descriptorOf(socket);
+  const descriptor = isEncrypted(socket) ? null : socketDescriptor(socket);
   return descriptor === null ? new QueuedSink(response, socket) : new DirectSink(response, socket, descriptor);
 }
 
@@ -47,12 +48,5 @@ function createPlainSink(response: ServerResponse): Sink {
 
 const isOpen = (response: ServerResponse): boolean => !response.destroyed && !response.writableEnded;
 
-/** The socket's descriptor, which Node has no public name for; null where there is none, as on Windows. */
-function descriptorOf(socket: Socket): number | null {
-  const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly fd?: unknown } | null };
-  const descriptor = handle?.fd;
-  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : null;
-}
-
-// By its mark, since the class would load all of TLS for those who never use it.
+// By its mark: the class would load all of TLS for programs that never use it.
 const isEncrypted = (socket: Socket): boolean => 'encrypted' in socket && socket.encrypted === true;

@@ -1,13 +1,13 @@
 /** Where a reader's bytes go. One owner; `end` and `destroy` may be called more than once. */
 export interface Sink {
-  /** False when the bytes were taken but more should wait for `onDrain` (or the reader has gone). */
+  /** False when the bytes were taken but the next ones should wait for `onDrain`, or when the reader has gone. */
   write(frame: { readonly chunked: Buffer; readonly plain: Buffer }): boolean;
-  /** Ends the stream after what was written. */
+  /** Ends the stream after everything written so far. */
   end(): void;
-  /** Closes the connection at once. */
+  /** Closes the connection immediately. */
   destroy(): void;
-  /** To be called once. */
+  /** Call it once. */
   onDrain(listener: () => void): void;
-  /** Called exactly once, whoever closed it; at once when it is already closed. */
+  /** Calls back exactly once, whichever side closed it; immediately when it is closed already. */
   onClose(listener: () => void): void;
 }

@@ -10,7 +10,7 @@ describe('back-off', () => {
     expect(delays).toEqual([200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
   });
 
-  it('asks a peer that loses every connection at once five times in 5 s at most, however the jitter falls', () => {
+  it('allows at most five requests in 5 s to a peer that drops every connection, whatever the jitter', () => {
     const shortest = [1, 2, 3, 4, 5].map((failures) => backOffMs(defaultBackOff, failures, () => 0));
     expect(shortest.reduce((sum, delayMs) => sum + delayMs, 0)).toBeGreaterThan(5_000);
   });

@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type FollowedEvent, type FollowOptions, follow } from '../../src/follow/follow.ts';
 import { FollowError } from '../../src/follow/follow-error.ts';
 import type { ConnectionChange } from '../../src/follow/reconnecting-fetch.ts';
-import { encodeComment, encodeFrame, encodeRetry } from '../../src/frame.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { encodeFrame, encodeRetry } from '../../src/frame.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { SSE_HEADERS } from '../../src/sinks/response-sink.ts';
 import { type Handler, type StreamServer, serveChannel, startServer } from '../support/stream-server.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -97,7 +97,7 @@ describe('following a stream', () => {
     await noSocketLeft(server);
   });
 
-  it('tells an event named error from a lost connection', async () => {
+  it('distinguishes an event named error from a lost connection', async () => {
     const server = await serve((_request, response, count) => {
       if (count === 1) response.socket?.resetAndDestroy();
       else send(response, event(1), event(2, 'error'));
@@ -231,7 +231,7 @@ describe('a lost connection', () => {
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(990);
   });
 
-  it('waits as long as a server asks for that says farewell, up to the limit', async () => {
+  it('waits as long as the farewell of a server says, up to the limit', async () => {
     const times: number[] = [];
     const server = await serve((_request, response, count) => {
       times.push(performance.now());
@@ -244,31 +244,18 @@ describe('a lost connection', () => {
     expect((times[2] ?? 0) - (times[1] ?? 0)).toBeGreaterThanOrEqual(295);
   });
 
-  it('is noticed when the peer falls silent, and comments are signs of life', async () => {
-    let comments = 0;
-    const server = await serve((_request, response, count) => {
-      if (count > 1) {
-        send(response, event(2, 'complete'));
-        return;
-      }
-      send(response, event(1));
-      const timer = setInterval(() => {
-        comments += 1;
-        send(response, encodeComment('here'));
-        if (comments === 10) clearInterval(timer);
-      }, 150);
-      cleanups.push(() => clearInterval(timer));
-    });
+  it('is noticed when the peer falls silent', async () => {
+    const server = await serve((_request, response, count) =>
+      send(response, event(count, count > 1 ? 'complete' : 'progress')),
+    );
     const followed = start(server, { watchdogMs: 1_000 });
     await followed.result;
-    // Ten comments took longer than the watchdog waits.
-    expect(comments).toBe(10);
     expect(followed.ids()).toEqual(['e.1', 'e.2']);
     expect(followed.changes[1]).toMatchObject({ state: 'lost', reason: 'no byte for 1000 ms', attempt: 1 });
     await noSocketLeft(server);
   });
 
-  it('is noticed when the peer never answers at all', async () => {
+  it('is noticed when the peer never responds at all', async () => {
     const server = await serve((_request, response, count) => {
       if (count >= 2) send(response, event(1, 'complete'));
     });
@@ -277,7 +264,7 @@ describe('a lost connection', () => {
     expect(followed.changes[0]).toMatchObject({ state: 'lost', attempt: 1 });
   });
 
-  it('is tried again while nobody listens, until the attempts are used up', async () => {
+  it('is retried while the port is closed, until the attempts are used up', async () => {
     const server = await startServer(() => {});
     await server.close();
     const followed = start(server, { maxAttempts: 4 });
@@ -287,7 +274,7 @@ describe('a lost connection', () => {
     expect(followed.changes).toHaveLength(4);
   });
 
-  it('counts attempts anew after a connection that brought events', async () => {
+  it('resets the attempts after a connection that brought events', async () => {
     const server = await serve((_request, response, count) => {
       if (count % 3 === 0) send(response, event(count, count === 9 ? 'complete' : 'progress'));
       if (count % 3 === 0) response.end();
@@ -309,8 +296,8 @@ describe('a lost connection', () => {
   });
 });
 
-describe('a final answer', () => {
-  it.each([400, 401, 403, 404, 410, 202])('%d is given with its body and not tried again', async (status) => {
+describe('a final response', () => {
+  it.each([400, 401, 403, 404, 410, 202])('%d is thrown with its body and not retried', async (status) => {
     const server = await serve((_request, response) => void response.writeHead(status).end('{"error":"why"}'));
     const error = await failureOf(start(server).result);
     expect(error).toMatchObject({ status, body: '{"error":"why"}' });
@@ -386,40 +373,43 @@ describe('a hostile peer', () => {
     'sends a retry of zero',
     'sends a retry beyond measure',
     'resets',
-    'answers 503',
-    'never answers',
-    'sends a line without end after an event',
+    'responds with 503',
+    'never responds',
+    'sends an endless line after an event',
   ] as const;
-  it.each(hostile)('that accepts and %s is asked ever more seldom', async (what) => {
+  it.each(hostile)('that accepts and %s gets fewer and fewer requests', async (what) => {
     const times: number[] = [];
+    const startedAt = performance.now();
     const server = await serve((_request, response, count) => {
       times.push(performance.now());
-      if (what === 'never answers') return;
+      if (what === 'never responds') return;
       if (what === 'resets') return void response.socket?.resetAndDestroy();
-      if (what === 'answers 503') return void response.writeHead(503).end();
+      if (what === 'responds with 503') return void response.writeHead(503).end();
       open(response);
       if (what === 'sends a retry of zero') send(response, encodeRetry(0), event(count), encodeRetry(0));
       if (what === 'sends a retry beyond measure') send(response, { plain: Buffer.from('retry: 99999999999\n\n') });
       if (what === 'sends one event') send(response, event(count));
       // It is lost with the third, so every other connection is an ordinary one.
-      if (what === 'sends a line without end after an event' && count % 2 === 0) {
+      if (what === 'sends an endless line after an event' && count % 2 === 0) {
         send(response, event(count), { plain: Buffer.alloc(1_000_000, 'x') });
       } else response.end();
     });
-    // A twentieth of the default; with the shortest delays that jitter allows: 10, 20, 40, 80, 160, 250 and 250 ms.
-    const backoff = { baseMs: 20, maxMs: 500 };
-    const followed = start(server, { backoff, random: () => 0, ...(what === 'never answers' && { watchdogMs: 5 }) });
+    // A twentieth of the default or less; with the shortest delays that jitter allows: 10, 20, 40, 80, 100, 100 and 100 ms.
+    const backoff = { baseMs: 20, maxMs: 200 };
+    const followed = start(server, { backoff, random: () => 0, ...(what === 'never responds' && { watchdogMs: 5 }) });
     await waitFor(() => times.length === 8, 'the eighth connection');
     followed.stop.abort();
-    const elapsed = times.map((time) => time - (times[0] ?? 0));
-    const leastMs = [0, 10, 30, 70, 150, 310, 560, 810];
+    // The wait after a peer that never responds starts at the client's own request, which a busy machine may deliver late.
+    const from = what === 'never responds' ? startedAt : (times[0] ?? 0);
+    const elapsed = times.map((time) => time - from);
+    const leastMs = [0, 10, 30, 70, 150, 250, 350, 450];
     leastMs.forEach((least, index) => {
       expect(elapsed[index]).toBeGreaterThanOrEqual(least * 0.95);
     });
     await noSocketLeft(server);
   });
 
-  it('is asked a second and a third time after 100 ms and 200 ms at the soonest by default', async () => {
+  it('gets a second and a third request after at least 100 ms and 200 ms by default', async () => {
     const times: number[] = [];
     const server = await serve((_request, response) => {
       times.push(performance.now());
@@ -439,7 +429,7 @@ describe('a hostile peer', () => {
     expect((times[2] ?? 0) - (times[1] ?? 0)).toBeGreaterThanOrEqual(190);
   });
 
-  it('cannot make it wait for ever with a huge retry, nor with a huge Retry-After', async () => {
+  it('cannot make it wait forever with a huge retry, nor with a huge Retry-After', async () => {
     const server = await serve((_request, response, count) => {
       if (count === 3) send(response, event(3, 'complete'));
       else
@@ -450,7 +440,7 @@ describe('a hostile peer', () => {
   });
 
   it.each(['data', 'id', 'event', 'nonsense'])(
-    'that sends a %s line without end is cut off, and followed again when it comes to its senses',
+    'that sends an endless %s line is cut off, and followed again when it behaves',
     async (field) => {
       let sentBytes = 0;
       const server = await serve((_request, response, count) => {
@@ -506,7 +496,7 @@ describe('a hostile peer', () => {
 });
 
 describe('leaving', () => {
-  it.each(['while connected', 'while waiting for an answer', 'while waiting to connect again'])(
+  it.each(['while connected', 'while waiting for a response', 'while waiting to connect again'])(
     '%s closes the socket at once and throws the reason',
     async (when) => {
       const server = await serve((_request, response) => {
@@ -516,7 +506,7 @@ describe('leaving', () => {
       const followed = start(server, { backoff: { baseMs: 60_000, maxMs: 60_000 } });
       await waitFor(() => {
         if (when === 'while connected') return followed.events.length === 1;
-        if (when === 'while waiting for an answer') return server.requests.length === 1;
+        if (when === 'while waiting for a response') return server.requests.length === 1;
         return followed.changes.length === 1;
       }, when);
       const reason = new Error('enough');

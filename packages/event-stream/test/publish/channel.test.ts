@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../src/publish/channel.ts';
 import type { EventKind } from '../../src/publish/feed.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { createMemorySink, type MemorySink } from '../support/memory-sink.ts';
 import { turns, waitFor } from '../support/wait-for.ts';
 
@@ -110,14 +110,14 @@ describe('a state channel', () => {
     expect(channel.lastId).toBe('e.1');
   });
 
-  it('numbers nothing that it refuses', () => {
+  it('gives no number to an event that it rejects', () => {
     const channel = stateChannel();
     expect(() => channel.publish({ event: 'a\nb', data: '' }, 'state')).toThrow('must not hold');
     expect(channel.publish({ data: 'x' }, 'state')).toBe('e.1');
   });
 
-  it('has an epoch of its own unless it is given one', () => {
-    const [one, two] = [createStreamHub(), createStreamHub()].map((hub) => hub.channel({ mode: 'state' }));
+  it('has a random epoch by default', () => {
+    const [one, two] = [createStreamHub(), createStreamHub()].map((streamHub) => streamHub.channel({ mode: 'state' }));
     const ids = [one?.publish({ data: 'x' }, 'state'), two?.publish({ data: 'x' }, 'state')];
     expect(new Set(ids).size).toBe(2);
     for (const id of ids) expect(id).toMatch(/^[a-z0-9]{12}\.1$/);
@@ -175,7 +175,7 @@ describe('a state channel with a reader that lags', () => {
     expect(slow.ids()).toEqual(['e.1', ...range(138, 201)]);
   });
 
-  it('goes on in order when it stops again halfway', async () => {
+  it('continues in order when it stops again halfway', async () => {
     const channel = stateChannel();
     const slow = attach(channel);
     slow.fill();
@@ -223,7 +223,7 @@ describe('a log channel', () => {
     expect(attach(channel).ids()).toEqual(range(1, 3));
   });
 
-  it('says aloud what it no longer has, with an id that fits in', () => {
+  it('announces a gap, with an id that fits in', () => {
     const channel = logChannel(3);
     publishMany(
       channel,
@@ -236,7 +236,7 @@ describe('a log channel', () => {
     expect(attach(channel, 'e.7').ids()).toEqual(range(8, 10));
   });
 
-  it('goes on where a lagging reader stopped', async () => {
+  it('continues where a lagging reader stopped', async () => {
     const channel = logChannel();
     const slow = attach(channel);
     slow.fill();
@@ -249,7 +249,7 @@ describe('a log channel', () => {
     expect(slow.ids()).toEqual(range(1, 10));
   });
 
-  it('tells a lagging reader of the gap when the history moved past it', async () => {
+  it('sends a gap event to a lagging reader when the history moved past it', async () => {
     const channel = logChannel(4);
     const slow = attach(channel);
     slow.fill();
@@ -348,8 +348,8 @@ describe('fan-out', () => {
   });
 
   it('lets channels take turns', async () => {
-    const hub = createStreamHub({ sliceSize: 4 });
-    const [large, small] = [hub.channel({ mode: 'state' }), hub.channel({ mode: 'state' })];
+    const streamHub = createStreamHub({ sliceSize: 4 });
+    const [large, small] = [streamHub.channel({ mode: 'state' }), streamHub.channel({ mode: 'state' })];
     const many = Array.from({ length: 40 }, () => attach(large));
     const one = attach(small);
     publishMany(large, ['state']);
@@ -368,8 +368,8 @@ describe('fan-out', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (actions) => {
-        const hub = createStreamHub({ sliceSize: 2 });
-        const channel = hub.channel({ mode: 'state', epoch: 'e' });
+        const streamHub = createStreamHub({ sliceSize: 2 });
+        const channel = streamHub.channel({ mode: 'state', epoch: 'e' });
         const sinks: MemorySink[] = [];
         const keeps: number[] = [];
         const cursors = new Map<MemorySink, number>();
@@ -397,7 +397,7 @@ describe('fan-out', () => {
         const stayed = sinks.filter((sink) => !gone.has(sink));
         await waitFor(() => {
           for (const sink of stayed) if (sink.isFull) sink.drain();
-          return hub.readers === 0;
+          return streamHub.readers === 0;
         }, 'the end of all streams');
         for (const sink of sinks) {
           const sequences = sink.ids().map((id) => Number(id.slice(2)));

@@ -4,7 +4,7 @@ import { Agent } from 'undici';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { follow } from '../../src/follow/follow.ts';
 import { encodeFrame } from '../../src/frame.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
 import { expectWholeBehindBacklog } from '../support/backlog.ts';
 import { openRawClient } from '../support/raw-client.ts';
@@ -19,7 +19,7 @@ import { turns, waitFor } from '../support/wait-for.ts';
 
 /*
  * Goal: streams over TLS promise what they promise without. Method: real TLS on loopback, and a client that takes HTTP/1.1 framing
- * apart. A socket of TLS never takes bytes at once, and a second write to its lower half while one is on its way ends the process.
+ * apart. A TLS socket never takes bytes immediately, and a second write to its lower half during another ends the process.
  */
 const isMissing = findCommand('openssl') === null && process.env['CI'] !== 'true';
 
@@ -50,13 +50,13 @@ async function rawClient(server: StreamServer) {
 }
 
 function stateChannel(options: Parameters<typeof createStreamHub>[0] = {}) {
-  const hub = createStreamHub(options);
-  return { hub, channel: hub.channel({ mode: 'state', epoch: 'e' }) };
+  const streamHub = createStreamHub(options);
+  return { streamHub, channel: streamHub.channel({ mode: 'state', epoch: 'e' }) };
 }
 
 describe.skipIf(isMissing)('a stream over TLS', () => {
   it('brings a reader that keeps up every event of a burst, in a turn and over turns, and the end', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
     const client = await rawClient(server);
     client.request();
@@ -68,7 +68,7 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
     channel.publish({ data: 'the end' }, 'terminal');
     await waitFor(() => client.responses()[0]?.isComplete === true, 'the end of the stream');
     expect(client.ids()).toEqual(Array.from({ length: 61 }, (_, index) => `e.${index + 1}`));
-    expect(hub.readers).toBe(0);
+    expect(streamHub.readers).toBe(0);
   });
 
   it('does not take a large event for a slow reader', async () => {
@@ -87,8 +87,8 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
 
   it('ends behind all that waits, with every byte in its place', () => expectWholeBehindBacklog(serve, rawClient));
 
-  it('keeps little for a slow reader, skips it to the newest state, and goes on once it reads', async () => {
-    const { hub, channel } = stateChannel();
+  it('keeps little for a slow reader, skips it to the newest state, and continues once it reads', async () => {
+    const { streamHub, channel } = stateChannel();
     let isBlocked = false;
     let waited = 0;
     const server = await serve(
@@ -113,7 +113,7 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
     }, 'a backlog');
     for (let more = 0; more < 100; more += 1) publish();
     await turns(10);
-    expect(hub.readers).toBe(1);
+    expect(streamHub.readers).toBe(1);
     expect(waited).toBeLessThan((server.sockets[0]?.writableHighWaterMark ?? 0) + 3 * data.length);
     client.socket.resume();
     await waitFor(() => client.ids().at(-1) === `e.${published}`, 'the newest state');
@@ -139,7 +139,7 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
   });
 
   it.each(['end', 'destroy'] as const)('is over when the client leaves by %s, whatever waits for it', async (leave) => {
-    const { hub, channel } = stateChannel({ lagLimitMs: 200 });
+    const { streamHub, channel } = stateChannel({ lagLimitMs: 200 });
     let isBlocked = false;
     const server = await serve(
       serveChannel(channel, (hasRoom) => {
@@ -155,19 +155,19 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
       return isBlocked;
     }, 'a backlog');
     client.socket[leave]();
-    await waitFor(() => hub.readers === 0, 'the reader gone');
+    await waitFor(() => streamHub.readers === 0, 'the reader gone');
     channel.publish({ data: 'x' }, 'state');
     await turns(2);
   });
 
   it('ends for all its readers when the hub closes', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
     const clients = await Promise.all(Array.from({ length: 20 }, () => rawClient(server)));
     for (const client of clients) client.request();
-    await waitFor(() => hub.readers === clients.length, 'all readers');
+    await waitFor(() => streamHub.readers === clients.length, 'all readers');
     channel.publish({ data: 'x' }, 'state');
-    await hub.close();
+    await streamHub.close();
     await waitFor(() => clients.every((client) => client.responses()[0]?.isComplete), 'the end of all streams');
     for (const client of clients) expect(client.ids()).toEqual(['e.1']);
   });
@@ -184,8 +184,8 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
     expect(plain.requests).toEqual([]);
   });
 
-  it('is followed to its end by who trusts the certificate, and by nobody else', async () => {
-    const { hub, channel } = stateChannel();
+  it('is followed to its end by a client that trusts the certificate, and by no other', async () => {
+    const { streamHub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
     const options = { url: server.url, events: [], signal: AbortSignal.timeout(15_000), onEvent() {} };
     const asked = follow({ ...options, maxAttempts: 1, isTerminal: () => true });
@@ -199,7 +199,7 @@ describe.skipIf(isMissing)('a stream over TLS', () => {
       isTerminal: ({ data }) => data === 'the end',
       onEvent: ({ data }) => void seen.push(data),
     });
-    await waitFor(() => hub.readers === 1, 'the reader');
+    await waitFor(() => streamHub.readers === 1, 'the reader');
     channel.publish({ data: 'first' }, 'state');
     channel.publish({ data: 'the end' }, 'terminal');
     await expect(followed).resolves.toEqual({ reason: 'terminal' });

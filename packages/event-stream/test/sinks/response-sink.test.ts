@@ -2,12 +2,13 @@ import fs from 'node:fs';
 import { get, Agent as HttpAgent } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import { syncBuiltinESMExports } from 'node:module';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Agent, fetch, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../../src/frame.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { createResponseSink, SSE_HEADERS } from '../../src/sinks/response-sink.ts';
+import { socketDescriptor } from '../../src/sinks/socket-descriptor.ts';
 import { expectWholeBehindBacklog, largeFrame } from '../support/backlog.ts';
 import { parseEvents } from '../support/parse-events.ts';
 import { openRawClient } from '../support/raw-client.ts';
@@ -32,13 +33,13 @@ async function rawClient(server: StreamServer) {
 }
 
 function stateChannel() {
-  const hub = createStreamHub();
-  return { hub, channel: hub.channel({ mode: 'state', epoch: 'e' }) };
+  const streamHub = createStreamHub();
+  return { streamHub, channel: streamHub.channel({ mode: 'state', epoch: 'e' }) };
 }
 
 describe('a response sink on HTTP/1.1', () => {
   it('ends a stream so that the same connection serves the next request', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const server = await serve((request, response, count) => {
       if (request.url === '/' && count === 2) response.end('plain');
       else serveChannel(channel)(request, response, count);
@@ -50,7 +51,7 @@ describe('a response sink on HTTP/1.1', () => {
     await client.waitForText('id: e.1');
     channel.publish({ data: 'y' }, 'terminal');
     await waitFor(() => client.responses()[0]?.isComplete === true, 'the last chunk');
-    expect(hub.readers).toBe(0);
+    expect(streamHub.readers).toBe(0);
     client.request();
     await client.waitForText('plain');
     client.request();
@@ -78,7 +79,7 @@ describe('a response sink on HTTP/1.1', () => {
     expect(new Set(counts).size).toBe(1);
   });
 
-  it('answers with the headers of an event stream, whoever sends them', async () => {
+  it('has the headers of an event stream, whichever side sends them', async () => {
     const { channel } = stateChannel();
     channel.publish({ data: 'y' }, 'terminal');
     const ways: Handler = (_request, response, count) => {
@@ -120,11 +121,11 @@ describe('a response sink on HTTP/1.1', () => {
   });
 
   it('hands the same Buffer to every socket, once for each event', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
     const clients = await Promise.all(Array.from({ length: 200 }, () => rawClient(server)));
     for (const client of clients) client.request();
-    await waitFor(() => hub.readers === 200, 'all readers');
+    await waitFor(() => streamHub.readers === 200, 'all readers');
     const writes = listenToWrites();
     for (let count = 1; count <= 3; count += 1) {
       channel.publish({ event: 'progress', data: `{"bytes":${count}}` }, 'state');
@@ -157,23 +158,23 @@ describe('a response sink on HTTP/1.1', () => {
     expectWholeBehindBacklog(serve, rawClient));
 
   it('stops writing when the client leaves, also when it only closes its half', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
     for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
       const client = await rawClient(server);
       client.request();
       await client.waitForText('retry');
-      expect(hub.readers).toBe(1);
+      expect(streamHub.readers).toBe(1);
       client.socket[leave]();
-      await waitFor(() => hub.readers === 0, `the reader gone after ${leave}`);
+      await waitFor(() => streamHub.readers === 0, `the reader gone after ${leave}`);
       channel.publish({ data: 'x' }, 'state');
       await turns(2);
     }
   });
 
   it('writes nothing into a connection that the client has half closed, whatever is still waiting there', async () => {
-    const hub = createStreamHub({ lagLimitMs: 200 });
-    const channel = hub.channel({ mode: 'state' });
+    const streamHub = createStreamHub({ lagLimitMs: 200 });
+    const channel = streamHub.channel({ mode: 'state' });
     let isBlocked = false;
     const server = await serve(
       serveChannel(channel, (hasRoom) => {
@@ -197,14 +198,14 @@ describe('a response sink on HTTP/1.1', () => {
     client.socket.end();
     await waitFor(() => socket?.writable === false, 'the half-closed connection');
     await waitFor(() => {
-      if (hub.readers > 0) channel.publish({ data: 'x' }, 'state');
-      return hub.readers === 0;
+      if (streamHub.readers > 0) channel.publish({ data: 'x' }, 'state');
+      return streamHub.readers === 0;
     }, 'the reader gone');
     expect(errors).toEqual([]);
   });
 
   it('is seen as closed by a reader that attaches after the client left', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     let attached = '';
     const server = await serve((_request, response) => {
       response.on('close', () => {
@@ -217,17 +218,17 @@ describe('a response sink on HTTP/1.1', () => {
     client.socket.resetAndDestroy();
     await waitFor(() => attached !== '', 'the attach');
     expect(attached).toBe('attached');
-    expect(hub.readers).toBe(0);
+    expect(streamHub.readers).toBe(0);
   });
 
-  it('ends a HEAD request at once, with no body', async () => {
-    const { hub, channel } = stateChannel();
+  it('ends a HEAD request immediately, with no body', async () => {
+    const { streamHub, channel } = stateChannel();
     channel.publish({ data: 'x' }, 'state');
     const server = await serve(serveChannel(channel));
     const client = await rawClient(server);
     client.request({ method: 'HEAD' });
     await client.waitForText('\r\n\r\n');
-    await waitFor(() => hub.readers === 0 && server.requests[0]?.complete === true, 'the request is over');
+    await waitFor(() => streamHub.readers === 0 && server.requests[0]?.complete === true, 'the request is over');
     expect(client.bytes.toString()).toMatch(/\r\n\r\n$/);
     const answer = await request(server.url, { method: 'HEAD' });
     expect(answer.statusCode).toBe(200);
@@ -236,7 +237,7 @@ describe('a response sink on HTTP/1.1', () => {
 });
 
 describe('what a response sink hands to a socket', () => {
-  it('goes to the kernel at once, and nothing waits in the queue', async () => {
+  it('goes to the kernel immediately, and nothing waits in the queue', async () => {
     const queued: unknown[] = [];
     const server = await serve((_request, response) => {
       response.writeHead(200, SSE_HEADERS);
@@ -251,13 +252,13 @@ describe('what a response sink hands to a socket', () => {
     expect(queued).toEqual([true, 0, true, 0, true, 0]);
   });
 
-  it('never reaches another connection that was given the descriptor of a closed one', async () => {
+  it('never reaches another connection that got the descriptor of a closed one', async () => {
     const sinks: ReturnType<typeof createResponseSink>[] = [];
     const server = await serve((_request, response) => {
       response.writeHead(200, SSE_HEADERS);
       sinks.push(createResponseSink(response));
     });
-    const descriptorOf = (socket: unknown) => (socket as { _handle?: { fd: number } } | undefined)?._handle?.fd;
+    const descriptorOf = (socket: Socket | undefined) => socket && socketDescriptor(socket);
     const left = await rawClient(server);
     left.request();
     await waitFor(() => sinks.length === 1, 'the first stream');
@@ -278,7 +279,7 @@ describe('what a response sink hands to a socket', () => {
     expect(next.ids()).toEqual(['e.2']);
   });
 
-  it('loses nothing of what is written while the kernel has no room, and tells once that there is room again', async () => {
+  it('loses no bytes while the kernel is full, and emits one drain when it has space again', async () => {
     let drains = 0;
     let written = 0;
     const late = 20;
@@ -306,7 +307,7 @@ describe('what a response sink hands to a socket', () => {
     expect(drains).toBe(1);
   });
 
-  it('waits behind what somebody else has left in the queue', async () => {
+  it('waits behind bytes that others left in the queue', async () => {
     const server = await serve((_request, response) => {
       response.writeHead(200, SSE_HEADERS);
       const sink = createResponseSink(response);
@@ -323,8 +324,8 @@ describe('what a response sink hands to a socket', () => {
     expect(client.responses()[0]?.body).toBe(': a\n\nid: e.1\ndata: b\n\n');
   });
 
-  it('does no harm to a connection that breaks while the kernel has no room', async () => {
-    const { hub, channel } = stateChannel();
+  it('handles a connection that breaks while the kernel is full', async () => {
+    const { streamHub, channel } = stateChannel();
     let isBlocked = false;
     const server = await serve(
       serveChannel(channel, (hasRoom) => {
@@ -340,7 +341,7 @@ describe('what a response sink hands to a socket', () => {
       return isBlocked;
     }, 'a backlog');
     client.socket.resetAndDestroy();
-    await waitFor(() => hub.readers === 0, 'the reader gone');
+    await waitFor(() => streamHub.readers === 0, 'the reader gone');
     channel.publish({ data: 'y' }, 'terminal');
     await turns(2);
   });
@@ -366,7 +367,7 @@ describe('a response sink where there are no chunks', () => {
     const client = await rawClient(server);
     client.request();
     client.request();
-    await waitFor(() => two.hub.readers === 1, 'the second request');
+    await waitFor(() => two.streamHub.readers === 1, 'the second request');
     two.channel.publish({ data: 'second' }, 'terminal');
     await client.waitForText('retry');
     expect(client.responses()).toHaveLength(1);
@@ -376,17 +377,17 @@ describe('a response sink where there are no chunks', () => {
       'first',
       'second',
     ]);
-    await waitFor(() => one.hub.readers + two.hub.readers === 0, 'no reader left');
+    await waitFor(() => one.streamHub.readers + two.streamHub.readers === 0, 'no reader left');
   });
 
   it('forgets a pipelined request whose connection breaks before its turn', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const client = await rawClient(await serve(serveChannel(channel)));
     client.request();
     client.request();
-    await waitFor(() => hub.readers === 2, 'both requests');
+    await waitFor(() => streamHub.readers === 2, 'both requests');
     client.socket.resetAndDestroy();
-    await waitFor(() => hub.readers === 0, 'no reader left');
+    await waitFor(() => streamHub.readers === 0, 'no reader left');
   });
 
   it('can close the connection of a pipelined request before its turn', async () => {
@@ -405,7 +406,7 @@ describe('a response sink where there are no chunks', () => {
   });
 
   it('serves HTTP/2', async () => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const server = createHttp2Server((_request: Http2ServerRequest, response) => {
       response.writeHead(200, SSE_HEADERS);
       channel.attach(createResponseSink(response as never), null);
@@ -425,20 +426,20 @@ describe('a response sink where there are no chunks', () => {
     channel.publish({ data: 'x' }, 'terminal');
     await waitFor(() => stream.closed, 'the end of the stream');
     expect(text).toBe('retry: 3000\n\nid: e.1\ndata: x\n\n');
-    await waitFor(() => hub.readers === 0, 'no reader left');
+    await waitFor(() => streamHub.readers === 0, 'no reader left');
   });
 });
 
 describe('clients of a response sink', () => {
   it.each(['undici fetch', 'node http'])('%s sees a clean end and uses the connection again', async (kind) => {
-    const { hub, channel } = stateChannel();
+    const { streamHub, channel } = stateChannel();
     const server = await serve(serveChannel(channel));
     const agent =
       kind === 'node http' ? new HttpAgent({ keepAlive: true, maxSockets: 1 }) : new Agent({ connections: 1 });
     cleanups.push(() => agent.destroy());
     const read = agent instanceof HttpAgent ? readWithHttp : readWithFetch;
     const body = read(server.url, agent as never);
-    await waitFor(() => hub.readers === 1, 'the reader');
+    await waitFor(() => streamHub.readers === 1, 'the reader');
     for (let count = 1; count <= 5; count += 1) {
       channel.publish({ data: 'x'.repeat(count * 1_000) }, 'state');
       await turns();

@@ -1,10 +1,10 @@
-// A hub in a process of its own, whose memory can be measured. It publishes what it is asked for over IPC.
+// A stream hub in its own process, so that its memory can be measured. It publishes on request over IPC.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import { serveChannel, startServer } from './stream-server.ts';
 
 export interface FloodQuestion {
-  /** To publish before the answer, one after another. */
+  /** Number of events to publish before the response, one after another. */
   readonly events: number;
 }
 
@@ -12,7 +12,7 @@ export interface FloodAnswer {
   readonly port: number;
   /** After a collection of garbage. */
   readonly rssBytes: number;
-  /** Readers that the kernel has refused a write of. */
+  /** Readers with a full kernel buffer. */
   readonly slow: number;
 }
 

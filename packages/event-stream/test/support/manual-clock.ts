@@ -1,6 +1,6 @@
-import type { HubClock } from '../../src/publish/reader-registry.ts';
+import type { StreamClock } from '../../src/publish/reader-registry.ts';
 
-export interface ManualClock extends HubClock {
+export interface ManualClock extends StreamClock {
   /** Moves on and calls back what became due, in order. */
   advance(ms: number): void;
   readonly timers: number;

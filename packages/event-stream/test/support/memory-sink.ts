@@ -6,7 +6,7 @@ import { type ParsedEvent, parseEvents } from './parse-events.ts';
 export interface MemorySink extends Sink {
   readonly frames: Pick<Frame, 'chunked' | 'plain'>[];
   readonly state: 'open' | 'ended' | 'destroyed';
-  /** From here on each write is taken, but answered with false. */
+  /** From here on each write is taken, but returns false. */
   fill(): void;
   readonly isFull: boolean;
   text(): string;
@@ -18,7 +18,7 @@ export interface MemorySink extends Sink {
   close(): void;
 }
 
-/** `closesAtEnd`: like a peer that takes the last bytes at once. */
+/** `closesAtEnd`: like a peer that takes the last bytes immediately. */
 export function createMemorySink(options: { closesAtEnd?: boolean } = {}): MemorySink {
   const frames: Pick<Frame, 'chunked' | 'plain'>[] = [];
   const drainListeners: (() => void)[] = [];

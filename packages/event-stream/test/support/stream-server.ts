@@ -55,7 +55,7 @@ export async function startServer(handler: Handler, identity: ServerIdentity | n
   };
 }
 
-/** What a route does with a channel. `onWrite` hears what each write was answered, false where the kernel had no room. */
+/** Serves a channel as a route does. `onWrite` gets the result of each write, false when the kernel was full. */
 export function serveChannel(channel: Channel, onWrite?: (hasRoom: boolean) => void): Handler {
   return (request, response) => {
     const header = request.headers['last-event-id'];
@@ -66,12 +66,12 @@ export function serveChannel(channel: Channel, onWrite?: (hasRoom: boolean) => v
     }
     response.writeHead(200, SSE_HEADERS);
     const sink = createResponseSink(response);
-    const heard = onWrite === undefined ? sink : hear(sink, onWrite);
-    if (channel.attach(heard, lastEventId) !== 'attached') response.end();
+    const observed = onWrite === undefined ? sink : observe(sink, onWrite);
+    if (channel.attach(observed, lastEventId) !== 'attached') response.end();
   };
 }
 
-function hear(sink: Sink, onWrite: (hasRoom: boolean) => void): Sink {
+function observe(sink: Sink, onWrite: (hasRoom: boolean) => void): Sink {
   return {
     write(frame) {
       const hasRoom = sink.write(frame);

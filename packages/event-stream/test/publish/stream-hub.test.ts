@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../../src/publish/channel.ts';
-import { createStreamHub } from '../../src/publish/hub.ts';
+import { createStreamHub } from '../../src/publish/stream-hub.ts';
 import type { FloodAnswer, FloodQuestion } from '../support/flood-server.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { createMemorySink } from '../support/memory-sink.ts';
@@ -47,7 +47,7 @@ function collectGarbage(): void {
 const commentsOf = (text: string) => parseEvents(text).comments.length;
 
 describe('keep-alive', () => {
-  it('sends a comment to whoever waited nearly that long, and to nobody else', async () => {
+  it('sends a comment to readers that waited nearly that long, and to no others', async () => {
     const clock = createManualClock();
     const channel = createStreamHub({ clock }).channel({ mode: 'state' });
     const [idle, busy] = [createMemorySink(), createMemorySink()];
@@ -88,22 +88,22 @@ describe('keep-alive', () => {
 
   it('needs one timer for all readers and none without readers', () => {
     const clock = createManualClock();
-    const hub = createStreamHub({ clock });
+    const streamHub = createStreamHub({ clock });
     const sinks = Array.from({ length: 50 }, () => createMemorySink());
     expect(clock.timers).toBe(0);
-    for (const sink of sinks) hub.channel({ mode: 'state' }).attach(sink, null);
+    for (const sink of sinks) streamHub.channel({ mode: 'state' }).attach(sink, null);
     expect(clock.timers).toBe(1);
     for (const sink of sinks) sink.close();
     expect(clock.timers).toBe(0);
-    expect(hub.readers).toBe(0);
+    expect(streamHub.readers).toBe(0);
   });
 });
 
 describe('limits', () => {
   it('closes a reader that takes nothing for the lag limit, and not before', async () => {
     const clock = createManualClock();
-    const hub = createStreamHub({ clock });
-    const channel = hub.channel({ mode: 'state' });
+    const streamHub = createStreamHub({ clock });
+    const channel = streamHub.channel({ mode: 'state' });
     const [slow, fast] = [createMemorySink(), createMemorySink()];
     for (const sink of [slow, fast]) channel.attach(sink, null);
     slow.fill();
@@ -114,9 +114,9 @@ describe('limits', () => {
     clock.advance(2_100);
     expect(slow.state).toBe('destroyed');
     expect(fast.state).toBe('open');
-    expect(hub.readers).toBe(1);
+    expect(streamHub.readers).toBe(1);
     // Two greetings, and the event to each.
-    expect(hub.counts).toEqual({ writes: 4, skips: 0, skippedEvents: 0, closedStalled: 1 });
+    expect(streamHub.counts).toEqual({ writes: 4, skips: 0, skippedEvents: 0, closedStalled: 1 });
   });
 
   it('gives a reader that drained in time a new limit', async () => {
@@ -136,8 +136,8 @@ describe('limits', () => {
 
   it('closes a reader that never takes the end of its stream', async () => {
     const clock = createManualClock();
-    const hub = createStreamHub({ clock });
-    const channel = hub.channel({ mode: 'state' });
+    const streamHub = createStreamHub({ clock });
+    const channel = streamHub.channel({ mode: 'state' });
     const sink = createMemorySink({ closesAtEnd: false });
     channel.attach(sink, null);
     channel.publish({ data: 'x' }, 'terminal');
@@ -145,26 +145,26 @@ describe('limits', () => {
     expect(sink.state).toBe('ended');
     clock.advance(32_000);
     expect(sink.state).toBe('destroyed');
-    expect(hub.readers).toBe(0);
+    expect(streamHub.readers).toBe(0);
   });
 
-  it('refuses more readers than it may have, and takes one again when one left', () => {
-    const hub = createStreamHub({ maxReaders: 2 });
-    const channel = hub.channel({ mode: 'state' });
+  it('refuses readers beyond its limit, and accepts one when another has left', () => {
+    const streamHub = createStreamHub({ maxReaders: 2 });
+    const channel = streamHub.channel({ mode: 'state' });
     const sinks = [createMemorySink(), createMemorySink(), createMemorySink()];
     expect(sinks.map((sink) => channel.attach(sink, null))).toEqual(['attached', 'attached', 'refused']);
-    expect(hub.stateFor(null)).toBe('full');
+    expect(streamHub.stateFor(null)).toBe('full');
     expect(sinks[2]?.frames).toEqual([]);
     sinks[0]?.close();
-    expect(hub.stateFor(null)).toBe('open');
+    expect(streamHub.stateFor(null)).toBe('open');
     expect(channel.attach(createMemorySink(), null)).toBe('attached');
   });
 });
 
 describe('limits for an address', () => {
-  it('refuse its next reader, but nobody else, until one of its readers has left', () => {
-    const hub = createStreamHub({ maxReadersPerAddress: 2 });
-    const [one, two] = [hub.channel({ mode: 'state' }), hub.channel({ mode: 'state' })];
+  it('refuse its next reader, and no other, until one of its readers has left', () => {
+    const streamHub = createStreamHub({ maxReadersPerAddress: 2 });
+    const [one, two] = [streamHub.channel({ mode: 'state' }), streamHub.channel({ mode: 'state' })];
     const sinks = Array.from({ length: 6 }, () => createMemorySink());
     const attach = (index: number, channel: Channel, address: string | null) =>
       channel.attach(sinks[index] ?? createMemorySink(), null, address);
@@ -173,26 +173,26 @@ describe('limits for an address', () => {
       'attached',
       'refused',
     ]);
-    expect(hub.stateFor('a')).toBe('crowded');
+    expect(streamHub.stateFor('a')).toBe('crowded');
     expect([attach(3, one, 'b'), attach(4, one, null), attach(5, one, null)]).toEqual(Array(3).fill('attached'));
-    expect([hub.stateFor('b'), hub.stateFor(null)]).toEqual(['open', 'open']);
+    expect([streamHub.stateFor('b'), streamHub.stateFor(null)]).toEqual(['open', 'open']);
     sinks[0]?.close();
-    expect(hub.stateFor('a')).toBe('open');
+    expect(streamHub.stateFor('a')).toBe('open');
     expect(attach(2, one, 'a')).toBe('attached');
   });
 });
 
 describe('readers that leave', () => {
-  it('leave no reader, no channel, no timer and no socket after 10,000 times to connect and reset', async () => {
+  it('leave no reader, channel, timer or socket behind after 10,000 connections and resets', async () => {
     const clock = createManualClock();
-    const hub = createStreamHub({ clock });
+    const streamHub = createStreamHub({ clock });
     const channels: WeakRef<Channel>[] = [];
     let channel: Channel | null = null;
     const server = await serve((request, response, count) => {
       if (channel !== null) serveChannel(channel)(request, response, count);
     });
     for (let round = 0; round < 100; round += 1) {
-      channel = hub.channel({ mode: 'state' });
+      channel = streamHub.channel({ mode: 'state' });
       channels.push(new WeakRef(channel));
       channel.publish({ data: 'x' }, 'state');
       const sockets = await Promise.all(Array.from({ length: 100 }, () => connectTo(server.port)));
@@ -205,7 +205,7 @@ describe('readers that leave', () => {
       await Promise.all(sockets.filter((_, index) => index % 3 === 2).map((socket) => once(socket, 'served')));
       channel.publish({ data: 'y' }, 'state');
       for (const socket of sockets) socket.resetAndDestroy();
-      await waitFor(() => server.sockets.length === 0 && hub.readers === 0, 'all sockets and readers gone');
+      await waitFor(() => server.sockets.length === 0 && streamHub.readers === 0, 'all sockets and readers gone');
       server.forget();
     }
     channel = null;
@@ -217,20 +217,20 @@ describe('readers that leave', () => {
   }, 120_000);
 
   it('may have left before they are attached', async () => {
-    const hub = createStreamHub();
-    const channel = hub.channel({ mode: 'state' });
+    const streamHub = createStreamHub();
+    const channel = streamHub.channel({ mode: 'state' });
     const gone = createMemorySink();
     gone.onClose = (listener) => listener();
     expect(channel.attach(gone, null)).toBe('attached');
-    expect(hub.readers).toBe(0);
+    expect(streamHub.readers).toBe(0);
     expect(gone.frames).toEqual([]);
   });
 });
 
 describe('a reader that never reads', () => {
-  it('delays nobody, holds no more than one write, and gets the newest state when it reads again', async () => {
-    const hub = createStreamHub();
-    const channel = hub.channel({ mode: 'state', epoch: 'e' });
+  it('delays no other, holds no more than one write, and gets the newest state when it reads again', async () => {
+    const streamHub = createStreamHub();
+    const channel = streamHub.channel({ mode: 'state', epoch: 'e' });
     const answers: boolean[] = [];
     const server = await serve((request, response, count) =>
       serveChannel(channel, count === 1 ? (hasRoom) => answers.push(hasRoom) : undefined)(request, response, count),
@@ -258,13 +258,13 @@ describe('a reader that never reads', () => {
     const sequences = slow.ids().map((id) => Number(id.slice(2)));
     expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
     expect(sequences.length).toBeLessThan(total - 20);
-    expect(hub.counts.skippedEvents).toBe(total - sequences.length);
-    expect(hub.counts.skips).toBeGreaterThan(0);
+    expect(streamHub.counts.skippedEvents).toBe(total - sequences.length);
+    expect(streamHub.counts.skips).toBeGreaterThan(0);
     const keeps = Array.from({ length: Math.floor(total / 10) }, (_, index) => (index + 1) * 10);
     expect(sequences).toEqual(expect.arrayContaining(keeps));
   });
 
-  it('is one of a hundred that cost 25 MB at most, and the others get every event', async () => {
+  it('costs little: a hundred cost 25 MB at most, and the others get every event', async () => {
     const server = fork(new URL('../support/flood-server.ts', import.meta.url), { execArgv: ['--expose-gc'] });
     cleanups.push(() => server.kill('SIGKILL'));
     const ask = async (question: FloodQuestion): Promise<FloodAnswer> => {
@@ -293,31 +293,31 @@ describe('a reader that never reads', () => {
   }, 120_000);
 
   it('is closed at the socket after the lag limit', async () => {
-    const hub = createStreamHub({ lagLimitMs: 60 });
-    const channel = hub.channel({ mode: 'state' });
+    const streamHub = createStreamHub({ lagLimitMs: 60 });
+    const channel = streamHub.channel({ mode: 'state' });
     const server = await serve(serveChannel(channel));
     const slow = await openStream(server);
     await slow.waitForText('retry');
     slow.socket.pause();
     const data = 'x'.repeat(60_000);
     await waitFor(() => {
-      if (hub.readers > 0) channel.publish({ data }, 'state');
-      return hub.readers === 0;
+      if (streamHub.readers > 0) channel.publish({ data }, 'state');
+      return streamHub.readers === 0;
     }, 'the slow reader closed');
     await waitFor(() => server.sockets.length === 0, 'its socket closed');
   });
 });
 
 describe('closing the hub', () => {
-  it('ends a thousand streams at once, each with a retry time of its own between 1 and 5 s', async () => {
-    const hub = createStreamHub();
-    const channel = hub.channel({ mode: 'state' });
+  it('ends a thousand streams together, each with its own retry delay between 1 and 5 s', async () => {
+    const streamHub = createStreamHub();
+    const channel = streamHub.channel({ mode: 'state' });
     const server = await serve(serveChannel(channel));
     const clients = await Promise.all(Array.from({ length: 1_000 }, () => openStream(server)));
-    await waitFor(() => hub.readers === 1_000, 'a thousand readers');
+    await waitFor(() => streamHub.readers === 1_000, 'a thousand readers');
     channel.publish({ data: 'last words' }, 'state');
-    await hub.close();
-    expect(hub.readers).toBe(0);
+    await streamHub.close();
+    expect(streamHub.readers).toBe(0);
     await waitFor(
       () => clients.every((client) => client.responses()[0]?.isComplete === true),
       'all streams ended cleanly',
@@ -330,26 +330,26 @@ describe('closing the hub', () => {
     expect(new Set(retries).size).toBeGreaterThan(500);
   });
 
-  it('gives out what was published before, the terminal event too', async () => {
-    const hub = createStreamHub();
-    const channel = hub.channel({ mode: 'state', epoch: 'e' });
+  it('delivers events that were published before, including the terminal one', async () => {
+    const streamHub = createStreamHub();
+    const channel = streamHub.channel({ mode: 'state', epoch: 'e' });
     const sink = createMemorySink();
     channel.attach(sink, null);
     channel.publish({ data: 'x' }, 'state');
     channel.publish({ data: 'y' }, 'terminal');
-    await hub.close();
+    await streamHub.close();
     expect(sink.ids()).toEqual(['e.1', 'e.2']);
     expect(sink.state).toBe('ended');
   });
 
-  it('refuses readers from then on and can be asked twice', async () => {
-    const hub = createStreamHub();
-    const channel = hub.channel({ mode: 'state' });
-    const closing = hub.close();
-    expect(hub.close()).toBe(closing);
+  it('refuses readers from then on and can be called twice', async () => {
+    const streamHub = createStreamHub();
+    const channel = streamHub.channel({ mode: 'state' });
+    const closing = streamHub.close();
+    expect(streamHub.close()).toBe(closing);
     const sink = createMemorySink();
     expect(channel.attach(sink, null)).toBe('refused');
-    expect(hub.stateFor(null)).toBe('closed');
+    expect(streamHub.stateFor(null)).toBe('closed');
     await closing;
     expect(sink.frames).toEqual([]);
     expect(channel.publish({ data: 'x' }, 'state')).toMatch(/\.1$/);
@@ -357,14 +357,14 @@ describe('closing the hub', () => {
 
   it('does not wait for a reader that does not read', async () => {
     const clock = createManualClock();
-    const hub = createStreamHub({ clock });
-    const channel = hub.channel({ mode: 'state' });
+    const streamHub = createStreamHub({ clock });
+    const channel = streamHub.channel({ mode: 'state' });
     const slow = createMemorySink();
     channel.attach(slow, null);
     slow.fill();
     channel.publish({ data: 'x' }, 'state');
     await turns();
-    const closing = hub.close();
+    const closing = streamHub.close();
     await turns(2);
     expect(slow.state).toBe('ended');
     clock.advance(1_000);

@@ -1,0 +1,40 @@
+import { formatEventId, newEpoch } from '../event-id.ts';
+import { createBroadcast } from './broadcast.ts';
+import type { ChannelHost, Subscribable } from './channel.ts';
+import type { EventKind } from './feed.ts';
+import { createKeyedFeed, KeyedEntry } from './keyed-feed.ts';
+
+/**
+ * Many subjects in one stream that has no end: first the newest state of each, then what happens to them. A slow reader is skipped to
+ * the newest state of each subject; other events are not skipped.
+ */
+export interface KeyedStream extends Subscribable {
+  /** Sends an event about the subject `key` to all readers, in a later turn. 'terminal' ends the subject, not the stream. */
+  publish(key: string, event: { readonly event: string; readonly data: string }, kind: EventKind): void;
+  /** Later readers hear nothing of the subject. */
+  forget(key: string): void;
+}
+
+export function createKeyedStream(host: ChannelHost): KeyedStream {
+  const epoch = newEpoch();
+  const feed = createKeyedFeed();
+  const broadcast = createBroadcast(feed, host.fanOut);
+  return {
+    publish(key, { event, data }, kind) {
+      const sequence = feed.lastSequence + 1;
+      broadcast.prepare();
+      feed.add(new KeyedEntry(sequence, kind, { event, data, id: formatEventId(epoch, sequence) }), key);
+      broadcast.announce();
+    },
+    forget: (key) => feed.forget(key),
+    // Its last id does not matter: the snapshot says where everything stands.
+    attach(sink, _lastEventId, address = null) {
+      const reader = host.admit(sink, address, { feed: feed.forNewReader(), cursor: 0, members: broadcast.members });
+      if (reader === null) return 'refused';
+      // It may have left before it was attached.
+      if (broadcast.members.has(reader)) reader.open(host.greeting);
+      return 'attached';
+    },
+    accepts: () => 'attach',
+  };
+}

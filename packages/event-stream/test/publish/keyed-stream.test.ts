@@ -1,0 +1,156 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { KeyedStream } from '../../src/publish/keyed-stream.ts';
+import { createStreamHub, type StreamHub } from '../../src/publish/stream-hub.ts';
+import { createMemorySink, type MemorySink } from '../support/memory-sink.ts';
+import { turns, waitFor } from '../support/wait-for.ts';
+
+// Goal: one stream carries many subjects: first the newest state of each, then every event in order. A reader that does not keep
+// up is skipped to the newest state of each subject, and no other event is skipped. Method: readers in memory that can be full.
+
+let streamHub: StreamHub;
+let stream: KeyedStream;
+
+beforeEach(() => {
+  streamHub = createStreamHub();
+  stream = streamHub.keyedStream();
+});
+
+const state = (key: string, value: number) => stream.publish(key, { event: 'state', data: `${key}${value}` }, 'state');
+const note = (key: string, text: string) => stream.publish(key, { event: 'note', data: `${key} ${text}` }, 'keep');
+const end = (key: string) => stream.publish(key, { event: 'end', data: key }, 'terminal');
+
+function attach(to: KeyedStream = stream, sink: MemorySink = createMemorySink()): MemorySink {
+  to.attach(sink, null);
+  return sink;
+}
+
+/** A reader whose sink is full from its first frame. */
+function attachFull(): MemorySink {
+  const sink = createMemorySink();
+  sink.fill();
+  return attach(stream, sink);
+}
+
+const linesOf = (sink: MemorySink) => sink.events().map(({ event, data }) => `${event} ${data}`);
+
+describe('a keyed stream', () => {
+  it('starts with the newest state of each subject that has not ended, and continues in order', async () => {
+    state('a', 1);
+    state('b', 1);
+    note('a', 'earlier');
+    state('a', 2);
+    const early = attach();
+    expect(linesOf(early)).toEqual(['state b1', 'state a2']);
+    end('b');
+    state('a', 3);
+    note('a', 'now');
+    await turns();
+    expect(linesOf(early).slice(2)).toEqual(['end b', 'state a3', 'note a now']);
+    expect(linesOf(attach())).toEqual(['state a3']);
+  });
+
+  it('starts without the subjects that were forgotten', () => {
+    state('a', 1);
+    state('b', 1);
+    stream.forget('a');
+    expect(linesOf(attach())).toEqual(['state b1']);
+  });
+
+  it('carries subjects that start later, and never ends by itself', async () => {
+    const reader = attach();
+    state('a', 1);
+    end('a');
+    state('b', 1);
+    await turns();
+    expect(linesOf(reader)).toEqual(['state a1', 'end a', 'state b1']);
+    expect([reader.state, stream.accepts('any.1')]).toEqual(['open', 'attach']);
+  });
+
+  it('starts no faster than its reader takes it, with the state of each subject by then', async () => {
+    state('a', 1);
+    state('b', 1);
+    const slow = attachFull();
+    const quick = attach();
+    expect(linesOf(slow)).toEqual([]);
+    state('a', 2);
+    note('a', 'now');
+    await turns();
+    expect(linesOf(quick)).toHaveLength(4);
+    slow.drain();
+    expect(linesOf(slow)).toEqual(['state b1', 'state a2', 'note a now']);
+    expect(streamHub.counts.skips).toBe(0);
+  });
+
+  it('sends a large snapshot piece by piece, with each subject once', () => {
+    const subjects = Array.from({ length: 2_000 }, (_, index) => `subject-${index}-${'x'.repeat(50)}`);
+    for (const key of subjects) state(key, 1);
+    const slow = attachFull();
+    for (const key of subjects.slice(0, 100)) state(key, 2);
+    while (slow.isFull) slow.drain(2);
+    const last = new Map(slow.events().map(({ data }) => [data.slice(0, -1), data.at(-1)]));
+    expect(slow.events()).toHaveLength(subjects.length);
+    expect(subjects.map((key) => last.get(key))).toEqual(subjects.map((_, index) => (index < 100 ? '2' : '1')));
+  });
+
+  it('skips a slow reader to the newest state of each subject, and skips no other event', async () => {
+    const [slow, quick] = [attach(), attach()];
+    slow.fill();
+    state('a', 0);
+    await turns();
+    for (let value = 1; value <= 100; value += 1) {
+      state('a', value);
+      state('b', value);
+      if (value === 50) note('b', 'half');
+    }
+    end('b');
+    await waitFor(() => linesOf(quick).length === 203, 'everything for the quick one');
+    expect(linesOf(slow)).toEqual(['state a0']);
+    slow.drain();
+    expect(linesOf(slow).slice(1)).toEqual(['note b half', 'state a100', 'end b']);
+    expect(streamHub.counts).toMatchObject({ skips: 1, skippedEvents: 202 - 3 });
+    state('a', 101);
+    await turns();
+    expect(linesOf(slow).at(-1)).toBe('state a101');
+  });
+
+  it('remembers no more than its limits for a reader that never reads', async () => {
+    const slow = attachFull();
+    const quick = attach();
+    const subjects = 5_000;
+    for (let index = 0; index < subjects; index += 1) {
+      state(`${index}`, 1);
+      end(`${index}`);
+    }
+    await waitFor(() => linesOf(quick).at(-1) === `end ${subjects - 1}`, 'the last event for the quick one');
+    expect(linesOf(quick)).toHaveLength(2 * subjects);
+    slow.drain();
+    // Of what it missed it gets the ends that are kept, and the last of all is among them.
+    expect(linesOf(slow).length).toBeLessThan(1_100);
+    expect(linesOf(slow).at(-1)).toBe(`end ${subjects - 1}`);
+  });
+
+  it('gives many readers everything, and forgets the ones that leave', async () => {
+    const readers = Array.from({ length: 300 }, () => attach());
+    const leaver = attach();
+    expect(streamHub.readers).toBe(301);
+    leaver.close();
+    expect(streamHub.readers).toBe(300);
+    for (let value = 1; value <= 20; value += 1) state('a', value);
+    await waitFor(() => readers.every((reader) => linesOf(reader).length === 20), 'everything for all');
+    expect(linesOf(leaver)).toEqual([]);
+  });
+
+  it('is bounded, kept alive and ended by its hub, as every stream', async () => {
+    const full = createStreamHub({ maxReaders: 2, maxReadersPerAddress: 1 });
+    const keyed = full.keyedStream();
+    const reader = createMemorySink();
+    expect(keyed.attach(reader, null, 'a')).toBe('attached');
+    expect(keyed.attach(createMemorySink(), null, 'a')).toBe('refused');
+    expect(keyed.attach(createMemorySink(), null, 'b')).toBe('attached');
+    expect(keyed.attach(createMemorySink(), null, 'c')).toBe('refused');
+    await full.close();
+    expect(reader.state).toBe('ended');
+    expect(keyed.attach(createMemorySink(), null)).toBe('refused');
+    expect(full.readers).toBe(0);
+  });
+});
