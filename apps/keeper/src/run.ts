@@ -1,13 +1,15 @@
 import { type Command, CommanderError } from 'commander';
+import type { Run } from './commands/create-command.ts';
 import { COMPLETE_WORD } from './completion/scripts.ts';
 import { exitCodes } from './errors/exit-codes.ts';
 import { toFailure } from './errors/failure.ts';
 import { usageError } from './errors/keeper-error.ts';
 import { loadFullProgram } from './full-program.ts';
-import { buildProgram } from './program/program.ts';
-import type { Run } from './program/run-action.ts';
+import type { Io } from './io.ts';
+import { buildProgram } from './program.ts';
+import { createRenderer } from './render/create-renderer.ts';
 import type { Renderer } from './render/renderer.ts';
-import { createRenderer, type Io, openSession } from './session.ts';
+import { openSession } from './session.ts';
 import { type GlobalOptions, queenSettings } from './settings.ts';
 import { keeperVersion } from './version.ts';
 

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { type DoctorCheck, EXIT_CODES, RbeeError } from '@rbee/contract';
 import { freePort } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { judgeClock, judgeHives, judgeVersions } from '../src/commands/doctor-checks.ts';
+import { judgeClock, judgeHives, judgeVersions } from '../src/operations/doctor-checks.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { openKeeper, runKeeper } from './support/keeper.ts';
 

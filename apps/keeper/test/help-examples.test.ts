@@ -1,6 +1,6 @@
 import { EXIT_CODES, modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { buildProgram } from '../src/program/program.ts';
+import { buildProgram } from '../src/program.ts';
 import type { FakeJob } from './support/fake-job.ts';
 import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
 import { startKeeper } from './support/keeper.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { completions } from '../src/completion/complete.ts';
 import { createListClient } from '../src/daemon-client/list-client.ts';
 import { nearest } from '../src/did-you-mean.ts';
-import { buildProgram } from '../src/program/program.ts';
+import { buildProgram } from '../src/program.ts';
 import { nameOfRef } from '../src/render/download-view.ts';
 
 /** A queen on loopback that says whatever the property wants. */

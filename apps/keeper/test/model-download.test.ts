@@ -1,6 +1,6 @@
 import { EXIT_CODES, queenOperationSchema, RbeeError } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { priority } from '../src/program/option-values.ts';
+import { priority } from '../src/commands/option-values.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper, startKeeper } from './support/keeper.ts';
 

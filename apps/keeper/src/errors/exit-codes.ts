@@ -14,10 +14,10 @@ export const exitCodes = {
 } as const satisfies typeof EXIT_CODES;
 
 const MEANINGS: Readonly<Record<keyof typeof exitCodes, string>> = {
-  done: 'done',
-  failed: 'the operation failed',
-  usage: 'wrong usage, a malformed model ref too',
-  unreachable: 'a daemon cannot be reached',
+  done: 'success',
+  failed: 'operation failed',
+  usage: 'wrong usage or malformed model name',
+  unreachable: 'daemon unreachable',
   unauthorised: 'not authorised',
   interrupted: 'interrupted',
 };

@@ -1,6 +1,6 @@
 import { type Download, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
 import type { Removed } from '../answers.ts';
-import { type Row, rowsText } from './rows-text.ts';
+import { type Row, rowsText } from './table.ts';
 
 /** Everything about one download that a person may want to know, a line for each; what is not known is left out. */
 export function downloadText(download: Download): string {

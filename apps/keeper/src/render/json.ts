@@ -1,8 +1,7 @@
 import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
 import { createDownloadViews } from './download-view.ts';
-import { endText } from './end-text.ts';
-import { failureText } from './failure-text.ts';
+import { endText, failureText } from './end-text.ts';
 import type { Output, Renderer } from './renderer.ts';
 import { plain } from './style.ts';
 

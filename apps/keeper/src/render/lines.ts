@@ -1,15 +1,13 @@
 import { formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted } from '@rbee/contract';
-import { acceptedIds } from '../accepted-ids.ts';
-import type { WatchEvent } from '../watch-event.ts';
+import { acceptedIds, type WatchEvent } from '../watch-event.ts';
 import { sizeText } from './download-text.ts';
 import { createDownloadViews, type DownloadView, isEnded, nameOfId } from './download-view.ts';
-import { createTold, endText, receiptText } from './end-text.ts';
-import { failureText } from './failure-text.ts';
+import { createReportedEnds, endText, failureText, receiptText } from './end-text.ts';
 import type { Display, Output, Renderer } from './renderer.ts';
 import type { Paint } from './style.ts';
 import { printable } from './text.ts';
 
-/** How often the bytes of a watched download are told; one of our own has its hive's heartbeats for that. */
+/** How often the bytes of a watched download are reported; one of our own has its hive's heartbeats for that. */
 const WATCH_INTERVAL_SECS = 10;
 
 export interface LinesOptions {
@@ -28,7 +26,7 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
   const statusLine = createStatusLines(
     display === 'watch' || display === 'fleet' ? WATCH_INTERVAL_SECS : Number.POSITIVE_INFINITY,
   );
-  const told = createTold();
+  const reported = createReportedEnds();
   const say = (text: string) => {
     if (!options.isQuiet) stderr.write(text);
   };
@@ -47,7 +45,7 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
     // A watch of the fleet may last for months.
     if (display === 'fleet' && view !== null && isTerminal(event)) {
       views.forget(view.id);
-      told.forget(view.id);
+      reported.forget(view.id);
       statusLine.forget(view.id);
     }
   }
@@ -71,19 +69,19 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
         if (view !== null) say(`${views.nameOf(view)}: ${printable(event.data.message)}\n`);
         return;
       case 'complete':
-        told.isNew(event.data.download_id);
+        reported.isNew(event.data.download_id);
         say(endText(event, view && views.nameOf(view), paint) ?? '');
         stdout.write(`${event.data.path}\n`);
         return;
       case 'error':
-        told.isNew(event.data.download_id);
+        reported.isNew(event.data.download_id);
         stderr.write(endText(event, view && views.nameOf(view), paint) ?? '');
         return;
       case 'cancelled':
-        if (told.isNew(event.data.download_id)) say(endText(event, view && views.nameOf(view), paint) ?? '');
+        if (reported.isNew(event.data.download_id)) say(endText(event, view && views.nameOf(view), paint) ?? '');
         return;
       case 'receipt':
-        say(receiptText(told.newOf(event.data), (id) => nameOfId(views.all, id)));
+        say(receiptText(reported.newOf(event.data), (id) => nameOfId(views.all, id)));
         return;
       case 'connection':
         if (!wasLost && views.connectionLost) say('connection to the queen lost, reconnecting\n');
@@ -118,7 +116,7 @@ function createStatusLines(intervalSecs: number) {
       const isDue = elapsedSecs - (before?.elapsedSecs ?? 0) >= intervalSecs;
       if (before?.status === view.status && !isDue) return '';
       last.set(view.id, { status: view.status, elapsedSecs });
-      // How it ended is told by its last event, with what belongs to it.
+      // How it ended is reported by its last event, with what belongs to it.
       return isEnded(view) ? '' : `${name}: ${progressText(view)}\n`;
     },
     forget: (id: string) => void last.delete(id),

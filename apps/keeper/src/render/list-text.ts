@@ -1,12 +1,4 @@
-import {
-  type CancelledJob,
-  type Download,
-  formatBytes,
-  formatSeconds,
-  formatSpeed,
-  type Hive,
-  type Job,
-} from '@rbee/contract';
+import { type Download, formatBytes, formatSeconds, formatSpeed, type Hive, type Job } from '@rbee/contract';
 import type {
   DownloadListing,
   FleetPlaces,
@@ -16,7 +8,6 @@ import type {
   ModelListing,
 } from '../answers.ts';
 import { nameOfRef } from './download-view.ts';
-import { receiptText } from './end-text.ts';
 import { type Column, table } from './table.ts';
 import { printable } from './text.ts';
 
@@ -117,15 +108,6 @@ export function statusText({ queen, hives, downloads }: FleetStatus, options: Te
     hivesText(hives, options),
     `\n${running}`,
   ].join('');
-}
-
-export function cancelText(receipt: CancelledJob): string {
-  if (receipt.downloads.length === 0) return `${receipt.job_id}: ${receipt.status}\n`;
-  return receiptText(
-    receipt,
-    (id) => id,
-    (id) => `go on with "rbee-keeper download retry ${id}"`,
-  );
 }
 
 export function placesText(places: FleetPlaces): string {

@@ -1,8 +1,7 @@
 import { formatBytes, formatSpeed, type Gguf } from '@rbee/contract';
 import type { HiveLimit, HiveModel, HivePlan, HiveRemoved, Pruned, VerifiedModel } from '../answers.ts';
 import { countOf, type TextOptions } from './list-text.ts';
-import { rowsText } from './rows-text.ts';
-import { type Column, table } from './table.ts';
+import { type Column, rowsText, table } from './table.ts';
 import { printable } from './text.ts';
 
 /** What a download would do, for people: the facts, the files, the sum. */

@@ -45,3 +45,13 @@ function fitted<Row>(columns: readonly Column<Row>[], widths: readonly number[],
     columns[index]?.shrinks ? Math.max(Math.min(each, MIN_SHRUNK), each - excess) : each,
   );
 }
+
+/** A title and the text beside it; rows without a text are left out. */
+export type Row = readonly [title: string, text: string | null];
+
+/** Facts below each other, a line each. */
+export function rowsText(rows: readonly Row[]): string {
+  const known = rows.filter((row): row is readonly [string, string] => row[1] !== null);
+  const width = Math.max(...known.map(([title]) => title.length));
+  return known.map(([title, text]) => `${title.padEnd(width)}  ${printable(text)}\n`).join('');
+}

@@ -46,8 +46,8 @@ describe('followDownload', () => {
 
   it('gives up on a queen that does not come back, and says that the download may go on', async () => {
     const { download } = queen.addJob('hf:org/repo::file=x.gguf');
-    const patience = { maxAttempts: 2, backoff: { baseMs: 1, maxMs: 2 } };
-    const following = followDownload({ ...deps, patience }, download.id);
+    const reconnect = { maxAttempts: 2, backoff: { baseMs: 1, maxMs: 2 } };
+    const following = followDownload({ ...deps, reconnect }, download.id);
     await queen.waitFor(() => events.length > 0, 'the snapshot');
     await queen.hangUp();
     await expect(following).rejects.toMatchObject({

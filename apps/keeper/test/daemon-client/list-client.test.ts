@@ -1,7 +1,7 @@
 import { type Hive, queenRoutes } from '@rbee/contract';
 import { describe, expect, it } from 'vitest';
-import { hasShape, listIn } from '../../src/daemon-client/answer-shape.ts';
 import { LIST_PATHS, LIST_SHAPES } from '../../src/daemon-client/list-client.ts';
+import { hasShape, listIn } from '../../src/daemon-client/response-shape.ts';
 import { hiveNamed } from '../support/fake-queen.ts';
 
 describe('the lists that are read without the schemas', () => {

@@ -1,7 +1,6 @@
 import type { WatchEvent } from '../../watch-event.ts';
 import { createDownloadViews, nameOfId } from '../download-view.ts';
-import { createTold, endText, receiptText } from '../end-text.ts';
-import { failureText } from '../failure-text.ts';
+import { createReportedEnds, endText, failureText, receiptText } from '../end-text.ts';
 import type { Output, Renderer } from '../renderer.ts';
 import type { Paint } from '../style.ts';
 import { printable, textWidth, wrap } from '../text.ts';
@@ -31,7 +30,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
   const views = createDownloadViews(now);
   const results: string[] = [];
   const endings: string[] = [];
-  const told = createTold();
+  const reported = createReportedEnds();
   let screen: BarScreen | null = null;
   let closed = false;
   const columns = () => columnsOf(terminal);
@@ -68,11 +67,11 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
     if (event.event === 'complete') results.push(`${event.data.path}\n`);
     if (event.event === 'complete' || event.event === 'error' || event.event === 'cancelled') {
       // Of a complete one the bar and the path say it all.
-      const isNew = told.isNew(event.data.download_id);
+      const isNew = reported.isNew(event.data.download_id);
       if (isNew && event.event !== 'complete' && end !== null) endings.push(end);
     }
     if (event.event === 'receipt') {
-      endings.push(receiptText(told.newOf(event.data), (id) => nameOfId(views.all, id)));
+      endings.push(receiptText(reported.newOf(event.data), (id) => nameOfId(views.all, id)));
     }
     if (views.all.length > 0 && !closed) {
       screen ??= createBarScreen(terminal, lines);

@@ -1,0 +1,71 @@
+import { type JobEnd, newJobId, type QueenOperation } from '@rbee/contract';
+import type { OfHive } from '../answers.ts';
+import { unexpected } from '../daemon-client/exchange.ts';
+import { followJob } from '../daemon-client/follow-streams.ts';
+import type { Failure } from '../errors/failure.ts';
+import type { CommandDeps } from './command-deps.ts';
+import { jobFailure } from './job-failure.ts';
+import { suggestingHives } from './suggest-hives.ts';
+
+/** A cancel after Ctrl+C must not hold the user for long. */
+const CANCEL_TIMEOUT_MS = 5_000;
+
+/** What an operation brought from each hive, and why one did not perform it; null where all did. */
+export interface OperationResult<T> {
+  readonly results: readonly (OfHive & T)[];
+  readonly failure: Failure | null;
+}
+
+interface Schema<T> {
+  safeParse(input: unknown): { readonly success: true; readonly data: T } | { readonly success: false };
+}
+
+export interface OperationOptions {
+  /** The name of one hive; none lets the queen choose. */
+  readonly hive?: string | undefined;
+  /** Called with what the hives tell meanwhile. */
+  onNarration?(text: string): void;
+}
+
+/**
+ * Runs an operation that answers with data as a job, and returns what each hive answered. An interrupt cancels the job.
+ * @throws RbeeError or KeeperError where the queen does not take it; the signal's reason on abort
+ */
+export async function runOperation<T extends object>(
+  deps: CommandDeps,
+  operation: QueenOperation,
+  schema: Schema<T>,
+  { hive, onNarration }: OperationOptions = {},
+): Promise<OperationResult<T>> {
+  const { client, signal } = deps;
+  const results: (OfHive & T)[] = [];
+  const jobId = newJobId();
+  const body: QueenOperation = { ...operation, job_id: jobId, ...(hive === undefined ? {} : { hive_id: hive }) };
+  try {
+    await suggestingHives(deps, hive === undefined ? [] : [hive], () => client.startJob(body, signal));
+    const end: JobEnd = await followJob(
+      {
+        client,
+        signal,
+        emit(event) {
+          if (event.event === 'narration') onNarration?.(event.data.human);
+          if (event.event !== 'data' || event.data.action !== operation.operation) return;
+          const { payload } = event.data;
+          const parsed = schema.safeParse(payload);
+          if (!parsed.success) {
+            throw unexpected(
+              { daemon: 'queen', url: client.url },
+              `its answer to ${operation.operation} is not understood`,
+            );
+          }
+          results.push({ hive_id: String(payload.hive_id ?? ''), ...parsed.data });
+        },
+      },
+      jobId,
+    );
+    return { results, failure: end.state === 'completed' ? null : await jobFailure(deps, jobId, end) };
+  } catch (error) {
+    if (signal.aborted) await client.cancelJob(jobId, 'keep', AbortSignal.timeout(CANCEL_TIMEOUT_MS)).catch(() => {});
+    throw error;
+  }
+}
