@@ -14,20 +14,20 @@ import type {
   StoreProblem,
 } from '@rbee/contract';
 
-// What commands answer, in the shapes that `--json` prints.
+// The results of commands, in the shape that `--json` prints.
 
-/** Which hive something belongs to. */
+/** The hive that something belongs to. */
 export interface OfHive {
   readonly hive_id: string;
 }
 
-/** A model, and the hive whose store it is in. */
+/** A model in the store of a hive. */
 export type ListedModel = OfHive & Model;
 export type ListedPartial = OfHive & PartialFile;
-/** Something that cannot be read in a store; with no path a hive that could not be asked. */
+/** Something unreadable in a store; without a path the hive itself did not respond. */
 export type ListedProblem = OfHive & Omit<StoreProblem, 'path'> & { readonly path: string | null };
 
-/** What the hives hold. */
+/** The contents of the hives' stores. */
 export interface ModelListing {
   readonly models: readonly ListedModel[];
   readonly partials: readonly ListedPartial[];
@@ -37,23 +37,23 @@ export interface ModelListing {
 export type HivePlan = OfHive & ModelPlan;
 export type HiveModel = OfHive & ModelDetail;
 export type HiveRemoved = OfHive & ModelRemoved;
-/** What was found of one model on one hive. */
+/** The result of verifying one model on one hive. */
 export type VerifiedModel = OfHive & ModelVerified['models'][number];
 
 export interface DownloadListing {
   readonly downloads: readonly Download[];
-  /** Whether there are older ones than these. */
+  /** Whether there are older downloads. */
   readonly more: boolean;
 }
 
 export interface FleetStatus {
   readonly queen: QueenInfo & { readonly queen_url: string };
   readonly hives: readonly Hive[];
-  /** Those that have not ended. */
+  /** The downloads that have not ended. */
   readonly downloads: readonly Download[];
 }
 
-/** What is removed of the stores, or would be. */
+/** A file that is removed from a store, or would be. */
 export type PrunedEntry = OfHive & ModelsPruned['removed'][number];
 
 export interface Pruned {
@@ -62,25 +62,25 @@ export interface Pruned {
   readonly removed: readonly PrunedEntry[];
 }
 
-/** The limit that a hive has now; null is unlimited. */
+/** The current bandwidth limit of a hive. */
 export interface HiveLimit extends OfHive {
-  /** Bytes per second. */
+  /** Bytes per second; null is unlimited. */
   readonly max_bandwidth: number | null;
 }
 
-/** How many downloads were taken out of the history. */
+/** The number of downloads removed from the history. */
 export interface Removed {
   readonly removed: number;
 }
 
-/** What the keeper and the hives found when they looked at themselves and their ways. */
+/** The checks of the keeper and of the hives. */
 export interface FleetReport {
   readonly queen_url: string;
   readonly keeper: { readonly checks: readonly DoctorCheck[] };
   readonly hives: FleetDoctor['hives'];
 }
 
-/** Where the parts of a fleet are. */
+/** The addresses and the models folder of a fleet. */
 export interface FleetPlaces {
   readonly queen_url: string;
   readonly hive_url: string;

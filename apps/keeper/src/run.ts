@@ -42,9 +42,9 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
-    // Asked for a group of commands alone, commander has shown the help of the group.
+    // For a group without a command, commander has shown the group's help.
     if (error instanceof CommanderError && error.code === 'commander.help') return exitCodes.usage;
-    // The options are not known where the command line could not be read: `--json` counts wherever it stands.
+    // Options are unknown if the command line could not be parsed, so `--json` counts anywhere.
     const renderer = await createRenderer({ json: words.includes('--json') }, io, 'ask');
     return fail(renderer, error instanceof CommanderError ? toUsageError(error) : error, io);
   }
@@ -57,7 +57,7 @@ async function complete(words: readonly string[], io: Io): Promise<number> {
   return exitCodes.done;
 }
 
-/** Shows why a command failed; an interrupt is no failure, and says nothing. */
+/** Shows why a command failed and returns the exit code. An interrupt is not a failure. */
 async function fail(renderer: Renderer, error: unknown, io: Io): Promise<number> {
   if (io.interrupt.aborted && error === io.interrupt.reason) return exitCodes.interrupted;
   const failure = await toFailure(error);
@@ -65,7 +65,7 @@ async function fail(renderer: Renderer, error: unknown, io: Io): Promise<number>
   return failure.exitCode;
 }
 
-/** Commander must neither end the process nor print errors; it prints help where it is told to. */
+/** Makes commander throw in place of exiting, print no errors, and write help to our streams. */
 function prepare(command: Command, io: Io): void {
   command.exitOverride();
   command.configureOutput({
@@ -84,5 +84,5 @@ const HELP_COLUMNS = 100;
 
 function toUsageError(error: CommanderError): Error {
   const text = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
-  return usageError(text, 'see rbee-keeper --help, or --help after the command');
+  return usageError(text, 'run rbee-keeper --help, or add --help to the command');
 }

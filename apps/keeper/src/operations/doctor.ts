@@ -9,7 +9,7 @@ import { suggestingHives } from './suggest-hives.ts';
 const TOKEN_CODES: readonly string[] = ['API_KEY_MISSING', 'API_KEY_INVALID'];
 
 export interface DoctorRequest {
-  /** The one hive to ask; undefined: all of them. */
+  /** Only this hive; undefined for all. */
   readonly hive: string | undefined;
   /** The version of this program. */
   readonly version: string;
@@ -18,30 +18,31 @@ export interface DoctorRequest {
 }
 
 /**
- * What the keeper finds on the way to the queen, and the hives on theirs to the hub. What fails is a part of the report.
+ * Checks the connection to the queen, and has the hives check theirs to the hub and their disks. Failures are part of the
+ * report.
  * @throws RbeeError HIVE_NOT_FOUND; the signal's reason on abort
  */
 export async function examineFleet(deps: CommandDeps, request: DoctorRequest): Promise<FleetReport> {
   const checks = createChecks(request.now);
   const isThere = (await greet(deps, checks, request.now)) && (await checkAccess(deps, checks, request));
-  const hives = isThere ? await askHives(deps, checks, request.hive) : [];
+  const hives = isThere ? await checkHives(deps, checks, request.hive) : [];
   return { queen_url: deps.client.url, keeper: { checks: checks.found }, hives };
 }
 
-/** Whether anything failed: warnings are none of that. */
+/** The exit code: failed checks count, warnings do not. */
 export function exitCodeOfReport({ keeper, hives }: FleetReport): number {
   const all: readonly DoctorCheck[] = [...keeper.checks, ...hives.flatMap(({ checks = [] }) => checks)];
   const isFine = all.every(({ status }) => status !== 'failed') && hives.every(({ error }) => error === undefined);
   return isFine ? exitCodes.done : exitCodes.failed;
 }
 
-/** Whether anything answers; it also tells the time. */
+/** Checks that the queen responds, and its clock. */
 async function greet({ client, signal }: CommandDeps, checks: KeeperChecks, now: () => number): Promise<boolean> {
   const startedAtMs = now();
   try {
     const { date } = await client.greet(signal);
     const endedAtMs = now();
-    checks.add('queen', { status: 'ok', message: `${client.url} answers in ${endedAtMs - startedAtMs} ms` });
+    checks.add('queen', { status: 'ok', message: `${client.url} responded in ${endedAtMs - startedAtMs} ms` });
     checks.add('clock', judgeClock(date, startedAtMs, endedAtMs));
     return true;
   } catch (error) {
@@ -51,7 +52,7 @@ async function greet({ client, signal }: CommandDeps, checks: KeeperChecks, now:
   }
 }
 
-/** Whether she lets the keeper in, and is of its version. */
+/** Checks the token, the versions and the hives. */
 async function checkAccess(
   { client, signal }: CommandDeps,
   checks: KeeperChecks,
@@ -61,10 +62,10 @@ async function checkAccess(
     const [{ version }, hives] = await Promise.all([client.info(signal), client.hives(signal)]);
     checks.add('token', {
       status: 'ok',
-      message: client.hasToken ? 'the queen takes the token' : 'the queen asks for none',
+      message: client.hasToken ? 'accepted by the queen' : 'no token needed',
     });
-    const asked = hives.filter((hive) => request.hive === undefined || hive.hive_id === request.hive);
-    checks.add('versions', judgeVersions(request.version, version, asked));
+    const selected = hives.filter((hive) => request.hive === undefined || hive.hive_id === request.hive);
+    checks.add('versions', judgeVersions(request.version, version, selected));
     if (request.hive === undefined) checks.add('hives', judgeHives(hives));
     return true;
   } catch (error) {
@@ -75,7 +76,7 @@ async function checkAccess(
   }
 }
 
-async function askHives(
+async function checkHives(
   deps: CommandDeps,
   checks: KeeperChecks,
   hive: string | undefined,

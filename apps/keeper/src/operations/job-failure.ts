@@ -4,8 +4,8 @@ import { KeeperError } from '../errors/keeper-error.ts';
 import type { CommandDeps } from './command-deps.ts';
 
 /**
- * Why a job ended without success. The stream's last event has the message alone; the job itself also has the code,
- * which decides the exit code, and the hint.
+ * Why a job was not completed. The last event of the stream has only the message; the job itself also has the hint and
+ * the code, which sets the exit code.
  */
 export async function jobFailure(deps: CommandDeps, jobId: string, end: JobEnd): Promise<Failure> {
   if (end.state === 'cancelled') {

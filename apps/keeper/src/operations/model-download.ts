@@ -7,27 +7,27 @@ import { runJob } from './run-job.ts';
 import { suggestingHives } from './suggest-hives.ts';
 
 export interface DownloadRequest {
-  /** Model refs that `parseModelRef` has read already. */
+  /** Model refs that `parseModelRef` has accepted. */
   readonly refs: readonly string[];
-  /** Names of hives, `*` for all of them, or null to let the queen choose. */
+  /** Hive names, `*` for all hives, or null to let the queen choose. */
   readonly hives: '*' | readonly string[] | null;
-  /** What the one file must hash to. */
+  /** The expected digest of the only file. */
   readonly sha256: string | null;
-  /** Globs of files to take and to leave. */
+  /** Globs of files to download and to skip. */
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   /** Bytes per second; null is unlimited. */
   readonly maxBandwidth?: number | null;
-  /** Higher goes first. */
+  /** Higher starts first. */
   readonly priority?: number;
-  /** Leaves once the queen has taken the jobs. */
+  /** Returns as soon as the queen has accepted the jobs. */
   readonly detach: boolean;
 }
 
 /**
- * Starts a job for each ref, side by side, and follows each to its end; returns the exit code of the worst.
- * The first interrupt cancels the jobs, says what was kept and returns 130.
- * @throws the signal's reason where that is a KeeperError: the daemons themselves are gone
+ * Starts a job for each ref in parallel and follows each to its end. Returns the worst exit code. The first interrupt
+ * cancels the jobs and returns 130.
+ * @throws the signal's reason if it is a KeeperError: the daemons themselves are gone
  */
 export async function modelDownload(deps: CommandDeps, request: DownloadRequest): Promise<number> {
   const codes = await Promise.all(request.refs.map((ref) => downloadOne(deps, request, ref)));
@@ -63,9 +63,7 @@ async function start(deps: CommandDeps, request: DownloadRequest, model: string,
   return data;
 }
 
-/**
- * The job's id is chosen here, so that an interrupt which overtakes the queen's answer still knows what to cancel.
- */
+/** The keeper chooses the job's id, so that an interrupt before the queen's response knows what to cancel. */
 function operationOf(request: DownloadRequest, model: string, jobId: JobId): QueenOperation {
   const { hives, sha256, include, exclude, maxBandwidth, priority } = request;
   const [only, ...others] = hives === null || hives === '*' ? [] : hives;

@@ -11,26 +11,26 @@ import type { CommandDeps } from './command-deps.ts';
 import { jobFailure } from './job-failure.ts';
 import { exitCodeOf } from './watch.ts';
 
-/** A start that is under way when the interrupt comes is waited for this long, so that the cancel finds the job. */
+/** How long an interrupt waits for a start in progress, so that the cancel finds the job. */
 const START_GRACE_MS = 5_000;
-/** A cancel waits for the hives to have stopped; one that cannot be reached must not hold the user for long. */
+/** A cancel waits for the hives to stop; an unreachable hive must not block the user for long. */
 const CANCEL_TIMEOUT_MS = 15_000;
-/** A job and its downloads end together; what one stream says may reach us this much after the other. */
+/** A job and its downloads end together, but their last events may arrive this far apart. */
 const END_GRACE_MS = 5_000;
 
 export interface JobToRun {
-  /** Null where the queen chooses it: then only its answer says what an interrupt has to cancel. */
+  /** Null if the queen chooses it: then only its response says what an interrupt has to cancel. */
   readonly jobId: string | null;
-  /** Asks the queen to start it. */
+  /** Starts it at the queen. */
   start(signal: AbortSignal): Promise<JobAccepted>;
 }
 
 /**
- * Starts a download job of our own and follows it to the end, over its own stream and those of its downloads. Returns
- * the exit code. On an interrupt the job is cancelled, its receipt emitted, and the code is 130.
+ * Starts a download job and follows it to the end, over its own stream and those of its downloads. Returns the exit code.
+ * An interrupt cancels the job, emits the receipt and returns 130.
  */
 export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> {
-  // Requests and streams outlive the interrupt: what the cancel did to each download is still to be read from them.
+  // Requests and streams outlive the interrupt: the result of the cancel arrives over them.
   const leave = new AbortController();
   const within = (ms: number) => delay(ms, null, { signal: leave.signal });
   const started = job.start(leave.signal);
@@ -38,11 +38,11 @@ export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> 
   try {
     const code = await Promise.race([followed, untilAborted(deps.signal)]);
     if (code !== null) return code;
-    // Where the daemons themselves are gone there is nobody left to cancel with.
+    // With the daemons gone there is nothing left to cancel.
     if (deps.signal.reason instanceof KeeperError) throw deps.signal.reason;
-    const answer = await Promise.race([started.catch(() => 'refused' as const), within(START_GRACE_MS)]);
-    const jobId = job.jobId ?? (answer === 'refused' ? null : answer?.job_id) ?? null;
-    if (jobId === null && answer === null) await sayUnknown(deps);
+    const response = await Promise.race([started.catch(() => 'refused' as const), within(START_GRACE_MS)]);
+    const jobId = job.jobId ?? (response === 'refused' ? null : response?.job_id) ?? null;
+    if (jobId === null && response === null) await emitUnknown(deps);
     if (jobId !== null && (await cancel(deps, jobId))) {
       await Promise.race([followed.catch(() => null), within(END_GRACE_MS)]);
     }
@@ -53,17 +53,17 @@ export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> 
   }
 }
 
-/** What the queen started without an answer cannot be cancelled: nobody here knows its name. */
-async function sayUnknown(deps: CommandDeps): Promise<void> {
-  const failure = await toFailure(unreachable({ daemon: 'queen', url: deps.client.url }, 'no answer to the start'));
-  const hint = 'what it may have started goes on: see "rbee-keeper download list"';
+/** Without a response to the start, the id of the job is unknown and it cannot be cancelled. */
+async function emitUnknown(deps: CommandDeps): Promise<void> {
+  const failure = await toFailure(unreachable({ daemon: 'queen', url: deps.client.url }, 'no response to the start'));
+  const hint = 'the download may have started: check "rbee-keeper download list"';
   deps.emit({ event: 'failure', failure: { ...failure, hint } });
 }
 
-/** Whether the job is cancelled, so that its end is to come over its streams. */
+/** Whether the job was cancelled, so that its end will arrive over its streams. */
 async function cancel(deps: CommandDeps, jobId: string): Promise<boolean> {
   const limit = new AbortController();
-  const tooLate = unreachable({ daemon: 'queen', url: deps.client.url }, 'no answer to the cancel');
+  const tooLate = unreachable({ daemon: 'queen', url: deps.client.url }, 'no response to the cancel');
   const timer = setTimeout(() => limit.abort(tooLate), CANCEL_TIMEOUT_MS);
   try {
     const data = await deps.client.cancelJob(jobId, 'keep', limit.signal);
@@ -71,14 +71,14 @@ async function cancel(deps: CommandDeps, jobId: string): Promise<boolean> {
     return true;
   } catch (error) {
     const failure = await toFailure(error);
-    // The interrupt came before the queen knew the job: there is nothing to cancel.
+    // The interrupt came before the queen knew the job.
     if (failure.code === 'JOB_NOT_FOUND') return false;
     deps.emit({
       event: 'failure',
       failure: {
         ...failure,
-        message: `the job ${jobId} could not be cancelled: ${failure.message}`,
-        hint: `it may go on; try again with "rbee-keeper job cancel ${jobId}"`,
+        message: `could not cancel job ${jobId}: ${failure.message}`,
+        hint: `it may continue; try again with "rbee-keeper job cancel ${jobId}"`,
       },
     });
     return false;
@@ -112,7 +112,7 @@ async function followToEnd(deps: CommandDeps, accepted: JobAccepted): Promise<nu
   return resultOf(deps, accepted.job_id, ids, ends);
 }
 
-/** The downloads' ends decide; where a download has none of its own, the job's does. */
+/** The ends of the downloads count; the job's end stands in for a download without one. */
 async function resultOf(deps: CommandDeps, jobId: string, ids: readonly string[], ends: Ends): Promise<number> {
   const codes = [...ends.downloads.values()].map(exitCodeOf);
   if (ends.downloads.size === ids.length && ids.length > 0) return worstOf(codes);

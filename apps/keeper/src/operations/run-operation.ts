@@ -7,10 +7,10 @@ import type { CommandDeps } from './command-deps.ts';
 import { jobFailure } from './job-failure.ts';
 import { suggestingHives } from './suggest-hives.ts';
 
-/** A cancel after Ctrl+C must not hold the user for long. */
+/** A cancel after Ctrl+C must not block the user for long. */
 const CANCEL_TIMEOUT_MS = 5_000;
 
-/** What an operation brought from each hive, and why one did not perform it; null where all did. */
+/** The result of each hive, and why a hive did not perform the operation; null if all did. */
 export interface OperationResult<T> {
   readonly results: readonly (OfHive & T)[];
   readonly failure: Failure | null;
@@ -21,15 +21,15 @@ interface Schema<T> {
 }
 
 export interface OperationOptions {
-  /** The name of one hive; none lets the queen choose. */
+  /** A hive name; undefined lets the queen choose. */
   readonly hive?: string | undefined;
-  /** Called with what the hives tell meanwhile. */
+  /** Called with each narration line. */
   onNarration?(text: string): void;
 }
 
 /**
- * Runs an operation that answers with data as a job, and returns what each hive answered. An interrupt cancels the job.
- * @throws RbeeError or KeeperError where the queen does not take it; the signal's reason on abort
+ * Runs an operation with a data result as a job, and returns the result of each hive. An interrupt cancels the job.
+ * @throws RbeeError or KeeperError if the queen rejects it; the signal's reason on abort
  */
 export async function runOperation<T extends object>(
   deps: CommandDeps,
@@ -53,10 +53,7 @@ export async function runOperation<T extends object>(
           const { payload } = event.data;
           const parsed = schema.safeParse(payload);
           if (!parsed.success) {
-            throw unexpected(
-              { daemon: 'queen', url: client.url },
-              `its answer to ${operation.operation} is not understood`,
-            );
+            throw unexpected({ daemon: 'queen', url: client.url }, `invalid result of ${operation.operation}`);
           }
           results.push({ hive_id: String(payload.hive_id ?? ''), ...parsed.data });
         },

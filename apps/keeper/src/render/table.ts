@@ -4,7 +4,7 @@ export interface Column<Row> {
   readonly title: string;
   readonly cell: (row: Row) => string;
   readonly side?: 'left' | 'right';
-  /** Gives way where the table is wider than the terminal. */
+  /** Is shortened if the table is wider than the terminal. */
   readonly shrinks?: boolean;
 }
 
@@ -12,8 +12,7 @@ const GAP = '  ';
 const MIN_SHRUNK = 12;
 
 /**
- * Rows under titles, each line with its line feed. `width` is the terminal's; null where there is none, then nothing
- * is shortened.
+ * Rows below titles. `width` is that of the terminal; with null nothing is shortened.
  */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number | null): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))));
@@ -27,8 +26,8 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     .map((line) =>
       columns
         .map((column, index) => {
-          const room = widths[index] ?? 0;
-          return pad(shorten(line[index] ?? '', room), room, column.side);
+          const columnWidth = widths[index] ?? 0;
+          return pad(shorten(line[index] ?? '', columnWidth), columnWidth, column.side);
         })
         .join(GAP)
         .trimEnd(),
@@ -37,7 +36,7 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     .join('');
 }
 
-/** The widths with what is too much taken from the column that shrinks. */
+/** The widths, with the excess taken from the column that shrinks. */
 function fitted<Row>(columns: readonly Column<Row>[], widths: readonly number[], width: number | null): number[] {
   const total = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1);
   const excess = width === null ? 0 : Math.max(0, total - width);
