@@ -43,6 +43,6 @@ describe('the bundled keeper', () => {
     const { code, stdout } = await keeper('--json', 'model', 'plan', 'org/repo');
     expect(code).toBe(3);
     expect(JSON.parse(stdout).error.code).toBe('QUEEN_UNREACHABLE');
-    expect((await keeper('download', 'watch', '--quiet')).stderr).toContain('error: no queen answers');
+    expect((await keeper('download', 'watch', '--quiet')).stderr).toContain('error: no queen responds');
   });
 });

@@ -59,13 +59,13 @@ describe.each([60, 200])('doctor in a terminal of %i columns', (cols) => {
     const lines = screen.split('\n');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(cols);
     expect(lines.filter((line) => !line.startsWith(' ') && line !== '')).toEqual([
-      'looking; this takes up to 25 s',
+      'checking; this takes up to 25 s',
       'keeper',
       'hive gpu-1',
       'hive gpu-2',
       '2 failed, 3 warnings',
     ]);
-    expect(screen).toMatch(/^ {2}✓ queen {7}http:\/\/127\.0\.0\.1:\d+ answers in \d+ ms$/m);
+    expect(screen).toMatch(/^ {2}✓ queen {7}http:\/\/127\.0\.0\.1:\d+ responded in \d+ ms$/m);
     expect(screen).toMatch(/^ {2}! hives {7}1 of 2 online\n {16}→ start those/m);
     expect(screen).toMatch(/^ {2}✗ tls {9}the certificate of hub\.example/m);
     expect(screen).toMatch(/^ {2}- token {7}not tested/m);
@@ -126,7 +126,7 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^ {2}✗ token {2}the token is not the right one\n {11}→ .*RBEE_API_TOKEN/m);
     expect(stdout + stderr).not.toContain('some-other-token');
     const { stdout: right } = await runKeeper(['doctor', '--token', 'the-token-of-the-queen'], { queen });
-    expect(right).toContain('the queen takes the token');
+    expect(right).toContain('accepted by the queen');
   });
 
   it('tells of a queen that cannot have her hives examined, and of what it found itself', async () => {
@@ -167,7 +167,7 @@ describe('what the keeper judges', () => {
     expect(judgeVersions('0.2.0', '0.2.0', [hiveNamed('gpu-1', { version: null })]).status).toBe('ok');
     expect(judgeVersions('0.2.0', '0.1.0', [hiveNamed('gpu-1', { version: '0.2.0' })])).toMatchObject({
       status: 'warning',
-      message: 'the versions differ: the keeper 0.2.0, the queen 0.1.0, gpu-1 0.2.0',
+      message: 'versions differ: the keeper 0.2.0, the queen 0.1.0, gpu-1 0.2.0',
     });
   });
 

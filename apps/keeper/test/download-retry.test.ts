@@ -81,8 +81,8 @@ describe('download retry', () => {
     await keeper.waitFor(() => keeper.stderr().includes('downloading'), 'the first bytes');
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
     expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
-    expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to leave at once\n');
-    expect(keeper.stderr()).toContain('x.gguf: cancelled, kept 412.5 MB; run the same command again to go on\n');
+    expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to exit immediately\n');
+    expect(keeper.stderr()).toContain('x.gguf: cancelled, 412.5 MB kept; run the same command again to resume\n');
   });
 
   it('says that something may go on where the interrupt comes and the queen never answers', async () => {

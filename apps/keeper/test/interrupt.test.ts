@@ -28,8 +28,8 @@ describe('an interrupt of a download', () => {
       const { keeper, job } = await startDownload();
       expect(await keeper.stop(signal)).toBe(EXIT_CODES.interrupted);
       expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
-      expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to leave at once\n');
-      expect(keeper.stderr()).toContain('x.gguf: cancelled, kept 412.5 MB; run the same command again to go on\n');
+      expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to exit immediately\n');
+      expect(keeper.stderr()).toContain('x.gguf: cancelled, 412.5 MB kept; run the same command again to resume\n');
       expect(keeper.stderr().match(/cancelled/g)).toHaveLength(1);
       expect(keeper.stdout()).toBe('');
     },
@@ -68,7 +68,7 @@ describe('an interrupt of a download', () => {
     const { keeper, job } = await startDownload();
     await queen.hangUp();
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
-    expect(keeper.stderr()).toContain(`error: the job ${job.id} could not be cancelled: no queen answers at`);
-    expect(keeper.stderr()).toContain(`hint: it may go on; try again with "rbee-keeper job cancel ${job.id}"`);
+    expect(keeper.stderr()).toContain(`error: could not cancel job ${job.id}: no queen answers at`);
+    expect(keeper.stderr()).toContain(`hint: it may continue; try again with "rbee-keeper job cancel ${job.id}"`);
   });
 });

@@ -44,7 +44,7 @@ describe('model list', () => {
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout.trimEnd().split('\n')).toHaveLength(2);
-    expect(stderr).toMatch(/^\nPARTIAL +HIVE +THERE +SIZE +AGE\nhf:org\/c +gpu-1 +500 B +2\.0 kB +2h00m\n/);
+    expect(stderr).toMatch(/^\nPARTIAL +HIVE +ON DISK +SIZE +AGE\nhf:org\/c +gpu-1 +500 B +2\.0 kB +2h00m\n/);
     expect(stderr).toContain('\nproblem: gpu-1: /models/y: it is no folder\n');
     const json = await runKeeper(['model', 'list', '--json'], { queen });
     expect(JSON.parse(json.stdout)).toEqual(queen.stores);

@@ -87,9 +87,9 @@ describe('model plan', () => {
     expect(asked()).toMatchObject([{ operation: 'model_plan', model: 'org/repo:Q4_K_M' }]);
     expect(asked()[0]).not.toHaveProperty('hive_id');
     expect(stdout).toContain('gguf    llama, 7.6B parameters, Q4_K_M, context 4096, Tiny\n');
-    expect(stdout).toMatch(/^FILE +SIZE +THERE\nmodel\.Q4_K_M\.gguf +4\.9 GB +1\.2 GB\nREADME\.md +size unknown\n/m);
-    expect(stdout).toContain('2 files, 4.9 GB; 1.2 GB there already, 3.7 GB to fetch\n');
-    expect(stdout).toContain('500.0 GB free on gpu-2: it fits\n');
+    expect(stdout).toMatch(/^FILE +SIZE +ON DISK\nmodel\.Q4_K_M\.gguf +4\.9 GB +1\.2 GB\nREADME\.md +size unknown\n/m);
+    expect(stdout).toContain('2 files, 4.9 GB; 3.7 GB to download, 1.2 GB on disk\n');
+    expect(stdout).toContain('fits on gpu-2 (500.0 GB free)\n');
   });
 
   it('asks the hive that is named, and prints the plan as one line with --json', async () => {
@@ -149,7 +149,7 @@ describe('model get', () => {
     expect(code).toBe(EXIT_CODES.failed);
     expect(stderr).toContain(`error: no model has an id that begins with "${wrong}"`);
     expect(stderr).toContain(
-      `hint: did you mean "${ID.slice(0, wrong.length)}"? "rbee-keeper model list" shows the ids`,
+      `hint: did you mean "${ID.slice(0, wrong.length)}"? run "rbee-keeper model list" to see the ids`,
     );
   });
 
@@ -158,7 +158,7 @@ describe('model get', () => {
     queen.stores.models = [listed(PINNED, 'gpu-1'), listed(PINNED, 'gpu-2'), listed(other, 'gpu-1')];
     const { code, stderr } = await keeper('model', 'get', 'org/repo');
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain('"org/repo" stands for 2 models');
+    expect(stderr).toContain('"org/repo" matches 2 models');
     expect(stderr).toContain(modelIdOf(other));
     expect((await keeper('model', 'get', 'org/repo::include=*.gguf')).code).toBe(EXIT_CODES.failed);
   });
@@ -170,7 +170,7 @@ describe('model get', () => {
     queen.stores.models = refs.map((ref) => listed(ref, 'gpu-1'));
     const { code, stderr } = await keeper('model', 'get', url);
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain(`"${shown}" stands for 2 models`);
+    expect(stderr).toContain(`"${shown}" matches 2 models`);
     expect(stderr).not.toContain('for-nobody-else');
   });
 });
@@ -188,9 +188,7 @@ describe('model remove', () => {
       { operation: 'model_delete', id: ID, hive_id: 'gpu-1' },
       { operation: 'model_delete', id: modelIdOf(other), hive_id: 'gpu-1' },
     ]);
-    expect(stdout.split('\n')[0]).toBe(
-      `removed ${PINNED} from gpu-1: 637.8 MB freed; 5.0 kB stay, which another model uses`,
-    );
+    expect(stdout.split('\n')[0]).toBe(`removed ${PINNED} from gpu-1: 637.8 MB freed; 5.0 kB kept for other models`);
   });
 
   it('asks for a hive where several have it, as the queen does, and removes the others all the same', async () => {
@@ -308,7 +306,7 @@ describe('model prune', () => {
     answers({ hive_id: 'gpu-1', dry_run: true });
     const { code, stderr } = await keeper('model', 'prune');
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stderr).toContain('its answer to model_prune is not understood');
+    expect(stderr).toContain('invalid result of model_prune');
   });
 });
 
@@ -317,7 +315,7 @@ describe('hives', () => {
     const { code, stdout } = await keeper('hive', 'limit', 'gpu-2', '--max-bandwidth', '50MB/s');
     expect({ code, stdout }).toEqual({
       code: EXIT_CODES.done,
-      stdout: 'gpu-2: at most 50.0 MB/s over all its downloads\n',
+      stdout: 'gpu-2: limited to 50.0 MB/s in total\n',
     });
     const request = await queen.waitForRequest('PATCH', /^\/v1\/hives\/gpu-2$/);
     expect(request.body).toEqual({ max_bandwidth: 50_000_000 });
@@ -336,7 +334,7 @@ describe('hives', () => {
     const { code, stderr } = await keeper(...words);
     expect(code).toBe(EXIT_CODES.failed);
     expect(stderr).toContain('error: there is no hive gpu2');
-    expect(stderr).toContain('hint: did you mean "gpu-2"? "rbee-keeper hive list" shows the names');
+    expect(stderr).toContain('hint: did you mean "gpu-2"? run "rbee-keeper hive list" to see the names');
   });
 });
 

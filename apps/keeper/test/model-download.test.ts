@@ -123,7 +123,7 @@ describe('model download, not on a terminal', () => {
       method === 'POST' && body.model !== REF ? new RbeeError('SOURCE_NOT_ALLOWED', 'this source is off') : null;
     const { code, stdout, stderr } = await runKeeper(['pull', 'org/other', REF], { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '/models/x.gguf\n' });
-    const where = `said by the queen at ${queen.url}, request request-1`;
+    const where = `from ${queen.url}, request request-1`;
     expect(stderr).toContain(`error: this source is off (SOURCE_NOT_ALLOWED, ${where})`);
   });
 
@@ -153,9 +153,9 @@ describe('model download, not on a terminal', () => {
     const { job, download } = await queen.waitForJob(0);
     await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
     await queen.hangUp();
-    await keeper.waitFor(() => keeper.stderr().includes('connection to the queen lost, reconnecting'), 'the loss');
+    await keeper.waitFor(() => keeper.stderr().includes('lost the connection to the queen, reconnecting'), 'the loss');
     await queen.listen();
-    await keeper.waitFor(() => keeper.stderr().includes('connected to the queen again'), 'the return');
+    await keeper.waitFor(() => keeper.stderr().includes('reconnected to the queen'), 'the return');
     download.complete('/models/x.gguf');
     job.end({ state: 'completed' });
     expect((await keeper.exited).code).toBe(EXIT_CODES.done);

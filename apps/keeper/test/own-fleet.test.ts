@@ -76,7 +76,7 @@ describe.skipIf(isQueenHere)('a download where no queen runs', () => {
     await start(['pull', REF]);
     const { code } = await keeper.exited;
     expect(keeper.stderr()).toContain(
-      `no queen is running: using a queen and a hive of my own (models in ${folder.path}/models)\n`,
+      `no queen is running: started a temporary queen and hive (models in ${folder.path}/models)\n`,
     );
     expect(code).toBe(EXIT_CODES.done);
     const path = keeper.stdout().trimEnd();
@@ -107,7 +107,7 @@ describe.skipIf(isQueenHere)('a download where no queen runs', () => {
     const hive = daemons.find((pid) => commandOf(pid).includes('rbee-hive'));
     process.kill(hive ?? 0, 'SIGKILL');
     expect((await keeper.exited).code).toBe(EXIT_CODES.failed);
-    expect(keeper.stderr()).toContain('error: the hive ended by itself (SIGKILL)');
+    expect(keeper.stderr()).toContain('error: the hive exited unexpectedly (SIGKILL)');
     await expectGone(daemons);
   });
 });
@@ -117,7 +117,7 @@ describe.skipIf(isQueenHere)('a doctor where no queen runs', () => {
     hub.addRepo({ id: 'openai-community/gpt2', files: { 'model.safetensors': { size: 6_000_000, seed: SEED } } });
     await start(['doctor', '--json']);
     const { code } = await keeper.exited;
-    expect(keeper.stderr()).toContain(`using a queen and a hive of my own (models in ${folder.path}/models)\n`);
+    expect(keeper.stderr()).toContain(`started a temporary queen and hive (models in ${folder.path}/models)\n`);
     const { keeper: own, hives } = JSON.parse(keeper.stdout());
     expect(own.checks.map(({ check, status }: DoctorCheck) => [check, status])).toEqual([
       ['queen', 'ok'],

@@ -37,7 +37,7 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
   it('move, stay on one line, and leave the last state and the path', async () => {
     open(['pull', REF], { cols });
     const { job, download } = await queen.waitForJob(0);
-    await shows('waiting for a slot');
+    await shows('queued');
     download.progress(flowing(63_780_000));
     await shows('10.0%');
     download.progress(flowing(412_500_000));
@@ -107,9 +107,9 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
     expect((await terminal.exited).exitCode).toBe(EXIT_CODES.interrupted);
     expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
     const words = terminal.history().replaceAll(/\s+/g, ' ');
-    expect(words).toContain('cancelling; press Ctrl+C again to leave at once');
+    expect(words).toContain('cancelling; press Ctrl+C again to exit immediately');
     expect(words).toMatch(/64\.6% +412\.5 MB\/637\.8 MB cancelled/);
-    expect(words).toContain('cancelled, kept 412.5 MB; run the same command again to go on');
+    expect(words).toContain('cancelled, 412.5 MB kept; run the same command again to resume');
     const raw = terminal.raw();
     expect(raw.lastIndexOf('\u001b[?25h')).toBeGreaterThan(raw.lastIndexOf('\u001b[?25l'));
     expect(raw.lastIndexOf('\u001b[?7h')).toBeGreaterThan(raw.lastIndexOf('\u001b[?7l'));
@@ -257,7 +257,7 @@ describe('download watch in a terminal', () => {
     other.complete('/models/other.gguf');
     await shows(/^total \(2\) .* 82\.3% .* paused$/m);
     download.progress({ status: 'queued' });
-    await shows(/^DeepSeek.* waiting for a slot$/m);
+    await shows(/^DeepSeek.* queued$/m);
     download.progress(flowing(510_240_000));
     await shows(/^DeepSeek.* 80\.0% +510\.2 MB\/637\.8 MB +28\.1 MB\/s +8s$/m);
     download.complete('/models/x.gguf');
@@ -280,7 +280,7 @@ describe('download watch in a terminal', () => {
       first.complete('/models/first.gguf');
       await terminal.waitFor(() => !/^total/m.test(terminal.screen()), 'one bar alone');
       const lines = terminal.screen().split('\n');
-      expect(lines[0]).toBe('watching the downloads of the fleet; Ctrl+C leaves and changes nothing'.slice(0, cols));
+      expect(lines[0]).toBe('watching all downloads; Ctrl+C exits and the downloads continue'.slice(0, cols));
       expect(lines.filter((line) => line.startsWith('first.gguf'))).toEqual(['first.gguf: complete, 637.8 MB in 2s']);
       expect(lines).toContain('/models/first.gguf');
       expect(lines.filter((line) => line.startsWith('模型第二'))).toHaveLength(1);

@@ -110,7 +110,7 @@ describe('ids', () => {
     const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
     const { code, stderr } = await runKeeper(['download', 'cancel', 'dl-0'], { queen });
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain('"dl-0" stands for 2 downloads:');
+    expect(stderr).toContain('"dl-0" matches 2 downloads:');
     expect(stderr).toContain(a.id);
     expect(stderr).toContain(b.id);
     expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
@@ -133,7 +133,7 @@ describe('download cancel and job cancel', () => {
     const { code, stdout } = await runKeeper(['download', 'cancel', download.id], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout).toBe(
-      `${download.id}: cancelled, kept 412.5 MB; go on with "rbee-keeper download retry ${download.id}"\n`,
+      `${download.id}: cancelled, 412.5 MB kept; resume with "rbee-keeper download retry ${download.id}"\n`,
     );
     expect(await queen.waitForRequest('DELETE', /./)).toMatchObject({
       path: `/v1/jobs/${job.id}`,
@@ -164,21 +164,21 @@ describe('download cancel and job cancel', () => {
     });
     const { code, stdout } = await runKeeper(['job', 'cancel', job.id], { queen });
     expect(code).toBe(EXIT_CODES.unreachable);
-    expect(stdout).toContain('the hive gpu-1 cannot be reached, so it may go on');
+    expect(stdout).toContain('hive gpu-1 is unreachable, so the download may continue');
   });
 });
 
 describe('job watch', () => {
   it('prints the narration from the first line, on stdout, to the end of the job', async () => {
     const { job } = queen.addJob('hf:org/a::file=a.gguf');
-    job.narrate('hive_chosen', 'gpu-1 shall download it');
+    job.narrate('hive_chosen', 'gpu-1 will download it');
     const keeper = await startKeeper(['job', 'watch', job.id], { queen });
-    await keeper.waitForLine(({ text }) => text.endsWith('gpu-1: gpu-1 shall download it'), 'what was said before');
+    await keeper.waitForLine(({ text }) => text.endsWith('gpu-1: gpu-1 will download it'), 'what was said before');
     job.narrate('download_start', 'downloading a.gguf');
     job.end({ state: 'completed' });
     expect((await keeper.exited).code).toBe(EXIT_CODES.done);
     expect(keeper.lines.map(({ text }) => text.replace(/^\d\d:\d\d:\d\d /, ''))).toEqual([
-      'gpu-1: gpu-1 shall download it',
+      'gpu-1: gpu-1 will download it',
       'gpu-1: downloading a.gguf',
     ]);
   });

@@ -33,7 +33,7 @@ describe('followDownload', () => {
     download.channel.publish({ event: 'complete', data: '{"path":7}' }, 'terminal');
     await expect(followDownload(deps, download.id)).rejects.toMatchObject({
       code: 'ANSWER_UNEXPECTED',
-      message: expect.stringContaining('its event "complete" is not understood'),
+      message: expect.stringContaining('invalid event "complete"'),
     });
   });
 
@@ -53,7 +53,7 @@ describe('followDownload', () => {
     await expect(following).rejects.toMatchObject({
       code: 'QUEEN_UNREACHABLE',
       exitCode: 3,
-      hint: expect.stringContaining('may go on'),
+      hint: expect.stringContaining('may continue'),
     });
     expect(events.filter(({ event }) => event === 'connection').length).toBeGreaterThan(0);
   });

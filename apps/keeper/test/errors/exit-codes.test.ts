@@ -64,11 +64,11 @@ describe('wrong usage ends with 2 before anything is contacted', () => {
     ['an unknown command', ['modle'], "unknown command 'modle' (Did you mean model?)"],
     ['a group without its command', ['model'], 'Usage: rbee-keeper model'],
     ['an unknown option', ['pull', 'org/repo', '--inclde', '*.gguf'], 'Did you mean --include?'],
-    ['a missing ref', ['model', 'download'], "missing required argument 'ref'"],
+    ['a missing ref', ['model', 'download'], "missing required argument 'model'"],
     ['a malformed ref', ['pull', 'hf:org/repo::file=../x'], 'hint:'],
     ['one malformed ref among good ones', ['pull', 'org/repo', 'nonsense'], 'hint:'],
     ['a hash that is none', ['pull', 'org/repo', '--sha256', 'abc'], '64 hex digits'],
-    ['one hash for two files', ['pull', 'org/a', 'org/b', '--sha256', 'ab'.repeat(32)], 'one model ref'],
+    ['one hash for two files', ['pull', 'org/a', 'org/b', '--sha256', 'ab'.repeat(32)], 'one model name'],
     ['hives by name and all of them', ['pull', 'org/a', '--hive', 'x', '--all-hives'], 'cannot be used with'],
     ['a hive name that is none', ['pull', 'org/a', '--hive', '../x'], 'not the name of a hive'],
     ['a bandwidth that is none', ['pull', 'org/a', '--max-bandwidth', 'fast'], 'write it like 50MB/s'],
@@ -120,7 +120,7 @@ describe('a queen that cannot be asked', () => {
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.unreachable, stdout: '' });
     expect(stderr).toBe(
-      `error: no queen answers at ${queen.url} (connection refused)\n` +
+      `error: no queen responds at ${queen.url} (connection refused)\n` +
         'hint: start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL\n',
     );
   });
@@ -144,14 +144,14 @@ describe('a queen that cannot be asked', () => {
     const { code, stderr } = await runKeeper(['hive', 'list'], { queen: { url } });
     other.close();
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stderr).toContain(`what answers at ${url} is not a queen of this version: it answers with HTTP 404`);
+    expect(stderr).toContain(`the server at ${url} is not a queen of this version: it responded with HTTP 404`);
   });
 
   it('is told apart from a queen whose answers are of another version', async () => {
     queen.refuses = () => ({ status: 200, body: { hives: 'many' } });
     const { code, stderr } = await runKeeper(['hive', 'list'], { queen });
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stderr).toContain('its answer to GET /v1/hives is not understood');
+    expect(stderr).toContain('invalid response to GET /v1/hives');
   });
 });
 
@@ -161,7 +161,7 @@ describe('a token', () => {
     const { code, stderr } = await runKeeper(['ls'], { queen: guarded });
     expect(code).toBe(EXIT_CODES.unauthorised);
     expect(stderr).toContain('API_KEY_INVALID');
-    expect(stderr).toContain('hint: give its token with --token or RBEE_API_TOKEN');
+    expect(stderr).toContain('hint: set the token with --token or RBEE_API_TOKEN');
     await guarded.close();
   });
 

@@ -61,7 +61,7 @@ describe('a fleet of the keeper itself', () => {
     await expect(startFleet(fleetOptions({ FAKE_HIVE: 'bad-settings' }))).rejects.toMatchObject({
       code: 'DAEMON_FAILED',
       exitCode: 1,
-      message: 'the hive ended by itself (exit code 78): bad settings:\n  - RBEE_HIVE_PORT: it is odd',
+      message: 'the hive exited unexpectedly (exit code 78): bad settings:\n  - RBEE_HIVE_PORT: it is odd',
     });
     expect(isRunning((await noteOf('QUEEN')).pid)).toBe(false);
   });
@@ -69,7 +69,7 @@ describe('a fleet of the keeper itself', () => {
   it('tells when a daemon ends by itself later on', async () => {
     const fleet = await startFleet(fleetOptions());
     process.kill((await noteOf('HIVE')).pid, 'SIGKILL');
-    expect(await fleet.failed).toMatchObject({ message: 'the hive ended by itself (SIGKILL)' });
+    expect(await fleet.failed).toMatchObject({ message: 'the hive exited unexpectedly (SIGKILL)' });
     await fleet.stop();
   });
 

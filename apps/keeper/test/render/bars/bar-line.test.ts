@@ -109,7 +109,7 @@ describe('a bar line', () => {
 
   it.each([
     ['waiting', { status: 'waiting' }],
-    ['waiting for a slot', { status: 'queued' }],
+    ['queued', { status: 'queued' }],
     ['starting', { status: 'starting' }],
     ['verifying', { status: 'verifying' }],
     ['paused', { status: 'paused' }],
@@ -119,9 +119,9 @@ describe('a bar line', () => {
     ['stalled 42s', { notice: notice({}) }],
     ['stalled 42s, attempt 3/6', { notice: notice({ attempt: 3, max_attempts: 6 }) }],
     ['paused', { status: 'paused', notice: notice({ code: 'RETRY', attempt: 3 }) }],
-    ['hive cannot be reached', { status: 'paused', notice: notice({ code: 'HIVE_LOST' }) }],
-    ['hive cannot be reached', { notice: notice({ code: 'HIVE_LOST' }) }],
-    ['starting again', { notice: notice({ code: 'RESTART' }) }],
+    ['hive unreachable', { status: 'paused', notice: notice({ code: 'HIVE_LOST' }) }],
+    ['hive unreachable', { notice: notice({ code: 'HIVE_LOST' }) }],
+    ['restarting', { notice: notice({ code: 'RESTART' }) }],
     ['attempt 2', { speed: 0, attempt: 2 }],
   ] as const)('says "%s" in place of a speed', (said, changes) => {
     expect(draw(changes)).toMatch(new RegExp(` ${said.replace('/', '\\/')}$`));
