@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'apps/keeper/bin/rbee-keeper.js');
-/** Nothing listens there: port 9 is that of a service which throws everything away, and no test runs one. */
+/** Nothing listens there: port 9 is the discard service, which no test runs. */
 const NO_QUEEN = 'http://127.0.0.1:9';
 
 await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/bundle-keeper.mjs')]);
@@ -23,14 +23,14 @@ async function keeper(...words: string[]): Promise<{ code: unknown; stdout: stri
   return { code, stdout, stderr };
 }
 
-/** Goal: the two files that the keeper comes in do what the one did. Failure shows as another exit code or text. */
+/** Goal: the two bundled files behave like the unbundled program. Failure shows as another exit code or text. */
 describe('the bundled keeper', () => {
-  it('has neither schemas nor streams in the part that is loaded at once', async () => {
+  it('has neither schemas nor streams in the part that loads first', async () => {
     const quick = await readFile(join(ROOT, 'apps/keeper/dist/quick.cjs'), 'utf8');
     for (const name of ['zod', 'undici', 'eventsource', 'cli-progress']) expect(quick).not.toContain(`/${name}@`);
   });
 
-  it('answers by its quick part, and says why it cannot', async () => {
+  it('runs light commands in the quick part, and says why they fail', async () => {
     expect(await keeper('--version')).toMatchObject({ code: 0, stdout: '0.1.0\n' });
     expect(await keeper('hive', 'list')).toMatchObject({ code: 3, stdout: '' });
     const { code, stdout } = await keeper('ls', '--json');
@@ -38,7 +38,7 @@ describe('the bundled keeper', () => {
     expect(JSON.parse(stdout).error.code).toBe('QUEEN_UNREACHABLE');
   });
 
-  it('hands every other command over, options and all', async () => {
+  it('hands over every other command with its options', async () => {
     expect(await keeper('pull', 'nonsense')).toMatchObject({ code: 2, stdout: '' });
     const { code, stdout } = await keeper('--json', 'model', 'plan', 'org/repo');
     expect(code).toBe(3);

@@ -23,9 +23,9 @@ export async function candidatesOf(
   written: string,
 ): Promise<readonly Candidate[]> {
   if (subject === null) return [];
-  const signal = AbortSignal.any([io.interrupt, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
   try {
     const { createListClient } = await import('../daemon-client/list-client.ts');
+    const signal = AbortSignal.any([io.interrupt, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
     return await listed(subject, createListClient(queenSettings(options, io.env)), signal, written);
   } catch {
     // A prompt is no place for an error.
