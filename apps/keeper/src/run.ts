@@ -45,7 +45,7 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     // For a group without a command, commander has shown the group's help.
     if (error instanceof CommanderError && error.code === 'commander.help') return exitCodes.usage;
     // Options are unknown if the command line could not be parsed, so `--json` counts anywhere.
-    const renderer = await createRenderer({ json: words.includes('--json') }, io, 'ask');
+    const renderer = await createRenderer({ json: words.includes('--json') }, io, 'result');
     return fail(renderer, error instanceof CommanderError ? toUsageError(error) : error, io);
   }
 }

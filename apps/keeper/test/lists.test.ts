@@ -1,6 +1,6 @@
 import { EXIT_CODES, modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ListedModel } from '../src/answers.ts';
+import type { ListedModel } from '../src/results.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper } from './support/keeper.ts';
 

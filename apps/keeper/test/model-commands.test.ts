@@ -8,7 +8,7 @@ import {
   showModelRef,
 } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ListedModel } from '../src/answers.ts';
+import type { ListedModel } from '../src/results.ts';
 import type { FakeJob } from './support/fake-job.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper, startKeeper } from './support/keeper.ts';

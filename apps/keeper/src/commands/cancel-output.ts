@@ -14,9 +14,9 @@ export async function withCancelNote<T>(session: Session, work: () => Promise<T>
 }
 
 /** Shows what a cancel did. The exit code says whether it reached every hive. */
-export async function answerReceipt(session: Session, receipt: CancelledJob): Promise<number> {
+export async function showReceipt(session: Session, receipt: CancelledJob): Promise<number> {
   const { jobCancelText } = await import('../render/end-text.ts');
-  session.renderer.answer(receipt, () => jobCancelText(receipt));
+  session.renderer.result(receipt, () => jobCancelText(receipt));
   const isAllStopped = receipt.downloads.every(({ state }) => state !== 'unreachable');
   return isAllStopped ? exitCodes.done : exitCodes.unreachable;
 }

@@ -17,7 +17,7 @@ export const completion = createCommand<[shell: Shell]>({
   },
   async run({ renderer }, shell) {
     const script = completionScript(shell);
-    renderer.answer({ shell, script }, () => script);
+    renderer.result({ shell, script }, () => script);
     return exitCodes.done;
   },
 });

@@ -25,7 +25,7 @@ export interface CommandDefinition<Given extends readonly unknown[]> {
   readonly examples: readonly string[];
   /** Adds arguments and options. */
   define?(command: Command): void;
-  /** How its output is shown; `ask` by default. */
+  /** How its output is shown; `result` by default. */
   display?(...given: Given): Display;
   /** `full` by default. */
   readonly weight?: Weight;
@@ -65,7 +65,7 @@ export function createCommand<Given extends readonly unknown[]>(definition: Comm
       definition.define?.(command);
       command.addHelpText('after', examples(...definition.examples)).action((...given: [...Given, Command]) => {
         const words = given.slice(0, -1) as unknown as Given;
-        const display = definition.display?.(...words) ?? 'ask';
+        const display = definition.display?.(...words) ?? 'result';
         return run(command, display, (session) => definition.run(session, ...words), definition.weight);
       });
     },

@@ -2,7 +2,7 @@ import type { Download, DownloadStatus } from '@rbee/contract';
 import { Option } from 'commander';
 import { exitCodes } from '../errors/exit-codes.ts';
 import type { Session } from '../session.ts';
-import { answerReceipt, withCancelNote } from './cancel-output.ts';
+import { showReceipt, withCancelNote } from './cancel-output.ts';
 import { type CommandGroup, createCommand } from './create-command.ts';
 import { count, DISCARD, type DiscardOption, ENDED_STATUSES, partialOf, STATUSES } from './option-values.ts';
 
@@ -22,7 +22,7 @@ const list = createCommand<[options: { readonly status?: DownloadStatus; readonl
   async run(session, options) {
     const { downloadsText } = await import('../render/list-text.ts');
     const listing = await session.withLists(({ client, signal }) => client.downloads(options, signal));
-    session.renderer.answer({ downloads: listing.downloads }, () => downloadsText(listing, session.text));
+    session.renderer.result({ downloads: listing.downloads }, () => downloadsText(listing, session.text));
     return exitCodes.done;
   },
 });
@@ -42,7 +42,7 @@ const show = createCommand<[id: string]>({
     const download = await session.withQueen(async ({ client, signal }) =>
       client.download(await resolveDownloadId(client, id, signal), signal),
     );
-    session.renderer.answer(download, () => downloadText(download));
+    session.renderer.result(download, () => downloadText(download));
     return exitCodes.done;
   },
 });
@@ -92,7 +92,7 @@ async function change(session: Session, text: string, call: 'pauseDownload' | 'r
   const download: Download = await session.withQueen(async ({ client, signal }) =>
     client[call](await resolveDownloadId(client, text, signal), signal),
   );
-  session.renderer.answer(download, () => changeText(download));
+  session.renderer.result(download, () => changeText(download));
   return exitCodes.done;
 }
 
@@ -125,7 +125,7 @@ const cancel = createCommand<[id: string, options: DiscardOption]>({
       const { job_id: jobId } = await client.download(id, signal);
       return client.cancelJob(jobId, partialOf(options), signal);
     });
-    return answerReceipt(session, receipt);
+    return showReceipt(session, receipt);
   },
 });
 
@@ -151,7 +151,7 @@ const clear = createCommand<[options: ClearOptions]>({
     ]);
     if (options.olderThan !== undefined) parseDuration(options.olderThan);
     const result = await session.withQueen(({ client, signal }) => client.clearDownloads(options, signal));
-    session.renderer.answer(result, () => clearText(result));
+    session.renderer.result(result, () => clearText(result));
     return exitCodes.done;
   },
 });

@@ -15,7 +15,7 @@ const status = createCommand({
       import('../render/list-text.ts'),
     ]);
     const fleet = await session.withLists(fleetStatus);
-    session.renderer.answer(fleet, () => statusText(fleet, session.text));
+    session.renderer.result(fleet, () => statusText(fleet, session.text));
     return exitCodes.done;
   },
 });
@@ -41,7 +41,7 @@ const doctor = createCommand<[options: HiveOption]>({
       return examineFleet(deps, { hive, version: keeperVersion(), now: io.now });
     });
     const paint = paintFor({ isTerminal: io.stdout.isTTY === true, env: io.env });
-    renderer.answer(report, () => doctorText(report, { width: text.width, paint }));
+    renderer.result(report, () => doctorText(report, { width: text.width, paint }));
     return exitCodeOfReport(report);
   },
 });
@@ -72,7 +72,7 @@ const up = createCommand<[options: UpOptions]>({
     try {
       const { queenUrl: queen_url, hiveUrl: hive_url, hiveId: hive_id, modelsDir: models_dir } = fleet;
       const places = { queen_url, hive_url, hive_id, models_dir };
-      renderer.answer({ event: 'up', data: places }, () => placesText(places));
+      renderer.result({ event: 'up', data: places }, () => placesText(places));
       const failure = await Promise.race([fleet.failed, untilAborted(io.interrupt)]);
       if (failure !== null) throw failure;
       return exitCodes.done;

@@ -11,7 +11,7 @@ const list = createCommand({
   async run(session) {
     const { hivesText } = await import('../render/list-text.ts');
     const hives = await session.withLists(({ client, signal }) => client.hives(signal));
-    session.renderer.answer({ hives }, () => hivesText(hives, session.text));
+    session.renderer.result({ hives }, () => hivesText(hives, session.text));
     return exitCodes.done;
   },
 });
@@ -35,7 +35,7 @@ const limit = createCommand<[name: string, options: { readonly maxBandwidth: str
       suggestingHives(deps, [name], () => deps.client.limitHive(name, speed, deps.signal)),
     );
     const applied = { hive_id: name, max_bandwidth: speed };
-    session.renderer.answer(applied, () => limitText(applied));
+    session.renderer.result(applied, () => limitText(applied));
     return exitCodes.done;
   },
 });

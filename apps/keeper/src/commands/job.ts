@@ -1,5 +1,5 @@
 import { exitCodes } from '../errors/exit-codes.ts';
-import { answerReceipt } from './cancel-output.ts';
+import { showReceipt } from './cancel-output.ts';
 import { type CommandGroup, createCommand } from './create-command.ts';
 import { DISCARD, type DiscardOption, partialOf } from './option-values.ts';
 
@@ -14,7 +14,7 @@ const list = createCommand({
   async run(session) {
     const { jobsText } = await import('../render/list-text.ts');
     const jobs = await session.withLists(({ client, signal }) => client.jobs(signal));
-    session.renderer.answer({ jobs }, () => jobsText(jobs, session.text));
+    session.renderer.result({ jobs }, () => jobsText(jobs, session.text));
     return exitCodes.done;
   },
 });
@@ -45,7 +45,7 @@ const cancel = createCommand<[id: string, options: DiscardOption]>({
     const receipt = await session.withQueen(async ({ client, signal }) =>
       client.cancelJob(await resolveJobId(client, id, signal), partialOf(options), signal),
     );
-    return answerReceipt(session, receipt);
+    return showReceipt(session, receipt);
   },
 });
 

@@ -101,7 +101,7 @@ const plan = createCommand<[model: string, options: HiveOption]>({
       runOperation(deps, { operation: 'model_plan', model }, modelPlanSchema, { hive }),
     );
     const [planned] = results;
-    if (planned !== undefined) session.renderer.answer(planned, () => planText(planned, session.text));
+    if (planned !== undefined) session.renderer.result(planned, () => planText(planned, session.text));
     return endWith(session, failure);
   },
 });
@@ -121,7 +121,7 @@ export const listModels = createCommand<[options: HiveOption]>({
       import('../render/list-text.ts'),
     ]);
     const listing = await session.withLists((deps) => modelList(deps, hive));
-    session.renderer.answer(
+    session.renderer.result(
       listing,
       () => modelsText(listing, session.text),
       () => storeNotesText(listing, session.text),
@@ -151,7 +151,7 @@ const get = createCommand<[id: string, options: HiveOption]>({
       return runOperation(deps, { operation: 'model_get', id }, modelDetailSchema, { hive });
     });
     const allText = () => results.map((model) => modelText(model, session.text)).join('\n');
-    if (results.length > 0) session.renderer.answer({ models: results }, allText);
+    if (results.length > 0) session.renderer.result({ models: results }, allText);
     return endWith(session, failure);
   },
 });
@@ -173,7 +173,7 @@ const remove = createCommand<[ids: readonly string[], options: HiveOption]>({
     ]);
     assertHiveNames(hive);
     const { removed, failures } = await session.withQueen((deps) => modelRemove(deps, ids, hive));
-    session.renderer.answer({ removed }, () => removedText(removed));
+    session.renderer.result({ removed }, () => removedText(removed));
     return worstOf(failures.map((failure) => endWith(session, failure)));
   },
 });
@@ -188,7 +188,7 @@ const verify = createCommand<[id: string | undefined, options: HiveOption & { re
       .option('--repair', 'download damaged files again')
       .option(...ONLY_HIVE);
   },
-  display: (_, { repair }) => (repair ? 'download' : 'ask'),
+  display: (_, { repair }) => (repair ? 'download' : 'result'),
   async run(session, id, { hive, repair = false }) {
     const [{ modelVerify, repairModels }, { verifiedText }] = await Promise.all([
       import('../operations/model-verify.ts'),
@@ -199,7 +199,7 @@ const verify = createCommand<[id: string | undefined, options: HiveOption & { re
     const work = () =>
       session.withQueen(async (deps) => {
         const { models, failure } = await modelVerify(deps, id, hive, (text) => renderer.note(text));
-        renderer.answer({ models }, () => verifiedText(models, repair, session.text));
+        renderer.result({ models }, () => verifiedText(models, repair, session.text));
         const damaged = models.filter((model) => !model.ok);
         const found = damaged.length === 0 ? exitCodes.done : exitCodes.failed;
         const repaired = repair && damaged.length > 0 ? await repairModels(deps, damaged) : found;
@@ -231,7 +231,7 @@ const prune = createCommand<[options: HiveOption & { readonly dryRun?: boolean }
       freed_bytes: results.reduce((sum, result) => sum + result.freed_bytes, 0),
       removed: results.flatMap(({ hive_id, removed }) => removed.map((entry) => ({ hive_id, ...entry }))),
     };
-    session.renderer.answer(pruned, () => prunedText(pruned, session.text));
+    session.renderer.result(pruned, () => prunedText(pruned, session.text));
     return endWith(session, failure);
   },
 });

@@ -13,7 +13,7 @@ import {
   queenRoutes,
   type Route,
 } from '@rbee/contract';
-import type { Removed } from '../answers.ts';
+import type { Removed } from '../results.ts';
 import { type Daemon, type DaemonAddress, exchange, newRequestId, unexpected } from './exchange.ts';
 import { createListClient, type ListClient } from './list-client.ts';
 import { refusalOf } from './refusal.ts';

@@ -1,5 +1,5 @@
 import type { Download, DownloadStatus, Hive, Job, QueenInfo } from '@rbee/contract';
-import type { ListedModel, ListedPartial, ListedProblem, ModelListing } from '../answers.ts';
+import type { ListedModel, ListedPartial, ListedProblem, ModelListing } from '../results.ts';
 import { type DaemonAddress, exchange, newRequestId, unexpected } from './exchange.ts';
 import { refusalOf } from './refusal.ts';
 import { hasShape, listIn, type Shape } from './response-shape.ts';

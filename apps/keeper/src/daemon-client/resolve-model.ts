@@ -9,7 +9,7 @@ import {
   showModelRef,
   withoutSecret,
 } from '@rbee/contract';
-import type { ListedModel } from '../answers.ts';
+import type { ListedModel } from '../results.ts';
 import type { ListClient } from './list-client.ts';
 import { ambiguous, looksLikeId, resolveId } from './resolve-id.ts';
 

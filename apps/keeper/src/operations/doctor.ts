@@ -1,7 +1,7 @@
 import { type DoctorCheck, type FleetDoctor, RbeeError } from '@rbee/contract';
-import type { FleetReport } from '../answers.ts';
 import { exitCodes } from '../errors/exit-codes.ts';
 import { toFailure } from '../errors/failure.ts';
+import type { FleetReport } from '../results.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { createChecks, judgeClock, judgeHives, judgeVersions, type KeeperChecks } from './doctor-checks.ts';
 import { suggestingHives } from './suggest-hives.ts';

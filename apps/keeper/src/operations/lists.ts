@@ -1,6 +1,6 @@
 import { type Download, type DownloadStatus, RbeeError } from '@rbee/contract';
-import type { FleetStatus, ModelListing } from '../answers.ts';
 import { didYouMean } from '../did-you-mean.ts';
+import type { FleetStatus, ModelListing } from '../results.ts';
 import type { ListDeps } from './command-deps.ts';
 
 /**

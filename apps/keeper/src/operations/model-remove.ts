@@ -1,7 +1,7 @@
 import { modelRemovedSchema } from '@rbee/contract';
-import type { HiveRemoved } from '../answers.ts';
 import { resolveModelId } from '../daemon-client/resolve-model.ts';
 import { type Failure, toFailure } from '../errors/failure.ts';
+import type { HiveRemoved } from '../results.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { runOperation } from './run-operation.ts';
 

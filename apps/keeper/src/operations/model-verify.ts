@@ -1,8 +1,8 @@
 import { type ModelVerified, modelVerifiedSchema } from '@rbee/contract';
-import type { VerifiedModel } from '../answers.ts';
 import { resolveModelId } from '../daemon-client/resolve-model.ts';
 import { worstOf } from '../errors/exit-codes.ts';
 import type { Failure } from '../errors/failure.ts';
+import type { VerifiedModel } from '../results.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { modelDownload } from './model-download.ts';
 import { runOperation } from './run-operation.ts';

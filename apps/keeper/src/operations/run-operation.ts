@@ -1,8 +1,8 @@
 import { type JobEnd, newJobId, type QueenOperation } from '@rbee/contract';
-import type { OfHive } from '../answers.ts';
 import { unexpected } from '../daemon-client/exchange.ts';
 import { followJob } from '../daemon-client/follow-streams.ts';
 import type { Failure } from '../errors/failure.ts';
+import type { OfHive } from '../results.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { jobFailure } from './job-failure.ts';
 import { suggestingHives } from './suggest-hives.ts';

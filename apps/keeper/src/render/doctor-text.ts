@@ -1,5 +1,5 @@
 import type { CheckStatus, DoctorCheck } from '@rbee/contract';
-import type { FleetReport } from '../answers.ts';
+import type { FleetReport } from '../results.ts';
 import { countOf } from './list-text.ts';
 import type { Colour, Paint } from './style.ts';
 import { pad, printable, textWidth, wrap } from './text.ts';

@@ -1,5 +1,5 @@
 import { type Download, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
-import type { Removed } from '../answers.ts';
+import type { Removed } from '../results.ts';
 import { type Row, rowsText } from './table.ts';
 
 /** The details of one download, a line each; unknown values are left out. */

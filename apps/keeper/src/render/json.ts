@@ -34,7 +34,7 @@ export function createJsonRenderer(stdout: Output, stderr: Output, isQuiet: bool
       // Watching the fleet may last for months.
       views.forget(view.id);
     },
-    answer: (data) => void print(data),
+    result: (data) => void print(data),
     note(text) {
       if (!isQuiet) stderr.write(`${text}\n`);
     },

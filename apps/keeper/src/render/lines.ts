@@ -94,7 +94,7 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
 
   return {
     event,
-    answer(_, text, notes) {
+    result(_, text, notes) {
       stdout.write(text());
       const below = notes?.() ?? '';
       if (below !== '') print(`\n${below}`);

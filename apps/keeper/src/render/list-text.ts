@@ -6,7 +6,7 @@ import type {
   ListedModel,
   ListedPartial,
   ModelListing,
-} from '../answers.ts';
+} from '../results.ts';
 import { nameOfRef } from './download-view.ts';
 import { type Column, table } from './table.ts';
 import { printable } from './text.ts';

@@ -1,5 +1,5 @@
 import { formatBytes, formatSpeed, type Gguf } from '@rbee/contract';
-import type { HiveLimit, HiveModel, HivePlan, HiveRemoved, Pruned, VerifiedModel } from '../answers.ts';
+import type { HiveLimit, HiveModel, HivePlan, HiveRemoved, Pruned, VerifiedModel } from '../results.ts';
 import { countOf, type TextOptions } from './list-text.ts';
 import { type Column, rowsText, table } from './table.ts';
 import { printable } from './text.ts';

@@ -2,10 +2,10 @@ import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
 
 /**
- * What a command shows: a result (`ask`), its own downloads (`download`), others' (`watch`), all downloads of the fleet as
+ * What a command shows: a result (`result`), its own downloads (`download`), others' (`watch`), all downloads of the fleet as
  * they come and go (`fleet`), the ids of started downloads (`detach`), or a job's narration (`narrate`).
  */
-export type Display = 'ask' | 'download' | 'watch' | 'fleet' | 'detach' | 'narrate';
+export type Display = 'result' | 'download' | 'watch' | 'fleet' | 'detach' | 'narrate';
 
 /** Shows a command's results on stdout, and its events and errors on stderr. */
 export interface Renderer {
@@ -15,7 +15,7 @@ export interface Renderer {
    * Shows the result of a command: `data` for programs, `text` for people. `notes` are lines for people about things that
    * programs find in `data`.
    */
-  answer(data: unknown, text: () => string, notes?: () => string): void;
+  result(data: unknown, text: () => string, notes?: () => string): void;
   /** Shows a line about the keeper itself. */
   note(text: string): void;
   failure(failure: Failure): void;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type CancelledJob, type FleetDoctor, type Hive, newJobId, RbeeError } from '@rbee/contract';
 import { type Channel, createStreamHub } from '@rbee/event-stream';
 import { createWatch, type Watch } from '@rbee/testing';
-import type { ModelListing } from '../../src/answers.ts';
+import type { ModelListing } from '../../src/results.ts';
 import { createFakeJob, type FakeDownload, type FakeJob, type Request } from './fake-job.ts';
 import { answer, refuse, reply } from './fake-routes.ts';
 

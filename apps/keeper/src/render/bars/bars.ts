@@ -87,7 +87,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
 
   return {
     event,
-    answer(_, text, notes) {
+    result(_, text, notes) {
       const whole = [text(), notes?.() ?? ''].filter((part) => part !== '').join('\n');
       if (screen === null) stdout.write(whole);
       else results.push(whole);
