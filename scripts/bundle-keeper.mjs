@@ -1,7 +1,7 @@
-// Bundles the built keeper as two files, so that it starts fast: `quick.cjs` has help, lists and completion, `full.cjs` has
-// everything and is loaded for all other commands. They are CommonJS: an ES module reads the names of what it imports from
-// Node one by one, which alone takes longer than a list. Run with the project's own Node.js after a build; does nothing if
-// the files are newer than the build.
+// Bundles the built keeper as two files, so that it starts fast: `quick.cjs` has help, lists and completion; `full.cjs`
+// has everything and is loaded for all other commands. They are CommonJS: an ES module reads the names of what it imports
+// from Node one by one, which alone takes longer than a list. Run with the project's own Node.js after a build; does
+// nothing if the files are newer than the build.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,5 @@
-// The main job on this machine: starts a queen and a hive, downloads with live progress, and prints the path of the verified
-// file. Without a model name it downloads a sample GGUF from a hub that it starts on loopback.
+// The main job on this machine: starts a queen and a hive, downloads with live progress, and prints the path of the
+// verified file. Without a model name it downloads a sample GGUF from a hub that it starts on loopback.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';

@@ -11,7 +11,7 @@ export interface Removal {
   readonly failures: readonly Failure[];
 }
 
-/** Removes models one after another. All ids are resolved first; a model that cannot be removed does not stop the rest. */
+/** Removes models one by one. All ids are resolved first; a model that cannot be removed does not stop the rest. */
 export async function modelRemove(
   deps: CommandDeps,
   texts: readonly string[],

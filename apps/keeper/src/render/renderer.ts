@@ -2,8 +2,8 @@ import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
 
 /**
- * What a command shows: a result (`result`), its own downloads (`download`), others' (`watch`), all downloads of the fleet as
- * they come and go (`fleet`), the ids of started downloads (`detach`), or a job's narration (`narrate`).
+ * What a command shows: a result, its own downloads (`download`), others' (`watch`), all downloads of the fleet as they
+ * come and go (`fleet`), the ids of started downloads (`detach`), or a job's narration (`narrate`).
  */
 export type Display = 'result' | 'download' | 'watch' | 'fleet' | 'detach' | 'narrate';
 

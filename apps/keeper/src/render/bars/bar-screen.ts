@@ -76,8 +76,9 @@ export function createBarScreen(terminal: Terminal, lines: (count: number) => st
 }
 
 /**
- * Extra rows that the lines take after the terminal has become narrower, since most terminals wrap them. The last line is
- * not counted: it has the cursor, where terminals differ. One row too few leaves a trace; one too many erases a line above.
+ * Extra rows that the lines take after the terminal has become narrower, since most terminals wrap them. The last line
+ * has the cursor, where terminals differ, so it is not counted. One row too few leaves a trace; one too many erases a
+ * line above.
  */
 function extraRows(lines: readonly string[], columns: number): number {
   return lines.slice(0, -1).reduce((sum, line) => sum + Math.max(0, Math.ceil(textWidth(line) / columns) - 1), 0);
