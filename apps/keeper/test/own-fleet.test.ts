@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DoctorCheck, EXIT_CODES, HIVE_CHECKS } from '@rbee/contract';
 import { createWatch, generateBytes, type Program, startHub, type TempDir, type TestHub, tempDir } from '@rbee/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { runKeeper, startKeeper } from './support/keeper.ts';
 import { realFleetEnv } from './support/real-fleet.ts';
 
@@ -12,6 +12,9 @@ import { realFleetEnv } from './support/real-fleet.ts';
 const REF = 'hf:org/repo::file=model.gguf';
 const SIZE = 300_000;
 const SEED = 11;
+/** Several programs start one after the other: on a busy machine each takes seconds. */
+const START = { timeoutMs: 60_000 } as const;
+vi.setConfig({ testTimeout: 2 * START.timeoutMs });
 const DEFAULT_QUEEN = 'http://127.0.0.1:7833/health';
 
 /** With a queen on the default port the keeper starts none of its own. */
@@ -43,7 +46,7 @@ async function start(words: readonly string[], env: Readonly<Record<string, stri
 async function startHeldDownload(): Promise<readonly number[]> {
   hub.throttle(0);
   await start(['pull', REF]);
-  await keeper.waitFor(() => keeper.stderr().includes('model.gguf: downloading'), 'the download');
+  await keeper.waitFor(() => keeper.stderr().includes('model.gguf: downloading'), 'the download', START);
   const daemons = childrenOf(keeper.pid);
   expect(daemons).toHaveLength(2);
   return daemons;
@@ -66,7 +69,7 @@ async function expectGone(pids: readonly number[]): Promise<void> {
     }
   };
   const watch = createWatch(() => `running: ${pids.filter(isRunning).join(' ')}`);
-  await watch.waitFor(() => !pids.some(isRunning), 'the daemons to be gone', { timeoutMs: 15_000 });
+  await watch.waitFor(() => !pids.some(isRunning), 'the daemons to be gone', START);
 }
 
 const temporaryFolders = () => readdirSync(join(folder.path, 'tmp')).filter((name) => name.startsWith('rbee-'));
@@ -145,7 +148,7 @@ describe.skipIf(isQueenHere)('a doctor without a queen', () => {
 describe('up', () => {
   it('prints the addresses, runs until Ctrl+C, exits with 0, and leaves nothing running', async () => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
-    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses');
+    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
     const queen = /^queen +(http:\S+)$/m.exec(keeper.stdout())?.[1] ?? '';
     expect(keeper.stdout()).toContain(`models   ${folder.path}/models\n`);
     const daemons = childrenOf(keeper.pid);
@@ -158,7 +161,7 @@ describe('up', () => {
 
   it.each(['SIGKILL', 'SIGHUP'] as const)('leaves nothing running when it gets %s', async (signal) => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
-    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses');
+    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
     const daemons = childrenOf(keeper.pid);
     expect(daemons).toHaveLength(2);
     process.kill(keeper.pid, signal);
@@ -168,7 +171,7 @@ describe('up', () => {
 
   it('exits with 1 and the reason if the hive cannot start, and stops the queen', async () => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
-    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses');
+    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
     const first = keeper;
     // The queen has its own state, so that the hives conflict over the store only.
     await start(['up', '--queen-port', '0', '--hive-port', '0', '--json'], {
