@@ -5,9 +5,9 @@ import { type Browser, startBrowser } from './support/browser.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
 
 /*
- * Goal: a page of the queen's own origin can follow a download with the EventSource that every browser has, and a page of another site cannot.
- * Method: Chromium, the daemons as processes, a download that the hub holds until the page has its stream. A failure shows as a stream that
- * never closes, or as an event that is missing or came twice.
+ * Goal: a page of the queen's origin can follow a download with EventSource, and a page of another site cannot.
+ * Method: Chromium, the daemons as processes, a download that the hub holds until the page has its stream. A failure
+ * shows as a stream that never closes, or as a missing or repeated event.
  */
 const command = findCommand('chromium');
 const isMissing = command === null && process.env['CI'] !== 'true';
@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet?.close());
 
-/** Follows a stream to its end: every event's name and data in order, and whether it closed for good. */
+/** Follows a stream until it is closed for good, and records every event's name and data in order. */
 const FOLLOW = `
   const seen = [];
   const source = new EventSource(url);
@@ -71,7 +71,7 @@ describe.skipIf(isMissing)("a browser's EventSource", () => {
   );
 
   it(
-    'goes on in the same download when the queen has been restarted',
+    'continues with the same download after a restart of the queen',
     async () => {
       const { download_id } = await startDownload(fleet.queen.url, 'hf:org/model::file=model.gguf');
       const page = await browser.open(`${fleet.queen.url}/health`);
@@ -87,7 +87,7 @@ describe.skipIf(isMissing)("a browser's EventSource", () => {
   );
 
   it(
-    'of a page of another site is refused',
+    'is rejected for a page of another site',
     async () => {
       const { download_id } = await startDownload(fleet.queen.url, 'hf:org/model::file=model.gguf');
       // Another port is another origin.

@@ -257,7 +257,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     await up.stop('SIGINT');
     const own = await startKeeper(['pull', `${front.url}/models/model.gguf`], env);
     expect(await own.exited, own.stderr()).toMatchObject({ code: 0 });
-    expect(own.stderr()).toMatch(/a queen and a hive of my own/);
+    expect(own.stderr()).toMatch(/a temporary queen and hive/);
   });
 
   it('drains with streams open', async () => {

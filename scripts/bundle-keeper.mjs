@@ -1,7 +1,7 @@
-// Makes two files of the built keeper, so that it starts fast: `quick.cjs` has help, lists and completion, `full.cjs` has
-// everything and is loaded for all else. They are CommonJS: what an ES module imports of Node is read name by name first,
-// and that alone takes longer than a list. Run with the project's own Node.js after a build; does nothing when there is
-// nothing to do.
+// Bundles the built keeper as two files, so that it starts fast: `quick.cjs` has help, lists and completion; `full.cjs`
+// has everything and is loaded for all other commands. They are CommonJS: an ES module reads the names of what it imports
+// from Node one by one, which alone takes longer than a list. Run with the project's own Node.js after a build; does
+// nothing if the files are newer than the build.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,12 +10,15 @@ const dist = fileURLToPath(new URL('../apps/keeper/dist', import.meta.url));
 const buildInfo = join(dist, '../tsconfig.tsbuildinfo');
 const timeOf = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
 
-/** What only commands of `full.cjs` load when they run. In `quick.cjs` none of them does: the line is handed over first. */
-const HEAVY_IMPORTER = /\/actions\/(?:fleet|model|download|job)-actions\.js$/;
-const HEAVY = /\/(?:client|embedded|fleet-env|bars)\.js$/;
+/**
+ * The modules that `quick.cjs` may import dynamically: those of light commands. All others stay out of it, since it hands
+ * their commands over to `full.cjs` before they run.
+ */
+const LIGHT =
+  /\/(?:complete|rbee-error|lists|list-client|list-text|create-renderer|json|lines|style|full-program)\.js$/;
 const FULL_FILE = './full.cjs';
 const FULL_PROGRAM = `export const loadFullProgram = () => Promise.resolve(require(${JSON.stringify(FULL_FILE)}));`;
-/** `quick.cjs` reads no schema, so it needs only something that can be chained as schemas are where they are made. */
+/** `quick.cjs` parses with no schema, so a stand-in that only supports chaining is enough to define them. */
 const NO_SCHEMAS = `
   const refuse = () => { throw new Error('quick.cjs has no schemas'); };
   const chain = new Proxy(() => chain, {
@@ -23,21 +26,20 @@ const NO_SCHEMAS = `
   });
   export const z = chain;`;
 
-/** What stands in `quick.cjs` for modules that take long to load. */
+/** Replacements in `quick.cjs` for modules that load slowly. */
 const STAND_INS = {
   zod: NO_SCHEMAS,
-  // commander would start programs as commands, of which this one has none.
+  // commander needs it only for commands that are programs of their own.
   'node:child_process': 'export default {};',
   'node:process': 'export default process;',
 };
 
 const quickOnly = {
   name: 'quick-only',
-  resolveId(id, importer, { kind }) {
+  resolveId(id, _, { kind }) {
     if (id === FULL_FILE) return { id, external: true };
     if (Object.hasOwn(STAND_INS, id)) return id;
-    const isHeavy = kind === 'dynamic-import' && (HEAVY_IMPORTER.test(importer ?? '') || HEAVY.test(id));
-    return isHeavy ? { id, external: true } : null;
+    return kind === 'dynamic-import' && !LIGHT.test(id) ? { id, external: true } : null;
   },
   load(id) {
     return STAND_INS[id] ?? (id === join(dist, 'full-program.js') ? FULL_PROGRAM : null);
@@ -61,7 +63,7 @@ async function write(rolldown, input, file, plugins) {
     checks: { ineffectiveDynamicImport: false },
     logLevel: 'warn',
   });
-  // One file: a module that is a file of its own takes longer to find than to run.
+  // One file: looking up a module takes longer than running it.
   const codeSplitting = { groups: [{ name: file, test: /./ }] };
   await build.write({ dir: dist, format: 'cjs', entryFileNames: file, chunkFileNames: `part-${file}`, codeSplitting });
   await build.close();

@@ -1,5 +1,5 @@
-// Records a session of the real programs as an animated SVG, docs/session.svg: a queen, two hives and a hub on this machine,
-// and a keeper in a pseudo-terminal whose screen is looked at as it changes. After a build:
+// Records a session of the real programs as an animated SVG, docs/session.svg: a queen, two hives and a hub on this
+// machine, and a keeper in a pseudo-terminal whose screen is captured at intervals. After a build:
 // node_modules/.bin/node --conditions=@rbee/source scripts/record-session.mjs
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const keeper = join(root, 'apps/keeper/bin/rbee-keeper.js');
 const COLS = 104;
 const ROWS = 17;
-/** How often the screen is looked at, and how long it stays after each command. */
+/** The interval of captures, and the pause after each command. */
 const FRAME_MS = 300;
 const REST_MS = 2_500;
 const MODEL_BYTES = 24_000_000;
@@ -52,7 +52,7 @@ try {
   await folder.remove();
 }
 
-/** Starts a daemon and returns where it listens. */
+/** Starts a daemon and returns its URL. */
 async function start(name, flags) {
   const args = [join(root, `apps/${name}/bin/rbee-${name}.js`), ...flags];
   const program = await startProgram({ command: process.execPath, args, env: { HF_ENDPOINT: hub.url } });
@@ -61,7 +61,7 @@ async function start(name, flags) {
   return line.json.url;
 }
 
-/** Runs one command in a terminal below what is shown, adds what is seen, and returns what is shown in the end. */
+/** Runs one command in a terminal below the lines above, adds a frame per capture, and returns the final lines. */
 async function record(command, queenUrl, above, frames) {
   const prompt = `$ rbee-keeper ${command}`;
   frames.push({ lines: [...above, '$ '], ms: FRAME_MS }, { lines: [...above, prompt], ms: FRAME_MS * 2 });
@@ -81,7 +81,7 @@ async function record(command, queenUrl, above, frames) {
   return [...lines(), ''];
 }
 
-/** The line without the folder of this run, which would be another each time. */
+/** The line without the temporary folder, which differs in each run. */
 function shorter(line) {
   return line.replaceAll(folder.path, '/srv');
 }

@@ -1,4 +1,4 @@
-// Frames of text as one SVG that plays them. A line that stays is in it once, with the time for which it is seen.
+// Renders frames of text as one animated SVG. A line that stays is in it once, with the time it is visible.
 
 const CHAR_WIDTH = 8.4;
 const LINE_HEIGHT = 18;
@@ -6,7 +6,7 @@ const PADDING = 14;
 const FONT_SIZE = 14;
 const COLOURS = { back: '#14161b', text: '#d6dae2', prompt: '#7fd18b', bar: '#5fb3d9', rest: '#4a505c' };
 
-/** `frames`: what is on the screen, each with how long it stays. The last `rows` lines of each are seen. */
+/** `frames`: the lines of the screen and their duration. The last `rows` lines of each are visible. */
 export function sessionSvg(frames, { cols, rows }) {
   const totalMs = frames.reduce((sum, { ms }) => sum + ms, 0);
   const width = Math.ceil(cols * CHAR_WIDTH + 2 * PADDING);
@@ -14,14 +14,14 @@ export function sessionSvg(frames, { cols, rows }) {
   const texts = spansOf(frames, rows).map((span) => textOf(span, totalMs));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="${FONT_SIZE}">`,
-    '<title>rbee-keeper: a plan, a download on two hives, the models, a limit, a check</title>',
+    '<title>rbee-keeper: plan, download to two hives, list, limit, verify</title>',
     `<rect width="100%" height="100%" rx="8" fill="${COLOURS.back}"/>`,
     ...texts,
     '</svg>\n',
   ].join('\n');
 }
 
-/** Each text of each row, with when it appears and when it goes, in milliseconds. */
+/** Each text of each row, with the times in milliseconds when it appears and disappears. */
 function spansOf(frames, rows) {
   const spans = [];
   const open = new Map();

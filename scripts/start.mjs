@@ -1,5 +1,5 @@
-// The main job on this machine: a queen and a hive of our own, one real download with live progress, and the path of
-// the verified file. Without a model ref it pulls a sample GGUF from a hub that it starts itself on loopback.
+// The main job on this machine: starts a queen and a hive, downloads with live progress, and prints the path of the
+// verified file. Without a model name it downloads a sample GGUF from a hub that it starts on loopback.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
@@ -11,13 +11,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const demo = join(root, '.rbee');
 const children = [];
 
-/** What these programs are told here, whatever the environment says to others: addresses, names, tokens, log levels. */
+/** Settings that this script sets itself and does not inherit: addresses, names, tokens, log levels. */
 const OWN =
   /^RBEE_(?:API_TOKEN|LOG_LEVEL|(?:HIVE|QUEEN)_TOKEN|QUEEN_.*|HIVE_(?:HOST|PORT|ID|ADVERTISED_URL|QUEEN_URL))$/;
 const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.test(name)));
 
 const refs = process.argv.slice(2);
-// The keeper hears Ctrl+C too: it cancels and says what it kept, and this program waits for it.
+// The keeper also gets Ctrl+C: it cancels and shows what it kept, and this script waits for it.
 process.on('SIGINT', () => {});
 process.on('exit', () => {
   for (const child of children) child.kill();
@@ -28,14 +28,14 @@ try {
   process.stderr.write(`start: ${error.message}\n`);
   process.exitCode = 1;
 }
-// The daemons end in order; they are waited for, so that nothing is left behind.
+// Waits for the daemons to exit, so that nothing is left running.
 await Promise.all(children.map((child) => child.kill() && once(child, 'exit')));
 
 async function pullSample() {
-  // Fetched anew each time, so that there is something to see.
+  // Downloaded again each time, so that there is something to see.
   rmSync(demo, { recursive: true, force: true });
   const { url, model } = await start('hub', 'packages/testing/dist/hub-main.js', []);
-  process.stderr.write(`start: a hub of our own at ${url} serves a sample model: ${model}\n`);
+  process.stderr.write(`start: started a hub at ${url} with a sample model: ${model}\n`);
   return pull([model], {
     HF_ENDPOINT: url,
     RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
@@ -45,12 +45,12 @@ async function pullSample() {
   });
 }
 
-/** Runs the keeper against a queen and a hive on free ports; the answer is its exit code. */
+/** Runs the keeper against a queen and a hive on free ports, and returns its exit code. */
 async function pull(models, env) {
   const queen = await start('queen', 'apps/queen/bin/rbee-queen.js', ['--port', '0'], env);
   const hiveArgs = ['--port', '0', '--queen-url', queen.url, '--id', 'local'];
   const hive = await start('hive', 'apps/hive/bin/rbee-hive.js', hiveArgs, env);
-  process.stderr.write(`start: a queen at ${queen.url}, a hive at ${hive.url}\n`);
+  process.stderr.write(`start: started a queen at ${queen.url} and a hive at ${hive.url}\n`);
   await registered(queen.url);
   const keeper = spawn(
     process.execPath,
@@ -64,7 +64,7 @@ async function pull(models, env) {
   return code ?? 1;
 }
 
-/** Starts a program of ours and waits for the first line with a URL. It ends when this process does, however that ends. */
+/** Starts a program and waits for the first line with a URL. The program exits with this process, however that exits. */
 async function start(name, script, args, env = {}) {
   const child = spawn(process.execPath, [join(root, script), ...args], {
     stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
@@ -72,14 +72,14 @@ async function start(name, script, args, env = {}) {
     env: { ...inherited, ...env },
   });
   children.push(child);
-  // A program whose output nobody reads would stop at a full pipe, so it is read to its end.
+  // The output is read to the end: a full pipe would block the program.
   const lines = createInterface({ input: child.stdout });
   return new Promise((resolve, reject) => {
     lines.on('line', (line) => {
       const record = JSON.parse(line);
       if (record.url !== undefined) resolve(record);
     });
-    child.once('exit', (code) => reject(new Error(`the ${name} ended with code ${code}`)));
+    child.once('exit', (code) => reject(new Error(`the ${name} exited with code ${code}`)));
   });
 }
 

@@ -1,8 +1,8 @@
-/** At most this share of a word may be wrong for another to be meant. */
+/** A candidate may differ from the word by at most this share of its length. */
 const MAX_WRONG_SHARE = 0.4;
 const MAX_COMPARED_CHARS = 64;
 
-/** The candidate that was most likely meant by a word that is none of them; null where none is near. */
+/** The candidate closest to a misspelt word; null if none is close enough. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   const wanted = word.slice(0, MAX_COMPARED_CHARS).toLowerCase();
   let best: { readonly candidate: string; readonly distance: number } | null = null;
@@ -14,13 +14,13 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best?.candidate ?? null;
 }
 
-/** `did you mean "gpu-1"? ` with a space at its end; empty where nothing is near. */
+/** `did you mean "gpu-1"? ` with a trailing space; empty if nothing is close enough. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const near = nearest(word, candidates);
   return near === null ? '' : `did you mean "${near}"? `;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that lead from one to the other. */
+/** Damerau-Levenshtein distance, restricted to adjacent swaps. */
 function editDistance(from: string, to: string): number {
   const rows: number[][] = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   const at = (row: number, column: number) => rows[row]?.[column] ?? 0;

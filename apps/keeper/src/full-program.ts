@@ -1,4 +1,4 @@
-import type { Io } from './session.ts';
+import type { Io } from './io.ts';
 
 /** The program with every command. */
 export interface FullProgram {
@@ -6,7 +6,7 @@ export interface FullProgram {
 }
 
 /**
- * Loads the part that can do everything, where the program comes in two: `scripts/bundle-keeper.mjs` puts a module in
- * the place of this one then. Null where it is whole.
+ * Loads the full program from the quick one. Null here: `scripts/bundle-keeper.mjs` replaces this module in the bundle
+ * that starts fast.
  */
 export const loadFullProgram: (() => Promise<FullProgram>) | null = null;

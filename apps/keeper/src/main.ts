@@ -2,13 +2,13 @@ import { exitCodes } from './errors/exit-codes.ts';
 import { runProgram } from './run.ts';
 
 const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;
-/** npm passes a Ctrl+C on to a program that had it from the terminal already: two so close are one. */
+/** npm forwards a Ctrl+C that the terminal has sent already: two signals this close are one key press. */
 const SAME_PRESS_MS = 200;
 
 const interrupt = new AbortController();
 const cleanUps = new Set<() => void>();
 
-function leaveAtOnce(): never {
+function exitNow(): never {
   for (const cleanUp of cleanUps) cleanUp();
   process.exit(exitCodes.interrupted);
 }
@@ -17,21 +17,21 @@ let firstAt = Number.NEGATIVE_INFINITY;
 for (const signal of INTERRUPTS) {
   process.on(signal, () => {
     if (performance.now() - firstAt < SAME_PRESS_MS) return;
-    if (interrupt.signal.aborted) leaveAtOnce();
+    if (interrupt.signal.aborted) exitNow();
     firstAt = performance.now();
     interrupt.abort();
   });
 }
-// A terminal that closes takes the command with it and leaves the downloads of a queen alone.
-process.on('SIGHUP', leaveAtOnce);
+// Closing the terminal ends the command, not the downloads of the queen.
+process.on('SIGHUP', exitNow);
 process.on('uncaughtException', (error) => {
   for (const cleanUp of cleanUps) cleanUp();
-  process.stderr.write(`error: rbee-keeper itself went wrong: ${error.message}\n`);
+  process.stderr.write(`error: bug in rbee-keeper: ${error.message}\n`);
   process.exit(exitCodes.failed);
 });
-// A reader that has gone away (`| head -1`) is no error worth a word, but there is nobody left to work for.
-process.stdout.on('error', leaveAtOnce);
-process.stderr.on('error', leaveAtOnce);
+// A closed pipe (`| head -1`) is not an error, but nobody reads the output any more.
+process.stdout.on('error', exitNow);
+process.stderr.on('error', exitNow);
 
 void runProgram(process.argv.slice(2), {
   env: process.env,

@@ -1,13 +1,15 @@
 import { type Command, CommanderError } from 'commander';
+import type { Run } from './commands/create-command.ts';
 import { COMPLETE_WORD } from './completion/scripts.ts';
 import { exitCodes } from './errors/exit-codes.ts';
 import { toFailure } from './errors/failure.ts';
 import { usageError } from './errors/keeper-error.ts';
 import { loadFullProgram } from './full-program.ts';
-import { buildProgram } from './program/program.ts';
-import type { Run } from './program/run-action.ts';
+import type { Io } from './io.ts';
+import { buildProgram } from './program.ts';
+import { createRenderer } from './render/create-renderer.ts';
 import type { Renderer } from './render/renderer.ts';
-import { createRenderer, type Io, openSession } from './session.ts';
+import { openSession } from './session.ts';
 import { type GlobalOptions, queenSettings } from './settings.ts';
 import { keeperVersion } from './version.ts';
 
@@ -40,10 +42,10 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
-    // Asked for a group of commands alone, commander has shown the help of the group.
+    // For a group without a command, commander has shown the group's help.
     if (error instanceof CommanderError && error.code === 'commander.help') return exitCodes.usage;
-    // The options are not known where the command line could not be read: `--json` counts wherever it stands.
-    const renderer = await createRenderer({ json: words.includes('--json') }, io, 'ask');
+    // Options are unknown if the command line could not be parsed, so `--json` counts anywhere.
+    const renderer = await createRenderer({ json: words.includes('--json') }, io, 'result');
     return fail(renderer, error instanceof CommanderError ? toUsageError(error) : error, io);
   }
 }
@@ -55,7 +57,7 @@ async function complete(words: readonly string[], io: Io): Promise<number> {
   return exitCodes.done;
 }
 
-/** Shows why a command failed; an interrupt is no failure, and says nothing. */
+/** Shows why a command failed and returns the exit code. An interrupt is not a failure. */
 async function fail(renderer: Renderer, error: unknown, io: Io): Promise<number> {
   if (io.interrupt.aborted && error === io.interrupt.reason) return exitCodes.interrupted;
   const failure = await toFailure(error);
@@ -63,7 +65,7 @@ async function fail(renderer: Renderer, error: unknown, io: Io): Promise<number>
   return failure.exitCode;
 }
 
-/** Commander must neither end the process nor print errors; it prints help where it is told to. */
+/** Makes commander throw in place of exiting, print no errors, and write help to our streams. */
 function prepare(command: Command, io: Io): void {
   command.exitOverride();
   command.configureOutput({
@@ -82,5 +84,5 @@ const HELP_COLUMNS = 100;
 
 function toUsageError(error: CommanderError): Error {
   const text = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
-  return usageError(text, 'see rbee-keeper --help, or --help after the command');
+  return usageError(text, 'run rbee-keeper --help, or add --help to the command');
 }

@@ -11,23 +11,26 @@ export interface GlobalOptions {
 }
 
 export interface QueenSettings {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   readonly token: string | null;
-  /** Whether somebody named this queen, as against the default address. */
+  /** Whether the user named this queen; otherwise it is the default address. */
   readonly named: boolean;
 }
 
 /**
- * Which queen to ask: flag, then environment, then the default port of this machine.
- * @throws KeeperError USAGE where the address is no http(s) URL
+ * The queen's address and token: from a flag, the environment, or the default port of this machine.
+ * @throws KeeperError USAGE if the address is not an http(s) URL
  */
 export function queenSettings(options: GlobalOptions, env: NodeJS.ProcessEnv): QueenSettings {
   const fromEnv = env.RBEE_QUEEN_URL === '' ? undefined : env.RBEE_QUEEN_URL;
   const named = options.queen ?? fromEnv;
   const token = options.token ?? env.RBEE_API_TOKEN ?? '';
   if (/[\u0000-\u0020\u007f-\uffff]/.test(token)) {
-    throw usageError('the token contains a character that a header cannot carry', 'check --token or RBEE_API_TOKEN');
+    throw usageError(
+      'the token contains characters that are not allowed in a header',
+      'check --token or RBEE_API_TOKEN',
+    );
   }
   return {
     url: named === undefined ? DEFAULT_QUEEN_URL : checkedUrl(named, options.queen === undefined),
@@ -43,7 +46,7 @@ function checkedUrl(text: string, fromEnv: boolean): string {
     throw usageError(`${where} is not the URL of a queen`, `write it like ${DEFAULT_QUEEN_URL}`);
   }
   if (url.username !== '' || url.password !== '') {
-    throw usageError(`${where} carries credentials`, 'give the token with --token or RBEE_API_TOKEN');
+    throw usageError(`${where} contains credentials`, 'set the token with --token or RBEE_API_TOKEN');
   }
   return url.href.replace(/\/+$/, '');
 }

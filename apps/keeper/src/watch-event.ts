@@ -1,18 +1,18 @@
 import type { CancelledJob, DownloadEvent, JobAccepted, JobData, JobState, Narration } from '@rbee/contract';
 import type { Failure } from './errors/failure.ts';
 
-/** How the connection of one followed stream stands. */
+/** A change of the connection of one followed stream. */
 interface ConnectionChange {
   readonly state: 'lost' | 'open';
   /** The id of the job or the download whose stream it is. */
   readonly id: string;
   /** Why it was lost; null when it is open again. */
   readonly reason: string | null;
-  /** Tries to connect since it was lost. */
+  /** Attempts to reconnect since it was lost. */
   readonly attempt: number;
 }
 
-/** How fast a download may be that was there already. */
+/** The bandwidth limit of a download that was running already. */
 interface DownloadLimit {
   readonly download_id: string;
   /** Bytes per second. */
@@ -27,14 +27,14 @@ interface JobEnded {
   readonly message?: string;
 }
 
-/** Everything that a command which follows something has to tell, in order. */
+/** Everything that a following command reports, in order. */
 export type WatchEvent =
   | DownloadEvent
   | {
       readonly event: 'accepted';
       readonly model: string;
       readonly data: JobAccepted;
-      /** Bytes per second that each of its downloads may take, where there is a limit. */
+      /** The bandwidth limit of each of its downloads in bytes per second, if there is one. */
       readonly max_bandwidth?: number;
     }
   | { readonly event: 'limit'; readonly data: DownloadLimit }
@@ -45,5 +45,11 @@ export type WatchEvent =
   | { readonly event: 'receipt'; readonly data: CancelledJob }
   | { readonly event: 'failure'; readonly failure: Failure };
 
-/** Where a command's events go. */
+/** Receives a command's events. */
 export type Emit = (event: WatchEvent) => void;
+
+/** The ids of an accepted job's downloads: one, several, or none if the operation downloads nothing. */
+export function acceptedIds(accepted: JobAccepted): string[] {
+  if (accepted.downloads !== undefined) return accepted.downloads.map((download) => download.download_id);
+  return accepted.download_id === undefined ? [] : [accepted.download_id];
+}

@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => queen.close());
 
-/** The candidates for a command line, whose last word is unfinished. */
+/** The candidates for a command line with an unfinished last word. */
 async function candidates(...words: string[]): Promise<string[]> {
   const { code, stdout, stderr } = await runKeeper(['__complete', ...words], { queen });
   expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
@@ -44,7 +44,7 @@ describe('what is completed', () => {
     expect(await candidates(...words)).toEqual(expected);
   });
 
-  it('ids of downloads, each once, and those of jobs', async () => {
+  it('download ids, each once, and job ids', async () => {
     const { job, download } = queen.addJob('hf:org/repo');
     const { download: other } = queen.addJob('hf:org/other');
     expect(await candidates('download', 'pause', 'dl-')).toEqual([other.id, download.id]);
@@ -52,7 +52,7 @@ describe('what is completed', () => {
     expect(await candidates('job', 'watch', job.id.slice(0, 12))).toEqual([job.id]);
   });
 
-  it('models by their ids, and by their refs once one is begun', async () => {
+  it('model ids, or names once one is started', async () => {
     const model = { hive_id: 'gpu-1', model_id: modelIdOf(REF), model_ref: REF, bytes: 1, files: 1, path: '/x' };
     const listed = { ...model, modified_at: '2026-01-02T03:04:05.000Z' };
     queen.stores.models = [listed, { ...listed, hive_id: 'workstation' }];
@@ -61,18 +61,18 @@ describe('what is completed', () => {
     expect(await candidates('model', 'plan', 'm-')).toEqual([]);
   });
 
-  it('nothing, without a word, where no queen answers or the settings are wrong', async () => {
+  it('nothing, silently, if no queen responds or the settings are wrong', async () => {
     await queen.hangUp();
     expect(await candidates('hive', 'limit', '')).toEqual([]);
     expect(await candidates('--queen', 'nonsense', 'hive', 'limit', '')).toEqual([]);
   });
 
-  it('nothing, and soon, where the queen says nothing', async () => {
+  it('nothing, and soon, if the queen does not respond', async () => {
     queen.refuses = () => 'silence';
     expect(await candidates('hive', 'limit', '')).toEqual([]);
   });
 
-  it('one line each, whatever a queen calls its hives', async () => {
+  it('one line each, whatever the names of hives', async () => {
     const odd = { ...hiveNamed('x'), hive_id: 'x\ny\t\u001b[2J' };
     queen.refuses = () => ({ status: 200, body: { hives: [odd] } });
     expect(await candidates('hive', 'limit', 'x')).toEqual(['x y [2J']);
@@ -86,8 +86,8 @@ const SHELLS = [
 ] as const;
 
 /**
- * Goal: a person who presses Tab in a real shell gets what the queen knows. Method: the shell runs in a pseudo-terminal, reads
- * the script as the page says, and is typed at. Failure shows as a screen without the completed word.
+ * Goal: Tab in a real shell completes names from the queen. Method: the shell runs in a pseudo-terminal and loads the
+ * script as documented. Failure shows as a screen without the completed word.
  */
 describe.each(SHELLS)('in %s', (shell, args, source) => {
   const isThere = spawnSync(shell, ['-c', 'true']).status === 0;

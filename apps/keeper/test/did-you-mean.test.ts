@@ -3,14 +3,14 @@ import { didYouMean, nearest } from '../src/did-you-mean.ts';
 
 const HIVES = ['gpu-1', 'gpu-2', 'workstation'];
 
-describe('what may have been meant', () => {
+describe('the suggested name', () => {
   it.each([
     ['a wrong letter', 'workstatiom', 'workstation'],
     ['letters in the wrong order', 'gup-2', 'gpu-2'],
     ['a letter too few', 'gpu1', 'gpu-1'],
     ['a letter too many', 'gpuu-2', 'gpu-2'],
     ['the wrong case', 'WORKSTATION', 'workstation'],
-  ])('is found in spite of %s', (_, word, meant) => {
+  ])('is found despite %s', (_, word, meant) => {
     expect(nearest(word, HIVES)).toBe(meant);
   });
 
@@ -19,7 +19,7 @@ describe('what may have been meant', () => {
     expect(didYouMean(word, HIVES)).toBe('');
   });
 
-  it('is said as a question', () => {
+  it('is a question', () => {
     expect(didYouMean('gpu1', HIVES)).toBe('did you mean "gpu-1"? ');
     expect(didYouMean('gpu1', [])).toBe('');
   });

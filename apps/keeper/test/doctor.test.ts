@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { type DoctorCheck, EXIT_CODES, RbeeError } from '@rbee/contract';
 import { freePort } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { judgeClock, judgeHives, judgeVersions } from '../src/commands/doctor-checks.ts';
+import { judgeClock, judgeHives, judgeVersions } from '../src/operations/doctor-checks.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { openKeeper, runKeeper } from './support/keeper.ts';
 
@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => queen.close());
 
-/** A fleet in which something of every kind was found. */
+/** A fleet with a result of every kind. */
 function beIll(): void {
   queen.hives.push(hiveNamed('gpu-2', { online: false, version: '0.0.9' }));
   queen.doctor = {
@@ -51,7 +51,7 @@ function beIll(): void {
 }
 
 describe.each([60, 200])('doctor in a terminal of %i columns', (cols) => {
-  it('has a line for each check, with a mark, what was found and what to do', async () => {
+  it('has a line for each check, with a mark, the result and what to do', async () => {
     beIll();
     const terminal = openKeeper(['doctor'], { queen, cols, rows: 40 });
     expect((await terminal.exited).exitCode).toBe(EXIT_CODES.failed);
@@ -59,14 +59,14 @@ describe.each([60, 200])('doctor in a terminal of %i columns', (cols) => {
     const lines = screen.split('\n');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(cols);
     expect(lines.filter((line) => !line.startsWith(' ') && line !== '')).toEqual([
-      'looking; this takes up to 25 s',
+      'checking; this takes up to 25 s',
       'keeper',
       'hive gpu-1',
       'hive gpu-2',
       '2 failed, 3 warnings',
     ]);
-    expect(screen).toMatch(/^ {2}✓ queen {7}http:\/\/127\.0\.0\.1:\d+ answers in \d+ ms$/m);
-    expect(screen).toMatch(/^ {2}! hives {7}1 of 2 online\n {16}→ start those/m);
+    expect(screen).toMatch(/^ {2}✓ queen {7}http:\/\/127\.0\.0\.1:\d+ responded in \d+ ms$/m);
+    expect(screen).toMatch(/^ {2}! hives {7}1 of 2 online\n {16}→ start the offline/m);
     expect(screen).toMatch(/^ {2}✗ tls {9}the certificate of hub\.example/m);
     expect(screen).toMatch(/^ {2}- token {7}not tested/m);
     expect(screen).toMatch(/^ {2}! disk_space {2}5\.0 GB are free in \/models \[2J\n {16}→ free some$/m);
@@ -76,7 +76,7 @@ describe.each([60, 200])('doctor in a terminal of %i columns', (cols) => {
 });
 
 describe('doctor', () => {
-  it('ends with 0 where there are warnings alone, and prints no mark-up into a pipe', async () => {
+  it('exits with 0 if there are only warnings, and prints no escape codes into a pipe', async () => {
     beIll();
     queen.doctor = { hives: [{ hive_id: 'gpu-1', online: true, checks: [check('speed', 'warning', 'slow', 'wait')] }] };
     const { code, stdout } = await runKeeper(['doctor'], { queen });
@@ -85,7 +85,7 @@ describe('doctor', () => {
     expect(stdout).toContain('hive gpu-1\n  ! speed     slow\n              → wait\n\n3 warnings\n');
   });
 
-  it('asks one hive where it is named, and suggests the name that was meant', async () => {
+  it('checks one named hive, and suggests the closest name', async () => {
     beIll();
     const { code, stdout } = await runKeeper(['doctor', '--hive', 'gpu-2', '--json'], { queen });
     expect(code).toBe(EXIT_CODES.failed);
@@ -95,7 +95,7 @@ describe('doctor', () => {
     expect(wrong.stderr).toContain('did you mean');
   });
 
-  it('tells that no queen answers where one was named, and what to do', async () => {
+  it('reports that a named queen does not respond, and what to do', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const { code, stdout } = await runKeeper(['doctor', '--json'], { queen: { url } });
     expect(code).toBe(EXIT_CODES.failed);
@@ -106,7 +106,7 @@ describe('doctor', () => {
     expect(hives).toEqual([]);
   });
 
-  it('tells that what answers is no queen', async () => {
+  it('reports a server that is not a queen', async () => {
     const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
     const port = await new Promise<number>((resolve) => {
       server.once('listening', () => resolve((server.address() as { port: number }).port));
@@ -118,7 +118,7 @@ describe('doctor', () => {
     );
   });
 
-  it('tells that the token is not the right one, and does not print it', async () => {
+  it('reports a wrong token without printing it', async () => {
     await queen.close();
     queen = await startFakeQueen({ token: 'the-token-of-the-queen' });
     const { code, stdout, stderr } = await runKeeper(['doctor', '--token', 'some-other-token'], { queen });
@@ -126,10 +126,10 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^ {2}✗ token {2}the token is not the right one\n {11}→ .*RBEE_API_TOKEN/m);
     expect(stdout + stderr).not.toContain('some-other-token');
     const { stdout: right } = await runKeeper(['doctor', '--token', 'the-token-of-the-queen'], { queen });
-    expect(right).toContain('the queen takes the token');
+    expect(right).toContain('accepted by the queen');
   });
 
-  it('tells of a queen that cannot have her hives examined, and of what it found itself', async () => {
+  it('reports its own checks and a queen without the doctor route', async () => {
     queen.refuses = ({ path }) =>
       path === '/v1/doctor' ? new RbeeError('ROUTE_NOT_FOUND', 'there is no such route') : null;
     const { code, stdout } = await runKeeper(['doctor', '--json'], { queen });
@@ -144,7 +144,7 @@ describe('doctor', () => {
   });
 });
 
-describe('what the keeper judges', () => {
+describe('the verdicts of the keeper', () => {
   const NOW = Date.parse('2026-03-01T12:00:00Z');
   const at = (ms: number) => new Date(ms).toUTCString();
 
@@ -159,19 +159,19 @@ describe('what the keeper judges', () => {
     expect(judgeClock(date, NOW - 100, NOW + 100).status).toBe(status);
   });
 
-  it('does not blame a clock for an answer that took long', () => {
+  it('ignores a clock difference within the response time', () => {
     expect(judgeClock(at(NOW), NOW, NOW + 12_000).status).toBe('ok');
   });
 
-  it('versions that differ, naming each', () => {
+  it('names each version if they differ', () => {
     expect(judgeVersions('0.2.0', '0.2.0', [hiveNamed('gpu-1', { version: null })]).status).toBe('ok');
     expect(judgeVersions('0.2.0', '0.1.0', [hiveNamed('gpu-1', { version: '0.2.0' })])).toMatchObject({
       status: 'warning',
-      message: 'the versions differ: the keeper 0.2.0, the queen 0.1.0, gpu-1 0.2.0',
+      message: 'versions differ: the keeper 0.2.0, the queen 0.1.0, gpu-1 0.2.0',
     });
   });
 
-  it('a fleet without hives, and one that is there', () => {
+  it('warns of a fleet without hives', () => {
     expect(judgeHives([])).toMatchObject({ status: 'warning', hint: expect.stringContaining('rbee-hive') });
     expect(judgeHives([hiveNamed('gpu-1')]).status).toBe('ok');
   });

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => queen.close());
 
-/** A download of somebody else's, with a quarter of its bytes on disk. */
+/** Another client's download, with a quarter of its bytes on disk. */
 function addRunning() {
   const { download } = queen.addJob(REF);
   download.progress({ status: 'downloading', bytes: 250, total: 1_000, speed_bps: 100, eta_secs: 8 });
@@ -19,7 +19,7 @@ function addRunning() {
 }
 
 describe('download show', () => {
-  it('tells where a running one stands, a line for each thing that is known', async () => {
+  it('shows the known details of a running download, one per line', async () => {
     const download = addRunning();
     download.progress({ max_bandwidth: 50_000_000, priority: 3 });
     const { code, stdout, stderr } = await runKeeper(['download', 'show', download.id.slice(0, -2)], { queen });
@@ -38,7 +38,7 @@ describe('download show', () => {
     expect(['path', 'error', 'ended', 'retry of'].filter((title) => rows.has(title))).toEqual([]);
   });
 
-  it('tells why one failed, without letting the words of others steer the terminal', async () => {
+  it('shows why a download failed, without terminal control codes', async () => {
     const { download } = queen.addJob(REF);
     download.progress({ error: { code: 'DISK_FULL', message: 'the disk is \u001b[2Jfull', hint: 'free some' } });
     download.fail('DISK_FULL', 'the disk is full');
@@ -56,7 +56,7 @@ describe('download show', () => {
     expect(JSON.parse(stdout)).toEqual({ ...download.snapshot, orchestrator_id: 'queen-1' });
   });
 
-  it('ends with 1 for one that nobody knows', async () => {
+  it('exits with 1 for an unknown id', async () => {
     const { code, stdout } = await runKeeper(['download', 'show', 'abc', '--json'], { queen });
     expect({ code, error: JSON.parse(stdout).error.code }).toEqual({
       code: EXIT_CODES.failed,
@@ -66,7 +66,7 @@ describe('download show', () => {
 });
 
 describe('download pause and download resume', () => {
-  it('take the beginning of an id, say how it stands, and change nothing else', async () => {
+  it('accept the beginning of an id, show the new state, and change nothing else', async () => {
     const download = addRunning();
     const id = download.id.slice(0, 20);
     const paused = await runKeeper(['download', 'pause', id], { queen });
@@ -100,7 +100,7 @@ describe('download pause and download resume', () => {
   });
 
   it.each(['resume', 'retry'])(
-    'end with 1, the message and the hint of the server where the status does not allow it, as %s does',
+    'exit with 1 and the message and hint of the server if the status does not allow it: %s',
     async (verb) => {
       const download = addRunning();
       const { code, stdout, stderr } = await runKeeper(['download', verb, download.id], { queen });
@@ -115,7 +115,7 @@ describe('download pause and download resume', () => {
 });
 
 describe('download clear', () => {
-  it('removes what has ended, says how much that was, and leaves what runs', async () => {
+  it('removes ended downloads, prints their number, and keeps running ones', async () => {
     queen.addJob(REF).download.complete('/models/x.gguf');
     queen.addJob(REF).download.fail('DISK_FULL', 'the disk is full');
     const running = addRunning();
@@ -127,7 +127,7 @@ describe('download clear', () => {
     expect(again.stdout).toBe('removed no downloads from the history\n');
   });
 
-  it('takes a status and an age, and prints the answer as one line with --json', async () => {
+  it('filters by status and age, and prints the result as one line with --json', async () => {
     queen.addJob(REF).download.complete('/models/x.gguf');
     queen.addJob(REF).download.cancel();
     const one = await runKeeper(['download', 'clear', '--status', 'cancelled', '--json'], { queen });

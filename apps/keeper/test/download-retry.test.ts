@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => queen.close());
 
 describe('download retry', () => {
-  it('follows the new download to its end and prints the path alone on stdout', async () => {
+  it('follows the new download to its end and prints only the path on stdout', async () => {
     const keeper = await startKeeper(['download', 'retry', cancelled.id.slice(0, -1)], { queen });
     const { job, download } = await queen.waitForJob(1);
     download.progress({ status: 'downloading', bytes: 250, total: 1_000 });
@@ -43,7 +43,7 @@ describe('download retry', () => {
     expect(terminal.screen()).toMatch(/ done\n\/models\/x\.gguf$/);
   });
 
-  it('ends as the new one does', async () => {
+  it('exits with the code of the new download', async () => {
     queen.onJob = (job) => {
       job.downloads[0]?.fail('DISK_FULL', 'the disk is full', { hint: 'free some' });
       job.end({ state: 'failed', message: 'the disk is full' });
@@ -53,14 +53,14 @@ describe('download retry', () => {
     expect(stderr).toContain('error: x.gguf: the disk is full (DISK_FULL)\nhint: free some\n');
   });
 
-  it('prints the id of the new download alone on stdout with --detach, and leaves it running', async () => {
+  it('with --detach prints only the new id on stdout and keeps it running', async () => {
     const { code, stdout } = await runKeeper(['download', 'retry', cancelled.id, '--detach'], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout).toBe(`${queen.jobs[1]?.downloads[0]?.id}\n`);
     expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
   });
 
-  it('prints one event a line with --json', async () => {
+  it('prints one event per line with --json', async () => {
     queen.onJob = (job) => {
       job.downloads[0]?.complete('/models/x.gguf');
       job.end({ state: 'completed' });
@@ -74,23 +74,23 @@ describe('download retry', () => {
     expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['complete', 'end']));
   });
 
-  it('cancels the new job on an interrupt, says what was kept and ends with 130', async () => {
+  it('cancels the new job on an interrupt, shows what was kept and exits with 130', async () => {
     const keeper = await startKeeper(['download', 'retry', cancelled.id], { queen });
     const { job, download } = await queen.waitForJob(1);
     download.progress({ status: 'downloading', bytes: 412_500_000, total: 637_800_000 });
     await keeper.waitFor(() => keeper.stderr().includes('downloading'), 'the first bytes');
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
     expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
-    expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to leave at once\n');
-    expect(keeper.stderr()).toContain('x.gguf: cancelled, kept 412.5 MB; run the same command again to go on\n');
+    expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to exit immediately\n');
+    expect(keeper.stderr()).toContain('x.gguf: cancelled, 412.5 MB kept; run the same command again to resume\n');
   });
 
-  it('says that something may go on where the interrupt comes and the queen never answers', async () => {
+  it('reports that a download may have started if the queen never responds before an interrupt', async () => {
     queen.refuses = ({ path }) => (path.endsWith('/retry') ? 'silence' : null);
     const keeper = await startKeeper(['download', 'retry', cancelled.id], { queen });
     await queen.waitForRequest('POST', /retry$/);
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
-    expect(keeper.stderr()).toContain('(no answer to the start)');
-    expect(keeper.stderr()).toContain('hint: what it may have started goes on: see "rbee-keeper download list"\n');
+    expect(keeper.stderr()).toContain('(no response to the start)');
+    expect(keeper.stderr()).toContain('hint: the download may have started: check "rbee-keeper download list"\n');
   });
 });

@@ -1,6 +1,6 @@
 import { EXIT_CODES, modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { buildProgram } from '../src/program/program.ts';
+import { buildProgram } from '../src/program.ts';
 import type { FakeJob } from './support/fake-job.ts';
 import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
 import { startKeeper } from './support/keeper.ts';
@@ -10,7 +10,7 @@ const MODEL_ID = modelIdOf(REF);
 const MODIFIED = '2026-01-02T03:04:05.000Z';
 const model = { model_id: MODEL_ID, model_ref: REF, bytes: 1, files: 1, path: '/x', modified_at: MODIFIED };
 
-/** What each operation answers. */
+/** The result of each operation. */
 const ANSWERS: Readonly<Record<string, object>> = {
   model_get: { ...model, file_list: [], gguf: null },
   model_delete: { model_id: MODEL_ID, model_ref: REF, freed_bytes: 1, shared_bytes: 0 },
@@ -38,7 +38,7 @@ function examplesOf(program: ReturnType<typeof buildProgram>): string[] {
 }
 
 const EXAMPLES = [...new Set(examplesOf(buildProgram('0', async () => {}, null)))]
-  // Its daemons take the default ports, and its own test gives it others.
+  // It uses the default ports; its own test sets others.
   .filter((line) => !line.startsWith('up'));
 
 let queen: FakeQueen;
@@ -54,7 +54,7 @@ beforeEach(async () => {
 });
 afterEach(() => queen.close());
 
-/** The words of a line of the help, with ids that the queen knows in the place of those that it shows. */
+/** The words of an example, with ids replaced by ones that the queen knows. */
 function wordsOf(line: string): string[] {
   const { job, download } = queen.addJob('hf:org/repo');
   if (/resume/.test(line)) download.progress({ status: 'paused' });
@@ -76,7 +76,7 @@ function wordsOf(line: string): string[] {
 }
 
 describe('the examples of the help', () => {
-  it('are there for every command', () => {
+  it('exist for every command', () => {
     expect(EXAMPLES.length).toBeGreaterThan(40);
   });
 

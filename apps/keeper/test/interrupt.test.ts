@@ -3,8 +3,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
 import { startKeeper } from './support/keeper.ts';
 
-/** What an answer to the cancel is waited for. */
-const CANCEL_TIMEOUT_MS = 15_000;
 const REF = 'hf:org/repo::file=x.gguf';
 
 let queen: FakeQueen;
@@ -23,13 +21,13 @@ async function startDownload(words: readonly string[] = []) {
 
 describe('an interrupt of a download', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
-    'by %s cancels the job, says what was kept and ends with 130',
+    'by %s cancels the job, shows what was kept and exits with 130',
     async (signal) => {
       const { keeper, job } = await startDownload();
       expect(await keeper.stop(signal)).toBe(EXIT_CODES.interrupted);
       expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
-      expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to leave at once\n');
-      expect(keeper.stderr()).toContain('x.gguf: cancelled, kept 412.5 MB; run the same command again to go on\n');
+      expect(keeper.stderr()).toContain('cancelling; press Ctrl+C again to exit immediately\n');
+      expect(keeper.stderr()).toContain('x.gguf: cancelled, 412.5 MB kept; run the same command again to resume\n');
       expect(keeper.stderr().match(/cancelled/g)).toHaveLength(1);
       expect(keeper.stdout()).toBe('');
     },
@@ -51,24 +49,24 @@ describe('an interrupt of a download', () => {
     expect(receipt?.json?.data).toMatchObject({ job_id: job.id, downloads: [{ state: 'stopped', partial: 'kept' }] });
   });
 
-  it('leaves at once the second time, although the queen never answers the cancel', async () => {
+  it('exits immediately the second time, although the queen never responds to the cancel', async () => {
     const { keeper } = await startDownload();
     queen.refuses = ({ method }) => (method === 'DELETE' ? 'silence' : null);
     process.kill(keeper.pid, 'SIGINT');
     await queen.waitForRequest('DELETE', /./);
-    const pressedAt = performance.now();
-    // Two presses that come together count as one, so the second is repeated until it is taken as another.
+    // Signals close together count as one key press, so the second is repeated until it counts.
     const pressing = setInterval(() => process.kill(keeper.pid, 'SIGINT'), 50);
     const { code } = await keeper.exited.finally(() => clearInterval(pressing));
     expect(code).toBe(EXIT_CODES.interrupted);
-    expect(performance.now() - pressedAt).toBeLessThan(CANCEL_TIMEOUT_MS / 2);
+    // The end of the wait for a response would be reported.
+    expect(keeper.stderr()).not.toContain('could not cancel');
   });
 
-  it('says how to go on where the queen cannot be told', async () => {
+  it('says how to retry the cancel if the queen is unreachable', async () => {
     const { keeper, job } = await startDownload();
     await queen.hangUp();
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
-    expect(keeper.stderr()).toContain(`error: the job ${job.id} could not be cancelled: no queen answers at`);
-    expect(keeper.stderr()).toContain(`hint: it may go on; try again with "rbee-keeper job cancel ${job.id}"`);
+    expect(keeper.stderr()).toContain(`error: could not cancel job ${job.id}: no queen responds at`);
+    expect(keeper.stderr()).toContain(`hint: it may continue; try again with "rbee-keeper job cancel ${job.id}"`);
   });
 });

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { completions } from '../src/completion/complete.ts';
 import { createListClient } from '../src/daemon-client/list-client.ts';
 import { nearest } from '../src/did-you-mean.ts';
-import { buildProgram } from '../src/program/program.ts';
+import { buildProgram } from '../src/program.ts';
 import { nameOfRef } from '../src/render/download-view.ts';
 
-/** A queen on loopback that says whatever the property wants. */
+/** A queen on loopback that responds with whatever the property generates. */
 let body = '';
 let server: Server;
 let queen: string;
@@ -48,8 +48,8 @@ const words = [
   '--queued',
 ] as const;
 
-describe('what comes from outside of the keeper', () => {
-  it('is completed, or not, whatever the line and whatever the queen says', async () => {
+describe('hostile input', () => {
+  it('is completed or not, whatever the line and the response', async () => {
     const word = fc.oneof(fc.constantFrom(...words), hostileText(words));
     const answer = fc.oneof(
       fc.json(),
@@ -73,7 +73,7 @@ describe('what comes from outside of the keeper', () => {
     );
   });
 
-  it('is a list of what was asked for, or an error for people', async () => {
+  it('is a valid list or an error for people', async () => {
     const client = createListClient({ url: queen, token: null });
     const signal = new AbortController().signal;
     const names = fc.constantFrom(
@@ -113,7 +113,7 @@ describe('what comes from outside of the keeper', () => {
     );
   });
 
-  it('is shown without a character that a terminal obeys, and guessed at in time', () => {
+  it('is shown without terminal control characters, and compared in bounded time', () => {
     const text = hostileText([
       'hf:',
       'org/repo',

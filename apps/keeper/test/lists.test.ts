@@ -1,6 +1,6 @@
 import { EXIT_CODES, modelIdOf } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ListedModel } from '../src/answers.ts';
+import type { ListedModel } from '../src/results.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper } from './support/keeper.ts';
 
@@ -21,7 +21,7 @@ const model = (name: string, hive: string): ListedModel => ({
 });
 
 describe('model list', () => {
-  it('shows what each hive has', async () => {
+  it('shows the models of each hive', async () => {
     queen.stores.models = [model('hf:org/b@0', 'gpu-2'), model('hf:org/a@0', 'gpu-1')];
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
@@ -34,7 +34,7 @@ describe('model list', () => {
     expect(queen.jobs).toEqual([]);
   });
 
-  it('tells of partials and of what cannot be read on stderr, and has them in its JSON', async () => {
+  it('lists partials and problems on stderr, and has them in its JSON', async () => {
     const partial = { path: '/models/x.incomplete', origin: 'hf:org/c', bytes: 500, total: 2_000 };
     queen.stores.models = [model('hf:org/a@0', 'gpu-1')];
     queen.stores.partials = [
@@ -44,14 +44,14 @@ describe('model list', () => {
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout.trimEnd().split('\n')).toHaveLength(2);
-    expect(stderr).toMatch(/^\nPARTIAL +HIVE +THERE +SIZE +AGE\nhf:org\/c +gpu-1 +500 B +2\.0 kB +2h00m\n/);
+    expect(stderr).toMatch(/^\nPARTIAL +HIVE +ON DISK +SIZE +AGE\nhf:org\/c +gpu-1 +500 B +2\.0 kB +2h00m\n/);
     expect(stderr).toContain('\nproblem: gpu-1: /models/y: it is no folder\n');
     const json = await runKeeper(['model', 'list', '--json'], { queen });
     expect(JSON.parse(json.stdout)).toEqual(queen.stores);
     expect(json.stderr).toBe('');
   });
 
-  it('shows what it has where one hive did not answer, and ends with 3', async () => {
+  it('shows the rest if one hive did not respond, and exits with 3', async () => {
     queen.stores.models = [model('hf:org/a@0', 'gpu-1')];
     queen.stores.problems = [{ hive_id: 'gpu-2', path: null, message: 'the hive cannot be reached' }];
     const { code, stdout, stderr } = await runKeeper(['ls'], { queen });
@@ -60,7 +60,7 @@ describe('model list', () => {
     expect(stderr).toContain('problem: gpu-2: the hive cannot be reached');
   });
 
-  it('shows those of one hive, and knows which one was meant', async () => {
+  it('shows the models of one hive, and suggests the closest name', async () => {
     queen.hives.push(hiveNamed('gpu-2'));
     queen.stores.models = [model('hf:org/b@0', 'gpu-2'), model('hf:org/a@0', 'gpu-1')];
     const { stdout } = await runKeeper(['ls', '--hive', 'gpu-2', '--json'], { queen });
@@ -70,13 +70,13 @@ describe('model list', () => {
     expect(stderr).toContain('did you mean "gpu-2"?');
   });
 
-  it('takes a thousand', async () => {
+  it('handles a thousand models', async () => {
     queen.stores.models = Array.from({ length: 1_000 }, (_, index) => model(`hf:org/model-${index}@0`, 'gpu-1'));
     const { stdout } = await runKeeper(['ls', '--json'], { queen });
     expect(JSON.parse(stdout).models).toHaveLength(1_000);
   });
 
-  it('never lets the text of others steer the terminal', async () => {
+  it('prints no terminal control codes from the network', async () => {
     queen.stores.models = [model('hf:org/\u001b[2Ja\u009b31m\u202eb', 'gpu-1')];
     const { stdout } = await runKeeper(['ls'], { queen });
     expect(stdout).toContain('hf:org/');
@@ -85,7 +85,7 @@ describe('model list', () => {
 });
 
 describe('download list', () => {
-  it('shows a line for each, newest first, with ids that other commands take', async () => {
+  it('shows a line for each, newest first, with ids that other commands accept', async () => {
     queen.addJob('hf:org/a::file=old.gguf').download.complete('/models/old.gguf');
     const { download } = queen.addJob('hf:org/a::file=new.gguf');
     download.progress({ status: 'downloading', bytes: 250, total: 1_000, speed_bps: 100 });
@@ -98,7 +98,7 @@ describe('download list', () => {
     expect((await runKeeper(['download', 'cancel', prefix], { queen })).code).toBe(EXIT_CODES.done);
   });
 
-  it('passes a status and a limit on, and prints the list as one JSON object', async () => {
+  it('passes on status and limit, and prints the list as one JSON object', async () => {
     queen.addJob('hf:org/a::file=a.gguf').download.complete('/models/a.gguf');
     const { job, download } = queen.addJob('hf:org/a::file=b.gguf');
     const words = ['download', 'list', '--status', 'queued', '--limit', '5', '--json'];
@@ -107,7 +107,7 @@ describe('download list', () => {
     expect((await queen.waitForRequest('GET', /downloads/)).query).toEqual({ status: 'queued', limit: '5' });
   });
 
-  it('says so where there are none', async () => {
+  it('says so if there are none', async () => {
     expect((await runKeeper(['download', 'list'], { queen })).stdout).toBe('no downloads\n');
   });
 });
@@ -121,14 +121,14 @@ describe('job list, hive list and status', () => {
     expect(JSON.parse((await runKeeper(['job', 'list', '--json'], { queen })).stdout).jobs[0].job_id).toBe(job.id);
   });
 
-  it('hive list shows which are there', async () => {
+  it('hive list shows each hive', async () => {
     queen.hives.push(hiveNamed('gpu-2', { online: false, last_seen_at: null, free_bytes: null }));
     const { stdout } = await runKeeper(['hive', 'list'], { queen });
     expect(stdout).toMatch(/gpu-1 +online .*500\.0 GB/);
     expect(stdout).toMatch(/gpu-2 +offline .*never/);
   });
 
-  it('status shows the queen, its hives and what runs, and not what has ended', async () => {
+  it('status shows the queen, its hives and active downloads only', async () => {
     queen.addJob('hf:org/a::file=old.gguf').download.complete('/models/old.gguf');
     queen.addJob('hf:org/a::file=new.gguf').download.progress({ status: 'downloading' });
     const { code, stdout } = await runKeeper(['status'], { queen });

@@ -8,7 +8,7 @@ import {
   redactModelRef,
 } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ListedModel } from '../src/answers.ts';
+import type { ListedModel } from '../src/results.ts';
 import type { FakeJob } from './support/fake-job.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper, startKeeper } from './support/keeper.ts';
@@ -53,7 +53,7 @@ const detail: ModelDetail = {
   gguf,
 };
 
-/** Every job answers with this and completes. */
+/** Every job returns this and completes. */
 function answers(...payloads: readonly Record<string, unknown>[]): void {
   queen.onJob = (job) => {
     for (const payload of payloads) job.data(String(job.request.body.operation), payload);
@@ -80,19 +80,19 @@ describe('model plan', () => {
     gguf,
   };
 
-  it('shows files, sizes, what is there, what a GGUF says of itself, and whether it fits', async () => {
+  it('shows files, sizes, bytes on disk, GGUF metadata, and whether it fits', async () => {
     answers({ hive_id: 'gpu-2', ...plan });
     const { code, stdout, stderr } = await keeper('model', 'plan', 'org/repo:Q4_K_M');
     expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
     expect(asked()).toMatchObject([{ operation: 'model_plan', model: 'org/repo:Q4_K_M' }]);
     expect(asked()[0]).not.toHaveProperty('hive_id');
     expect(stdout).toContain('gguf    llama, 7.6B parameters, Q4_K_M, context 4096, Tiny\n');
-    expect(stdout).toMatch(/^FILE +SIZE +THERE\nmodel\.Q4_K_M\.gguf +4\.9 GB +1\.2 GB\nREADME\.md +size unknown\n/m);
-    expect(stdout).toContain('2 files, 4.9 GB; 1.2 GB there already, 3.7 GB to fetch\n');
-    expect(stdout).toContain('500.0 GB free on gpu-2: it fits\n');
+    expect(stdout).toMatch(/^FILE +SIZE +ON DISK\nmodel\.Q4_K_M\.gguf +4\.9 GB +1\.2 GB\nREADME\.md +size unknown\n/m);
+    expect(stdout).toContain('2 files, 4.9 GB; 3.7 GB to download, 1.2 GB on disk\n');
+    expect(stdout).toContain('fits on gpu-2 (500.0 GB free)\n');
   });
 
-  it('asks the hive that is named, and prints the plan as one line with --json', async () => {
+  it('plans for the named hive, and prints the plan as one line with --json', async () => {
     answers({ hive_id: 'gpu-1', ...plan, fits: false });
     const { code, stdout } = await keeper('model', 'plan', 'hf:org/repo', '--hive', 'gpu-1', '--json');
     expect(code).toBe(EXIT_CODES.done);
@@ -100,7 +100,7 @@ describe('model plan', () => {
     expect(JSON.parse(stdout)).toEqual({ hive_id: 'gpu-1', ...plan, fits: false });
   });
 
-  it('ends with what the hive says where there is no plan', async () => {
+  it('exits with the error of the hive if there is no plan', async () => {
     queen.onJob = (job) => job.end({ state: 'failed', message: 'the repo is gated' }, 'MODEL_GATED');
     const { code, stdout, stderr } = await keeper('model', 'plan', 'org/repo');
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });
@@ -136,41 +136,41 @@ describe('model get', () => {
     expect(stdout).toMatch(/^FILE +SIZE +SHA256\nmodel\.Q4_K_M\.gguf +637\.8 MB +(?:ab){32}\n/m);
   });
 
-  it('shows the copy of every hive, and has them in one line of JSON', async () => {
+  it('shows the copy of every hive, in one line of JSON with --json', async () => {
     answers({ ...detail }, { ...detail, hive_id: 'gpu-2' });
     expect((await keeper('model', 'get', ID)).stdout.match(/^hive +gpu-[12]$/gm)).toHaveLength(2);
     const { stdout } = await keeper('model', 'get', ID, '--json');
     expect(JSON.parse(stdout).models).toMatchObject([{ hive_id: 'gpu-1', gguf }, { hive_id: 'gpu-2' }]);
   });
 
-  it('says what may have been meant by an id that is none', async () => {
+  it('suggests the closest id', async () => {
     const wrong = `${ID.slice(0, 7)}${ID[7] === '0' ? '1' : '0'}`;
     const { code, stderr } = await keeper('model', 'get', wrong);
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stderr).toContain(`error: no model has an id that begins with "${wrong}"`);
+    expect(stderr).toContain(`error: no model id starts with "${wrong}"`);
     expect(stderr).toContain(
-      `hint: did you mean "${ID.slice(0, wrong.length)}"? "rbee-keeper model list" shows the ids`,
+      `hint: did you mean "${ID.slice(0, wrong.length)}"? run "rbee-keeper model list" to see the ids`,
     );
   });
 
-  it('refuses a ref that stands for several models, and names them', async () => {
+  it('rejects a name that matches several models, and lists them', async () => {
     const other = PINNED.replace('Q4_K_M', 'Q8_0');
     queen.stores.models = [listed(PINNED, 'gpu-1'), listed(PINNED, 'gpu-2'), listed(other, 'gpu-1')];
     const { code, stderr } = await keeper('model', 'get', 'org/repo');
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain('"org/repo" stands for 2 models');
+    expect(stderr).toContain('"org/repo" matches 2 models');
     expect(stderr).toContain(modelIdOf(other));
     expect((await keeper('model', 'get', 'org/repo::include=*.gguf')).code).toBe(EXIT_CODES.failed);
   });
 
-  it('repeats nothing secret of a URL that stands for several models', async () => {
+  it('prints no secret of a URL that matches several models', async () => {
     const url = 'https://host.example/model.gguf?X-Signature=for-nobody-else';
     const shown = redactModelRef(parseModelRef(url));
     const refs = ['a', 'b'].map((digit) => `${shown}::sha256=${digit.repeat(64)}`);
     queen.stores.models = refs.map((ref) => listed(ref, 'gpu-1'));
     const { code, stderr } = await keeper('model', 'get', url);
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain(`"${shown}" stands for 2 models`);
+    expect(stderr).toContain(`"${shown}" matches 2 models`);
     expect(stderr).not.toContain('for-nobody-else');
   });
 });
@@ -178,7 +178,7 @@ describe('model get', () => {
 describe('model remove', () => {
   const removed = { hive_id: 'gpu-1', model_id: ID, model_ref: PINNED, freed_bytes: 637_800_000, shared_bytes: 5_000 };
 
-  it('removes several, one after another, and says what that freed', async () => {
+  it('removes several, one after another, and prints the freed space', async () => {
     const other = PINNED.replace('Q4_K_M', 'Q8_0');
     queen.stores.models = [listed(PINNED, 'gpu-1'), listed(other, 'gpu-1')];
     answers(removed);
@@ -188,12 +188,10 @@ describe('model remove', () => {
       { operation: 'model_delete', id: ID, hive_id: 'gpu-1' },
       { operation: 'model_delete', id: modelIdOf(other), hive_id: 'gpu-1' },
     ]);
-    expect(stdout.split('\n')[0]).toBe(
-      `removed ${PINNED} from gpu-1: 637.8 MB freed; 5.0 kB stay, which another model uses`,
-    );
+    expect(stdout.split('\n')[0]).toBe(`removed ${PINNED} from gpu-1: 637.8 MB freed; 5.0 kB kept for other models`);
   });
 
-  it('asks for a hive where several have it, as the queen does, and removes the others all the same', async () => {
+  it('requires a hive if several have the model, and removes the others anyway', async () => {
     answers(removed);
     const other = modelIdOf('hf:org/other@0::file=x.gguf');
     queen.refuses = ({ body }) =>
@@ -208,7 +206,7 @@ describe('model remove', () => {
     expect(stderr).toContain('gpu-1 and gpu-2 have it');
   });
 
-  it('removes nothing where one of the texts is no model', async () => {
+  it('removes nothing if one of the names is invalid', async () => {
     expect((await keeper('model', 'remove', ID, 'org/nothing')).code).toBe(EXIT_CODES.failed);
     expect(queen.jobs).toEqual([]);
   });
@@ -225,7 +223,7 @@ describe('model verify', () => {
     problems: ok ? [] : [problem],
   });
 
-  it('asks all hives about all models where none is named', async () => {
+  it('verifies all models of all hives by default', async () => {
     queen.onJob = (job) => {
       job.narrate('verify_model', 'verifying model.Q4_K_M.gguf');
       job.data('model_verify', { hive_id: 'gpu-1', models: [verified(true)] });
@@ -240,7 +238,7 @@ describe('model verify', () => {
     expect(stderr).toContain('verifying model.Q4_K_M.gguf\n');
   });
 
-  it('ends with 1 where one is damaged, and says what is wrong and how to repair it', async () => {
+  it('exits with 1 if a model is damaged, and says what is wrong and how to repair it', async () => {
     answers({ hive_id: 'gpu-1', models: [verified(false)] });
     const { code, stdout } = await keeper('model', 'verify', ID);
     expect(code).toBe(EXIT_CODES.failed);
@@ -250,7 +248,7 @@ describe('model verify', () => {
     expect(JSON.parse(json.stdout).models).toEqual([{ hive_id: 'gpu-1', ...verified(false) }]);
   });
 
-  it('with --repair downloads what is damaged again, on the hive where it is, and follows that', async () => {
+  it('with --repair downloads damaged models again on their hives, and follows that', async () => {
     queen.onJob = (job) => {
       if (job.request.body.operation === 'model_verify') {
         job.data('model_verify', { hive_id: 'gpu-2', models: [verified(false)] });
@@ -264,7 +262,7 @@ describe('model verify', () => {
     expect(stdout).not.toContain('--repair');
   });
 
-  it('with --repair downloads nothing where nothing is damaged', async () => {
+  it('with --repair downloads nothing if nothing is damaged', async () => {
     answers({ hive_id: 'gpu-1', models: [verified(true)] });
     expect((await keeper('model', 'verify', '--repair')).code).toBe(EXIT_CODES.done);
     expect(queen.jobs).toHaveLength(1);
@@ -274,7 +272,7 @@ describe('model verify', () => {
 describe('model prune', () => {
   const entry = { path: '/models/x.incomplete', kind: 'partial', bytes: 1_000_000, modified_at: MODIFIED };
 
-  it('says what would go, and removes nothing, with --dry-run', async () => {
+  it('with --dry-run shows what would be removed, and removes nothing', async () => {
     answers({ hive_id: 'gpu-1', dry_run: true, removed: [entry], freed_bytes: 1_000_000 });
     const { code, stdout } = await keeper('model', 'prune', '--dry-run');
     expect(code).toBe(EXIT_CODES.done);
@@ -282,7 +280,7 @@ describe('model prune', () => {
     expect(stdout).toMatch(/^gpu-1 +partial +1\.0 MB +2026-01-02 +\/models\/x\.incomplete\n1\.0 MB would be freed/m);
   });
 
-  it('adds up what went on every hive', async () => {
+  it('sums up what every hive removed', async () => {
     const part = { dry_run: false, removed: [entry], freed_bytes: 1_000_000 };
     answers({ hive_id: 'gpu-1', ...part }, { hive_id: 'gpu-2', ...part });
     expect((await keeper('model', 'prune')).stdout).toContain('\n2.0 MB freed\n');
@@ -294,7 +292,7 @@ describe('model prune', () => {
     expect(JSON.parse(stdout)).toEqual({ dry_run: false, freed_bytes: 2_000_000, removed });
   });
 
-  it('shows what went where one hive failed, and ends with that failure', async () => {
+  it('shows what was removed if one hive failed, and exits with that failure', async () => {
     queen.onJob = (job) => {
       job.data('model_prune', { hive_id: 'gpu-1', dry_run: false, removed: [], freed_bytes: 0 });
       job.end({ state: 'failed', message: 'gpu-2 cannot be reached' }, 'HIVE_UNAVAILABLE');
@@ -304,11 +302,11 @@ describe('model prune', () => {
     expect(stderr).toContain('gpu-2 cannot be reached');
   });
 
-  it('takes no answer that is not understood for one', async () => {
+  it('rejects an invalid result', async () => {
     answers({ hive_id: 'gpu-1', dry_run: true });
     const { code, stderr } = await keeper('model', 'prune');
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stderr).toContain('its answer to model_prune is not understood');
+    expect(stderr).toContain('invalid result of model_prune');
   });
 });
 
@@ -317,7 +315,7 @@ describe('hives', () => {
     const { code, stdout } = await keeper('hive', 'limit', 'gpu-2', '--max-bandwidth', '50MB/s');
     expect({ code, stdout }).toEqual({
       code: EXIT_CODES.done,
-      stdout: 'gpu-2: at most 50.0 MB/s over all its downloads\n',
+      stdout: 'gpu-2: limited to 50.0 MB/s in total\n',
     });
     const request = await queen.waitForRequest('PATCH', /^\/v1\/hives\/gpu-2$/);
     expect(request.body).toEqual({ max_bandwidth: 50_000_000 });
@@ -329,19 +327,19 @@ describe('hives', () => {
     ['limited', ['hive', 'limit', 'gpu2', '--max-bandwidth', '1MB/s']],
     ['asked for a plan', ['model', 'plan', 'org/repo', '--hive', 'gpu2']],
     ['given a download', ['pull', 'org/repo', '--hive', 'gpu2']],
-  ])('that nobody knows are not %s; the error says which one may have been meant', async (_, words) => {
+  ])('that are unknown are not %s; the error suggests the closest name', async (_, words) => {
     queen.hives.splice(0, 1);
     queen.refuses = ({ method, body }) =>
       method === 'POST' && body.hive_id === 'gpu2' ? new RbeeError('HIVE_NOT_FOUND', 'there is no hive gpu2') : null;
     const { code, stderr } = await keeper(...words);
     expect(code).toBe(EXIT_CODES.failed);
     expect(stderr).toContain('error: there is no hive gpu2');
-    expect(stderr).toContain('hint: did you mean "gpu-2"? "rbee-keeper hive list" shows the names');
+    expect(stderr).toContain('hint: did you mean "gpu-2"? run "rbee-keeper hive list" to see the names');
   });
 });
 
 describe('model download', () => {
-  it('passes on which files to take and to leave', async () => {
+  it('passes on which files to download and to skip', async () => {
     queen.onJob = (job) => {
       job.downloads[0]?.complete('/models/x');
       job.end({ state: 'completed' });

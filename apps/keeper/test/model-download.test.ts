@@ -1,6 +1,6 @@
 import { EXIT_CODES, queenOperationSchema, RbeeError } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { priority } from '../src/program/option-values.ts';
+import { priority } from '../src/commands/option-values.ts';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper, startKeeper } from './support/keeper.ts';
 
@@ -23,7 +23,7 @@ function completesAt(path: string): void {
 }
 
 describe('model download, not on a terminal', () => {
-  it('prints the path alone on stdout and ends with 0', async () => {
+  it('prints only the path on stdout and exits with 0', async () => {
     completesAt('/models/x.gguf');
     const { code, stdout, stderr } = await runKeeper(['model', 'download', REF], { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.done, stdout: '/models/x.gguf\n' });
@@ -31,7 +31,7 @@ describe('model download, not on a terminal', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
-  it('prints a plain line at each change of status and at each heartbeat, and none in between', async () => {
+  it('prints a plain line for each change of status and each heartbeat, and no other', async () => {
     const keeper = await startKeeper(['pull', REF], { queen });
     const { job, download } = await queen.waitForJob(0);
     await keeper.waitFor(() => keeper.stderr().includes('x.gguf: queued'), 'the first status');
@@ -84,7 +84,7 @@ describe('model download, not on a terminal', () => {
     expect(queen.jobs[1]?.request.body).not.toHaveProperty('priority');
   });
 
-  it('takes the priorities that the contract takes', () => {
+  it('accepts the priorities of the contract', () => {
     const takes = (value: number) =>
       queenOperationSchema.safeParse({ operation: 'model_download', model: REF, priority: value }).success;
     expect([-1_000_001, -1_000_000, 1_000_000, 1_000_001].map(takes)).toEqual([false, true, true, false]);
@@ -101,7 +101,7 @@ describe('model download, not on a terminal', () => {
     expect(stderr).toContain('gpu-2 x.gguf: complete');
   });
 
-  it('starts all of several refs and ends as badly as the worst of them', async () => {
+  it('starts several models and exits with the worst code', async () => {
     queen.onJob = (job) => {
       const [download] = job.downloads;
       if (job.request.body.model === REF) {
@@ -117,30 +117,30 @@ describe('model download, not on a terminal', () => {
     expect(stderr).toContain('error: other: the model is gated (MODEL_GATED)\nhint: accept the terms at https://hub');
   });
 
-  it('goes on with the other refs where the queen refuses one', async () => {
+  it('continues with the other models if the queen rejects one', async () => {
     completesAt('/models/x.gguf');
     queen.refuses = ({ method, body }) =>
       method === 'POST' && body.model !== REF ? new RbeeError('SOURCE_NOT_ALLOWED', 'this source is off') : null;
     const { code, stdout, stderr } = await runKeeper(['pull', 'org/other', REF], { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '/models/x.gguf\n' });
-    const where = `said by the queen at ${queen.url}, request request-1`;
+    const where = `from ${queen.url}, request request-1`;
     expect(stderr).toContain(`error: this source is off (SOURCE_NOT_ALLOWED, ${where})`);
   });
 
-  it('prints the ids alone on stdout with --detach, and leaves the job running', async () => {
+  it('with --detach prints only the ids on stdout and keeps the job running', async () => {
     const { code, stdout } = await runKeeper(['pull', REF, '--detach'], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout).toBe(`${queen.jobs[0]?.downloads[0]?.id}\n`);
     expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
   });
 
-  it('says nothing but the result with --quiet', async () => {
+  it('prints only the result with --quiet', async () => {
     completesAt('/models/x.gguf');
     const { stdout, stderr } = await runKeeper(['pull', REF, '--quiet'], { queen });
     expect({ stdout, stderr }).toEqual({ stdout: '/models/x.gguf\n', stderr: '' });
   });
 
-  it('fails with the reason of the job where a download never says how it ended', async () => {
+  it('fails with the reason of the job if a download has no terminal event', async () => {
     queen.onJob = (job) => job.end({ state: 'failed', message: 'the disk is full' }, 'DISK_FULL');
     const { code, stderr } = await runKeeper(['pull', REF], { queen });
     expect(code).toBe(EXIT_CODES.failed);
@@ -148,14 +148,14 @@ describe('model download, not on a terminal', () => {
     expect(stderr).toContain('hint: look at the disk');
   });
 
-  it('reconnects by itself where the connection to the queen drops', async () => {
+  it('reconnects if the connection to the queen drops', async () => {
     const keeper = await startKeeper(['pull', REF], { queen });
     const { job, download } = await queen.waitForJob(0);
     await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
     await queen.hangUp();
-    await keeper.waitFor(() => keeper.stderr().includes('connection to the queen lost, reconnecting'), 'the loss');
+    await keeper.waitFor(() => keeper.stderr().includes('lost the connection to the queen, reconnecting'), 'the loss');
     await queen.listen();
-    await keeper.waitFor(() => keeper.stderr().includes('connected to the queen again'), 'the return');
+    await keeper.waitFor(() => keeper.stderr().includes('reconnected to the queen'), 'the return');
     download.complete('/models/x.gguf');
     job.end({ state: 'completed' });
     expect((await keeper.exited).code).toBe(EXIT_CODES.done);
@@ -164,7 +164,7 @@ describe('model download, not on a terminal', () => {
 });
 
 describe('model download --json', () => {
-  it('prints one event a line on stdout and nothing else there', async () => {
+  it('prints one event per line on stdout and nothing else', async () => {
     queen.onJob = (job) => {
       job.narrate('download_start', 'starting');
       job.downloads[0]?.complete('/models/x.gguf');

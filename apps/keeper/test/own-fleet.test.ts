@@ -4,17 +4,20 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DoctorCheck, EXIT_CODES, HIVE_CHECKS } from '@rbee/contract';
 import { createWatch, generateBytes, type Program, startHub, type TempDir, type TestHub, tempDir } from '@rbee/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { runKeeper, startKeeper } from './support/keeper.ts';
 import { realFleetEnv } from './support/real-fleet.ts';
 
-/** The built daemons run here: the keeper starts them as it does for its users. */
+/** These tests run the built daemons, started by the keeper as for its users. */
 const REF = 'hf:org/repo::file=model.gguf';
 const SIZE = 300_000;
 const SEED = 11;
+/** Several programs start one after the other: on a busy machine each takes seconds. */
+const START = { timeoutMs: 60_000 } as const;
+vi.setConfig({ testTimeout: 2 * START.timeoutMs });
 const DEFAULT_QUEEN = 'http://127.0.0.1:7833/health';
 
-/** A queen on the default port of this machine would be asked in place of one of the keeper's own. */
+/** With a queen on the default port the keeper starts none of its own. */
 const isQueenHere = await fetch(DEFAULT_QUEEN).then(
   () => true,
   () => false,
@@ -39,11 +42,11 @@ async function start(words: readonly string[], env: Readonly<Record<string, stri
   keeper = await startKeeper(words, { env: { ...realFleetEnv(hub, folder), ...env } });
 }
 
-/** Starts a download whose bytes never come, and returns the daemons' process ids once the hive waits for them. */
+/** Starts a download that gets no bytes, and returns the daemons' process ids once it is downloading. */
 async function startHeldDownload(): Promise<readonly number[]> {
   hub.throttle(0);
   await start(['pull', REF]);
-  await keeper.waitFor(() => keeper.stderr().includes('model.gguf: downloading'), 'the download');
+  await keeper.waitFor(() => keeper.stderr().includes('model.gguf: downloading'), 'the download', START);
   const daemons = childrenOf(keeper.pid);
   expect(daemons).toHaveLength(2);
   return daemons;
@@ -66,17 +69,17 @@ async function expectGone(pids: readonly number[]): Promise<void> {
     }
   };
   const watch = createWatch(() => `running: ${pids.filter(isRunning).join(' ')}`);
-  await watch.waitFor(() => !pids.some(isRunning), 'the daemons to be gone', { timeoutMs: 15_000 });
+  await watch.waitFor(() => !pids.some(isRunning), 'the daemons to be gone', START);
 }
 
 const temporaryFolders = () => readdirSync(join(folder.path, 'tmp')).filter((name) => name.startsWith('rbee-'));
 
-describe.skipIf(isQueenHere)('a download where no queen runs', () => {
-  it('brings its own queen and hive, says so, prints the path of the right file, and leaves nothing behind', async () => {
+describe.skipIf(isQueenHere)('a download without a queen', () => {
+  it('starts a temporary queen and hive, prints the path of the right file, and leaves nothing behind', async () => {
     await start(['pull', REF]);
     const { code } = await keeper.exited;
     expect(keeper.stderr()).toContain(
-      `no queen is running: using a queen and a hive of my own (models in ${folder.path}/models)\n`,
+      `no queen is running: started a temporary queen and hive (models in ${folder.path}/models)\n`,
     );
     expect(code).toBe(EXIT_CODES.done);
     const path = keeper.stdout().trimEnd();
@@ -93,7 +96,7 @@ describe.skipIf(isQueenHere)('a download where no queen runs', () => {
     expect(temporaryFolders()).toEqual([]);
   });
 
-  it('leaves nothing running where the keeper leaves at once or is killed', async () => {
+  it('leaves nothing running if the keeper exits immediately or is killed', async () => {
     const daemons = await startHeldDownload();
     await keeper.stop('SIGHUP');
     await expectGone(daemons);
@@ -102,22 +105,22 @@ describe.skipIf(isQueenHere)('a download where no queen runs', () => {
     await expectGone(others);
   });
 
-  it('fails where the hive ends by itself, and stops the queen', async () => {
+  it('fails if the hive exits, and stops the queen', async () => {
     const daemons = await startHeldDownload();
     const hive = daemons.find((pid) => commandOf(pid).includes('rbee-hive'));
     process.kill(hive ?? 0, 'SIGKILL');
     expect((await keeper.exited).code).toBe(EXIT_CODES.failed);
-    expect(keeper.stderr()).toContain('error: the hive ended by itself (SIGKILL)');
+    expect(keeper.stderr()).toContain('error: the hive exited unexpectedly (SIGKILL)');
     await expectGone(daemons);
   });
 });
 
-describe.skipIf(isQueenHere)('a doctor where no queen runs', () => {
-  it('examines this machine with a queen and a hive of its own, and leaves nothing behind', async () => {
+describe.skipIf(isQueenHere)('a doctor without a queen', () => {
+  it('checks this machine with a temporary queen and hive, and leaves nothing behind', async () => {
     hub.addRepo({ id: 'openai-community/gpt2', files: { 'model.safetensors': { size: 6_000_000, seed: SEED } } });
     await start(['doctor', '--json']);
     const { code } = await keeper.exited;
-    expect(keeper.stderr()).toContain(`using a queen and a hive of my own (models in ${folder.path}/models)\n`);
+    expect(keeper.stderr()).toContain(`started a temporary queen and hive (models in ${folder.path}/models)\n`);
     const { keeper: own, hives } = JSON.parse(keeper.stdout());
     expect(own.checks.map(({ check, status }: DoctorCheck) => [check, status])).toEqual([
       ['queen', 'ok'],
@@ -131,21 +134,21 @@ describe.skipIf(isQueenHere)('a doctor where no queen runs', () => {
     expect(code, JSON.stringify(failed)).toBe(failed.length === 0 ? EXIT_CODES.done : EXIT_CODES.failed);
     expect(childrenOf(keeper.pid)).toEqual([]);
     expect(temporaryFolders()).toEqual([]);
-    // Nothing of an earlier hive was taken up: its history was not even opened.
+    // The history of previous runs was not even opened.
     expect(readdirSync(folder.path)).not.toContain('.local');
   });
 
-  it('cannot be asked for one hive', async () => {
+  it('cannot select a hive', async () => {
     await start(['doctor', '--hive', 'gpu-1']);
     expect((await keeper.exited).code).toBe(EXIT_CODES.unreachable);
-    expect(keeper.stderr()).toContain('hives can be chosen only where one runs');
+    expect(keeper.stderr()).toContain('and --hive needs one');
   });
 });
 
 describe('up', () => {
-  it('says where everything is, runs until Ctrl+C, ends with 0, and leaves nothing running', async () => {
+  it('prints the addresses, runs until Ctrl+C, exits with 0, and leaves nothing running', async () => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
-    await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
+    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
     const queen = /^queen +(http:\S+)$/m.exec(keeper.stdout())?.[1] ?? '';
     expect(keeper.stdout()).toContain(`models   ${folder.path}/models\n`);
     const daemons = childrenOf(keeper.pid);
@@ -158,7 +161,7 @@ describe('up', () => {
 
   it.each(['SIGKILL', 'SIGHUP'] as const)('leaves nothing running when it gets %s', async (signal) => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
-    await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
+    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
     const daemons = childrenOf(keeper.pid);
     expect(daemons).toHaveLength(2);
     process.kill(keeper.pid, signal);
@@ -166,11 +169,11 @@ describe('up', () => {
     await expectGone(daemons);
   });
 
-  it('ends with 1 and what is wrong where the hive cannot start, and stops the queen', async () => {
+  it('exits with 1 and the reason if the hive cannot start, and stops the queen', async () => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
-    await keeper.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
+    await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
     const first = keeper;
-    // A queen with a state of her own, so that it is the store that both hives want.
+    // The queen has its own state, so that the hives conflict over the store only.
     await start(['up', '--queen-port', '0', '--hive-port', '0', '--json'], {
       RBEE_QUEEN_STATE_DIR: `${folder.path}/other-queen`,
     });

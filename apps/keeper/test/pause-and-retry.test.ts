@@ -14,14 +14,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openKeeper, runKeeper, startKeeper } from './support/keeper.ts';
 import { realFleetEnv } from './support/real-fleet.ts';
 
-/** The built daemons run here, as `up` starts them for users. */
+/** These tests run the built daemons, as `up` starts them for users. */
 const REF = 'hf:org/repo::file=model.gguf';
 const SIZE = 8_000_000;
 const SEED = 11;
-/** Slow enough for a part of the file to be there when the hub is told to hold the rest back. */
+/** Slow enough that only a part of the file has arrived when the hub holds back the rest. */
 const SLOW_BYTES_PER_SECOND = 30_000;
-/** Several programs start one after the other. */
-const TEST_TIMEOUT_MS = 60_000;
+/** Several programs start one after the other: on a busy machine each takes seconds. */
+const START = { timeoutMs: 60_000 } as const;
+const TEST_TIMEOUT_MS = 2 * START.timeoutMs;
 
 let hub: TestHub;
 let folder: TempDir;
@@ -35,9 +36,9 @@ beforeEach(async () => {
   folder = await tempDir();
   await mkdir(join(folder.path, 'tmp'));
   fleet = await startKeeper(['up', '--queen-port', '0', '--hive-port', '0'], { env: realFleetEnv(hub, folder) });
-  await fleet.waitForLine(({ text }) => text.startsWith('Ctrl+C'), 'the places');
+  await fleet.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
   queen = { url: /^queen +(http:\S+)$/m.exec(fleet.stdout())?.[1] ?? '' };
-});
+}, START.timeoutMs);
 afterEach(async () => {
   await Promise.all(opened.map((program) => program.kill()));
   await fleet.kill();
@@ -82,7 +83,7 @@ describe('with real daemons', () => {
   );
 
   it(
-    'a cancelled download is tried again from what is on disk, and both can be cleared from the history',
+    'a cancelled download is retried from its partial, and both can be cleared from the history',
     async () => {
       const pull = await startKeeper(['pull', REF, '--json'], { queen });
       opened.push(pull);

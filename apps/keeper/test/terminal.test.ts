@@ -34,10 +34,10 @@ const flowing = (bytes: number, total = 637_800_000) =>
   ({ status: 'downloading', bytes, total, speed_bps: 28_100_000, eta_secs: 8 }) as const;
 
 describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
-  it('move, stay on one line, and leave the last state and the path', async () => {
+  it('update in place, and end with the last state and the path', async () => {
     open(['pull', REF], { cols });
     const { job, download } = await queen.waitForJob(0);
-    await shows('waiting for a slot');
+    await shows('queued');
     download.progress(flowing(63_780_000));
     await shows('10.0%');
     download.progress(flowing(412_500_000));
@@ -54,7 +54,7 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
     expect(lines[1]).toBe('/models/x.gguf');
   });
 
-  it('have a line for each file under way below that of the download, also with wide names', async () => {
+  it('have a line for each active file below the download, also with wide names', async () => {
     open(['pull', 'hf:org/repo'], { cols });
     const { job, download } = await queen.waitForJob(0);
     const files = [
@@ -98,7 +98,7 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(cols);
   });
 
-  it('give way to Ctrl+C: the job is cancelled, what was kept is told, the terminal is as it was', async () => {
+  it('end on Ctrl+C: the job is cancelled, the kept bytes are shown, the terminal is restored', async () => {
     open(['pull', REF], { cols });
     const { job, download } = await queen.waitForJob(0);
     download.progress(flowing(412_500_000));
@@ -107,9 +107,9 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
     expect((await terminal.exited).exitCode).toBe(EXIT_CODES.interrupted);
     expect((await queen.waitForRequest('DELETE', /./)).path).toBe(`/v1/jobs/${job.id}`);
     const words = terminal.history().replaceAll(/\s+/g, ' ');
-    expect(words).toContain('cancelling; press Ctrl+C again to leave at once');
+    expect(words).toContain('cancelling; press Ctrl+C again to exit immediately');
     expect(words).toMatch(/64\.6% +412\.5 MB\/637\.8 MB cancelled/);
-    expect(words).toContain('cancelled, kept 412.5 MB; run the same command again to go on');
+    expect(words).toContain('cancelled, 412.5 MB kept; run the same command again to resume');
     const raw = terminal.raw();
     expect(raw.lastIndexOf('\u001b[?25h')).toBeGreaterThan(raw.lastIndexOf('\u001b[?25l'));
     expect(raw.lastIndexOf('\u001b[?7h')).toBeGreaterThan(raw.lastIndexOf('\u001b[?7l'));
@@ -117,7 +117,7 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
 });
 
 describe('bars', () => {
-  it('say how fast a download may be where there is room for it', async () => {
+  it('show the limit of a download if it fits', async () => {
     open(['pull', REF, '--max-bandwidth', '50MB/s'], { cols: 200 });
     const { job, download } = await queen.waitForJob(0);
     download.progress(flowing(63_780_000));
@@ -127,7 +127,7 @@ describe('bars', () => {
     await terminal.exited;
   });
 
-  it('count the seconds in which nothing comes', async () => {
+  it('count the seconds without bytes', async () => {
     open(['pull', REF], { cols: 100 });
     const { job, download } = await queen.waitForJob(0);
     download.progress({ ...flowing(63_780_000), speed_bps: 0, eta_secs: null });
@@ -140,7 +140,7 @@ describe('bars', () => {
     await terminal.exited;
   });
 
-  it('say that the connection is lost, and go on when it is back', async () => {
+  it('show a lost connection, and continue when it is back', async () => {
     open(['pull', REF], { cols: 100 });
     const { job, download } = await queen.waitForJob(0);
     download.progress(flowing(412_500_000));
@@ -165,7 +165,7 @@ describe('bars', () => {
     expect(terminal.screen()).toContain('hint: free 225.3 MB');
   });
 
-  it('are as many as the screen has room for; the rest is one line', async () => {
+  it('are as many as fit on the screen; the rest is one line', async () => {
     const refs = Array.from({ length: 12 }, (_, index) => `hf:org/repo::file=model-${index}.gguf`);
     open(['pull', ...refs], { rows: 8 });
     await queen.waitForJob(refs.length - 1);
@@ -181,7 +181,7 @@ describe('bars', () => {
     expect(terminal.history().match(/^total/gm)).toHaveLength(1);
   });
 
-  it('are as many for files as there is room for; the rest is one line', async () => {
+  it('show as many files as fit on the screen; the rest is one line', async () => {
     open(['pull', 'hf:org/repo'], { rows: 6 });
     const { job, download } = await queen.waitForJob(0);
     const files = Array.from({ length: 8 }, (_, index) => ({ name: `file-${index}`, bytes: index, total: 10, status }));
@@ -232,7 +232,7 @@ describe('bars', () => {
     expect(terminal.screen()).toContain('done');
   });
 
-  it('are not drawn where the terminal cannot redraw a line', async () => {
+  it('are not drawn if the terminal cannot redraw a line', async () => {
     open(['pull', REF], { term: 'dumb' });
     const { job, download } = await queen.waitForJob(0);
     download.complete('/models/x.gguf');
@@ -244,7 +244,7 @@ describe('bars', () => {
 });
 
 describe('download watch in a terminal', () => {
-  it('shows a paused download as paused, in its line and in the total, and goes on when it is resumed', async () => {
+  it('shows a paused download in its line and in the total, and continues when it resumes', async () => {
     const { download } = queen.addJob(REF);
     const { download: other } = queen.addJob('hf:org/repo::file=other.gguf');
     other.progress(flowing(63_780_000));
@@ -257,7 +257,7 @@ describe('download watch in a terminal', () => {
     other.complete('/models/other.gguf');
     await shows(/^total \(2\) .* 82\.3% .* paused$/m);
     download.progress({ status: 'queued' });
-    await shows(/^DeepSeek.* waiting for a slot$/m);
+    await shows(/^DeepSeek.* queued$/m);
     download.progress(flowing(510_240_000));
     await shows(/^DeepSeek.* 80\.0% +510\.2 MB\/637\.8 MB +28\.1 MB\/s +8s$/m);
     download.complete('/models/x.gguf');
@@ -265,32 +265,29 @@ describe('download watch in a terminal', () => {
     expect(terminal.history()).not.toContain('paused');
   });
 
-  it.each([60, 200])(
-    'shows the whole fleet live in %i columns: what ends gives its place to what starts',
-    async (cols) => {
-      queen.hives.push(hiveNamed('gpu-2'));
-      const { download: first } = queen.addJob('hf:org/repo::file=first.gguf');
-      first.progress(flowing(63_780_000));
-      open(['download', 'watch'], { cols });
-      await shows(/^first\.gguf .*10\.0%/m);
-      const { download: second } = queen.addJob('hf:org/repo::file=模型第二.gguf');
-      second.progress(flowing(127_560_000));
-      await shows(/^模型第二.* 20\.0%/m);
-      await shows(/^total \(2\) .* 15\.0%/m);
-      first.complete('/models/first.gguf');
-      await terminal.waitFor(() => !/^total/m.test(terminal.screen()), 'one bar alone');
-      const lines = terminal.screen().split('\n');
-      expect(lines[0]).toBe('watching the downloads of the fleet; Ctrl+C leaves and changes nothing'.slice(0, cols));
-      expect(lines.filter((line) => line.startsWith('first.gguf'))).toEqual(['first.gguf: complete, 637.8 MB in 2s']);
-      expect(lines).toContain('/models/first.gguf');
-      expect(lines.filter((line) => line.startsWith('模型第二'))).toHaveLength(1);
-      terminal.write(CTRL_C);
-      expect((await terminal.exited).exitCode).toBe(EXIT_CODES.interrupted);
-      expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
-    },
-  );
+  it.each([60, 200])('shows the whole fleet live in %i columns: new downloads replace ended ones', async (cols) => {
+    queen.hives.push(hiveNamed('gpu-2'));
+    const { download: first } = queen.addJob('hf:org/repo::file=first.gguf');
+    first.progress(flowing(63_780_000));
+    open(['download', 'watch'], { cols });
+    await shows(/^first\.gguf .*10\.0%/m);
+    const { download: second } = queen.addJob('hf:org/repo::file=模型第二.gguf');
+    second.progress(flowing(127_560_000));
+    await shows(/^模型第二.* 20\.0%/m);
+    await shows(/^total \(2\) .* 15\.0%/m);
+    first.complete('/models/first.gguf');
+    await terminal.waitFor(() => !/^total/m.test(terminal.screen()), 'one bar alone');
+    const lines = terminal.screen().split('\n');
+    expect(lines[0]).toBe('watching all downloads; Ctrl+C exits and the downloads continue'.slice(0, cols));
+    expect(lines.filter((line) => line.startsWith('first.gguf'))).toEqual(['first.gguf: complete, 637.8 MB in 2s']);
+    expect(lines).toContain('/models/first.gguf');
+    expect(lines.filter((line) => line.startsWith('模型第二'))).toHaveLength(1);
+    terminal.write(CTRL_C);
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.interrupted);
+    expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+  });
 
-  it('leaves on Ctrl+C and changes nothing', async () => {
+  it('exits on Ctrl+C and cancels nothing', async () => {
     const { download } = queen.addJob(REF);
     download.progress(flowing(412_500_000));
     open(['download', 'watch']);

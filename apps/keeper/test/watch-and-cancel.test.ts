@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => queen.close());
 
 describe('download watch', () => {
-  it('shows the whole fleet when none is named, also what starts later, until Ctrl+C', async () => {
+  it('shows the whole fleet by default, including new downloads, until Ctrl+C', async () => {
     const { download: a } = queen.addJob('hf:org/a::file=a.gguf');
     const keeper = await startKeeper(['download', 'watch'], { queen });
     await keeper.waitFor(() => keeper.stderr().includes('a.gguf: queued'), 'the first');
@@ -24,7 +24,7 @@ describe('download watch', () => {
     expect(queen.requests.some(({ method }) => method !== 'GET')).toBe(false);
   });
 
-  it('goes on with the fleet where the connection was lost', async () => {
+  it('continues after a lost connection', async () => {
     const { download } = queen.addJob('hf:org/a::file=a.gguf');
     const keeper = await startKeeper(['download', 'watch', '--json'], { queen });
     const events = () => keeper.lines.map(({ json }) => json?.event);
@@ -37,7 +37,7 @@ describe('download watch', () => {
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
   });
 
-  it('tells the bytes now and then where it is no terminal', async () => {
+  it('prints progress at intervals without a terminal', async () => {
     const { download } = queen.addJob('hf:org/a::file=a.gguf');
     const keeper = await startKeeper(['download', 'watch', download.id], { queen });
     await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
@@ -62,7 +62,7 @@ describe('download watch', () => {
     expect(keeper.stderr()).not.toContain('downloading, 500 B');
   });
 
-  it('says that a download is paused, and goes on after it is resumed', async () => {
+  it('shows that a download is paused, and continues when it resumes', async () => {
     const { download } = queen.addJob('hf:org/a::file=a.gguf');
     download.progress({ status: 'downloading', bytes: 250, total: 1_000 });
     const keeper = await startKeeper(['download', 'watch', download.id], { queen });
@@ -78,14 +78,14 @@ describe('download watch', () => {
     expect(keeper.stderr()).toMatch(/downloading.*\n.*paused.*\n.*queued\n.*downloading, 500 B.*\n.*complete/);
   });
 
-  it('tells how a download ended that has ended before', async () => {
+  it('shows the end of a download that has ended before', async () => {
     const { download } = queen.addJob('hf:org/a::file=a.gguf');
     download.complete('/models/a.gguf');
     const { code, stdout } = await runKeeper(['download', 'watch', download.id], { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.done, stdout: '/models/a.gguf\n' });
   });
 
-  it('only leaves on an interrupt, with 130', async () => {
+  it('on an interrupt exits with 130 and cancels nothing', async () => {
     const { download } = queen.addJob('hf:org/a::file=a.gguf');
     const keeper = await startKeeper(['download', 'watch', download.id], { queen });
     await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
@@ -105,18 +105,18 @@ describe('ids', () => {
     }
   });
 
-  it('that begin several are refused with the candidates', async () => {
+  it('that match several are rejected with the candidates', async () => {
     const { download: a } = queen.addJob('hf:org/a::file=a.gguf');
     const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
     const { code, stderr } = await runKeeper(['download', 'cancel', 'dl-0'], { queen });
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain('"dl-0" stands for 2 downloads:');
+    expect(stderr).toContain('"dl-0" matches 2 downloads:');
     expect(stderr).toContain(a.id);
     expect(stderr).toContain(b.id);
     expect(queen.requests.some(({ method }) => method === 'DELETE')).toBe(false);
   });
 
-  it('that begin none are not found, nor are whole ones that nobody knows', async () => {
+  it('that match none are not found, nor are unknown full ids', async () => {
     const { stdout } = await runKeeper(['job', 'cancel', 'abc', '--json'], { queen });
     expect(JSON.parse(stdout).error.code).toBe('JOB_NOT_FOUND');
     const unknown = 'dl-01999c3a-4f2b-7000-8000-000000000000';
@@ -127,13 +127,13 @@ describe('ids', () => {
 });
 
 describe('download cancel and job cancel', () => {
-  it('cancels the job of the download and says what was kept', async () => {
+  it('cancels the job of the download and shows what was kept', async () => {
     const { job, download } = queen.addJob('hf:org/a::file=a.gguf');
     download.progress({ status: 'downloading', bytes: 412_500_000, total: 637_800_000 });
     const { code, stdout } = await runKeeper(['download', 'cancel', download.id], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout).toBe(
-      `${download.id}: cancelled, kept 412.5 MB; go on with "rbee-keeper download retry ${download.id}"\n`,
+      `${download.id}: cancelled, 412.5 MB kept; resume with "rbee-keeper download retry ${download.id}"\n`,
     );
     expect(await queen.waitForRequest('DELETE', /./)).toMatchObject({
       path: `/v1/jobs/${job.id}`,
@@ -141,19 +141,19 @@ describe('download cancel and job cancel', () => {
     });
   });
 
-  it('removes the partial with --discard', async () => {
+  it('deletes partial files with --discard', async () => {
     const { job } = queen.addJob('hf:org/a::file=a.gguf');
     await runKeeper(['job', 'cancel', job.id, '--discard'], { queen });
     expect((await queen.waitForRequest('DELETE', /./)).query).toEqual({ partial: 'discard' });
   });
 
-  it('prints the receipt as it came with --json', async () => {
+  it('prints the receipt unchanged with --json', async () => {
     const { job, download } = queen.addJob('hf:org/a::file=a.gguf');
     const { stdout } = await runKeeper(['job', 'cancel', job.id, '--json'], { queen });
     expect(JSON.parse(stdout)).toMatchObject({ job_id: job.id, downloads: [{ download_id: download.id }] });
   });
 
-  it('ends with 3 where the hive of a download cannot be reached', async () => {
+  it('exits with 3 if the hive of a download is unreachable', async () => {
     const { job, download } = queen.addJob('hf:org/a::file=a.gguf');
     queen.onCancel = ({ snapshot }) => ({
       job_id: snapshot.job_id,
@@ -164,26 +164,26 @@ describe('download cancel and job cancel', () => {
     });
     const { code, stdout } = await runKeeper(['job', 'cancel', job.id], { queen });
     expect(code).toBe(EXIT_CODES.unreachable);
-    expect(stdout).toContain('the hive gpu-1 cannot be reached, so it may go on');
+    expect(stdout).toContain('hive gpu-1 is unreachable, so the download may continue');
   });
 });
 
 describe('job watch', () => {
   it('prints the narration from the first line, on stdout, to the end of the job', async () => {
     const { job } = queen.addJob('hf:org/a::file=a.gguf');
-    job.narrate('hive_chosen', 'gpu-1 shall download it');
+    job.narrate('hive_chosen', 'gpu-1 will download it');
     const keeper = await startKeeper(['job', 'watch', job.id], { queen });
-    await keeper.waitForLine(({ text }) => text.endsWith('gpu-1: gpu-1 shall download it'), 'what was said before');
+    await keeper.waitForLine(({ text }) => text.endsWith('gpu-1: gpu-1 will download it'), 'what was said before');
     job.narrate('download_start', 'downloading a.gguf');
     job.end({ state: 'completed' });
     expect((await keeper.exited).code).toBe(EXIT_CODES.done);
     expect(keeper.lines.map(({ text }) => text.replace(/^\d\d:\d\d:\d\d /, ''))).toEqual([
-      'gpu-1: gpu-1 shall download it',
+      'gpu-1: gpu-1 will download it',
       'gpu-1: downloading a.gguf',
     ]);
   });
 
-  it('ends with 1 and the reason where the job failed or was cancelled', async () => {
+  it('exits with 1 and the reason if the job failed or was cancelled', async () => {
     const { job: failed } = queen.addJob('hf:org/a::file=a.gguf');
     failed.end({ state: 'failed', message: 'the disk is full' }, 'DISK_FULL');
     const { code, stderr } = await runKeeper(['job', 'watch', failed.id], { queen });

@@ -1,10 +1,10 @@
 import type { Argument, Command, Option } from 'commander';
-import type { Io } from '../session.ts';
+import type { Io } from '../io.ts';
 import { type Candidate, candidatesOf, type Subject } from './subjects.ts';
 
-/** What may come at the end of a command line. The last word is the unfinished one; empty where none has been begun. */
+/** Candidates for the last word of a command line, which is unfinished or empty. */
 export async function completions(program: Command, words: readonly string[], io: Io): Promise<readonly Candidate[]> {
-  // Bash takes `--hive=gpu` for three words.
+  // Bash splits `--hive=gpu` into three words.
   const all = words.flatMap((word) => (word === '=' ? [] : splitOption(word)));
   const last = words.at(-1) === '=' ? '' : (all.at(-1) ?? '');
   const before = words.at(-1) === '=' ? all : all.slice(0, -1);
@@ -16,7 +16,7 @@ export async function completions(program: Command, words: readonly string[], io
   const argument = argumentAt(place.command, place.given.length);
   if (argument === null) return [];
   if (argument.argChoices) return starting(argument.argChoices.map(plainCandidate));
-  const found = starting(await candidatesOf(subjectOf(place.command), settingsIn(before), io, last));
+  const found = starting(await candidatesOf(subjectOf(place.command, argument), settingsIn(before), io, last));
   return found.filter(({ value }) => !place.given.includes(value));
 }
 
@@ -24,7 +24,7 @@ interface Place {
   readonly command: Command;
   /** The option whose value comes next. */
   readonly option: Option | null;
-  /** Arguments of the command that are there already. */
+  /** Arguments of the command before the last word. */
   readonly given: readonly string[];
 }
 
@@ -57,7 +57,7 @@ function splitOption(word: string): readonly string[] {
   return name === undefined || value === undefined ? [word] : [name, value];
 }
 
-/** Its own and those of the commands above it, which it takes too. */
+/** The options of a command and of its parents. */
 function allOptions(command: Command): readonly Option[] {
   return command.parent === null ? command.options : [...command.options, ...allOptions(command.parent)];
 }
@@ -86,14 +86,15 @@ async function valuesOf(option: Option, words: readonly string[], io: Io): Promi
 
 const plainCandidate = (value: string): Candidate => ({ value, note: '' });
 
-/** What the arguments of a command name, by the group that it stands in. */
-function subjectOf(command: Command): Subject | null {
+/** An `<id>` is one of the command's group, and so is the `<name>` of a hive. */
+function subjectOf(command: Command, argument: Argument): Subject | null {
   const group = command.parent?.name();
-  if (group === 'download' || group === 'job' || group === 'hive') return group;
-  return group === 'model' && ['get', 'remove', 'verify'].includes(command.name()) ? 'model' : null;
+  if (argument.name() === 'name') return group === 'hive' ? group : null;
+  if (argument.name() !== 'id') return null;
+  return group === 'download' || group === 'job' || group === 'model' ? group : null;
 }
 
-/** The options on the line that say which queen to ask. */
+/** The options on the line that select the queen. */
 function settingsIn(words: readonly string[]): { readonly queen?: string; readonly token?: string } {
   const after = (name: string) => words[words.indexOf(name) + 1];
   const queen = words.includes('--queen') ? after('--queen') : undefined;

@@ -1,4 +1,4 @@
-/** The hidden command that the scripts ask: the words so far, the last one unfinished; a candidate a line, a tab, a note. */
+/** The hidden command behind the scripts. Takes the words so far; prints a candidate, a tab and a note per line. */
 export const COMPLETE_WORD = '__complete';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -46,7 +46,7 @@ complete -c rbee -f -a '(__rbee_keeper_complete)'
 
 const SCRIPTS: Readonly<Record<Shell, string>> = { bash: BASH, zsh: ZSH, fish: FISH };
 
-/** What a shell reads to complete the words of this program. */
+/** The completion script of a shell. */
 export function completionScript(shell: Shell): string {
   return SCRIPTS[shell];
 }

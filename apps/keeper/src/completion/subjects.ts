@@ -1,21 +1,21 @@
 import type { ListClient } from '../daemon-client/list-client.ts';
-import type { Io } from '../session.ts';
+import type { Io } from '../io.ts';
 import { type GlobalOptions, queenSettings } from '../settings.ts';
 
-/** Somebody waits at the prompt: a queen that takes longer has nothing to say. */
-const ASK_TIMEOUT_MS = 1_500;
+/** A slower queen would hold up the prompt. */
+const REQUEST_TIMEOUT_MS = 1_500;
 const MAX_DOWNLOADS = 200;
 
-/** What can be named on a command line that only the queen knows. */
+/** Kinds of names that only the queen knows. */
 export type Subject = 'download' | 'job' | 'hive' | 'model';
 
 export interface Candidate {
   readonly value: string;
-  /** What it is, for shells that show it. */
+  /** A description, for shells that show one. */
   readonly note: string;
 }
 
-/** The names of a kind that the queen knows and that go with what is written; none where it cannot be asked. */
+/** Names of a kind from the queen, ids or model names depending on what is written; none if it does not respond. */
 export async function candidatesOf(
   subject: Subject | null,
   options: GlobalOptions,
@@ -23,12 +23,12 @@ export async function candidatesOf(
   written: string,
 ): Promise<readonly Candidate[]> {
   if (subject === null) return [];
-  const signal = AbortSignal.any([io.interrupt, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
   try {
     const { createListClient } = await import('../daemon-client/list-client.ts');
+    const signal = AbortSignal.any([io.interrupt, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
     return await listed(subject, createListClient(queenSettings(options, io.env)), signal, written);
   } catch {
-    // Whatever it is, a prompt is no place to tell it.
+    // A prompt is no place for an error.
     return [];
   }
 }
@@ -61,7 +61,7 @@ async function listed(
   }
 }
 
-/** Text of others in one line of one candidate, whatever it holds. */
+/** A candidate without control characters, so that it stays on one line. */
 function candidate(value: string, note: string): Candidate {
   const clean = (text: string) => text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
   return { value: clean(value), note: clean(note) };

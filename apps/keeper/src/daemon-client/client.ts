@@ -13,14 +13,12 @@ import {
   queenRoutes,
   type Route,
 } from '@rbee/contract';
-import type { Removed } from '../answers.ts';
-import { type CallOptions, createCaller } from './call.ts';
-import { type AskedDaemon, type DaemonAddress, exchange } from './exchange.ts';
+import type { Removed } from '../results.ts';
+import { type Daemon, type DaemonAddress, exchange, newRequestId, unexpected } from './exchange.ts';
 import { createListClient, type ListClient } from './list-client.ts';
 import { refusalOf } from './refusal.ts';
-import { newRequestId } from './request-id.ts';
 
-/** What it takes to open a stream of the queen. */
+/** Where to open a stream of the queen, and with which headers. */
 export interface StreamTarget {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -28,23 +26,23 @@ export interface StreamTarget {
 
 interface ClearQuery {
   readonly status?: DownloadStatus;
-  /** A duration: those that ended longer ago. */
+  /** A duration: only downloads that ended longer ago. */
   readonly olderThan?: string;
 }
 
 /**
- * Typed calls to one queen. Every call checks the answer against the contract and rejects with an `RbeeError` (what the
- * queen answered) or a `KeeperError` (`QUEEN_UNREACHABLE`, `ANSWER_UNEXPECTED`), or with the signal's reason.
+ * Typed calls to one queen. Every call checks the response against the contract and rejects with an `RbeeError` (the
+ * queen's own error), a `KeeperError` (`QUEEN_UNREACHABLE`, `ANSWER_UNEXPECTED`) or the signal's reason.
  */
 export interface QueenClient extends ListClient {
   /** Whether it sends a token. */
   readonly hasToken: boolean;
-  /** Whether she is there, which needs no token; and the time by her clock, where she tells it. */
+  /** Checks that the queen responds, without a token. `date` is the time by its clock, if it sends one. */
   greet(signal: AbortSignal): Promise<{ readonly date: string | null }>;
-  /** What the hives, or one of them, find on their way to the hub and of their disks. Takes up to 25 s. */
+  /** Has one hive or all of them check hub access and disk. Takes up to 25 s. */
   doctor(hive: string | undefined, signal: AbortSignal): Promise<FleetDoctor>;
   download(id: string, signal: AbortSignal): Promise<Download>;
-  /** Answers when its bytes have stopped. */
+  /** Resolves when its bytes have stopped. */
   pauseDownload(id: string, signal: AbortSignal): Promise<Download>;
   resumeDownload(id: string, signal: AbortSignal): Promise<Download>;
   /** Starts a new job and a new download in its place. */
@@ -53,16 +51,16 @@ export interface QueenClient extends ListClient {
   job(id: string, signal: AbortSignal): Promise<Job>;
   startJob(operation: QueenOperation, signal: AbortSignal): Promise<JobAccepted>;
   cancelJob(id: string, partial: PartialChoice, signal: AbortSignal): Promise<CancelledJob>;
-  /** Bytes per second; null is unlimited. Takes effect on what runs. */
+  /** Bytes per second; null is unlimited. Applies to running downloads too. */
   limitHive(hive: string, maxBandwidth: number | null, signal: AbortSignal): Promise<void>;
   stream(route: typeof queenRoutes.streamJob | typeof queenRoutes.streamDownload, id: string): StreamTarget;
-  /** Every download of the fleet, in one stream that does not end. */
+  /** One endless stream of every download in the fleet. */
   fleetStream(): StreamTarget;
 }
 
-/** @param requestId of the command that the calls are made for: it is in the log of every daemon on the way */
+/** @param requestId identifies the command in the logs of every daemon involved */
 export function createQueenClient(address: DaemonAddress, requestId = newRequestId()): QueenClient {
-  const at: AskedDaemon = { ...address, daemon: 'queen' };
+  const at: Daemon = { ...address, daemon: 'queen' };
   const call = createCaller({ ...at, requestId });
   const withId = (id: string, signal: AbortSignal): CallOptions => ({ params: { id }, signal });
   const streamAt = (path: string): StreamTarget => ({
@@ -98,8 +96,8 @@ export function createQueenClient(address: DaemonAddress, requestId = newRequest
     startJob: (operation, signal) => call(queenRoutes.createJob, { body: operation, signal }),
     cancelJob: (id, partial, signal) => call(queenRoutes.cancelJob, { ...withId(id, signal), query: { partial } }),
     async limitHive(hive, maxBandwidth, signal) {
-      const asked = { method: 'PATCH', path: `/v1/hives/${encodeURIComponent(hive)}`, requestId, signal } as const;
-      const { status, body } = await exchange(at, { ...asked, body: { max_bandwidth: maxBandwidth } });
+      const request = { method: 'PATCH', path: `/v1/hives/${encodeURIComponent(hive)}`, requestId, signal } as const;
+      const { status, body } = await exchange(at, { ...request, body: { max_bandwidth: maxBandwidth } });
       if (status < 200 || status > 299) throw refusalOf({ ...at, status, body, requestId });
     },
     stream: (route: Route, id) => streamAt(pathOf(route, { id })),
@@ -107,7 +105,34 @@ export function createQueenClient(address: DaemonAddress, requestId = newRequest
   };
 }
 
-/** What a hive says of itself. The keeper asks only the hive that it runs itself. */
+/** A hive's own info. The keeper requests it only from a hive that it started itself. */
 export function hiveInfo(address: DaemonAddress, signal: AbortSignal): Promise<HiveInfo> {
   return createCaller({ ...address, requestId: newRequestId(), daemon: 'hive' })(hiveRoutes.info, { signal });
+}
+
+interface CallOptions {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly signal: AbortSignal;
+}
+
+/** The body of a route's success response. */
+type ResponseOf<R extends Route> = R extends { success: { body: { parse(input: unknown): infer T } } } ? T : never;
+type JsonRoute = Route & { readonly success: NonNullable<Route['success']> };
+
+/** Calls a route and checks the response against its schema. */
+type Caller = <R extends JsonRoute>(route: R, options: CallOptions) => Promise<ResponseOf<R>>;
+
+function createCaller(options: Daemon & { readonly requestId: string }): Caller {
+  return async (route, { params, ...call }) => {
+    const { requestId } = options;
+    const request = { ...call, method: route.method, path: pathOf(route, params), requestId };
+    const { status, body } = await exchange(options, request);
+    if (status < 200 || status > 299) throw refusalOf({ ...options, status, body, requestId });
+    const parsed = route.success.body.safeParse(body);
+    if (!parsed.success) throw unexpected(options, `invalid response to ${route.method} ${route.path}`);
+    // The schema belongs to the route, which the compiler cannot follow through a generic parameter.
+    return parsed.data as ResponseOf<typeof route>;
+  };
 }

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { KeeperError } from '../errors/keeper-error.ts';
 import { unreachable } from './unreachable.ts';
 
-// One request and its answer, over Node's own client: what lists and completions need, and loaded in a moment.
+// One request and its response over Node's own client, which loads fast enough for lists and completions.
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** The largest answer that is read. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+/** The largest response that is read. */
+const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
 
 export interface DaemonAddress {
   /** Without a slash at its end. */
@@ -15,14 +15,14 @@ export interface DaemonAddress {
   readonly token: string | null;
 }
 
-export interface AskedDaemon extends DaemonAddress {
-  /** Who is asked, for messages. */
+export interface Daemon extends DaemonAddress {
+  /** For messages. */
   readonly daemon: 'queen' | 'hive';
 }
 
 export interface ExchangeRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** With its parameters filled in. */
+  /** With the parameters filled in. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
@@ -32,44 +32,43 @@ export interface ExchangeRequest {
 
 export interface Exchange {
   readonly status: number;
-  /** The JSON of the answer; undefined where it is none. */
+  /** The parsed JSON of the response; undefined if it is not JSON. */
   readonly body: unknown;
-  /** When it was answered, by the daemon's clock: the `Date` header. */
+  /** The `Date` header: the time of the response by the daemon's clock. */
   readonly date: string | null;
 }
 
 /** @throws KeeperError QUEEN_UNREACHABLE or ANSWER_UNEXPECTED; the signal's reason on abort */
-export async function exchange(at: AskedDaemon, asked: ExchangeRequest): Promise<Exchange> {
+export async function exchange(at: Daemon, request: ExchangeRequest): Promise<Exchange> {
   const deadline = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
   try {
-    const response = await send(at, asked, AbortSignal.any([asked.signal, deadline]));
+    const response = await send(at, request, AbortSignal.any([request.signal, deadline]));
     const { statusCode, headers } = response;
     return { status: statusCode ?? 0, body: parseJson(await readText(response, at)), date: headers.date ?? null };
   } catch (error) {
-    asked.signal.throwIfAborted();
+    request.signal.throwIfAborted();
     if (error instanceof KeeperError) throw error;
-    if (deadline.aborted) throw unreachable(at, `no answer within ${REQUEST_TIMEOUT_MS / 1_000} s`);
+    if (deadline.aborted) throw unreachable(at, `no response within ${REQUEST_TIMEOUT_MS / 1_000} s`);
     throw unreachable(at, error);
   }
 }
 
-/** Whether a daemon answers there within the time given. Never rejects. */
-export async function answers(at: AskedDaemon, timeoutMs: number): Promise<boolean> {
-  const asked = { method: 'GET', path: '/health', signal: AbortSignal.timeout(timeoutMs) } as const;
-  return exchange(at, asked).then(
-    ({ status, body }) => status === 200 && typeof body === 'object' && body !== null && 'status' in body,
-    () => false,
-  );
+/**
+ * An id for the requests of one command, to find them in the logs of all daemons involved. Not secret: Node's
+ * cryptography takes long to load.
+ */
+export function newRequestId(): string {
+  return `cli-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
 }
 
-function send(at: AskedDaemon, asked: ExchangeRequest, signal: AbortSignal): Promise<IncomingMessage> {
-  const url = new URL(`${at.url}${asked.path}`);
-  for (const [name, value] of Object.entries(asked.query ?? {})) url.searchParams.append(name, value);
-  const body = asked.body === undefined ? null : JSON.stringify(asked.body);
-  // Taken when it is needed, and not as an import: that would read every name of the module, and load much of Node for it.
+function send(at: Daemon, exchanged: ExchangeRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  const url = new URL(`${at.url}${exchanged.path}`);
+  for (const [name, value] of Object.entries(exchanged.query ?? {})) url.searchParams.append(name, value);
+  const body = exchanged.body === undefined ? null : JSON.stringify(exchanged.body);
+  // Not imported: an import reads every name of the module, which loads much of Node.
   const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
-  // A connection for each request: nothing is left open that somebody would have to close.
-  const options = { method: asked.method, headers: headersOf(at, asked, body), agent: false as const, signal };
+  // A connection per request, so that nothing has to be closed afterwards.
+  const options = { method: exchanged.method, headers: headersOf(at, exchanged, body), agent: false as const, signal };
   return new Promise((resolve, reject) => {
     const sent = request(url, options, resolve);
     const late = setTimeout(() => sent.destroy(connectTimeout()), CONNECT_TIMEOUT_MS);
@@ -81,7 +80,7 @@ function send(at: AskedDaemon, asked: ExchangeRequest, signal: AbortSignal): Pro
   });
 }
 
-function headersOf({ token }: AskedDaemon, { requestId }: ExchangeRequest, body: string | null) {
+function headersOf({ token }: Daemon, { requestId }: ExchangeRequest, body: string | null) {
   return {
     accept: 'application/json',
     ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
@@ -91,15 +90,15 @@ function headersOf({ token }: AskedDaemon, { requestId }: ExchangeRequest, body:
 }
 
 function connectTimeout(): Error {
-  return Object.assign(new Error('no connection in time'), { code: 'ETIMEDOUT' });
+  return Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' });
 }
 
-async function readText(response: IncomingMessage, at: AskedDaemon): Promise<string> {
+async function readText(response: IncomingMessage, at: Daemon): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) throw unexpected(at, 'its answer is too large');
+    if (bytes > MAX_RESPONSE_BYTES) throw unexpected(at, 'its response is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -116,9 +115,9 @@ function parseJson(text: string): unknown {
 export function unexpected(at: { readonly daemon: string; readonly url: string }, what: string): KeeperError {
   return new KeeperError(
     'ANSWER_UNEXPECTED',
-    `what answers at ${at.url} is not a ${at.daemon} of this version: ${what}`,
+    `the server at ${at.url} is not a ${at.daemon} of this version: ${what}`,
     {
-      hint: 'check the address, and that keeper and daemons are of the same version',
+      hint: 'check the address, and that keeper and daemons have the same version',
     },
   );
 }

@@ -18,28 +18,28 @@ import { unexpected } from './exchange.ts';
 import { refusalOf } from './refusal.ts';
 import { connectionLost } from './unreachable.ts';
 
-/** The list of a whole store comes in one event. */
+/** The list of a whole store is one event. */
 const MAX_EVENT_CHARS = 16 * 1024 * 1024;
 
-/** Stands where the id of a job or a download does, for the stream of all of them. */
+/** The id used for the stream of all downloads. */
 const FLEET = 'fleet';
 
-/** How a lost connection is sought again. */
-interface Patience {
-  /** Connections that fail in a row before the follower gives up. */
+/** How reconnecting is retried. */
+interface ReconnectPolicy {
+  /** Failed connections in a row before the follower gives up. */
   readonly maxAttempts: number;
   readonly backoff: { readonly baseMs: number; readonly maxMs: number };
 }
 
 /** About 20 s. */
-const PATIENCE: Patience = { maxAttempts: 8, backoff: { baseMs: 200, maxMs: 5_000 } };
+const RECONNECT: ReconnectPolicy = { maxAttempts: 8, backoff: { baseMs: 200, maxMs: 5_000 } };
 
 export interface FollowDeps {
   readonly client: QueenClient;
   readonly emit: Emit;
-  /** Leaves the stream; the promise then rejects with its reason. */
+  /** Closes the stream; the promise then rejects with its reason. */
   readonly signal: AbortSignal;
-  readonly patience?: Patience;
+  readonly reconnect?: ReconnectPolicy;
 }
 
 /**
@@ -57,7 +57,7 @@ export async function followJob(deps: FollowDeps, jobId: string): Promise<JobEnd
       else end = parseJobEnd(data);
     },
   });
-  if (end === null) throw unexpected(at(deps), 'the stream of the job ended without saying how');
+  if (end === null) throw unexpected(at(deps), 'the stream of the job ended without a result');
   return end;
 }
 
@@ -76,7 +76,7 @@ export async function followDownload(deps: FollowDeps, downloadId: string): Prom
       deps.emit(last);
     },
   });
-  if (last === null) throw unexpected(at(deps), 'the stream of the download ended without saying how');
+  if (last === null) throw unexpected(at(deps), 'the stream of the download ended without a result');
   return last;
 }
 
@@ -108,7 +108,7 @@ async function followStream(deps: FollowDeps, id: string, target: StreamTarget, 
       ...target,
       ...reader,
       signal: deps.signal,
-      ...(deps.patience ?? PATIENCE),
+      ...(deps.reconnect ?? RECONNECT),
       maxEventChars: MAX_EVENT_CHARS,
       onConnection(change) {
         if (change.state === 'open' && !lost) return;
@@ -133,7 +133,7 @@ function isDownloadEvent(name: string): name is DownloadEventName {
   return name in downloadEventSchemas;
 }
 
-/** A union of names and schemas cannot be walked with types, so each name is read in its own line. */
+/** TypeScript cannot relate a union of names to a union of schemas, hence one case per name. */
 function readDownloadEvent(deps: FollowDeps, event: DownloadEventName, data: string): DownloadEvent {
   switch (event) {
     case 'progress':
@@ -153,11 +153,11 @@ interface Schema<T> {
   safeParse(input: unknown): { readonly success: true; readonly data: T } | { readonly success: false };
 }
 
-/** The data of an event, checked. Fields that the schema does not know stay: `--json` passes them on. */
+/** The checked data of an event. Fields unknown to the schema are kept: `--json` passes them on. */
 function read<T extends object>(deps: FollowDeps, event: string, schema: Schema<T>, text: string): T {
   const raw = jsonOf(text);
   const parsed = schema.safeParse(raw);
-  if (!parsed.success) throw unexpected(at(deps), `its event "${event}" is not understood`);
+  if (!parsed.success) throw unexpected(at(deps), `invalid event "${event}"`);
   return { ...(raw as object), ...parsed.data };
 }
 

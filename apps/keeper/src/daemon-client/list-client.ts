@@ -1,15 +1,14 @@
 import type { Download, DownloadStatus, Hive, Job, QueenInfo } from '@rbee/contract';
-import type { ListedModel, ListedPartial, ListedProblem, ModelListing } from '../answers.ts';
-import { hasShape, listIn, type Shape } from './answer-shape.ts';
-import { type DaemonAddress, exchange, unexpected } from './exchange.ts';
+import type { ListedModel, ListedPartial, ListedProblem, ModelListing } from '../results.ts';
+import { type DaemonAddress, exchange, newRequestId, unexpected } from './exchange.ts';
 import { refusalOf } from './refusal.ts';
-import { newRequestId } from './request-id.ts';
+import { hasShape, listIn, type Shape } from './response-shape.ts';
 
-/** Pages of a list that are read at most. */
+/** The most pages of a list that are read. */
 const MAX_PAGES = 10;
 const PAGE_SIZE = 1_000;
 
-/** Where the queen has what is listed here; the routes of the contract bring all schemas along. */
+/** The queen's paths, written out because the routes of the contract would load every schema. */
 export const LIST_PATHS = {
   info: '/v1/info',
   hives: '/v1/hives',
@@ -78,40 +77,40 @@ interface DownloadQuery {
   readonly limit?: number;
 }
 
-/** What can be listed of one queen. Rejects as the other calls of a queen do. */
+/** The lists of one queen. Rejects as every call of `QueenClient` does. */
 export interface ListClient {
   readonly url: string;
   info(signal: AbortSignal): Promise<QueenInfo>;
   hives(signal: AbortSignal): Promise<Hive[]>;
   jobs(signal: AbortSignal): Promise<Job[]>;
   downloads(query: DownloadQuery, signal: AbortSignal): Promise<{ downloads: Download[]; more: boolean }>;
-  /** Every download's id, newest first. */
+  /** The id of every download, newest first. */
   downloadIds(signal: AbortSignal): Promise<string[]>;
   models(signal: AbortSignal): Promise<ModelListing>;
 }
 
-/** @param requestId of the command that the calls are made for: it is in the log of every daemon on the way */
+/** @param requestId identifies the command in the logs of every daemon involved */
 export function createListClient(address: DaemonAddress, requestId = newRequestId()): ListClient {
   const at = { ...address, daemon: 'queen' as const };
 
-  async function ask(path: string, signal: AbortSignal, query: Readonly<Record<string, string>> = {}) {
+  async function get(path: string, signal: AbortSignal, query: Readonly<Record<string, string>> = {}) {
     const { status, body } = await exchange(at, { method: 'GET', path, query, requestId, signal });
     if (status < 200 || status > 299) throw refusalOf({ ...at, status, body, requestId });
     return body;
   }
 
-  const understood = <T>(answer: T | null, path: string): T => {
-    if (answer === null) throw unexpected(at, `its answer to GET ${path} is not understood`);
-    return answer;
+  const checked = <T>(body: T | null, path: string): T => {
+    if (body === null) throw unexpected(at, `invalid response to GET ${path}`);
+    return body;
   };
 
   async function list<T extends object>(path: string, name: string, shape: Shape<T>, signal: AbortSignal) {
-    return understood(listIn(await ask(path, signal), name, shape), path);
+    return checked(listIn(await get(path, signal), name, shape), path);
   }
 
   async function page(query: Readonly<Record<string, string>>, signal: AbortSignal) {
-    const body = await ask(LIST_PATHS.downloads, signal, query);
-    const downloads = understood(listIn<Download>(body, 'downloads', LIST_SHAPES.downloads), LIST_PATHS.downloads);
+    const body = await get(LIST_PATHS.downloads, signal, query);
+    const downloads = checked(listIn<Download>(body, 'downloads', LIST_SHAPES.downloads), LIST_PATHS.downloads);
     const next = (body as { readonly next_cursor?: unknown }).next_cursor;
     return { downloads, next: typeof next === 'string' ? next : null };
   }
@@ -119,8 +118,8 @@ export function createListClient(address: DaemonAddress, requestId = newRequestI
   return {
     url: address.url,
     async info(signal) {
-      const body = await ask(LIST_PATHS.info, signal);
-      return understood(hasShape<QueenInfo>(body, LIST_SHAPES.info) ? body : null, LIST_PATHS.info);
+      const body = await get(LIST_PATHS.info, signal);
+      return checked(hasShape<QueenInfo>(body, LIST_SHAPES.info) ? body : null, LIST_PATHS.info);
     },
     hives: (signal) => list<Hive>(LIST_PATHS.hives, 'hives', LIST_SHAPES.hives, signal),
     jobs: (signal) => list<Job>(LIST_PATHS.jobs, 'jobs', LIST_SHAPES.jobs, signal),
@@ -141,9 +140,9 @@ export function createListClient(address: DaemonAddress, requestId = newRequestI
       return ids;
     },
     async models(signal) {
-      const body = await ask(LIST_PATHS.models, signal);
+      const body = await get(LIST_PATHS.models, signal);
       const read = <T extends object>(name: string, shape: Shape<T>) =>
-        understood(listIn(body, name, shape), LIST_PATHS.models);
+        checked(listIn(body, name, shape), LIST_PATHS.models);
       return {
         models: read<ListedModel>('models', LIST_SHAPES.models),
         partials: read<ListedPartial>('partials', LIST_SHAPES.partials),

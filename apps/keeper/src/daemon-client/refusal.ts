@@ -5,18 +5,18 @@ export interface RefusalOptions {
   readonly daemon: 'queen' | 'hive';
   readonly url: string;
   readonly status: number;
-  /** The JSON of the answer, where it had any. */
+  /** The parsed JSON of the response, if any. */
   readonly body: unknown;
   readonly requestId?: string;
 }
 
-/** The error that an answer other than success stands for: the daemon's own, with where it comes from. */
+/** The error for an unsuccessful response: the daemon's own error with its origin. */
 export function refusalOf({ daemon, url, status, body, requestId }: RefusalOptions): Error {
   const error = errorIn(body);
-  // What the daemon logged it under, which is its own id where it did not take ours.
+  // The daemon logs its own request id if it did not accept ours.
   const loggedAs = error?.requestId ?? requestId;
   const where = { [`${daemon}_url`]: url, ...(loggedAs === undefined ? {} : { request_id: loggedAs }) };
-  const tokenHint = status === 401 ? 'give its token with --token or RBEE_API_TOKEN' : undefined;
+  const tokenHint = status === 401 ? 'set the token with --token or RBEE_API_TOKEN' : undefined;
   if (error !== null) {
     const hint = error.hint ?? tokenHint;
     return new RbeeError(error.code, error.message, {
@@ -25,12 +25,12 @@ export function refusalOf({ daemon, url, status, body, requestId }: RefusalOptio
     });
   }
   if (tokenHint !== undefined) {
-    return new RbeeError('API_KEY_INVALID', `the ${daemon} at ${url} asks for a token`, {
+    return new RbeeError('API_KEY_INVALID', `the ${daemon} at ${url} requires a token`, {
       hint: tokenHint,
       details: where,
     });
   }
-  return unexpected({ daemon, url }, `it answers with HTTP ${status}`);
+  return unexpected({ daemon, url }, `it responded with HTTP ${status}`);
 }
 
 interface DaemonError {
@@ -41,7 +41,7 @@ interface DaemonError {
   readonly requestId?: string;
 }
 
-/** The contract's envelope of errors, read by hand: the schemas take longer to load than a list takes to be fetched. */
+/** Reads the contract's error envelope by hand: the schemas take longer to load than a list takes to fetch. */
 function errorIn(body: unknown): DaemonError | null {
   if (!isRecord(body) || !isRecord(body.error)) return null;
   const { code, message, hint, details, request_id: requestId } = body.error;

@@ -1,39 +1,56 @@
 import {
   type HfRef,
+  type ModelId,
   type ModelRef,
+  modelIdSchema,
   parseModelRef,
   printModelRef,
   RbeeError,
   redactModelRef,
   redactRef,
 } from '@rbee/contract';
-import type { ListedModel } from '../answers.ts';
+import type { ListedModel } from '../results.ts';
+import type { ListClient } from './list-client.ts';
 import { ambiguous, looksLikeId, resolveId } from './resolve-id.ts';
 
-/** The revision of a ref that names none. */
+/** The parser's default revision. */
 const ANY_REVISION = 'main';
 
+/** The full id of a model, from an id, its beginning or a name; of one hive's models if a hive is given. */
+export async function resolveModelId(
+  client: ListClient,
+  text: string,
+  hive: string | undefined,
+  signal: AbortSignal,
+): Promise<ModelId> {
+  const id = await resolveModel(text, async () => {
+    const { models } = await client.models(signal);
+    return models.filter((model) => hive === undefined || model.hive_id === hive);
+  });
+  return modelIdSchema.parse(id);
+}
+
 /**
- * The id of the model that a text stands for: an id, the beginning of exactly one, or a ref. A ref without a revision
- * stands for whichever commit is there. `list` is not asked for a whole id.
+ * Resolves an id, the beginning of exactly one, or a name to the id of a model. A name without a revision matches any
+ * stored commit. `list` is not called for a full id.
  * @throws KeeperError USAGE, RbeeError MODEL_REF_INVALID or MODEL_NOT_FOUND
  */
-export async function resolveModel(text: string, list: () => Promise<readonly ListedModel[]>): Promise<string> {
+async function resolveModel(text: string, list: () => Promise<readonly ListedModel[]>): Promise<string> {
   if (looksLikeId(text)) return resolveId('model', text, async () => (await list()).map((model) => model.model_id));
   const wanted = parseModelRef(text);
-  const matches = (await list()).filter(({ model_ref: ref }) => ref === text || isMeant(wanted, ref));
+  const matches = (await list()).filter(({ model_ref: ref }) => ref === text || matchesRef(wanted, ref));
   const ids = [...new Set(matches.map((model) => model.model_id))];
   const [first, ...others] = ids;
   if (first === undefined) {
     throw new RbeeError('MODEL_NOT_FOUND', `no hive has the model ${redactModelRef(wanted)}`, {
-      hint: '"rbee-keeper model list" shows the models and their ids',
+      hint: 'run "rbee-keeper model list" to see the models and their ids',
     });
   }
   if (others.length > 0) throw ambiguous('model', 'url' in wanted ? redactModelRef(wanted) : text, ids);
   return first;
 }
 
-function isMeant(wanted: ModelRef, listedText: string): boolean {
+function matchesRef(wanted: ModelRef, listedText: string): boolean {
   const listed = readRef(listedText);
   if (listed === null) return false;
   if (wanted.scheme === 'hf') return listed.scheme === 'hf' && isSameRepo(wanted, listed);
@@ -48,7 +65,7 @@ function isMeant(wanted: ModelRef, listedText: string): boolean {
 function isSameRepo(wanted: HfRef, listed: HfRef): boolean {
   if (wanted.repo !== listed.repo) return false;
   if (wanted.revision !== ANY_REVISION && !listed.revision.startsWith(wanted.revision)) return false;
-  // What globs had chosen is not known any more: they stand for no model.
+  // The files that globs had selected are not stored, so globs match no model.
   if (wanted.include.length + wanted.exclude.length > 0) return false;
   const { quant } = wanted;
   if (quant !== null) return listed.files.some((path) => path.toUpperCase().includes(quant));
@@ -59,7 +76,7 @@ function readRef(text: string): ModelRef | null {
   try {
     return parseModelRef(text);
   } catch (error) {
-    // A newer queen may know refs that this program does not.
+    // A newer queen may list refs that this version cannot parse.
     if (!(error instanceof RbeeError)) throw error;
     return null;
   }

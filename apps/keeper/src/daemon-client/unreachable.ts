@@ -3,18 +3,18 @@ import { KeeperError } from '../errors/keeper-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was closed',
-  ENOTFOUND: 'the host name is not known',
-  EAI_AGAIN: 'the host name cannot be looked up',
-  EHOSTUNREACH: 'there is no route to the host',
-  ENETUNREACH: 'there is no route to its network',
-  ECONNABORTED: 'the connection was closed',
+  ECONNRESET: 'connection reset',
+  EPIPE: 'connection closed',
+  ENOTFOUND: 'unknown host name',
+  EAI_AGAIN: 'host name lookup failed',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ECONNABORTED: 'connection closed',
   ETIMEDOUT: 'no connection within 5 s',
-  HPE_INVALID_CONSTANT: 'what answers does not speak HTTP',
+  HPE_INVALID_CONSTANT: 'the response is not HTTP',
 };
 
-/** The error for a daemon that cannot be asked: where it should be, why, and how to get one. */
+/** The error for a daemon that does not respond: its address, the reason, and what to do. */
 export function unreachable(
   at: { readonly daemon: 'queen' | 'hive'; readonly url: string },
   reason: unknown,
@@ -25,18 +25,18 @@ export function unreachable(
     return new KeeperError('QUEEN_UNREACHABLE', message, { hint: tls.hint, cause: reason });
   }
   const text = typeof reason === 'string' ? reason : reasonOf(reason);
-  return new KeeperError('QUEEN_UNREACHABLE', `no ${at.daemon} answers at ${at.url} (${text})`, {
+  return new KeeperError('QUEEN_UNREACHABLE', `no ${at.daemon} responds at ${at.url} (${text})`, {
     hint: isCutBeforeAnswer(reason, at.url)
-      ? 'where it speaks TLS, its address begins with https://'
+      ? 'if it uses TLS, the address starts with https://'
       : 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
     cause: reason,
   });
 }
 
-/** The error for a stream whose connection did not come back. */
+/** The error for a stream that could not be reconnected. */
 export function connectionLost(url: string, cause: unknown): KeeperError {
-  return new KeeperError('QUEEN_UNREACHABLE', `the connection to the queen at ${url} was lost and did not come back`, {
-    hint: 'what was under way may go on: see "rbee-keeper download list" once the queen answers again',
+  return new KeeperError('QUEEN_UNREACHABLE', `lost the connection to the queen at ${url} and could not reconnect`, {
+    hint: 'downloads may continue: check "rbee-keeper download list" when the queen is back',
     cause,
   });
 }
@@ -57,19 +57,19 @@ function tlsProblemIn(error: unknown): TlsProblem | null {
   return null;
 }
 
-/** What a server of TLS does with a request that is not: it hangs up. */
+/** A TLS server hangs up on a plain HTTP request. */
 function isCutBeforeAnswer(error: unknown, url: string): boolean {
   return url.startsWith('http:') && codesOf(error).includes('ECONNRESET');
 }
 
-/** The codes of an error and of what caused it, the outermost first. */
+/** The codes of an error and its causes, outermost first. */
 function codesOf(error: unknown): string[] {
   const codes: string[] = [];
   const seen = new Set<unknown>();
   for (let at = error; at instanceof Error && !seen.has(at); at = at.cause) {
     seen.add(at);
     if ('code' in at && typeof at.code === 'string') codes.push(at.code);
-    // A host with several addresses fails with one error for each: the first says enough.
+    // A host with several addresses fails with one error per address; the first one is enough.
     if (at instanceof AggregateError && at.errors.length > 0) codes.push(...codesOf(at.errors[0]));
   }
   return codes;

@@ -1,8 +1,8 @@
 import type { EXIT_CODES } from '@rbee/contract';
 
 /**
- * The contract's exit codes, written out here so that `--help` need not load the contract and its schemas.
- * The compiler checks that they are the same.
+ * The contract's exit codes, repeated here so that `--help` does not load the contract and its schemas. The compiler
+ * checks that they are equal.
  */
 export const exitCodes = {
   done: 0,
@@ -14,15 +14,15 @@ export const exitCodes = {
 } as const satisfies typeof EXIT_CODES;
 
 const MEANINGS: Readonly<Record<keyof typeof exitCodes, string>> = {
-  done: 'done',
-  failed: 'the operation failed',
-  usage: 'wrong usage, a malformed model ref too',
-  unreachable: 'a daemon cannot be reached',
+  done: 'success',
+  failed: 'operation failed',
+  usage: 'wrong usage or malformed model name',
+  unreachable: 'daemon unreachable',
   unauthorised: 'not authorised',
   interrupted: 'interrupted',
 };
 
-/** The table of the root help. */
+/** The table in the root help. */
 export function exitCodeTable(): string {
   const rows = Object.entries(MEANINGS).map(
     ([name, meaning]) => `  ${String(exitCodes[name as keyof typeof exitCodes]).padEnd(5)}${meaning}`,
@@ -30,7 +30,7 @@ export function exitCodeTable(): string {
   return ['Exit codes:', ...rows].join('\n');
 }
 
-/** Of several results the worst: the highest code. */
+/** The worst of several results: the highest code. */
 export function worstOf(codes: readonly number[]): number {
   return Math.max(exitCodes.done, ...codes);
 }

@@ -1,7 +1,7 @@
 import { exitCodes } from './exit-codes.ts';
 import { KeeperError } from './keeper-error.ts';
 
-/** Why a command failed, in the shape that the renderers print. */
+/** Why a command failed, as the renderers print it. */
 export interface Failure {
   /** A code of the contract or of the keeper. */
   readonly code: string;
@@ -11,16 +11,16 @@ export interface Failure {
   readonly exitCode: number;
 }
 
-/** Any error as a failure. What is neither the contract's nor the keeper's is a bug, and is named as one. */
+/** Any error as a failure. An error that is neither the contract's nor the keeper's is reported as a bug. */
 export async function toFailure(error: unknown): Promise<Failure> {
   if (error instanceof KeeperError) return failureOf(error);
-  // Loaded only now: a usage error must not cost the time that the schemas take to load.
+  // Imported here, so that a usage error does not load the schemas.
   const { RbeeError } = await import('./rbee-error.ts');
   if (error instanceof RbeeError) return failureOf(error, error.details);
   return {
     code: 'INTERNAL',
-    message: `rbee-keeper itself went wrong: ${error instanceof Error ? error.message : String(error)}`,
-    hint: 'this is a bug of rbee-keeper: please report it with the command that you ran',
+    message: `bug in rbee-keeper: ${error instanceof Error ? error.message : String(error)}`,
+    hint: 'please report it with the command that you ran',
     exitCode: exitCodes.failed,
   };
 }

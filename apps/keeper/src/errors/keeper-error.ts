@@ -1,16 +1,16 @@
 import { exitCodes } from './exit-codes.ts';
 
-/** What goes wrong in the keeper itself, on the near side of the wire, and the exit code of each. */
+/** The keeper's own errors, with their exit codes. */
 const EXIT_OF = {
-  /** The command line cannot be carried out as it is written. */
+  /** The command line is invalid. */
   USAGE: exitCodes.usage,
-  /** Nothing answers where the queen should be. */
+  /** No queen responds at the address. */
   QUEEN_UNREACHABLE: exitCodes.unreachable,
-  /** Something answers, but not as a queen does. */
+  /** The response is not that of a queen of this version. */
   ANSWER_UNEXPECTED: exitCodes.failed,
-  /** A daemon that the keeper runs itself did not start, or ended by itself. */
+  /** A daemon started by the keeper failed to start or exited unexpectedly. */
   DAEMON_FAILED: exitCodes.failed,
-  /** A job ended without success, and its daemon gave no code of its own. */
+  /** A job failed without a code from its daemon. */
   JOB_FAILED: exitCodes.failed,
   JOB_CANCELLED: exitCodes.failed,
 } as const;
@@ -18,12 +18,12 @@ const EXIT_OF = {
 export type KeeperErrorCode = keyof typeof EXIT_OF;
 
 export interface KeeperErrorOptions {
-  /** What the reader should do next. */
+  /** What the user should do next. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
 
-/** An error of the keeper itself. What a daemon answers is an `RbeeError` of the contract. */
+/** An error of the keeper itself. A daemon's error is an `RbeeError` of the contract. */
 export class KeeperError extends Error {
   override readonly name = 'KeeperError';
   readonly code: KeeperErrorCode;

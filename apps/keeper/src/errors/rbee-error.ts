@@ -1,2 +1,2 @@
-// By itself, so that who loads it when it is needed does not load every schema of the contract in the bundled program.
+// A file of its own, so that importing it dynamically does not load every schema in the bundle.
 export { RbeeError } from '@rbee/contract';

@@ -5,42 +5,42 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KeeperError } from '../errors/keeper-error.ts';
 
 const START_TIMEOUT_MS = 20_000;
-/** A daemon drains for 10 s at most; one that takes longer is killed. */
+/** A daemon drains for at most 10 s; after this it is killed. */
 const STOP_TIMEOUT_MS = 11_000;
-/** The end of what a daemon says on stderr: enough for every bad setting. */
+/** The tail of a daemon's stderr that is kept: enough to list every bad setting. */
 const MAX_STDERR_CHARS = 16 * 1024;
-/** The exit code of a daemon that refuses its settings. */
+/** The exit code of a daemon with invalid settings. */
 const BAD_SETTINGS = 78;
-/** pino's number for `error`. Of warnings, such as a retry, the download's own events tell. */
+/** pino's level `error`. Warnings, such as retries, also arrive as events of the download. */
 const ERROR_LEVEL = 50;
 
 export interface DaemonOptions {
-  /** What it is called in messages. */
+  /** For messages. */
   readonly name: 'queen' | 'hive';
   /** The JavaScript file to run. */
   readonly bin: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Called with what it logs as an error. */
+  /** Called with each error that it logs. */
   onTrouble?(message: string): void;
-  /** Gives up waiting for the start, and stops the daemon. */
+  /** Aborts the start and stops the daemon. */
   readonly signal: AbortSignal;
 }
 
 export interface DaemonProcess {
   /** Where it listens. */
   readonly url: string;
-  /** Resolves when it has ended by itself, with what to tell the user; never rejects. */
+  /** Resolves with an error for the user when it exits; never rejects. */
   readonly failed: Promise<KeeperError>;
-  /** SIGTERM, a bounded wait, SIGKILL. Resolves when it has ended. */
+  /** SIGTERM, a bounded wait, SIGKILL. Resolves when it has exited. */
   stop(): Promise<void>;
-  /** Tells it to end and does not wait: for when the keeper leaves at once. */
+  /** Sends SIGTERM without waiting, for an immediate exit of the keeper. */
   abandon(): void;
 }
 
 /**
- * Starts a daemon and resolves when it listens. It runs in a process group of its own, so that Ctrl+C in the terminal
- * reaches the keeper alone, and with an IPC channel, so that it ends even where the keeper is killed.
- * @throws KeeperError DAEMON_FAILED with what the daemon said on stderr; the signal's reason on abort
+ * Starts a daemon and resolves when it listens. Its own process group keeps Ctrl+C in the terminal from reaching it; the
+ * IPC channel makes it exit even if the keeper is killed.
+ * @throws KeeperError DAEMON_FAILED with the daemon's stderr; the signal's reason on abort
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess> {
   options.signal.throwIfAborted();
@@ -55,7 +55,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
   });
   const exited = once(child, 'close').then(
     ([code, signal]: unknown[]) => ended(options.name, code ?? signal, stderr),
-    (error: unknown) => new KeeperError('DAEMON_FAILED', `the ${options.name} could not be run`, { cause: error }),
+    (error: unknown) => new KeeperError('DAEMON_FAILED', `could not run the ${options.name}`, { cause: error }),
   );
   const timer = new AbortController();
   try {
@@ -76,7 +76,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
   }
 }
 
-/** Reads the daemon's log to its end, and resolves with the URL of the line that says where it listens. */
+/** Reads the daemon's log to the end, and resolves with the URL that it listens on. */
 function listening(child: ChildProcess, options: DaemonOptions): Promise<string> {
   return new Promise((resolve) => {
     if (child.stdout === null) return;
@@ -98,13 +98,13 @@ function parseRecord(line: string): Readonly<Record<string, unknown>> {
 }
 
 function ended(name: string, how: unknown, stderr: string): KeeperError {
-  const said = stderr.trim();
-  const text = `the ${name} ended by itself (${typeof how === 'number' ? `exit code ${how}` : String(how)})`;
+  const output = stderr.trim();
+  const text = `the ${name} exited unexpectedly (${typeof how === 'number' ? `exit code ${how}` : String(how)})`;
   const hint =
     how === BAD_SETTINGS
-      ? 'correct these settings and run the command again'
-      : 'where another queen and hive run already, use them with --queen or RBEE_QUEEN_URL';
-  return new KeeperError('DAEMON_FAILED', said === '' ? text : `${text}: ${said}`, { hint });
+      ? 'fix these settings and run the command again'
+      : 'if another queen and hive are running, use them with --queen or RBEE_QUEEN_URL';
+  return new KeeperError('DAEMON_FAILED', output === '' ? text : `${text}: ${output}`, { hint });
 }
 
 async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void> {

@@ -11,31 +11,31 @@ const REGISTER_TIMEOUT_MS = 15_000;
 const REGISTER_POLL_MS = 50;
 
 export interface FleetOptions {
-  /** The programs to run. */
+  /** The daemons' programs. */
   readonly bins: { readonly queen: string; readonly hive: string };
   readonly env: NodeJS.ProcessEnv;
-  /** Settings of the two daemons beside `env`: environment variables. */
+  /** Environment variables of each daemon, in addition to `env`. */
   readonly queenEnv: Readonly<Record<string, string>>;
   readonly hiveEnv: Readonly<Record<string, string>>;
-  /** A folder for the queen's state that lives as long as the fleet; none: its usual folder. */
+  /** Keeps the queen's state in a folder that is removed with the fleet, not in its usual folder. */
   readonly temporaryState: boolean;
-  /** Whether the hive's history is in that folder too, so that it takes nothing up that an earlier one left under way. */
+  /** Keeps the hive's history in that folder too, so that it does not resume downloads of a previous run. */
   readonly isBystander?: boolean;
-  /** What a client of the two must send. */
+  /** The token that clients of the two must send. */
   readonly token: string | null;
   onTrouble?(daemon: 'queen' | 'hive', message: string): void;
-  /** Registers what is to be done when the keeper leaves at once, without waiting; the answer takes it back. */
+  /** Registers a clean-up for an immediate exit. Returns a function that removes it again. */
   onLeave(cleanUp: () => void): () => void;
   readonly signal: AbortSignal;
 }
 
-/** A queen and a hive of the keeper's own. */
+/** A queen and a hive that the keeper has started. */
 export interface Fleet {
   readonly queenUrl: string;
   readonly hiveUrl: string;
   readonly hiveId: string;
   readonly modelsDir: string;
-  /** Resolves when one of the two has ended by itself; never rejects. */
+  /** Resolves when one of the two exits by itself; never rejects. */
   readonly failed: Promise<KeeperError>;
   /** Stops both, the hive first, and removes the temporary folder. */
   stop(): Promise<void>;
@@ -43,19 +43,19 @@ export interface Fleet {
 
 /**
  * Starts a queen and a hive and resolves when the queen lists the hive as online.
- * @throws KeeperError DAEMON_FAILED; the signal's reason on abort. Nothing is left running then.
+ * @throws KeeperError DAEMON_FAILED; the signal's reason on abort. Both daemons are stopped then.
  */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const stateDir = options.temporaryState ? await mkdtemp(join(tmpdir(), 'rbee-queen-')) : null;
   const daemons: DaemonProcess[] = [];
-  const stayedAfterAll = options.onLeave(() => {
+  const removeCleanUp = options.onLeave(() => {
     for (const daemon of daemons) daemon.abandon();
     if (stateDir !== null) rmSync(stateDir, { recursive: true, force: true });
   });
   const stop = async () => {
     for (const daemon of [...daemons].reverse()) await daemon.stop();
     if (stateDir !== null) await rm(stateDir, { recursive: true, force: true });
-    stayedAfterAll();
+    removeCleanUp();
   };
   const start = async (name: 'queen' | 'hive', settings: Readonly<Record<string, string>>) => {
     const daemon = await startDaemon({

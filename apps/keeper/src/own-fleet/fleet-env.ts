@@ -1,8 +1,8 @@
-/** Settings that would lead daemons of the keeper's own astray: other ports, other queens, tokens for others, certificates for other addresses. */
+/** Settings meant for other daemons: ports, queens, tokens and certificates of other addresses. */
 const NOT_FOR_EMBEDDED =
   /^(?:RBEE_QUEEN_.*|RBEE_API_TOKEN|RBEE_HIVE_(?:TOKEN|HOST|PORT|ID|ADVERTISED_URL|QUEEN_URL|TLS_CERT|TLS_KEY))$/;
 
-/** The keeper reads from the daemons' log where they listen, so the log must not be quieter than that. */
+/** The keeper reads the daemons' addresses from their logs, which have them at this level. */
 const LOGGED = { RBEE_LOG_LEVEL: 'info' } as const;
 
 export interface FleetEnv {
@@ -11,7 +11,7 @@ export interface FleetEnv {
   readonly hiveEnv: Readonly<Record<string, string>>;
 }
 
-/** A fleet for one command: free ports on loopback, no tokens, the hive's usual store and state. */
+/** A temporary fleet: free ports on loopback, no tokens, the hive's usual store and state. */
 export function embeddedEnv(env: NodeJS.ProcessEnv): FleetEnv {
   const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !NOT_FOR_EMBEDDED.test(name)));
   return {
@@ -21,7 +21,7 @@ export function embeddedEnv(env: NodeJS.ProcessEnv): FleetEnv {
   };
 }
 
-/** A fleet that stays: the settings of the environment, the ports given, and one token for both where there is one. */
+/** A fleet of `up`: the settings of the environment, these ports, and the API token for both, if set. */
 export function upEnv(env: NodeJS.ProcessEnv, queenPort: number | null, hivePort: number | null): FleetEnv {
   const token = env.RBEE_API_TOKEN;
   return {

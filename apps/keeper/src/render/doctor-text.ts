@@ -1,5 +1,5 @@
 import type { CheckStatus, DoctorCheck } from '@rbee/contract';
-import type { FleetReport } from '../answers.ts';
+import type { FleetReport } from '../results.ts';
 import { countOf } from './list-text.ts';
 import type { Colour, Paint } from './style.ts';
 import { pad, printable, textWidth, wrap } from './text.ts';
@@ -11,16 +11,16 @@ const MARKS: Readonly<Record<CheckStatus, readonly [mark: string, colour: Colour
   skipped: ['-', 'dim'],
 };
 const INDENT = '  ';
-/** A terminal narrower than this breaks the lines itself. */
+/** In a narrower terminal the lines wrap by themselves. */
 const MIN_TEXT = 20;
 
 export interface DoctorTextOptions {
-  /** Columns of the terminal; null where there is none. */
+  /** Columns of the terminal; null without one. */
   readonly width: number | null;
   readonly paint: Paint;
 }
 
-/** A line for each check, below whoever made it: a mark, its name, what was found; below that what to do. */
+/** Checks grouped by keeper and hive: a mark, the name, the result, and below it what to do. */
 export function doctorText({ keeper, hives }: FleetReport, options: DoctorTextOptions): string {
   const groups = [
     { title: 'keeper', checks: keeper.checks },
@@ -38,7 +38,7 @@ export function doctorText({ keeper, hives }: FleetReport, options: DoctorTextOp
 }
 
 function asCheck(error: FleetReport['hives'][number]['error']): DoctorCheck {
-  const { message = 'the hive says nothing', hint } = error ?? {};
+  const { message = 'the hive did not respond', hint } = error ?? {};
   return { check: 'hive', status: 'failed', message, ...(hint === undefined ? {} : { hint }), duration_secs: 0 };
 }
 
@@ -51,8 +51,8 @@ function linesOf(
   const [mark, colour] = MARKS[status];
   const head = `${INDENT}${paint(colour, mark)} ${pad(printable(check), nameWidth)}${INDENT}`;
   const margin = ' '.repeat(textWidth(head));
-  const room = width === null ? null : Math.max(MIN_TEXT, width - margin.length - 1);
-  const broken = (text: string, less: number) => (room === null ? [text] : wrap(text, room - less));
+  const textColumns = width === null ? null : Math.max(MIN_TEXT, width - margin.length - 1);
+  const broken = (text: string, less: number) => (textColumns === null ? [text] : wrap(text, textColumns - less));
   const [first = '', ...rest] = broken(printable(message), 0);
   const advice = hint === undefined ? [] : broken(printable(hint), 2);
   return [
@@ -65,7 +65,7 @@ function linesOf(
 function summaryOf(checks: readonly DoctorCheck[]): string {
   const count = (wanted: CheckStatus) => checks.filter(({ status }) => status === wanted).length;
   const [failed, warnings] = [count('failed'), count('warning')];
-  if (failed + warnings === 0) return 'nothing is wrong';
+  if (failed + warnings === 0) return 'no problems found';
   return [failed > 0 ? `${failed} failed` : '', warnings > 0 ? countOf(warnings, 'warning') : '']
     .filter((part) => part !== '')
     .join(', ');

@@ -1,8 +1,8 @@
 import { type Download, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
-import type { Removed } from '../answers.ts';
-import { type Row, rowsText } from './rows-text.ts';
+import type { Removed } from '../results.ts';
+import { type Row, rowsText } from './table.ts';
 
-/** Everything about one download that a person may want to know, a line for each; what is not known is left out. */
+/** The details of one download, a line each; unknown values are left out. */
 export function downloadText(download: Download): string {
   return rowsText(rowsOf(download));
 }
@@ -37,7 +37,7 @@ function rowsOf(download: Download): Row[] {
 
 const bytesOrNull = (bytes: number): string | null => (bytes === 0 ? null : formatBytes(bytes));
 
-/** How a download stands after a change that was asked for. */
+/** The state of a download after a change. */
 export function changeText(download: Download): string {
   const { download_id: id, status } = download;
   return `${id}: ${status}, ${sizeText(download)}\n`;
@@ -48,7 +48,7 @@ export function clearText({ removed }: Removed): string {
   return `removed ${what} from the history\n`;
 }
 
-/** How much is there: `412.5 MB of 637.8 MB`. */
+/** Progress in bytes: `412.5 MB of 637.8 MB`. */
 export function sizeText({ bytes, total }: { readonly bytes: number; readonly total: number | null }): string {
   return total === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(total)}`;
 }

@@ -9,7 +9,7 @@ import {
 import type { WatchEvent } from '../watch-event.ts';
 import { printable } from './text.ts';
 
-/** What is shown of one download. */
+/** The displayed state of one download. */
 export interface DownloadView {
   readonly id: string;
   name: string;
@@ -24,16 +24,16 @@ export interface DownloadView {
   eta: number | null;
   filesDone: number;
   filesTotal: number;
-  /** The file that is being fetched. */
+  /** The file that is being downloaded. */
   file: string | null;
-  /** Those under way, where it has several. */
+  /** The active files, if it has several. */
   files: readonly RunningFile[];
-  /** Bytes per second that it may take; null where there is no limit, or none is known. */
+  /** The bandwidth limit in bytes per second; null if there is none or it is unknown. */
   limit: number | null;
-  /** When its bytes last moved, in milliseconds since the Unix epoch. */
+  /** The time of the last progress, in milliseconds since the Unix epoch. */
   movedAt: number;
   attempt: number;
-  /** The last thing said of it that still holds. */
+  /** The last notice that still applies. */
   notice: Notice | null;
 }
 
@@ -44,19 +44,19 @@ export function isEnded({ status }: Pick<DownloadView, 'status'>): boolean {
 }
 
 export interface DownloadViews {
-  /** Takes what the event says of a download; the view that changed, or null where it is about none. */
+  /** Applies an event. Returns the view of its download, or null if it is not about one. */
   apply(event: WatchEvent): DownloadView | null;
-  /** All, in the order in which they were first heard of. */
+  /** All views, in the order of their first events. */
   readonly all: readonly DownloadView[];
-  /** Whether the connection of any stream is lost at present. */
+  /** Whether any stream has lost its connection. */
   readonly connectionLost: boolean;
-  /** The name to show: with the hive where there are several. */
+  /** The name to show, with the hive if there are several hives. */
   nameOf(view: DownloadView): string;
-  /** Drops one that is not shown any more. */
+  /** Drops a view that is no longer shown. */
   forget(id: string): void;
 }
 
-/** The downloads of a command as its events tell of them. `now` is in milliseconds since the Unix epoch. */
+/** The downloads of a command, built from its events. `now` is in milliseconds since the Unix epoch. */
 export function createDownloadViews(now: () => number = Date.now): DownloadViews {
   const views = new Map<string, DownloadView>();
   const lost = new Set<string>();
@@ -155,7 +155,7 @@ function applyDownloadEvent(view: DownloadView, event: OfDownload): void {
   switch (event.event) {
     case 'progress': {
       const { data } = event;
-      // A notice holds until the thing it speaks of is over: bytes flow again, or another phase begins.
+      // A notice applies until bytes arrive again or the status changes.
       if (data.bytes > view.bytes || data.status !== view.status) view.notice = null;
       view.name = nameOfRef(data.model_ref);
       view.hive = printable(data.hive_id);
@@ -196,7 +196,7 @@ function end(view: DownloadView, status: DownloadStatus, data: { bytes: number; 
   view.notice = null;
 }
 
-/** The name a person knows a model by; a ref of a grammar that is newer than this program is shown as it is. */
+/** The short name of a model; a ref that this version cannot parse is shown as it is. */
 export function nameOfRef(ref: string): string {
   try {
     return printable(shortNameOf(parseModelRef(ref)));
@@ -206,7 +206,7 @@ export function nameOfRef(ref: string): string {
   }
 }
 
-/** The name of the download with that id; the id where none is known. */
+/** The name of the download with that id, or else the id. */
 export function nameOfId(views: readonly DownloadView[], id: string): string {
   return views.find((view) => view.id === id)?.name ?? id;
 }

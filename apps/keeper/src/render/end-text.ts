@@ -1,13 +1,25 @@
 import { type CancelledJob, type CancelReceipt, formatBytes, formatSeconds } from '@rbee/contract';
+import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
 import type { Paint } from './style.ts';
 import { printable } from './text.ts';
 
-const SAME_COMMAND = 'run the same command again to go on';
+const SAME_COMMAND = 'run the same command again to resume';
+
+/** A failure as one paragraph: what failed and what to do next. */
+export function failureText(failure: Failure, paint: Paint): string {
+  const message = failure.message.split(/\r?\n/).map(printable).join('\n');
+  const queenUrl = failure.details?.queen_url;
+  const id = failure.details?.request_id;
+  const request = typeof id === 'string' ? `, request ${printable(id)}` : '';
+  const source = typeof queenUrl === 'string' ? ` (${failure.code}, from ${printable(queenUrl)}${request})` : '';
+  const hint = failure.hint === undefined ? '' : `\n${paint('dim', 'hint:')} ${printable(failure.hint)}`;
+  return `${paint('red', 'error:')} ${message}${source}${hint}\n`;
+}
 
 /**
- * How a download ended, for people: lines with their line feeds; null for an event that ends none.
- * `name` is the download's; null where it is not known, then its id stands for it.
+ * How a download ended, as lines for people; null for an event that ends none. `name` is the download's; null shows its
+ * id instead.
  */
 export function endText(event: WatchEvent, name: string | null, paint: Paint): string | null {
   switch (event.event) {
@@ -17,7 +29,7 @@ export function endText(event: WatchEvent, name: string | null, paint: Paint): s
     }
     case 'error': {
       const { download_id: id, error, code, hint, bytes, retryable } = event.data;
-      const kept = bytes > 0 ? `; ${formatBytes(bytes)} are kept` : '';
+      const kept = bytes > 0 ? `; ${formatBytes(bytes)} kept` : '';
       const next = hint ?? (retryable ? SAME_COMMAND : undefined);
       const advice = next === undefined ? '' : `\n${paint('dim', 'hint:')} ${printable(next)}`;
       return `${paint('red', 'error:')} ${name ?? id}: ${printable(error)} (${code}${kept})${advice}\n`;
@@ -31,7 +43,7 @@ export function endText(event: WatchEvent, name: string | null, paint: Paint): s
   }
 }
 
-/** What a cancel did, a line for each download. `nameOf` gives the name to show for an id, `next` how to go on. */
+/** What a cancel did, a line per download. `nameOf` maps an id to the name to show, `next` says how to resume it. */
 export function receiptText(
   receipt: CancelledJob,
   nameOf: (id: string) => string,
@@ -45,26 +57,36 @@ export function receiptText(
     .join('');
 }
 
+/** What the cancel of a job did, for a command that followed none of its downloads. */
+export function jobCancelText(receipt: CancelledJob): string {
+  if (receipt.downloads.length === 0) return `${receipt.job_id}: ${receipt.status}\n`;
+  return receiptText(
+    receipt,
+    (id) => id,
+    (id) => `resume with "rbee-keeper download retry ${id}"`,
+  );
+}
+
 function cancelText({ state, hive_id: hive, partial, bytes }: CancelReceipt, next: string): string {
-  if (state === 'ended') return 'had ended before';
-  if (state === 'unreachable') return `the hive ${printable(hive)} cannot be reached, so it may go on`;
+  if (state === 'ended') return 'already finished';
+  if (state === 'unreachable') return `hive ${printable(hive)} is unreachable, so the download may continue`;
   return `cancelled, ${keptText(partial, bytes, next)}`;
 }
 
 /**
- * A cancel is told twice, by its receipt and by the download's own last event, in either order. This remembers whose
- * end has been told.
+ * A cancel is reported twice, in either order: by its receipt and by the download's own last event. This remembers which
+ * downloads were reported, so that each is shown once.
  */
-export function createTold() {
-  const told = new Set<string>();
+export function createReportedEnds() {
+  const reported = new Set<string>();
   return {
-    /** Whether it is told now for the first time. */
+    /** Whether this is the first report. */
     isNew(id: string): boolean {
-      const { size } = told;
-      return told.add(id).size > size;
+      const { size } = reported;
+      return reported.add(id).size > size;
     },
-    forget: (id: string) => void told.delete(id),
-    /** The receipt of those that are told now for the first time. */
+    forget: (id: string) => void reported.delete(id),
+    /** The receipt without the downloads that were reported before. */
     newOf(receipt: CancelledJob): CancelledJob {
       return { ...receipt, downloads: receipt.downloads.filter(({ download_id: id }) => this.isNew(id)) };
     },
@@ -72,7 +94,7 @@ export function createTold() {
 }
 
 function keptText(partial: 'kept' | 'discarded' | null, bytes: number, next: string): string {
-  if (partial === 'discarded') return 'nothing was kept';
-  if (partial === null || bytes === 0) return 'nothing was there to keep';
-  return `kept ${formatBytes(bytes)}; ${next}`;
+  if (partial === 'discarded') return 'partial files deleted';
+  if (partial === null || bytes === 0) return 'nothing to keep';
+  return `${formatBytes(bytes)} kept; ${next}`;
 }

@@ -1,15 +1,14 @@
 import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
 import { createDownloadViews } from './download-view.ts';
-import { endText } from './end-text.ts';
-import { failureText } from './failure-text.ts';
+import { endText, failureText } from './end-text.ts';
 import type { Output, Renderer } from './renderer.ts';
 import { plain } from './style.ts';
 
 /**
- * For programs: one JSON object a line on stdout and nothing else there. Events are `{"event":…,"data":…}` with the
- * data as it came, answers are the object itself, failures are `{"error":{code,message,hint?,details?}}`. What a
- * person should read when it fails is on stderr as well.
+ * For programs: one JSON object per line on stdout and nothing else. Events are `{"event":…,"data":…}` with the data as
+ * received, results are the object itself, failures are `{"error":{code,message,hint?,details?}}`. Failures are also
+ * printed on stderr for people.
  */
 export function createJsonRenderer(stdout: Output, stderr: Output, isQuiet: boolean): Renderer {
   const views = createDownloadViews();
@@ -32,10 +31,10 @@ export function createJsonRenderer(stdout: Output, stderr: Output, isQuiet: bool
       const text = endText(event, view && views.nameOf(view), plain);
       if (text === null || view === null) return;
       if (event.event === 'error') stderr.write(text);
-      // A watch of the fleet may last for months.
+      // Watching the fleet may last for months.
       views.forget(view.id);
     },
-    answer: (data) => void print(data),
+    result: (data) => void print(data),
     note(text) {
       if (!isQuiet) stderr.write(`${text}\n`);
     },

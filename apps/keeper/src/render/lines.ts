@@ -1,15 +1,13 @@
 import { formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted } from '@rbee/contract';
-import { acceptedIds } from '../accepted-ids.ts';
-import type { WatchEvent } from '../watch-event.ts';
+import { acceptedIds, type WatchEvent } from '../watch-event.ts';
 import { sizeText } from './download-text.ts';
 import { createDownloadViews, type DownloadView, isEnded, nameOfId } from './download-view.ts';
-import { createTold, endText, receiptText } from './end-text.ts';
-import { failureText } from './failure-text.ts';
+import { createReportedEnds, endText, failureText, receiptText } from './end-text.ts';
 import type { Display, Output, Renderer } from './renderer.ts';
 import type { Paint } from './style.ts';
 import { printable } from './text.ts';
 
-/** How often the bytes of a watched download are told; one of our own has its hive's heartbeats for that. */
+/** How often the progress of a watched download is printed; the command's own downloads have heartbeats for that. */
 const WATCH_INTERVAL_SECS = 10;
 
 export interface LinesOptions {
@@ -17,37 +15,37 @@ export interface LinesOptions {
   readonly stderr: Output;
   readonly paint: Paint;
   readonly display: Display;
-  /** Results and errors only. */
+  /** Prints only results and errors. */
   readonly isQuiet: boolean;
 }
 
-/** For people without a terminal (a log, a pipe): a plain line at each change of status and at each heartbeat. */
+/** For people without a terminal (a log, a pipe): a plain line for each change of status and each heartbeat. */
 export function createLinesRenderer(options: LinesOptions): Renderer {
   const { stdout, stderr, paint, display } = options;
   const views = createDownloadViews();
   const statusLine = createStatusLines(
     display === 'watch' || display === 'fleet' ? WATCH_INTERVAL_SECS : Number.POSITIVE_INFINITY,
   );
-  const told = createTold();
-  const say = (text: string) => {
+  const reported = createReportedEnds();
+  const print = (text: string) => {
     if (!options.isQuiet) stderr.write(text);
   };
 
-  /** Ids alone on stdout: what `$(rbee-keeper … --detach)` hands to the next command. */
-  function sayStarted(accepted: JobAccepted): void {
+  /** Only ids on stdout, so that `$(rbee-keeper … --detach)` captures them. */
+  function printStarted(accepted: JobAccepted): void {
     const ids = acceptedIds(accepted);
     for (const id of ids) stdout.write(`${id}\n`);
-    say(`started as ${accepted.job_id}; follow it with "rbee-keeper download watch ${ids.join(' ')}"\n`);
+    print(`started as ${accepted.job_id}; follow it with "rbee-keeper download watch ${ids.join(' ')}"\n`);
   }
 
   function event(event: WatchEvent): void {
     const wasLost = views.connectionLost;
     const view = views.apply(event);
     show(event, view, wasLost);
-    // A watch of the fleet may last for months.
+    // Watching the fleet may last for months.
     if (display === 'fleet' && view !== null && isTerminal(event)) {
       views.forget(view.id);
-      told.forget(view.id);
+      reported.forget(view.id);
       statusLine.forget(view.id);
     }
   }
@@ -55,39 +53,39 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
   function show(event: WatchEvent, view: DownloadView | null, wasLost: boolean): void {
     switch (event.event) {
       case 'accepted':
-        if (display === 'detach') sayStarted(event.data);
+        if (display === 'detach') printStarted(event.data);
         return;
       case 'narration':
         if (display === 'narrate') stdout.write(`${narrationLine(event.data)}\n`);
-        else if (event.data.action === HEARTBEAT_ACTION) say(`${printable(event.data.human)}\n`);
+        else if (event.data.action === HEARTBEAT_ACTION) print(`${printable(event.data.human)}\n`);
         return;
       case 'data':
         if (display === 'narrate') stdout.write(`${JSON.stringify(event.data)}\n`);
         return;
       case 'progress':
-        if (view !== null) say(statusLine.of(view, event.data.elapsed_secs, views.nameOf(view)));
+        if (view !== null) print(statusLine.of(view, event.data.elapsed_secs, views.nameOf(view)));
         return;
       case 'notice':
-        if (view !== null) say(`${views.nameOf(view)}: ${printable(event.data.message)}\n`);
+        if (view !== null) print(`${views.nameOf(view)}: ${printable(event.data.message)}\n`);
         return;
       case 'complete':
-        told.isNew(event.data.download_id);
-        say(endText(event, view && views.nameOf(view), paint) ?? '');
+        reported.isNew(event.data.download_id);
+        print(endText(event, view && views.nameOf(view), paint) ?? '');
         stdout.write(`${event.data.path}\n`);
         return;
       case 'error':
-        told.isNew(event.data.download_id);
+        reported.isNew(event.data.download_id);
         stderr.write(endText(event, view && views.nameOf(view), paint) ?? '');
         return;
       case 'cancelled':
-        if (told.isNew(event.data.download_id)) say(endText(event, view && views.nameOf(view), paint) ?? '');
+        if (reported.isNew(event.data.download_id)) print(endText(event, view && views.nameOf(view), paint) ?? '');
         return;
       case 'receipt':
-        say(receiptText(told.newOf(event.data), (id) => nameOfId(views.all, id)));
+        print(receiptText(reported.newOf(event.data), (id) => nameOfId(views.all, id)));
         return;
       case 'connection':
-        if (!wasLost && views.connectionLost) say('connection to the queen lost, reconnecting\n');
-        if (wasLost && !views.connectionLost) say('connected to the queen again\n');
+        if (!wasLost && views.connectionLost) print('lost the connection to the queen, reconnecting\n');
+        if (wasLost && !views.connectionLost) print('reconnected to the queen\n');
         return;
       case 'failure':
         stderr.write(failureText(event.failure, paint));
@@ -96,12 +94,12 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
 
   return {
     event,
-    answer(_, text, notes) {
+    result(_, text, notes) {
       stdout.write(text());
       const below = notes?.() ?? '';
-      if (below !== '') say(`\n${below}`);
+      if (below !== '') print(`\n${below}`);
     },
-    note: (text) => say(`${text}\n`),
+    note: (text) => print(`${text}\n`),
     failure: (failure) => void stderr.write(failureText(failure, paint)),
     close() {},
   };
@@ -109,7 +107,7 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
 
 const isTerminal = ({ event }: WatchEvent): boolean => ['complete', 'error', 'cancelled'].includes(event);
 
-/** The line that tells how a download stands, when it is due: at a change of status, or that long after the last. */
+/** The progress line of a download, if due: after a change of status, or this long after the last one. */
 function createStatusLines(intervalSecs: number) {
   const last = new Map<string, { status: string; elapsedSecs: number }>();
   return {
@@ -118,7 +116,7 @@ function createStatusLines(intervalSecs: number) {
       const isDue = elapsedSecs - (before?.elapsedSecs ?? 0) >= intervalSecs;
       if (before?.status === view.status && !isDue) return '';
       last.set(view.id, { status: view.status, elapsedSecs });
-      // How it ended is told by its last event, with what belongs to it.
+      // The terminal event prints the end, with its details.
       return isEnded(view) ? '' : `${name}: ${progressText(view)}\n`;
     },
     forget: (id: string) => void last.delete(id),

@@ -1,12 +1,4 @@
-import {
-  type CancelledJob,
-  type Download,
-  formatBytes,
-  formatSeconds,
-  formatSpeed,
-  type Hive,
-  type Job,
-} from '@rbee/contract';
+import { type Download, formatBytes, formatSeconds, formatSpeed, type Hive, type Job } from '@rbee/contract';
 import type {
   DownloadListing,
   FleetPlaces,
@@ -14,21 +6,20 @@ import type {
   ListedModel,
   ListedPartial,
   ModelListing,
-} from '../answers.ts';
+} from '../results.ts';
 import { nameOfRef } from './download-view.ts';
-import { receiptText } from './end-text.ts';
 import { type Column, table } from './table.ts';
 import { printable } from './text.ts';
 
 export interface TextOptions {
-  /** Columns of the terminal; null where there is none. */
+  /** Columns of the terminal; null without one. */
   readonly width: number | null;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
 
 export function modelsText({ models }: ModelListing, { width }: TextOptions): string {
-  if (models.length === 0) return 'no models yet: fetch one with "rbee-keeper model download REF"\n';
+  if (models.length === 0) return 'no models yet: download one with "rbee-keeper model download NAME"\n';
   const columns: readonly Column<ListedModel>[] = [
     { title: 'MODEL', cell: (model) => model.model_id },
     { title: 'HIVE', cell: (model) => model.hive_id },
@@ -39,12 +30,12 @@ export function modelsText({ models }: ModelListing, { width }: TextOptions): st
   return table(columns, models, width);
 }
 
-/** What else the stores hold, which is no model: partials, and what cannot be read. Empty where there is nothing. */
+/** Partial downloads and problems of the stores; empty if there are none. */
 export function storeNotesText({ partials, problems }: ModelListing, { width, now }: TextOptions): string {
   const columns: readonly Column<ListedPartial>[] = [
     { title: 'PARTIAL', cell: (partial) => partial.origin ?? partial.path, shrinks: true },
     { title: 'HIVE', cell: (partial) => partial.hive_id },
-    { title: 'THERE', cell: (partial) => formatBytes(partial.bytes), side: 'right' },
+    { title: 'ON DISK', cell: (partial) => formatBytes(partial.bytes), side: 'right' },
     { title: 'SIZE', cell: ({ total }) => (total === null ? '' : formatBytes(total)), side: 'right' },
     { title: 'AGE', cell: ({ modified_at: at }) => age(at, now), side: 'right' },
   ];
@@ -52,8 +43,8 @@ export function storeNotesText({ partials, problems }: ModelListing, { width, no
     const where = path === null ? hive : `${hive}: ${path}`;
     return `problem: ${printable(`${where}: ${message}`)}\n`;
   });
-  const started = partials.length === 0 ? '' : table(columns, partials, width);
-  return [started, broken.join('')].filter((text) => text !== '').join('\n');
+  const partialTable = partials.length === 0 ? '' : table(columns, partials, width);
+  return [partialTable, broken.join('')].filter((text) => text !== '').join('\n');
 }
 
 /** `1 file`, `2 files`. */
@@ -63,7 +54,7 @@ export function countOf(count: number, noun: string): string {
 
 export function downloadsText({ downloads, more }: DownloadListing, options: TextOptions): string {
   if (downloads.length === 0) return 'no downloads\n';
-  const rest = more ? 'there are older ones: see --limit\n' : '';
+  const rest = more ? 'older downloads are not shown: raise --limit\n' : '';
   return downloadTable(downloads, options) + rest;
 }
 
@@ -110,7 +101,7 @@ export function hivesText(hives: readonly Hive[], { width, now }: TextOptions): 
 }
 
 export function statusText({ queen, hives, downloads }: FleetStatus, options: TextOptions): string {
-  const running = downloads.length === 0 ? 'no download is running\n' : downloadTable(downloads, options);
+  const running = downloads.length === 0 ? 'no active downloads\n' : downloadTable(downloads, options);
   return [
     `queen ${printable(queen.queen_id)} at ${queen.queen_url}, version ${printable(queen.version)}, `,
     `up ${formatSeconds(queen.uptime_secs)}, ${queen.hives_online} of ${queen.hives} hives online\n\n`,
@@ -119,28 +110,19 @@ export function statusText({ queen, hives, downloads }: FleetStatus, options: Te
   ].join('');
 }
 
-export function cancelText(receipt: CancelledJob): string {
-  if (receipt.downloads.length === 0) return `${receipt.job_id}: ${receipt.status}\n`;
-  return receiptText(
-    receipt,
-    (id) => id,
-    (id) => `go on with "rbee-keeper download retry ${id}"`,
-  );
-}
-
 export function placesText(places: FleetPlaces): string {
   return [
     `queen    ${places.queen_url}`,
     `hive     ${places.hive_url} (${printable(places.hive_id)})`,
     `models   ${printable(places.models_dir)}`,
-    'Ctrl+C stops both.\n',
+    'Press Ctrl+C to stop both.\n',
   ].join('\n');
 }
 
-/** `dl-` or `job-` and the first two groups of the UUID: the whole time of a UUIDv7, 48 random bits of a UUIDv4. */
+/** The first two groups of the UUID: the full timestamp of a UUIDv7, 48 random bits of a UUIDv4. */
 const SHORT_UUID_CHARS = 13;
 
-/** Beginnings of ids, as long as it takes to tell these apart, that commands take in place of the ids. */
+/** The shortest unambiguous beginnings of these ids, which commands accept in place of the ids. */
 export function shortIds(ids: readonly string[]): (id: string) => string {
   const distinct = [...new Set(ids)];
   const longest = Math.max(0, ...distinct.map((id) => id.length));

@@ -1,16 +1,15 @@
 import { formatBytes, formatSpeed, type Gguf } from '@rbee/contract';
-import type { HiveLimit, HiveModel, HivePlan, HiveRemoved, Pruned, VerifiedModel } from '../answers.ts';
+import type { HiveLimit, HiveModel, HivePlan, HiveRemoved, Pruned, VerifiedModel } from '../results.ts';
 import { countOf, type TextOptions } from './list-text.ts';
-import { rowsText } from './rows-text.ts';
-import { type Column, table } from './table.ts';
+import { type Column, rowsText, table } from './table.ts';
 import { printable } from './text.ts';
 
-/** What a download would do, for people: the facts, the files, the sum. */
+/** The plan of a download: facts, files, totals. */
 export function planText(plan: HivePlan, { width }: TextOptions): string {
   const columns: readonly Column<HivePlan['files'][number]>[] = [
     { title: 'FILE', cell: (file) => file.path, shrinks: true },
     { title: 'SIZE', cell: (file) => sizeOf(file.bytes), side: 'right' },
-    { title: 'THERE', cell: ({ present_bytes: bytes }) => (bytes === 0 ? '' : formatBytes(bytes)), side: 'right' },
+    { title: 'ON DISK', cell: ({ present_bytes: bytes }) => (bytes === 0 ? '' : formatBytes(bytes)), side: 'right' },
   ];
   return [
     rowsText([
@@ -20,13 +19,13 @@ export function planText(plan: HivePlan, { width }: TextOptions): string {
       ['gguf', ggufText(plan.gguf)],
     ]),
     `\n${table(columns, plan.files, width)}\n`,
-    `${countOf(plan.files.length, 'file')}, ${sizeOf(plan.total)}; ${formatBytes(plan.present_bytes)} there already, `,
-    `${sizeOf(plan.needed_bytes)} to fetch\n`,
-    `${formatBytes(plan.free_bytes)} free on ${printable(plan.hive_id)}: ${plan.fits ? 'it fits' : 'it does not fit'}\n`,
+    `${countOf(plan.files.length, 'file')}, ${sizeOf(plan.total)}; ${sizeOf(plan.needed_bytes)} to download`,
+    plan.present_bytes === 0 ? '\n' : `, ${formatBytes(plan.present_bytes)} on disk\n`,
+    `${plan.fits ? 'fits' : 'does not fit'} on ${printable(plan.hive_id)} (${formatBytes(plan.free_bytes)} free)\n`,
   ].join('');
 }
 
-/** Everything about one model, with its files. */
+/** The details of one model, with its files. */
 export function modelText(model: HiveModel, { width }: TextOptions): string {
   const columns: readonly Column<HiveModel['file_list'][number]>[] = [
     { title: 'FILE', cell: (file) => file.path, shrinks: true },
@@ -50,13 +49,13 @@ export function modelText(model: HiveModel, { width }: TextOptions): string {
 export function removedText(removed: readonly HiveRemoved[]): string {
   return removed
     .map(({ hive_id: hive, model_ref: ref, freed_bytes: freed, shared_bytes: shared }) => {
-      const rest = shared === 0 ? '' : `; ${formatBytes(shared)} stay, which another model uses`;
+      const rest = shared === 0 ? '' : `; ${formatBytes(shared)} kept for other models`;
       return printableLine(`removed ${ref} from ${hive}: ${formatBytes(freed)} freed${rest}`);
     })
     .join('');
 }
 
-/** `isRepaired`: what is damaged is fetched again right away. */
+/** `isRepaired`: damaged files are about to be downloaded again. */
 export function verifiedText(models: readonly VerifiedModel[], isRepaired: boolean, { width }: TextOptions): string {
   if (models.length === 0) return 'no models to verify\n';
   const columns: readonly Column<VerifiedModel>[] = [
@@ -73,7 +72,7 @@ export function verifiedText(models: readonly VerifiedModel[], isRepaired: boole
     ),
   );
   const isToRepair = !isRepaired && models.some((model) => !model.ok);
-  const advice = isToRepair ? 'fetch what is damaged again with "rbee-keeper model verify --repair"\n' : '';
+  const advice = isToRepair ? 'download damaged files again with "rbee-keeper model verify --repair"\n' : '';
   return `${table(columns, models, width)}${problems.join('')}${advice}`;
 }
 
@@ -100,7 +99,7 @@ export function prunedText({ dry_run: isDryRun, freed_bytes: freed, removed }: P
 }
 
 export function limitText({ hive_id: hive, max_bandwidth: limit }: HiveLimit): string {
-  return `${hive}: ${limit === null ? 'unlimited' : `at most ${formatSpeed(limit)} over all its downloads`}\n`;
+  return `${hive}: ${limit === null ? 'unlimited' : `limited to ${formatSpeed(limit)} in total`}\n`;
 }
 
 function ggufText(gguf: Gguf | null): string | null {
@@ -116,7 +115,7 @@ function ggufText(gguf: Gguf | null): string | null {
   return parts.filter((part) => part !== null).join(', ');
 }
 
-/** A large number as people say it: `7.6B`, `494M`. */
+/** A large number, abbreviated: `7.6B`, `494M`. */
 function countText(count: number): string {
   if (count >= 1e9) return `${(count / 1e9).toFixed(1)}B`;
   return count >= 1e6 ? `${Math.round(count / 1e6)}M` : String(count);

@@ -8,7 +8,7 @@ const CODES: Readonly<Record<Colour, readonly [number, number]>> = {
   dim: [2, 22],
 };
 
-/** Colours a text, or leaves it as it is. */
+/** Colours a text, or returns it unchanged. */
 export type Paint = (colour: Colour, text: string) => string;
 
 export const plain: Paint = (_, text) => text;
@@ -24,7 +24,7 @@ export interface ColourChoice {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Colour for terminals that know it, unless `NO_COLOR` is set to anything (no-color.org). */
+/** Colours for terminals that support them, unless `NO_COLOR` is set (no-color.org). */
 export function paintFor({ isTerminal, env }: ColourChoice): Paint {
   return isTerminal && !env.NO_COLOR && env.TERM !== 'dumb' ? coloured : plain;
 }

@@ -1,14 +1,14 @@
 import { stripVTControlCharacters } from 'node:util';
 
-// C0, DEL, C1, line separators and the controls that reorder a line: text from a wire must not steer the terminal.
+// C0, DEL, C1, line separators and bidi controls: text from the network must not control the terminal.
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/g;
 
-/** Text from elsewhere as it may stand in one line of a terminal. */
+/** Text from the network, made safe for one line of a terminal. */
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, ' ');
 }
 
-/** First and last code point of the blocks that take two columns (Unicode's East Asian Width `W` and `F`). */
+/** First and last code point of double-width blocks (Unicode's East Asian Width `W` and `F`). */
 const WIDE: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],
   [0x2e80, 0x303e],
@@ -29,7 +29,7 @@ const WIDE: readonly (readonly [number, number])[] = [
 const EMOJI = /\p{Emoji_Presentation}/u;
 const NO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]/u;
 
-/** What a reader sees as one character each. */
+/** User-perceived characters. */
 function graphemes(text: string): string[] {
   return [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text)].map(({ segment }) => segment);
 }
@@ -41,13 +41,13 @@ function graphemeWidth(grapheme: string): number {
   return EMOJI.test(grapheme) || WIDE.some(([first, last]) => point >= first && point <= last) ? 2 : 1;
 }
 
-/** Columns that a text takes in a terminal; colours take none. */
+/** The width of a text in columns; colour codes count as none. */
 export function textWidth(text: string): number {
   if (/^[\u0020-\u007e]*$/.test(text)) return text.length;
   return graphemes(stripVTControlCharacters(text)).reduce((width, grapheme) => width + graphemeWidth(grapheme), 0);
 }
 
-/** The text in at most `width` columns: where it is longer its middle gives way to an ellipsis. */
+/** The text in at most `width` columns, with an ellipsis in the middle if it is longer. */
 export function shorten(text: string, width: number): string {
   if (textWidth(text) <= width) return text;
   if (width <= 0) return '';
@@ -69,13 +69,13 @@ function takeWhileFits(parts: readonly string[], width: number): string[] {
   return taken;
 }
 
-/** The text followed, or with `right` preceded, by spaces up to `width` columns. */
+/** The text padded with spaces to `width` columns, on the right, or on the left for `right`. */
 export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
   const space = ' '.repeat(Math.max(0, width - textWidth(text)));
   return side === 'left' ? text + space : space + text;
 }
 
-/** The text in lines of at most `width` columns, broken at spaces where there are any. */
+/** The text in lines of at most `width` columns, broken at spaces only. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';

@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe('followDownload', () => {
-  it('emits what comes, with fields that this version does not know, and returns the last event', async () => {
+  it('emits every event with unknown fields, and returns the last one', async () => {
     const { download } = queen.addJob('hf:org/repo::file=x.gguf');
     const following = followDownload(deps, download.id);
     await queen.waitForRequest('GET', /stream/);
@@ -28,37 +28,37 @@ describe('followDownload', () => {
     expect(events.at(-1)).toEqual(await following);
   });
 
-  it('refuses an event that the contract does not know', async () => {
+  it('rejects an event that the contract does not allow', async () => {
     const { download } = queen.addJob('hf:org/repo::file=x.gguf');
     download.channel.publish({ event: 'complete', data: '{"path":7}' }, 'terminal');
     await expect(followDownload(deps, download.id)).rejects.toMatchObject({
       code: 'ANSWER_UNEXPECTED',
-      message: expect.stringContaining('its event "complete" is not understood'),
+      message: expect.stringContaining('invalid event "complete"'),
     });
   });
 
-  it('rejects with what the queen says of an unknown id', async () => {
+  it('rejects with the error of the queen for an unknown id', async () => {
     await expect(followDownload(deps, 'dl-01999c3a-4f2b-7000-8000-000000000000')).rejects.toMatchObject({
       code: 'DOWNLOAD_NOT_FOUND',
       details: { queen_url: queen.url },
     });
   });
 
-  it('gives up on a queen that does not come back, and says that the download may go on', async () => {
+  it('gives up if it cannot reconnect, and says that the download may continue', async () => {
     const { download } = queen.addJob('hf:org/repo::file=x.gguf');
-    const patience = { maxAttempts: 2, backoff: { baseMs: 1, maxMs: 2 } };
-    const following = followDownload({ ...deps, patience }, download.id);
+    const reconnect = { maxAttempts: 2, backoff: { baseMs: 1, maxMs: 2 } };
+    const following = followDownload({ ...deps, reconnect }, download.id);
     await queen.waitFor(() => events.length > 0, 'the snapshot');
     await queen.hangUp();
     await expect(following).rejects.toMatchObject({
       code: 'QUEEN_UNREACHABLE',
       exitCode: 3,
-      hint: expect.stringContaining('may go on'),
+      hint: expect.stringContaining('may continue'),
     });
     expect(events.filter(({ event }) => event === 'connection').length).toBeGreaterThan(0);
   });
 
-  it("rejects with the signal's reason when it is told to leave", async () => {
+  it("rejects with the signal's reason", async () => {
     const { download } = queen.addJob('hf:org/repo::file=x.gguf');
     const leave = new AbortController();
     const following = followDownload({ ...deps, signal: leave.signal }, download.id);
@@ -79,7 +79,7 @@ describe('followJob', () => {
     expect(events.map(({ event }) => event)).toEqual(['narration', 'data', 'narration']);
   });
 
-  it('refuses an end that says nothing', async () => {
+  it('rejects an end without a result', async () => {
     const { job } = queen.addJob('hf:org/repo::file=x.gguf');
     job.channel.publish({ data: 'bye' }, 'terminal');
     await expect(followJob(deps, job.id)).rejects.toMatchObject({ code: 'ANSWER_UNEXPECTED' });

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => queen.close());
 
 describe('help', () => {
-  it('is what the program prints without arguments, and ends with 0', async () => {
+  it('is printed without arguments, and exits with 0', async () => {
     const { code, stdout, stderr } = await runKeeper([]);
     expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
     expect(stdout).toContain('Usage: rbee-keeper');
@@ -59,16 +59,16 @@ describe('help', () => {
   });
 });
 
-describe('wrong usage ends with 2 before anything is contacted', () => {
+describe('wrong usage exits with 2 before any request', () => {
   it.each([
     ['an unknown command', ['modle'], "unknown command 'modle' (Did you mean model?)"],
     ['a group without its command', ['model'], 'Usage: rbee-keeper model'],
     ['an unknown option', ['pull', 'org/repo', '--inclde', '*.gguf'], 'Did you mean --include?'],
-    ['a missing ref', ['model', 'download'], "missing required argument 'ref'"],
+    ['a missing ref', ['model', 'download'], "missing required argument 'model'"],
     ['a malformed ref', ['pull', 'hf:org/repo::file=../x'], 'hint:'],
     ['one malformed ref among good ones', ['pull', 'org/repo', 'nonsense'], 'hint:'],
     ['a hash that is none', ['pull', 'org/repo', '--sha256', 'abc'], '64 hex digits'],
-    ['one hash for two files', ['pull', 'org/a', 'org/b', '--sha256', 'ab'.repeat(32)], 'one model ref'],
+    ['one hash for two files', ['pull', 'org/a', 'org/b', '--sha256', 'ab'.repeat(32)], 'one model name'],
     ['hives by name and all of them', ['pull', 'org/a', '--hive', 'x', '--all-hives'], 'cannot be used with'],
     ['a hive name that is none', ['pull', 'org/a', '--hive', '../x'], 'not the name of a hive'],
     ['a bandwidth that is none', ['pull', 'org/a', '--max-bandwidth', 'fast'], 'write it like 50MB/s'],
@@ -87,7 +87,7 @@ describe('wrong usage ends with 2 before anything is contacted', () => {
     ['an unknown shell', ['completion', 'csh'], 'Allowed choices are bash, zsh, fish'],
     ['a port that is none', ['up', '--queen-port', '70000'], 'from 0 to 65535'],
     ['a queen that is no URL', ['ls', '--queen', 'localhost'], '--queen is not the URL of a queen'],
-    ['a queen with credentials', ['ls', '--queen', 'http://u:p@host'], 'carries credentials'],
+    ['a queen with credentials', ['ls', '--queen', 'http://u:p@host'], 'contains credentials'],
   ])('%s', async (_, words, said) => {
     const { code, stdout, stderr } = await runKeeper(words, { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.usage, stdout: '' });
@@ -96,13 +96,13 @@ describe('wrong usage ends with 2 before anything is contacted', () => {
     expect(queen.requests).toEqual([]);
   });
 
-  it('prints the error as JSON on stdout with --json, wherever that stands', async () => {
+  it('prints the error as JSON on stdout with --json, wherever that is', async () => {
     const { code, stdout } = await runKeeper(['pull', '--nope', '--json']);
     expect(code).toBe(EXIT_CODES.usage);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE', message: "unknown option '--nope'" } });
   });
 
-  it('takes what the queen calls a bad request as one too', async () => {
+  it('includes a request that the queen rejects as invalid', async () => {
     queen.refuses = () => new RbeeError('REQUEST_INVALID', 'the hash is odd', { hint: 'leave it out' });
     const { code, stdout } = await runKeeper(['pull', 'org/repo', '--json'], { queen });
     expect(code).toBe(EXIT_CODES.usage);
@@ -114,54 +114,54 @@ describe('wrong usage ends with 2 before anything is contacted', () => {
   });
 });
 
-describe('a queen that cannot be asked', () => {
-  it('ends with 3, and says where it should be and what to do', async () => {
+describe('an unreachable queen', () => {
+  it('exits with 3, and shows its address and what to do', async () => {
     await queen.hangUp();
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect({ code, stdout }).toEqual({ code: EXIT_CODES.unreachable, stdout: '' });
     expect(stderr).toBe(
-      `error: no queen answers at ${queen.url} (connection refused)\n` +
+      `error: no queen responds at ${queen.url} (connection refused)\n` +
         'hint: start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL\n',
     );
   });
 
-  it('ends with 3 for a download too where the queen was named', async () => {
+  it('exits with 3 for a download too if the queen was named', async () => {
     await queen.hangUp();
     const { code, stdout } = await runKeeper(['pull', 'org/repo', '--json'], { queen });
     expect(code).toBe(EXIT_CODES.unreachable);
     expect(JSON.parse(stdout).error.code).toBe('QUEEN_UNREACHABLE');
   });
 
-  it('ends with 3 where a hive is unavailable', async () => {
+  it('exits with 3 if a hive is unavailable', async () => {
     queen.refuses = () => new RbeeError('HIVE_UNAVAILABLE', 'no hive is online');
     expect((await runKeeper(['pull', 'org/repo'], { queen })).code).toBe(EXIT_CODES.unreachable);
   });
 
-  it('is told apart from something that is no queen', async () => {
+  it('differs from a server that is not a queen', async () => {
     const other = createServer((_, response) => response.writeHead(404).end('<h1>not here</h1>'));
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
     const { code, stderr } = await runKeeper(['hive', 'list'], { queen: { url } });
     other.close();
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stderr).toContain(`what answers at ${url} is not a queen of this version: it answers with HTTP 404`);
+    expect(stderr).toContain(`the server at ${url} is not a queen of this version: it responded with HTTP 404`);
   });
 
-  it('is told apart from a queen whose answers are of another version', async () => {
+  it('differs from a queen of another version', async () => {
     queen.refuses = () => ({ status: 200, body: { hives: 'many' } });
     const { code, stderr } = await runKeeper(['hive', 'list'], { queen });
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stderr).toContain('its answer to GET /v1/hives is not understood');
+    expect(stderr).toContain('invalid response to GET /v1/hives');
   });
 });
 
 describe('a token', () => {
-  it('that is missing ends with 4 and says how to give one', async () => {
+  it('that is missing exits with 4 and a hint how to set it', async () => {
     const guarded = await startFakeQueen({ token: 'the-right-one' });
     const { code, stderr } = await runKeeper(['ls'], { queen: guarded });
     expect(code).toBe(EXIT_CODES.unauthorised);
     expect(stderr).toContain('API_KEY_INVALID');
-    expect(stderr).toContain('hint: give its token with --token or RBEE_API_TOKEN');
+    expect(stderr).toContain('hint: set the token with --token or RBEE_API_TOKEN');
     await guarded.close();
   });
 
@@ -172,7 +172,7 @@ describe('a token', () => {
     await guarded.close();
   });
 
-  it('is asked for by a 401 of any shape', async () => {
+  it('is required by any 401', async () => {
     queen.refuses = () => ({ status: 401, body: 'who are you?' });
     const { code } = await runKeeper(['hive', 'list'], { queen });
     expect(code).toBe(EXIT_CODES.unauthorised);

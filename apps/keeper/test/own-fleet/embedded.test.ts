@@ -44,8 +44,8 @@ function isRunning(pid: number): boolean {
   }
 }
 
-describe('a fleet of the keeper itself', () => {
-  it('listens on free ports, says where the models are, and is gone with its folder after stop', async () => {
+describe('a fleet started by the keeper', () => {
+  it('listens on free ports, names its models folder, and is gone with its state after stop', async () => {
     const fleet = await startFleet(fleetOptions());
     const [queen, hive] = await Promise.all([noteOf('QUEEN'), noteOf('HIVE')]);
     expect(fleet).toMatchObject({ hiveId: 'local', modelsDir: '/the/models' });
@@ -57,23 +57,23 @@ describe('a fleet of the keeper itself', () => {
     expect(existsSync(stateDir)).toBe(false);
   });
 
-  it('tells what a daemon said that refuses its settings, and leaves nothing running', async () => {
+  it('reports the output of a daemon with bad settings, and leaves nothing running', async () => {
     await expect(startFleet(fleetOptions({ FAKE_HIVE: 'bad-settings' }))).rejects.toMatchObject({
       code: 'DAEMON_FAILED',
       exitCode: 1,
-      message: 'the hive ended by itself (exit code 78): bad settings:\n  - RBEE_HIVE_PORT: it is odd',
+      message: 'the hive exited unexpectedly (exit code 78): bad settings:\n  - RBEE_HIVE_PORT: it is odd',
     });
     expect(isRunning((await noteOf('QUEEN')).pid)).toBe(false);
   });
 
-  it('tells when a daemon ends by itself later on', async () => {
+  it('reports a daemon that exits later', async () => {
     const fleet = await startFleet(fleetOptions());
     process.kill((await noteOf('HIVE')).pid, 'SIGKILL');
-    expect(await fleet.failed).toMatchObject({ message: 'the hive ended by itself (SIGKILL)' });
+    expect(await fleet.failed).toMatchObject({ message: 'the hive exited unexpectedly (SIGKILL)' });
     await fleet.stop();
   });
 
-  it('stops what it has started when it is interrupted on the way', async () => {
+  it('stops what it has started when interrupted', async () => {
     const interrupt = new AbortController();
     const starting = startFleet(fleetOptions({ FAKE_HIVE: 'silent' }, { signal: interrupt.signal }));
     const watch = createWatch(() => notes.path);
@@ -84,7 +84,7 @@ describe('a fleet of the keeper itself', () => {
     expect(pids.map(isRunning)).toEqual([false, false]);
   });
 
-  it('passes on what a daemon logs as trouble', async () => {
+  it('passes on errors that a daemon logs', async () => {
     const troubles: string[] = [];
     const onTrouble = (daemon: string, message: string) => troubles.push(`${daemon}: ${message}`);
     const fleet = await startFleet(fleetOptions({ FAKE_HIVE: 'troubled' }, { onTrouble }));
@@ -92,7 +92,7 @@ describe('a fleet of the keeper itself', () => {
     expect(troubles).toEqual(['hive: the disk does not answer']);
   });
 
-  it('has nothing left after leaving at once', async () => {
+  it('leaves nothing after an immediate exit', async () => {
     const cleanUps: (() => void)[] = [];
     const onLeave = (cleanUp: () => void) => {
       cleanUps.push(cleanUp);
@@ -108,7 +108,7 @@ describe('a fleet of the keeper itself', () => {
 });
 
 describe('the settings of its daemons', () => {
-  it('are not led astray by what the environment says of other queens and hives', () => {
+  it('ignore the settings of other queens and hives', () => {
     const { env } = embeddedEnv({
       HF_TOKEN: 'hf_x',
       RBEE_API_TOKEN: 'a-token-for-another',
@@ -120,7 +120,7 @@ describe('the settings of its daemons', () => {
     expect(env).toEqual({ HF_TOKEN: 'hf_x', RBEE_HIVE_MODELS_DIR: '/models', RBEE_HIVE_MAX_CONNECTIONS: '4' });
   });
 
-  it('keep their usual ports for `up`, unless told otherwise, and share one token', () => {
+  it('have the default ports for `up` unless set, and share one token', () => {
     expect(upEnv({}, null, null)).toEqual({
       env: {},
       queenEnv: { RBEE_LOG_LEVEL: 'info' },

@@ -20,7 +20,7 @@ describe('text in columns', () => {
     expect(textWidth(text)).toBe(width);
   });
 
-  it('is shortened in the middle, to no more than its room, and never inside a character', () => {
+  it('is shortened in the middle to the width, never inside a character', () => {
     expect(shorten('model-Q4_K_M.gguf', 17)).toBe('model-Q4_K_M.gguf');
     expect(shorten('model-Q4_K_M.gguf', 11)).toBe('model….gguf');
     expect(shorten('模型模型模型', 6)).toBe('模…型');
@@ -39,7 +39,7 @@ describe('text in columns', () => {
     expect(wrap('', 7)).toEqual([]);
   });
 
-  it('loses what would steer a terminal', () => {
+  it('loses terminal control characters', () => {
     expect(printable('a\u001b[2Jb\nc\u009bd\u202ee')).toBe('a [2Jb c d e');
   });
 });
@@ -55,7 +55,7 @@ describe('a table', () => {
     expect(table(columns, rows, null)).toBe('A     B\n模型  x\nm     a long name\n');
   });
 
-  it('takes what is too wide for the terminal from the column that shrinks', () => {
+  it('shortens only the column that shrinks to fit the terminal', () => {
     const text = table(columns, [['m', 'a-very-long-name-of-a-model.gguf']], 20);
     for (const line of text.trimEnd().split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(20);
     expect(text).toContain('a-very-l…del.gguf');
@@ -63,7 +63,7 @@ describe('a table', () => {
 });
 
 describe('short ids', () => {
-  it('are as long as it takes to tell them apart', () => {
+  it('are as long as needed to be unambiguous', () => {
     const ids = ['dl-01999c3a-4f2b-7000-8000-000000000000', 'dl-01999c3a-4f2c-7000-8000-000000000000'];
     expect(ids.map(shortIds(ids))).toEqual(['dl-01999c3a-4f2b', 'dl-01999c3a-4f2c']);
     const twins = ['dl-01999c3a-4f2b-7000-8000-000000000000', 'dl-01999c3a-4f2b-7100-8000-000000000000'];

@@ -1,6 +1,5 @@
-// A daemon as a small program that does what the keeper relies on: it logs where it listens, ends on SIGTERM and when
-// its IPC channel closes. FAKE_QUEEN and FAKE_HIVE make one of the two misbehave; with FAKE_NOTES it notes down its pid
-// and its environment.
+// A minimal daemon with what the keeper relies on: it logs its address and exits on SIGTERM and when its IPC channel
+// closes. FAKE_QUEEN and FAKE_HIVE make one of the two misbehave; with FAKE_NOTES it writes down its pid and environment.
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 

@@ -8,7 +8,7 @@ const ENDED: readonly DownloadStatus[] = ['complete', 'failed', 'cancelled'];
 
 const relayed = ({ snapshot }: FakeDownload) => ({ ...snapshot, orchestrator_id: 'queen-1' });
 
-/** Answers what is asked below `/v1/downloads` as a queen does. */
+/** Handles requests below `/v1/downloads` as a queen does. */
 export function answerDownloads(queen: FakeQueen, request: Request, response: ServerResponse): void {
   const downloads = queen.jobs.flatMap((job) => job.downloads).filter(({ id }) => !queen.cleared.has(id));
   const [, id, verb] = /^\/v1\/downloads(?:\/([^/]+)(?:\/([a-z]+))?)?$/.exec(request.path) ?? [];

@@ -11,7 +11,7 @@ import {
 } from '@rbee/contract';
 import type { Channel, StreamHub } from '@rbee/event-stream';
 
-/** A request as the fake queen got it. */
+/** A request as received by the fake queen. */
 export interface Request {
   readonly method: string;
   readonly path: string;
@@ -20,7 +20,7 @@ export interface Request {
   readonly body: Record<string, unknown>;
 }
 
-/** A download as the test drives it. */
+/** A download controlled by the test. */
 export interface FakeDownload {
   readonly id: string;
   readonly hive: string;
@@ -33,7 +33,7 @@ export interface FakeDownload {
   cancel(): void;
 }
 
-/** Where the streams come from, and the one of all downloads. */
+/** The source of the streams, and the stream of all downloads. */
 export interface FakeStreams {
   readonly hub: StreamHub;
   readonly fleet: Channel;

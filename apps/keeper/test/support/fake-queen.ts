@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { type CancelledJob, type FleetDoctor, type Hive, newJobId, RbeeError } from '@rbee/contract';
 import { type Channel, createStreamHub } from '@rbee/event-stream';
 import { createWatch, type Watch } from '@rbee/testing';
-import type { ModelListing } from '../../src/answers.ts';
+import type { ModelListing } from '../../src/results.ts';
 import { createFakeJob, type FakeDownload, type FakeJob, type Request } from './fake-job.ts';
 import { answer, refuse, reply } from './fake-routes.ts';
 
-/** An error of the contract, any other answer, or none at all. */
+/** An error of the contract, any other response, or none. */
 type Refusal = { readonly status: number; readonly body: unknown } | RbeeError | 'silence';
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -16,37 +16,37 @@ export interface FakeQueen {
   readonly url: string;
   readonly token: string | null;
   readonly requests: readonly Request[];
-  /** In the order in which they were asked for. */
+  /** In the order of their requests. */
   readonly jobs: readonly FakeJob[];
   readonly hives: Hive[];
-  /** What the stores hold. */
+  /** The contents of the stores. */
   readonly stores: Mutable<ModelListing>;
-  /** What the hives find when they look at themselves. */
+  /** The checks of the hives. */
   doctor: FleetDoctor;
   /** The stream of all downloads. */
   readonly fleet: Channel;
   /** Ids of downloads that are no longer in the history. */
   readonly cleared: Set<string>;
-  /** What a new job does once it is accepted; the default does nothing. */
+  /** Runs when a job is accepted; does nothing by default. */
   onJob: (job: FakeJob) => void;
-  /** What a DELETE answers; the default cancels the job's downloads and ends the job. */
+  /** The response to a DELETE; by default it cancels the job's downloads and ends the job. */
   onCancel: (job: FakeJob) => CancelledJob;
-  /** What it answers a request with in place of the usual; null: the usual. Not asked for `/health`. */
+  /** Replaces the response to a request, except to `/health`; null keeps it. */
   refuses: (request: Request) => Refusal | null;
-  /** A job with one download, as if somebody else had asked for it. */
+  /** A job with one download, as if started by another client. */
   addJob(model: string): { job: FakeJob; download: FakeDownload };
   startJob(request: Request): FakeJob;
   waitFor: Watch['waitFor'];
   waitForRequest(method: string, path: RegExp): Promise<Request>;
-  /** The job with that place in the order, once it has been asked for. */
+  /** Waits for the job at that index. */
   waitForJob(index: number): Promise<{ job: FakeJob; download: FakeDownload }>;
-  /** Cuts every connection and listens no more, until `listen`. */
+  /** Cuts every connection and stops listening until `listen`. */
   hangUp(): Promise<void>;
   listen(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A queen on loopback that speaks the contract: real sockets, real streams, and a test that says what happens. */
+/** A queen on loopback with real sockets and streams, controlled by the test. */
 export async function startFakeQueen(options: { readonly token?: string } = {}): Promise<FakeQueen> {
   const hub = createStreamHub();
   const fleet = hub.channel({ mode: 'log' });

@@ -5,7 +5,7 @@ import { answerDownloads } from './fake-download-routes.ts';
 import { downloadRef, type FakeJob, type Request } from './fake-job.ts';
 import type { FakeQueen } from './fake-queen.ts';
 
-/** Answers a request as a queen does; what it answers is checked against the contract's schemas. */
+/** Handles a request as a queen does; responses are checked against the contract's schemas. */
 export function answer(queen: FakeQueen, request: Request, response: ServerResponse): void {
   const { method, path } = request;
   if (queen.token !== null && request.headers.authorization !== `Bearer ${queen.token}`) {
@@ -58,7 +58,7 @@ function createJob(queen: FakeQueen, request: Request, response: ServerResponse)
   accept(queen, queen.startJob(request), response);
 }
 
-/** Answers with a job that has been started. */
+/** Responds with a started job. */
 export function accept(queen: FakeQueen, job: FakeJob, response: ServerResponse): void {
   const downloads = job.downloads.map(downloadRef);
   const [first] = downloads;

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { openTerminal, type Program, startProgram, type TestTerminal } from '@rbee/testing';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-/** The program from its sources, with the other packages' sources, so that no test runs a stale build. */
+/** Runs the sources of all packages, so that no test uses a stale build. */
 const NODE_ARGS = ['--conditions=@rbee/source', MAIN] as const;
 
 export interface KeeperOptions {
@@ -22,7 +22,7 @@ export interface KeeperResult {
   readonly stderr: string;
 }
 
-/** Runs the keeper, without a terminal, to its end. */
+/** Runs the keeper to its end without a terminal. */
 export async function runKeeper(words: readonly string[], options: KeeperOptions = {}): Promise<KeeperResult> {
   const program = await startKeeper(words, options);
   const { code } = await program.exited;
@@ -32,7 +32,7 @@ export async function runKeeper(words: readonly string[], options: KeeperOptions
 export interface KeeperTerminalOptions extends KeeperOptions {
   readonly cols?: number;
   readonly rows?: number;
-  /** The kind of terminal it is told it has, in place of the usual. */
+  /** The value of TERM, if not the default. */
   readonly term?: string;
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { TempDir, TestHub } from '@rbee/testing';
 
-/** The environment in which the built daemons fetch from a hub of the test's own into a folder of the test's own. */
+/** Environment for the built daemons: the test's hub, and its folder as home and store. */
 export function realFleetEnv(hub: TestHub, folder: TempDir): Readonly<Record<string, string>> {
   return {
     HOME: folder.path,

@@ -4,7 +4,7 @@ import { textWidth } from '../text.ts';
 
 const MAX_REDRAWS_PER_SECOND = 10;
 const DEFAULT_COLUMNS = 80;
-/** A printed line is written over a bar, and cli-progress wipes only the first one away. */
+/** Printed lines overwrite bars, and cli-progress clears only the first of them. */
 const CLEAR_REST = '\u001b[K';
 
 export interface Terminal extends NodeJS.WritableStream {
@@ -12,32 +12,32 @@ export interface Terminal extends NodeJS.WritableStream {
   readonly rows?: number;
 }
 
-/** Columns of the terminal; the usual number where it does not know. */
+/** Columns of the terminal, or a default if unknown. */
 export function columnsOf(terminal: Terminal): number {
   return terminal.columns || DEFAULT_COLUMNS;
 }
 
-/** A block of lines at the bottom of what the terminal shows. */
+/** A block of lines at the bottom of the terminal. */
 export interface BarScreen {
-  /** Makes room for that many lines; never takes any back. */
+  /** Grows to that many lines; never shrinks. */
   grow(count: number): void;
-  /** Lines that stand above the bars from now on. */
+  /** Prints lines above the bars. */
   print(lines: readonly string[]): void;
-  /** Draws the last state and gives the terminal back. */
+  /** Draws the last state and restores the terminal. */
   close(): void;
 }
 
-/** cli-progress as a block of lines that is redrawn in place; `lines` says what they show. */
+/** A block of lines redrawn in place by cli-progress; `lines` returns their content. */
 export function createBarScreen(terminal: Terminal, lines: (count: number) => string[]): BarScreen {
   const options: Options = {
     stream: terminal,
     fps: MAX_REDRAWS_PER_SECOND,
     hideCursor: true,
     linewrap: false,
-    // Signals belong to the program, which closes the screen on every path.
+    // The program handles signals and always closes the screen.
     gracefulExit: false,
     forceRedraw: true,
-    // The last state is written as plain lines: cli-progress would cut it where colours make it longer.
+    // The last state is written as plain lines: cli-progress counts colour codes and would cut it.
     clearOnComplete: true,
   };
   const multi = new MultiBar(options);
@@ -67,7 +67,7 @@ export function createBarScreen(terminal: Terminal, lines: (count: number) => st
     },
     close() {
       terminal.off('resize', onResize);
-      // What was printed since the last redraw would be lost with its buffer.
+      // Flushes lines printed since the last redraw.
       multi.update();
       multi.stop();
       for (const line of lines(bars.length)) terminal.write(`${line}\n`);
@@ -76,9 +76,9 @@ export function createBarScreen(terminal: Terminal, lines: (count: number) => st
 }
 
 /**
- * Rows that the lines take beyond one each after the terminal has become narrower: most terminals break them then. The
- * last one is not counted: the cursor is in it, and there they differ. One row too few leaves a trace, one too many
- * would eat what stands above.
+ * Extra rows that the lines take after the terminal has become narrower, since most terminals wrap them. The last line
+ * has the cursor, where terminals differ, so it is not counted. One row too few leaves a trace; one too many erases a
+ * line above.
  */
 function extraRows(lines: readonly string[], columns: number): number {
   return lines.slice(0, -1).reduce((sum, line) => sum + Math.max(0, Math.ceil(textWidth(line) / columns) - 1), 0);

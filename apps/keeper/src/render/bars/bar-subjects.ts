@@ -1,11 +1,12 @@
+import type { RunningFile } from '@rbee/contract';
 import { type DownloadView, type DownloadViews, isEnded } from '../download-view.ts';
-import { fileSubjects } from '../file-subjects.ts';
 import type { BarSubject } from './bar-line.ts';
 
+const FILE_INDENT = '  ';
+
 /**
- * What `count` lines show: every download and their total where there is room for all, and in what room is left then
- * the files under way, each below its download; otherwise those that run, as many as fit, one line for the rest, and the
- * total.
+ * The content of `count` lines. If every download and the total fit, remaining lines show active files below their
+ * downloads. Otherwise the running downloads come first, one line sums up the rest, and the last is the total.
  */
 export function barSubjects(views: DownloadViews, count: number): BarSubject[] {
   const { all } = views;
@@ -23,19 +24,19 @@ export function barSubjects(views: DownloadViews, count: number): BarSubject[] {
   return [...shown, sumOf(`${rest.length} more`, rest), total];
 }
 
-/** Lines that would show everything: for each download and its files under way, and for the total of several. */
+/** Lines needed to show everything: each download, its active files, and a total for several downloads. */
 export function linesWanted({ all }: DownloadViews): number {
   const files = all.reduce((sum, view) => sum + view.files.length, 0);
   return all.length + files + (all.length === 1 ? 0 : 1);
 }
 
-/** The first downloads take what room for files there is. */
-function withFileLines(views: readonly DownloadView[], room: number): BarSubject[] {
-  let left = room;
+/** The first downloads get the lines that are left for files. */
+function withFileLines(views: readonly DownloadView[], count: number): BarSubject[] {
+  let left = count;
   return views.flatMap((view) => {
     const lines = fileSubjects(view, left);
     left -= lines.length;
-    // Its files say what else a wide line would tell of them.
+    // A wide line would repeat the file name that has its own line.
     return lines.length === 0 ? [view] : [{ ...view, file: null }, ...lines];
   });
 }
@@ -44,7 +45,7 @@ function withFiles({ filesDone, filesTotal }: DownloadView, name: string): strin
   return filesTotal > 1 ? `${name} (${filesDone}/${filesTotal})` : name;
 }
 
-/** Several downloads as one. Their sum is known where every total is. */
+/** Several downloads as one. The total is known only if every total is. */
 export function sumOf(name: string, views: readonly DownloadView[]): BarSubject {
   const bytes = views.reduce((sum, view) => sum + view.bytes, 0);
   const speed = views.reduce((sum, view) => sum + view.speed, 0);
@@ -60,7 +61,7 @@ export function sumOf(name: string, views: readonly DownloadView[]): BarSubject 
     bytes,
     total,
     speed,
-    // Nobody knows when a paused one goes on.
+    // A paused download may resume at any time.
     eta:
       total === null || speed === 0 || views.some(({ status }) => status === 'paused') ? null : Math.ceil(left / speed),
     filesDone: 0,
@@ -73,8 +74,50 @@ export function sumOf(name: string, views: readonly DownloadView[]): BarSubject 
   };
 }
 
-/** What they do together: the furthest thing that one of them still does, or how the worst of them ended. */
+/** The most advanced status of the running downloads, or the worst end. */
 function statusOf(views: readonly DownloadView[]): DownloadView['status'] {
   const order = ['downloading', 'verifying', 'starting', 'queued', 'waiting', 'paused', 'failed', 'cancelled'] as const;
   return order.find((status) => views.some((view) => view.status === status)) ?? 'complete';
+}
+
+/** The active files of a download in at most `lines` lines: one each, or the last one for all that do not fit. */
+function fileSubjects(view: DownloadView, lines: number): BarSubject[] {
+  const { files } = view;
+  if (files.length <= lines) return files.map((file) => fileSubject(view, file));
+  if (lines <= 0) return [];
+  const shown = files.slice(0, lines - 1);
+  const rest = files.slice(shown.length);
+  const name = `${rest.length} ${shown.length === 0 ? '' : 'more '}files`;
+  return [...shown.map((file) => fileSubject(view, file)), fileSubject(view, sumOfFiles(name, rest))];
+}
+
+function fileSubject(view: DownloadView, { name, bytes, total, status }: RunningFile): BarSubject {
+  // With several files only the speed of the whole download is known.
+  const speed = view.files.length === 1 && status === 'downloading' ? view.speed : 0;
+  return {
+    name: FILE_INDENT + name,
+    status,
+    bytes,
+    total,
+    speed,
+    eta: total === null || speed === 0 ? null : Math.ceil(Math.max(0, total - bytes) / speed),
+    filesDone: 0,
+    filesTotal: 1,
+    file: null,
+    limit: null,
+    movedAt: view.movedAt,
+    // Problems are shown in the line of the download.
+    attempt: 1,
+    notice: null,
+  };
+}
+
+function sumOfFiles(name: string, files: readonly RunningFile[]): RunningFile {
+  const isKnown = files.every(({ total }) => total !== null);
+  return {
+    name,
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    total: isKnown ? files.reduce((sum, { total }) => sum + (total ?? 0), 0) : null,
+    status: files.some(({ status }) => status === 'downloading') ? 'downloading' : (files[0]?.status ?? 'starting'),
+  };
 }

@@ -1,7 +1,6 @@
 import type { WatchEvent } from '../../watch-event.ts';
 import { createDownloadViews, nameOfId } from '../download-view.ts';
-import { createTold, endText, receiptText } from '../end-text.ts';
-import { failureText } from '../failure-text.ts';
+import { createReportedEnds, endText, failureText, receiptText } from '../end-text.ts';
 import type { Output, Renderer } from '../renderer.ts';
 import type { Paint } from '../style.ts';
 import { printable, textWidth, wrap } from '../text.ts';
@@ -10,28 +9,28 @@ import { type BarScreen, columnsOf, createBarScreen, type Terminal } from './bar
 import { barSubjects, linesWanted } from './bar-subjects.ts';
 
 const DEFAULT_ROWS = 24;
-/** Rows that are left to what stands above and to the cursor's line. */
+/** Rows left for the text above and the line of the cursor. */
 const SPARE_ROWS = 2;
 
 export interface BarsOptions {
   readonly stdout: Output;
-  /** Where the bars are drawn. */
+  /** The terminal to draw on. */
   readonly terminal: Terminal;
   readonly paint: Paint;
   readonly now: () => number;
-  /** Whether downloads come and go: one that has ended gives its place away. */
+  /** Whether downloads come and go, so that an ended one is removed from the bars. */
   readonly isFleet: boolean;
 }
 
 /**
- * For people at a terminal: one bar for each download, one for each file of it that is under way, and a total, redrawn at most 10 times a second. Results and
- * errors are held back until the bars are done, since stdout may be the same terminal.
+ * For people at a terminal: one bar for each download, one for each of its active files, and a total, redrawn at most 10
+ * times a second. Results and errors are held back until the bars are closed, since stdout may be the same terminal.
  */
 export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: BarsOptions): Renderer {
   const views = createDownloadViews(now);
   const results: string[] = [];
   const endings: string[] = [];
-  const told = createTold();
+  const reported = createReportedEnds();
   let screen: BarScreen | null = null;
   let closed = false;
   const columns = () => columnsOf(terminal);
@@ -39,7 +38,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
   function lines(count: number): string[] {
     const subjects = barSubjects(views, count);
     const nameWidth = Math.max(0, ...subjects.map(({ name }) => textWidth(name)));
-    // The last column stays free: a terminal that has filled it may already have moved on to the next line.
+    // The last column stays free: filling it moves some terminals to the next line.
     const width = columns() - 1;
     const { connectionLost } = views;
     return subjects.map((subject) => barLine(subject, { width, nameWidth, now: now(), paint, connectionLost }));
@@ -67,12 +66,12 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
     }
     if (event.event === 'complete') results.push(`${event.data.path}\n`);
     if (event.event === 'complete' || event.event === 'error' || event.event === 'cancelled') {
-      // Of a complete one the bar and the path say it all.
-      const isNew = told.isNew(event.data.download_id);
+      // For a complete download the bar and the path are enough.
+      const isNew = reported.isNew(event.data.download_id);
       if (isNew && event.event !== 'complete' && end !== null) endings.push(end);
     }
     if (event.event === 'receipt') {
-      endings.push(receiptText(told.newOf(event.data), (id) => nameOfId(views.all, id)));
+      endings.push(receiptText(reported.newOf(event.data), (id) => nameOfId(views.all, id)));
     }
     if (views.all.length > 0 && !closed) {
       screen ??= createBarScreen(terminal, lines);
@@ -80,7 +79,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
     }
   }
 
-  /** Above the bars, for good. */
+  /** Prints permanently above the bars. */
   function print(text: string): void {
     if (screen === null) terminal.write(`${text.trimEnd()}\n`);
     else screen.print(wrapped(text));
@@ -88,7 +87,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
 
   return {
     event,
-    answer(_, text, notes) {
+    result(_, text, notes) {
       const whole = [text(), notes?.() ?? ''].filter((part) => part !== '').join('\n');
       if (screen === null) stdout.write(whole);
       else results.push(whole);

@@ -42,7 +42,7 @@ describe('a bar line', () => {
     );
   });
 
-  it('says at 200 columns how fast it may be, and which of its files comes', () => {
+  it('shows the limit and the current file at 200 columns', () => {
     const many = { limit: 50_000_000, filesTotal: 5, file: 'model-00002-of-00005.safetensors' };
     const line = draw(many, { width: 200 });
     expect(line).toMatch(/ 8s limited to 50\.0 MB\/s, model-00002-of-00005\.safetensors$/);
@@ -79,7 +79,7 @@ describe('a bar line', () => {
     expect(draw({}, { width: 12 })).toMatch(/^\S+$/);
   });
 
-  it('aligns with lines whose names are shorter or whose state is told in words', () => {
+  it('aligns with lines of shorter names or with a state in words', () => {
     const options = { width: 120, nameWidth: 39 };
     const columnOf = (line: string) => textWidth(line.slice(0, line.indexOf('%')));
     const subjects: Partial<BarSubject>[] = [
@@ -92,7 +92,7 @@ describe('a bar line', () => {
     expect(new Set(subjects.map((changes) => columnOf(draw(changes, options)))).size).toBe(1);
   });
 
-  it('counts what is there where the total is unknown', () => {
+  it('shows the bytes if the total is unknown', () => {
     const line = draw({ total: null, eta: null });
     expect(line).toContain('412.5 MB');
     expect(line).not.toMatch(/%|null|NaN|MB\/[^s]/);
@@ -109,7 +109,7 @@ describe('a bar line', () => {
 
   it.each([
     ['waiting', { status: 'waiting' }],
-    ['waiting for a slot', { status: 'queued' }],
+    ['queued', { status: 'queued' }],
     ['starting', { status: 'starting' }],
     ['verifying', { status: 'verifying' }],
     ['paused', { status: 'paused' }],
@@ -119,27 +119,27 @@ describe('a bar line', () => {
     ['stalled 42s', { notice: notice({}) }],
     ['stalled 42s, attempt 3/6', { notice: notice({ attempt: 3, max_attempts: 6 }) }],
     ['paused', { status: 'paused', notice: notice({ code: 'RETRY', attempt: 3 }) }],
-    ['hive cannot be reached', { status: 'paused', notice: notice({ code: 'HIVE_LOST' }) }],
-    ['hive cannot be reached', { notice: notice({ code: 'HIVE_LOST' }) }],
-    ['starting again', { notice: notice({ code: 'RESTART' }) }],
+    ['hive unreachable', { status: 'paused', notice: notice({ code: 'HIVE_LOST' }) }],
+    ['hive unreachable', { notice: notice({ code: 'HIVE_LOST' }) }],
+    ['restarting', { notice: notice({ code: 'RESTART' }) }],
     ['attempt 2', { speed: 0, attempt: 2 }],
   ] as const)('says "%s" in place of a speed', (said, changes) => {
     expect(draw(changes)).toMatch(new RegExp(` ${said.replace('/', '\\/')}$`));
   });
 
-  it('counts down to the next try, from the clock it is given', () => {
+  it('counts down to the next retry by the given clock', () => {
     const retry = notice({ code: 'RETRY', attempt: 3, max_attempts: 6, next_retry_at: '2026-01-02T03:04:17.000Z' });
     expect(draw({ notice: retry })).toMatch(/ attempt 3\/6 in 12s$/);
     expect(draw({ notice: retry }, { now: NOW + 11_500 })).toMatch(/ attempt 3\/6 in 1s$/);
     expect(draw({ notice: retry }, { now: NOW + 12_000 })).toMatch(/ attempt 3\/6$/);
   });
 
-  it('gives a long state the place of the bytes at 60 columns', () => {
+  it('replaces the bytes with a long state at 60 columns', () => {
     const line = draw({}, { width: 60, connectionLost: true });
     expect(line).toMatch(/ 64\.6% connection lost, reconnecting$/);
   });
 
-  it('paints bar and state without changing what stands where', () => {
+  it('colours bar and state without changing the layout', () => {
     const painted = draw({ status: 'failed' }, { paint: coloured });
     expect(painted).toContain('\u001b[31m');
     // biome-ignore lint/complexity/useRegexLiterals: the escape character is easier to see in a string.
@@ -150,7 +150,7 @@ describe('a bar line', () => {
 describe('the sum of several', () => {
   const view = (changes: Partial<BarSubject>) => ({ ...subject(changes), id: 'dl-1', hive: null, files: [] });
 
-  it('adds bytes, totals and speeds and tells the time for what is left', () => {
+  it('adds bytes, totals and speeds and estimates the time left', () => {
     const sum = sumOf('total (2)', [
       view({ bytes: 100, total: 300, speed: 10 }),
       view({ bytes: 50, total: 100, speed: 15 }),
@@ -158,11 +158,11 @@ describe('the sum of several', () => {
     expect(sum).toMatchObject({ name: 'total (2)', bytes: 150, total: 400, speed: 25, eta: 10, status: 'downloading' });
   });
 
-  it('has no total while one of them has none', () => {
+  it('has no total if one of them has none', () => {
     expect(sumOf('total', [view({}), view({ total: null })])).toMatchObject({ total: null, eta: null });
   });
 
-  it('knows no time left while one of them is paused', () => {
+  it('has no time left if one of them is paused', () => {
     expect(sumOf('total', [view({}), view({ status: 'paused', speed: 0 })])).toMatchObject({
       status: 'downloading',
       eta: null,

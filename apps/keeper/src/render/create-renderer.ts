@@ -1,0 +1,23 @@
+import type { Io } from '../io.ts';
+import type { GlobalOptions } from '../settings.ts';
+import type { Display, Renderer } from './renderer.ts';
+
+/** Drawn as bars where there is a terminal for them. */
+const DRAWN: readonly Display[] = ['download', 'watch', 'fleet'];
+
+/** The renderer for these options and this terminal. Only that one is loaded. */
+export async function createRenderer({ json, quiet }: GlobalOptions, io: Io, display: Display): Promise<Renderer> {
+  const { stdout, stderr, env } = io;
+  if (json) {
+    const { createJsonRenderer } = await import('./json.ts');
+    return createJsonRenderer(stdout, stderr, quiet === true);
+  }
+  const { paintFor } = await import('./style.ts');
+  const paint = paintFor({ isTerminal: stderr.isTTY === true, env });
+  if (DRAWN.includes(display) && stderr.isTTY && !quiet && env.TERM !== 'dumb') {
+    const { createBarsRenderer } = await import('./bars/bars.ts');
+    return createBarsRenderer({ stdout, terminal: stderr, paint, now: io.now, isFleet: display === 'fleet' });
+  }
+  const { createLinesRenderer } = await import('./lines.ts');
+  return createLinesRenderer({ stdout, stderr, paint, display, isQuiet: quiet === true });
+}
