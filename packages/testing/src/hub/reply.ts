@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { type Content, toContent } from './content.ts';
 import { ifRangeHolds, parseRange } from './range.ts';
-import type { HubRequest } from './record.ts';
+import type { HubRequest } from './request.ts';
 
 /** Larger bodies are files, which come as they are. */
 const MAX_GZIP_BYTES = 2 ** 20;

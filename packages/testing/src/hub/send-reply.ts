@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { corrupted } from './content.ts';
 import type { Fault } from './fault.ts';
-import type { RequestEntry } from './record.ts';
 import { type Reply, type ReplyBody, textReply } from './reply.ts';
+import type { RequestEntry } from './request.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface SendContext {

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { FaultQueue } from './fault.ts';
-import type { Recorder, RequestEntry, ServerName } from './record.ts';
+import type { Recorder } from './record.ts';
 import type { Reply } from './reply.ts';
+import type { RequestEntry, ServerName } from './request.ts';
 import { sendReply } from './send-reply.ts';
 import type { Throttle } from './throttle.ts';
 

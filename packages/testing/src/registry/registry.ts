@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { digestsOf, toContent } from '../hub/content.ts';
-import type { HubRequest } from '../hub/record.ts';
 import { fileReply, jsonReply, type Reply, textReply } from '../hub/reply.ts';
 import type { FileSource } from '../hub/repo.ts';
+import type { HubRequest } from '../hub/request.ts';
 import { type Site, startSite } from '../web/site.ts';
 
 export interface RegistryOptions {

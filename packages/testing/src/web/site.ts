@@ -1,6 +1,7 @@
 import { createFaultQueue, type Fault, type FaultHandle } from '../hub/fault.ts';
-import { createRecorder, type HubRequest, type ServerName } from '../hub/record.ts';
+import { createRecorder } from '../hub/record.ts';
 import type { Reply } from '../hub/reply.ts';
+import type { HubRequest, ServerName } from '../hub/request.ts';
 import { type FaultyServer, startFaultyServer } from '../hub/server.ts';
 import { createThrottle } from '../hub/throttle.ts';
 import { createWatch, type WaitOptions } from '../watch.ts';

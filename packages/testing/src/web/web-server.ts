@@ -1,7 +1,7 @@
 import { digestsOf, toContent } from '../hub/content.ts';
-import type { HubRequest } from '../hub/record.ts';
 import { fileReply, type Reply, textReply } from '../hub/reply.ts';
 import type { FileSource } from '../hub/repo.ts';
+import type { HubRequest } from '../hub/request.ts';
 import { type Site, startSite } from './site.ts';
 
 /** How a plain server has a file. */
