@@ -8,14 +8,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { BIN, startDaemon } from './support/fleet.ts';
 
-// Goal: images that build and containers that start. Method: no container runs here; what the two files name is looked
-// up, the settings they give are read by the daemons themselves, and the health checks are run against real ones.
-// Failure shows as a path, a program, a stage, a volume or a setting that is not there.
+// Goal: images that build and containers that start. Method: no container runs here; the test looks up every path in the two
+// files, lets the daemons read the settings in them, and runs the health checks against real daemons. Failure shows as a
+// path, a program, a stage, a volume or a setting that does not exist.
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const KINDS = ['queen', 'hive'] as const;
-/** Of the image itself, not of a daemon. */
+/** Variables of the image, not of a daemon. */
 const IMAGE_ENV = new Set(['PATH']);
 const TOKEN = 'a-token-of-sixteen-or-more';
 
@@ -37,7 +37,7 @@ interface Compose {
   readonly volumes: Readonly<Record<string, null>>;
 }
 
-/** The instructions of the Dockerfile, each with the stage it belongs to. */
+/** The instructions of the Dockerfile, each with its stage. */
 function instructionsOf(text: string): readonly Instruction[] {
   let stage = '';
   return text.split('\n').flatMap((line) => {
@@ -54,7 +54,7 @@ const of = (name: string, ...stages: readonly string[]) =>
   instructions.filter((one) => one.name === name && stages.includes(one.stage)).map(({ rest }) => rest);
 const kindOf = (target: string) => KINDS.find((kind) => kind === target) ?? expect.fail(`${target} is no daemon`);
 
-/** The environment that an image gives. */
+/** The environment that an image sets. */
 function imageEnv(kind: string): Record<string, string> {
   const words = of('ENV', 'runtime', kind).flatMap((rest) => rest.split(' '));
   const pairs = words.map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)] as const);
@@ -74,7 +74,7 @@ async function printed(kind: 'hive' | 'queen', env: Record<string, string>) {
 }
 
 describe('the Dockerfile', () => {
-  it('copies and runs what is there', async () => {
+  it('copies and runs existing files', async () => {
     const copies = instructions.filter(({ name }) => name === 'COPY').map(({ rest }) => rest.split(' '));
     for (const [first = '', second = ''] of copies) {
       const from = /^--from=(.*)$/.exec(first)?.[1];
@@ -94,24 +94,21 @@ describe('the Dockerfile', () => {
     for (const path of scripts) await access(join(ROOT, path ?? ''));
   });
 
-  it.each(KINDS)(
-    'makes an image of a %s that is not root, with its program, its volumes and its port',
-    async (kind) => {
-      expect(of('FROM', kind)).toEqual([`runtime AS ${kind}`]);
-      expect(of('USER', 'runtime', kind)).toEqual(['node']);
-      const manifest = JSON.parse(await readFile(join(ROOT, `apps/${kind}/package.json`), 'utf8')) as { bin: object };
-      const [entrypoint = '[]'] = of('ENTRYPOINT', kind);
-      expect(JSON.parse(entrypoint)).toEqual(Object.keys(manifest.bin));
-      const { code, stdout } = await printed(kind, { RBEE_API_TOKEN: TOKEN, ...imageEnv(kind) });
-      expect(code).toBe(0);
-      expect(of('EXPOSE', kind)).toEqual([/^port = (\d+)/m.exec(stdout)?.[1]]);
-      const volumes = JSON.parse(of('VOLUME', kind)[0] ?? '[]') as string[];
-      const folders = [...stdout.matchAll(/^\w+_dir = "([^"]+)"/gm)].map(([, path = '']) => path);
-      expect(folders.map((path) => `/${path.split('/')[1]}`).sort()).toEqual([...volumes].sort());
-    },
-  );
+  it.each(KINDS)('builds an image of a %s that is not root, with its program, volumes and port', async (kind) => {
+    expect(of('FROM', kind)).toEqual([`runtime AS ${kind}`]);
+    expect(of('USER', 'runtime', kind)).toEqual(['node']);
+    const manifest = JSON.parse(await readFile(join(ROOT, `apps/${kind}/package.json`), 'utf8')) as { bin: object };
+    const [entrypoint = '[]'] = of('ENTRYPOINT', kind);
+    expect(JSON.parse(entrypoint)).toEqual(Object.keys(manifest.bin));
+    const { code, stdout } = await printed(kind, { RBEE_API_TOKEN: TOKEN, ...imageEnv(kind) });
+    expect(code).toBe(0);
+    expect(of('EXPOSE', kind)).toEqual([/^port = (\d+)/m.exec(stdout)?.[1]]);
+    const volumes = JSON.parse(of('VOLUME', kind)[0] ?? '[]') as string[];
+    const folders = [...stdout.matchAll(/^\w+_dir = "([^"]+)"/gm)].map(([, path = '']) => path);
+    expect(folders.map((path) => `/${path.split('/')[1]}`).sort()).toEqual([...volumes].sort());
+  });
 
-  it.each(KINDS)('asks a %s for its health', async (kind) => {
+  it.each(KINDS)('checks the health of a %s', async (kind) => {
     const [, command = '[]'] = /CMD (\[.*\])$/.exec(of('HEALTHCHECK', kind)[0] ?? '') ?? [];
     const [, ...args] = JSON.parse(command) as string[];
     const check = (port: string) =>
@@ -125,7 +122,7 @@ describe('the Dockerfile', () => {
 });
 
 describe('compose.yaml', () => {
-  it('runs a queen and two hives, each with settings that it understands and volumes that are there', async () => {
+  it('runs a queen and two hives, with valid settings and existing volumes', async () => {
     const targets = Object.values(compose.services).map(({ build }) => build.target);
     expect(targets.sort()).toEqual(['hive', 'hive', 'queen']);
     for (const [name, { build, environment, volumes }] of Object.entries(compose.services)) {
@@ -136,7 +133,7 @@ describe('compose.yaml', () => {
       );
       const { code, stdout, stderr } = await printed(kind, { ...imageEnv(kind), ...Object.fromEntries(filled) });
       expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: '' });
-      // Every variable is a setting that counts, none is misspelt.
+      // Every variable is a setting in effect, none is misspelt.
       for (const [key] of filled) expect(stdout, name).toMatch(new RegExp(`(?:# |\\()${key}\\)?$`, 'm'));
       const mounts = volumes.map((volume) => volume.split(':'));
       for (const [volume = ''] of mounts) expect(compose.volumes).toHaveProperty(volume);
@@ -144,7 +141,7 @@ describe('compose.yaml', () => {
     }
   });
 
-  it('names each hive as the queen reaches it', () => {
+  it('gives each hive the address at which the queen reaches it', () => {
     const hives = Object.entries(compose.services).filter(([, { build }]) => build.target === 'hive');
     for (const [name, { environment }] of hives) {
       const { RBEE_HIVE_ID: id, RBEE_HIVE_ADVERTISED_URL: url, RBEE_HIVE_QUEEN_URL: queen } = environment;

@@ -65,7 +65,7 @@ const linesWith = (program: Program, field: string, value: unknown) =>
 const jobsEnded = (count: number) =>
   expect
     .poll(async () => readingOf(await metricsOf(fleet.hive.url), 'rbee_jobs_ended_total{state="completed"}'), {
-      timeout: 30_000,
+      timeout: 60_000,
     })
     .toBe(count);
 
@@ -81,7 +81,7 @@ describe('the metrics of a hive and a queen', () => {
     expect(readingOf(hive, 'rbee_store_free_bytes')).toBeGreaterThan(0);
     expect(readingOf(hive, 'rbee_download_connections')).toBe(0);
     await expect
-      .poll(async () => readingOf(await metricsOf(fleet.queen.url), 'rbee_relay_upstreams'), { timeout: 30_000 })
+      .poll(async () => readingOf(await metricsOf(fleet.queen.url), 'rbee_relay_upstreams'), { timeout: 60_000 })
       .toBe(0);
     const queen = await metricsOf(fleet.queen.url);
     expect(readingOf(queen, 'rbee_hives{state="online"}')).toBe(1);

@@ -6,14 +6,14 @@ import { promisify } from 'node:util';
 import { generateBytes, startHub, startProgram, type TempDir, type TestHub, tempDir } from '@rbee/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-// Goal: what is published works where nothing else of the project is. Method: every package is packed as for a release,
-// npm installs the tarballs in an empty folder, and the programs of that folder do their work. Failure shows as a file
-// that was not packed, a dependency that only the workspace has, or a program that does not find another.
+// Goal: the published packages work without the rest of the project. Method: pack every package as for a release, install the
+// tarballs with npm in an empty folder, and run the programs installed there. Failure shows as a file that was not packed, a
+// dependency that only the workspace has, or a program that does not find another.
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const INSTALL_TIMEOUT_MS = 180_000;
-/** The programs' own first line names node; it is the one that runs the tests. */
+const INSTALL_TIMEOUT_MS = 300_000;
+/** The programs' first line looks up node on the path: the one that runs the tests. */
 const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`;
 
 const isQueenHere = await fetch('http://127.0.0.1:7833/health').then(
@@ -34,7 +34,7 @@ beforeAll(async () => {
   const home = join(folder.path, 'home');
   await mkdir(home);
   await writeFile(join(home, 'package.json'), '{ "private": true }\n');
-  // What npm has fetched once it takes from its cache.
+  // npm takes packages from its cache where it can.
   const args = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs];
   await run('npm', args, { cwd: home, env: { ...process.env, PATH }, timeout: INSTALL_TIMEOUT_MS });
 }, INSTALL_TIMEOUT_MS);
@@ -56,8 +56,8 @@ async function program(name: string, args: readonly string[], env: Record<string
   return { code, stdout: started.stdout(), stderr: started.stderr() };
 }
 
-describe('the packages that are published', () => {
-  it('carry licence, description, and the version of the project, and leave tests and sources out', async () => {
+describe('the published packages', () => {
+  it('have licence, description and the version of the project, and no tests or sources', async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     const changes = await readFile(join(ROOT, 'CHANGELOG.md'), 'utf8');
     expect(changes).toContain(`## ${version}\n`);
@@ -76,7 +76,7 @@ describe('the packages that are published', () => {
     }
   });
 
-  it('can be imported, with types beside them', async () => {
+  it('can be imported and have types', async () => {
     const libraries = (await readdir(installed('@rbee'))).map((name) => `@rbee/${name}`);
     expect(libraries).toHaveLength(7);
     const script = `for (const name of ${JSON.stringify(libraries)}) if (Object.keys(await import(name)).length === 0) throw new Error(name)`;
@@ -84,7 +84,7 @@ describe('the packages that are published', () => {
     for (const name of libraries) expect(await readdir(installed(name, 'dist'))).toContain('index.d.ts');
   });
 
-  it('have daemons that say who they are', async () => {
+  it('have daemons that print their version, help and configuration', async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect(await program('rbee-hive', ['--version'])).toEqual({
       code: 0,
@@ -96,7 +96,7 @@ describe('the packages that are published', () => {
     expect(printed).toMatchObject({ code: 0, stdout: expect.stringContaining('port = 1 # --port') });
   });
 
-  // A queen on the usual port would be used instead.
+  // A queen on the default port would be used instead.
   it.skipIf(isQueenHere)('have a keeper that runs a queen and a hive of its own, and downloads', async () => {
     hub.addRepo({ id: 'org/sample', files: { 'sample.gguf': FILE } });
     const { code, stdout, stderr } = await program('rbee', ['model', 'download', 'hf:org/sample::file=sample.gguf'], {

@@ -39,7 +39,7 @@ describe('a download through keeper, queen and hive', () => {
         return percents.size >= 2;
       },
       'the bar to move',
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     fleet.hub.throttle(null);
     expect(await keeper.exited).toMatchObject({ exitCode: 0 });
@@ -64,7 +64,7 @@ describe('a download through keeper, queen and hive', () => {
         /^model.* \(1\/2\) .*%/m.test(keeper.screen()) &&
         !/^ {2}config\.json/m.test(keeper.screen()),
       'the bar of the file',
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     fleet.hub.throttle(null);
     expect(await keeper.exited).toMatchObject({ exitCode: 0 });

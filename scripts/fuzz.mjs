@@ -1,5 +1,5 @@
-// Runs the properties of every parser that reads from outside (`*.fuzz.test.ts`) with many cases: 100,000 of each, or
-// RBEE_FUZZ_RUNS. The seed is a new one each time and is printed; RBEE_FUZZ_SEED repeats a run. Words choose files.
+// Runs the properties of every parser of outside input (`*.fuzz.test.ts`) with 100,000 cases each, or RBEE_FUZZ_RUNS. Each run has
+// a new seed and prints it; RBEE_FUZZ_SEED repeats a run. Arguments choose files.
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,5 @@
-// Packs every package that is published into a folder, as tarballs that npm installs: `node scripts/pack.mjs FOLDER`.
-// Run `npm run setup` first, so that there is a build to pack.
+// Packs every published package as a tarball for npm: `node scripts/pack.mjs FOLDER`. Packs the build as it is: run
+// `npm run setup` first.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -9,7 +9,7 @@ import { PNPM } from './pnpm.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [folder] = process.argv.slice(2);
 if (folder === undefined) {
-  process.stderr.write('pack: name the folder for the tarballs\n');
+  process.stderr.write('usage: node scripts/pack.mjs FOLDER\n');
   process.exit(2);
 }
 

@@ -1,2 +1,2 @@
-/** What installs the packages and packs them: `npx` fetches it, so no machine needs it beforehand. */
+/** Installs and packs the packages. `npx` fetches it, so it need not be installed. */
 export const PNPM = 'pnpm@12.21.0';

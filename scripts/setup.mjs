@@ -1,5 +1,5 @@
-// Sets the project up where needed: packages, then the build. Runs on the machine's own Node.js (20 or newer),
-// so it uses nothing but Node's built-in modules. Quick when there is nothing to do.
+// Sets up the project where needed: installs packages, then builds. Runs on the machine's own Node.js (20 or newer), so it uses
+// nothing but Node's built-in modules. Quick when there is nothing to do.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
-/** Runs a command with its output shown; ends this process with its exit code when it fails. */
+/** Runs a command and shows its output on stderr; exits with its code when it fails. */
 function run(command, args) {
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status === 0) return;

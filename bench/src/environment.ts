@@ -9,23 +9,23 @@ export interface Environment {
   readonly cpu: string;
   readonly cores: number;
   readonly kernel: string;
-  /** What the programs say of themselves. */
+  /** As each program reports it. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** How a program is asked for its version, and where in the answer it is. */
-const questions = {
-  nginx: { flag: '-v', answer: /nginx\/(\S+)/ },
-  curl: { flag: '--version', answer: /^curl (\S+)/ },
-  openssl: { flag: 'version', answer: /^OpenSSL (\S+)/ },
-  aria2c: { flag: '--version', answer: /^aria2 version (\S+)/ },
+/** How to ask a program for its version, and where its output has it. */
+const versionCalls = {
+  nginx: { flag: '-v', pattern: /nginx\/(\S+)/ },
+  curl: { flag: '--version', pattern: /^curl (\S+)/ },
+  openssl: { flag: 'version', pattern: /^OpenSSL (\S+)/ },
+  aria2c: { flag: '--version', pattern: /^aria2 version (\S+)/ },
 } as const;
 
-type Program = keyof typeof questions;
+export type Program = keyof typeof versionCalls;
 
-export interface Parts {
+interface Parts {
   readonly programs: readonly Program[];
-  /** Of the bench's own manifest. */
+  /** In the bench's own manifest. */
   readonly packages: readonly string[];
 }
 
@@ -33,11 +33,11 @@ export interface Parts {
 export async function readEnvironment(path: string, { programs, packages }: Parts): Promise<Environment> {
   const versions: Record<string, string> = { node: process.versions.node };
   for (const name of programs) {
-    const { flag, answer } = questions[name];
+    const { flag, pattern } = versionCalls[name];
     const command = findCommand(name, path);
     if (command === null) continue;
     const { stdout, stderr } = await promisify(execFile)(command, [flag]);
-    versions[name] = answer.exec(stdout + stderr)?.[1] ?? 'of an unknown version';
+    versions[name] = pattern.exec(stdout + stderr)?.[1] ?? '(version unknown)';
   }
   // The manifest pins them.
   const manifest: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
@@ -58,5 +58,5 @@ export function describeMachine({ cores, cpu, kernel, versions }: Environment): 
 
 function pinnedVersion(manifest: unknown, name: string): string {
   const { dependencies, devDependencies } = manifest as Record<string, Record<string, string> | undefined>;
-  return dependencies?.[name] ?? devDependencies?.[name] ?? 'of an unknown version';
+  return dependencies?.[name] ?? devDependencies?.[name] ?? '(version unknown)';
 }

@@ -7,7 +7,7 @@ export interface Column {
 
 const minRuleChars = 3;
 
-/** A Markdown table that is also lined up as plain text. A row that is too short is filled with empty cells. */
+/** A Markdown table whose columns line up as plain text too. Missing cells at the end of a row are empty. */
 export function markdownTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => columns.map((_, index) => escapeCell(row[index] ?? '')));
   const widths = columns.map(({ title }, index) =>

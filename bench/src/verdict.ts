@@ -1,8 +1,7 @@
 import { type Column, markdownTable } from './table.ts';
 
-/** How a measured value stands to its target. */
+/** A target and the value that was measured. */
 export interface Verdict {
-  /** What is asked for. */
   readonly text: string;
   /** null: not measured. */
   readonly value: number | null;
@@ -35,10 +34,13 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
   );
 }
 
-/** What speaks against a scenario, a line each. What could not be run counts; a target whose peer nobody asked for does not. */
-export function failuresOf(scenario: string, lacks: readonly string[], verdicts: readonly Verdict[]): string[] {
+/**
+ * What the gate objects to in a scenario, a line each. What could not run for lack of a program counts; a target whose peer
+ * was not asked for does not.
+ */
+export function failuresOf(scenario: string, missing: readonly string[], verdicts: readonly Verdict[]): string[] {
   const missed = verdicts
     .filter(({ isMet }) => isMet === false)
     .map(({ text, value }) => `${text}, measured ${value?.toFixed(2)}`);
-  return [...lacks, ...missed].map((text) => `${scenario}: ${text}`);
+  return [...missing, ...missed].map((text) => `${scenario}: ${text}`);
 }

@@ -18,7 +18,7 @@ describe('median', () => {
   });
 
   test('refuses nothing at all', () => {
-    expect(() => median([])).toThrow('no values');
+    expect(() => median([])).toThrow('no values to take a median of');
   });
 });
 

@@ -3,12 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
-import { parseCliOptions } from '../../bench/src/cli/options.ts';
-import { parseDownloadOptions } from '../../bench/src/download/options.ts';
-import { parseFilesOptions } from '../../bench/src/files/options.ts';
-import { parseLoadOptions } from '../../bench/src/load/options.ts';
-import { parseRelayOptions } from '../../bench/src/relay/options.ts';
-import { parseStoreOptions } from '../../bench/src/store/options.ts';
+import { benches } from '../../bench/src/benches.ts';
 import { hiveRoutes, parseModelRef, queenRoutes } from '../../packages/contract/src/index.ts';
 import { flagOf, keyOf, type SettingsTable } from '../../packages/daemon/src/index.ts';
 import { fullHelpOf, optionsIn } from './keeper-help.ts';
@@ -113,19 +108,11 @@ describe('the examples of the pages', () => {
 
   it('run benches with options that exist', () => {
     const used = startingWith('npm').filter(([, run, name]) => run === 'run' && name === 'bench');
-    const parsers = new Map<string, (options: string[]) => unknown>([
-      ['download', parseDownloadOptions],
-      ['files', parseFilesOptions],
-      ['relay', parseRelayOptions],
-      ['store', parseStoreOptions],
-      ['load', parseLoadOptions],
-      ['cli', parseCliOptions],
-    ]);
     expect(used.length).toBeGreaterThan(0);
-    for (const [, , , , bench, ...options] of used) {
-      const parse = parsers.get(bench ?? '');
-      expect(parse, bench).toBeDefined();
-      expect(() => parse?.(options), options.join(' ')).not.toThrow();
+    for (const [, , , , name, ...options] of used) {
+      const bench = benches.find((each) => each.name === name);
+      expect(bench, name).toBeDefined();
+      expect(() => bench?.parse(options), options.join(' ')).not.toThrow();
     }
   });
 

@@ -71,7 +71,7 @@ export async function startDaemon(kind: 'hive' | 'queen', args: readonly string[
     env: { [`RBEE_${kind.toUpperCase()}_PORT`]: '0', ...env },
   });
   const line = await program.waitForLine(({ json }) => json?.['msg'] === 'listening', `${kind} to listen`, {
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   return { program, url: String(line.json?.['url']) };
 }
@@ -139,7 +139,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
 }
 
 async function online(queenUrl: string, id: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (Date.now() < deadline) {
     const { hives } = (await (await fetch(`${queenUrl}/v1/hives`)).json()) as {
       hives: { hive_id: string; online: boolean }[];

@@ -63,7 +63,7 @@ export async function readStream(url: string, headers: Record<string, string> = 
     },
     waitFor: watch.waitFor,
     async toEnd() {
-      await watch.waitFor(() => ended, 'the end of the stream', { timeoutMs: 30_000 });
+      await watch.waitFor(() => ended, 'the end of the stream', { timeoutMs: 60_000 });
       return events;
     },
     leave: () => controller.abort(),

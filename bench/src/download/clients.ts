@@ -5,29 +5,29 @@ import { hubRepo } from '../origin/nginx-config.ts';
 export const clientNames = ['rbee', 'curl-openssl', 'aria2c', 'ipull', 'hub-hash', 'hub', 'curl'] as const;
 export type ClientName = (typeof clientNames)[number];
 
-/** One download that a client is to do. */
+/** One download. */
 export interface Job {
   readonly url: string;
-  /** The same origin as a hub. */
+  /** The same origin, as a Hugging Face hub. */
   readonly hubUrl: string;
-  /** Empty, for the client's output. */
+  /** Empty, for the output of the client. */
   readonly folder: string;
   readonly sizeBytes: number;
   readonly sha256: string;
-  /** Trusted beside the system's authorities; null for plain HTTP. */
+  /** Trusted in addition to the system's authorities; null for plain HTTP. */
   readonly caFile: string | null;
-  /** As many as the client under test may open. */
+  /** How many the transfer engine may open. */
   readonly connections: number;
 }
 
 interface Plan {
   readonly steps: readonly (readonly string[])[];
-  /** Where the file is afterwards. */
+  /** Where the file ends up. */
   readonly output: string;
 }
 
 export interface Client {
-  /** In the result's table. */
+  /** In the report. */
   readonly title: string;
   readonly needs: { readonly commands: readonly string[]; readonly packages: readonly string[] };
   plan(job: Job): Plan;
@@ -36,7 +36,7 @@ export interface Client {
 const fileName = 'model.bin';
 const ipullStreams = 4;
 
-/** Whom the transfer engine is compared with, each as it is fastest. */
+/** The transfer engine and its peers, each in its fastest configuration. */
 export const clients: Readonly<Record<ClientName, Client>> = {
   rbee: {
     title: 'rbee',
@@ -111,7 +111,7 @@ function script(name: string, argument: Readonly<Record<string, unknown>>): stri
   return [process.execPath, path, JSON.stringify(argument)];
 }
 
-/** All that a client sees of the environment: no settings of the user's, no proxy. */
+/** The whole environment of a client: no settings of the user, no proxy. */
 export function clientEnv({ path, home, caFile }: { path: string; home: string; caFile: string | null }) {
   return { PATH: path, HOME: home, LC_ALL: 'C', ...(caFile === null ? {} : { NODE_EXTRA_CA_CERTS: caFile }) };
 }

@@ -1,11 +1,16 @@
-import { describeMachine } from '../environment.ts';
 import { median, medianOrNull, medianRatio } from '../stats.ts';
 import { type Column, markdownTable } from '../table.ts';
-import { type Verdict, verdictTable } from '../verdict.ts';
+import { atLeast, atMost, failuresOf, type Verdict, verdictTable } from '../verdict.ts';
 import { clientNames, clients } from './clients.ts';
-import { judge } from './judge.ts';
-import { bytesPerGib, type DownloadResult, type Sample, type ScenarioResult } from './results.ts';
-import { type Scenario, scenarios } from './scenarios.ts';
+import { bytesPerGib, bytesPerMb, type Sample, type Samples, type ScenarioResult } from './results.ts';
+import { type Scenario, scenarios, type Target } from './scenarios.ts';
+
+export interface RunOptions {
+  /** Of the file, in bytes. */
+  readonly size: number;
+  readonly rounds: number;
+  readonly connections: number;
+}
 
 const columns: readonly Column[] = [
   { title: 'client', align: 'left' },
@@ -15,24 +20,59 @@ const columns: readonly Column[] = [
   { title: 'origin CPU s per GiB', align: 'right' },
   { title: 'peak MB', align: 'right' },
 ];
-/** The result as Markdown: what was run where, then two tables for each scenario. */
-export function report(result: DownloadResult): string {
-  const { environment, rounds, sizeBytes, connections } = result;
+
+/** What ran, then two tables for each scenario. */
+export function reportOfDownloads(results: readonly ScenarioResult[], options: RunOptions): string[] {
+  const { size, rounds, connections } = options;
+  const gib = Number((size / bytesPerGib).toFixed(3));
   return [
-    `${formatGib(sizeBytes)}, medians of ${rounds} alternating rounds after a discarded one, up to ${connections} connections.`,
-    describeMachine(environment),
-    ...result.scenarios.map(scenarioReport),
-  ].join('\n\n');
+    `${gib} GiB, medians of ${rounds} alternating rounds after a discarded one, up to ${connections} connections.`,
+    ...results.map(sectionOf),
+  ];
 }
 
-/** Every target of the scenarios that were asked for, whether measured or not. */
+/** What the gate objects to, a line each. A target whose peer was not asked for does not count; a missing program does. */
+export function failuresOfDownloads(results: readonly ScenarioResult[]): string[] {
+  return results.flatMap((result) => {
+    const missing = result.skips.map(({ client, reason }) => `${client ?? 'all clients'}: ${reason}`);
+    return failuresOf(result.scenario, missing, verdictsOf(result));
+  });
+}
+
+/** Every target of the scenario, measured or not. */
 export function verdictsOf({ scenario: name, samples }: ScenarioResult): Verdict[] {
   return scenarioOf(name).targets.map((target) => judge(target, samples));
 }
 
-function scenarioReport(result: ScenarioResult): string {
+/** The transfer engine against one of its targets. */
+export function judge(target: Target, samples: Samples): Verdict {
+  const ours = samples.rbee ?? [];
+  const measured = (measure: () => number | null): number | null => (ours.length === 0 ? null : measure());
+  switch (target.kind) {
+    case 'ratio': {
+      const theirs = samples[target.over];
+      const value = measured(() => (theirs === undefined ? null : medianRatio(ours.map(speed), theirs.map(speed))));
+      return atLeast(`throughput over that of ${target.over}`, target.atLeast, value);
+    }
+    case 'line': {
+      const lineMb = target.bytesPerSecond / bytesPerMb;
+      const value = measured(() => median(ours.map(speed)) / lineMb);
+      return atLeast(`share of a line of ${Math.round(lineMb)} MB/s`, target.atLeast, value);
+    }
+    case 'cpu': {
+      const value = measured(() => median(ours.map(({ cpuSecondsPerGib }) => cpuSecondsPerGib)));
+      return atMost('CPU seconds per GiB', target.atMostSecondsPerGib, value);
+    }
+    case 'memory': {
+      const value = measured(() => medianOrNull(ours.map(({ peakMb }) => peakMb)));
+      return atMost('peak memory in MB', target.atMostMb, value);
+    }
+  }
+}
+
+function sectionOf(result: ScenarioResult): string {
   const { title, name } = scenarioOf(result.scenario);
-  const skips = result.skips.map(({ client, reason }) => `- ${client ?? name} is left out: ${reason}`);
+  const skips = result.skips.map(({ client, reason }) => `- ${client ?? name} was skipped: ${reason}`);
   const ours = result.samples.rbee ?? [];
   const rows = clientNames.flatMap((client) => {
     const samples = result.samples[client];
@@ -46,21 +86,15 @@ function scenarioReport(result: ScenarioResult): string {
 }
 
 function row(title: string, samples: readonly Sample[], ours: readonly Sample[] | null): string[] {
-  const of = (pick: (sample: Sample) => number): number => median(samples.map(pick));
-  const ratio = ours === null ? null : medianRatio(ours.map(speed), samples.map(speed));
+  const medianOf = (pick: (sample: Sample) => number, digits: number): string =>
+    median(samples.map(pick)).toFixed(digits);
   return [
     title,
-    formatNumber(of(speed), 0),
-    ratio === null ? '' : formatNumber(ratio, 2),
-    formatNumber(
-      of(({ cpuSecondsPerGib }) => cpuSecondsPerGib),
-      2,
-    ),
-    formatNumber(
-      of(({ originCpuSecondsPerGib }) => originCpuSecondsPerGib),
-      2,
-    ),
-    formatNumber(medianOrNull(samples.map(({ peakMb }) => peakMb)), 0),
+    medianOf(speed, 0),
+    ours === null ? '' : medianRatio(ours.map(speed), samples.map(speed)).toFixed(2),
+    medianOf(({ cpuSecondsPerGib }) => cpuSecondsPerGib, 2),
+    medianOf(({ originCpuSecondsPerGib }) => originCpuSecondsPerGib, 2),
+    medianOrNull(samples.map(({ peakMb }) => peakMb))?.toFixed(0) ?? '-',
   ];
 }
 
@@ -71,5 +105,3 @@ function scenarioOf(name: Scenario['name']): Scenario {
 }
 
 const speed = ({ mbPerSecond }: Sample): number => mbPerSecond;
-const formatGib = (bytes: number): string => `${Number((bytes / bytesPerGib).toFixed(3))} GiB`;
-const formatNumber = (value: number | null, digits: number): string => (value === null ? '-' : value.toFixed(digits));

@@ -1,4 +1,3 @@
-import type { Environment } from '../environment.ts';
 import type { ClientName } from './clients.ts';
 import type { ScenarioName } from './scenarios.ts';
 
@@ -7,9 +6,9 @@ export interface Sample {
   readonly seconds: number;
   readonly mbPerSecond: number;
   readonly cpuSecondsPerGib: number;
-  /** Of the origin and the line in front of it, meanwhile. */
+  /** Of the origin and the line in front of it, during the run. */
   readonly originCpuSecondsPerGib: number;
-  /** null where the system does not tell. */
+  /** null where the system does not report it. */
   readonly peakMb: number | null;
 }
 
@@ -26,15 +25,6 @@ export interface ScenarioResult {
   readonly scenario: ScenarioName;
   readonly samples: Samples;
   readonly skips: readonly Skip[];
-}
-
-export interface DownloadResult {
-  readonly startedAt: string;
-  readonly environment: Environment;
-  readonly sizeBytes: number;
-  readonly rounds: number;
-  readonly connections: number;
-  readonly scenarios: readonly ScenarioResult[];
 }
 
 export const bytesPerMb = 1e6;

@@ -14,25 +14,25 @@ export interface RoundsOptions {
   readonly clients: readonly ClientName[];
   readonly rounds: number;
   readonly connections: number;
-  /** Whether each run begins with no free memory: see `settle`. */
+  /** Whether each run starts without free memory: see `settle`. */
   readonly fullMemory: boolean;
   readonly origin: Origin;
   readonly file: OriginFile;
-  /** Of the runs' own. */
+  /** For the runs alone. */
   readonly folder: string;
   readonly path: string;
   readonly signal: AbortSignal;
   readonly onRun: (round: number, client: ClientName, sample: Sample) => void;
 }
 
-/** A client that is slower over the whole file does not move any more. */
+/** A client that is slower than this over the whole file counts as hung. */
 const slowestBytesPerSecond = 2e6;
 const graceMs = 60_000;
 const msPerSecond = 1_000;
 
 /**
- * Lets every client fetch the file in turn, round after round, so that a slow hour of the machine meets all of them.
- * The first round is discarded: it meets cold memory. @throws Error when a client fails or what it fetched is wrong
+ * Lets every client fetch the file in turn, round after round, so that a slow stretch of the machine hits all of them. The first
+ * round meets cold memory and is discarded. @throws Error when a client fails or fetches a wrong file
  */
 export async function runRounds(options: RoundsOptions): Promise<Samples> {
   const samples: Partial<Record<ClientName, Sample[]>> = {};
@@ -78,9 +78,9 @@ async function runOnce(name: ClientName, options: RoundsOptions): Promise<Sample
 }
 
 /**
- * Each run finds a disk that is done with the last one, and warm memory: a virtual machine gets its pages from the host when
- * they are first touched, which costs more than all else. Twice the file's size is more than any client needs. Where the
- * host takes free pages back within moments, memory is filled with what may be dropped, so that no client meets a free page.
+ * Waits until the disk is done with the last run, and warms the memory: a virtual machine gets its pages from the host on first
+ * touch, which costs more than everything else. Twice the size of the file is more than any client needs. Some hosts take free
+ * pages back within moments; there, memory is filled with droppable pages instead, so that no client meets a free one.
  */
 async function settle(original: string, folder: string, ballast: string | null): Promise<void> {
   const warm = 'cat "$1" > "$2/1.warm"; cat "$1" > "$2/2.warm"; rm "$2/1.warm" "$2/2.warm"';
@@ -89,7 +89,7 @@ async function settle(original: string, folder: string, ballast: string | null):
   await promisify(execFile)('/bin/sh', ['-c', script, 'sh', original, folder, ballast ?? '']);
 }
 
-/** Reads as large as the memory, and takes no room on the disk. */
+/** A sparse file: as long as the memory, without taking disk space. */
 async function makeBallast(path: string): Promise<void> {
   await writeFile(path, '');
   await truncate(path, totalmem());

@@ -1,10 +1,10 @@
-import type { Line } from '../proxy/delayed-pipe.ts';
+import type { Line } from '../line/delayed-pipe.ts';
 import type { ClientName } from './clients.ts';
 
 export type Target =
-  /** So many times the throughput of another. */
+  /** This many times the throughput of another client. */
   | { readonly kind: 'ratio'; readonly over: ClientName; readonly atLeast: number }
-  /** So much of what the scenario lets through at most. */
+  /** This share of what the scenario lets through. */
   | { readonly kind: 'line'; readonly bytesPerSecond: number; readonly atLeast: number }
   | { readonly kind: 'cpu'; readonly atMostSecondsPerGib: number }
   | { readonly kind: 'memory'; readonly atMostMb: number };
@@ -13,13 +13,13 @@ export interface Scenario {
   readonly name: ScenarioName;
   readonly title: string;
   readonly isTls: boolean;
-  /** nginx's limit for each connection; null for none. */
+  /** nginx's limit per connection; null for none. */
   readonly serverBytesPerSecondEach: number | null;
   /** Between clients and origin; null for none. */
   readonly line: Line | null;
-  /** Who takes part when nobody is named. One connection alone would only show the scenario's own limit. */
+  /** The default peers. A client with one connection would only show the limit of the scenario. */
   readonly peers: readonly ClientName[];
-  /** What the transfer engine has to reach. */
+  /** For the transfer engine. */
   readonly targets: readonly Target[];
 }
 
@@ -62,7 +62,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'per-connection',
-    title: 'HTTP from nginx on loopback, 20 MiB/s for each connection',
+    title: 'HTTP from nginx on loopback, 20 MiB/s per connection',
     isTls: false,
     serverBytesPerSecondEach: limitedBytesPerSecond,
     line: null,
@@ -71,7 +71,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'rtt',
-    title: 'HTTP through 40 ms of round trip, 60 MB/s for each connection',
+    title: 'HTTP through 40 ms of round trip, 60 MB/s per connection',
     isTls: false,
     serverBytesPerSecondEach: null,
     line: { delayMs: 20, bytesPerSecond: 60e6 },

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
-import { startBenchHive } from '../process/bench-hive.ts';
+import { startHive } from '../process/daemons.ts';
 import { startHelper } from '../process/helper.ts';
 import { repo } from './model.ts';
 
 export const contenderNames = ['rbee', 'snapshot', 'eight-at-once', 'one-by-one'] as const;
 export type ContenderName = (typeof contenderNames)[number];
 
-/** As many as a hive has when nothing is said. */
+/** A hive's default. */
 const HIVE_CONNECTIONS = 8;
 
 interface FilesJob {
   readonly hubUrl: string;
-  /** Empty, of this run alone. */
+  /** Empty, for this run alone. */
   readonly folder: string;
   readonly signal: AbortSignal;
 }
@@ -28,12 +28,12 @@ export interface Contender {
   fetch(job: FilesJob): Promise<Fetched>;
 }
 
-/** Each in a new process, which has no open connection and no warm code. */
+/** Each runs in a new process, without open connections or warm code. */
 export const contenders: Readonly<Record<ContenderName, Contender>> = {
   rbee: { title: 'rbee', fetch: (job) => fetchWithHive(job) },
   snapshot: { title: 'snapshotDownload of @huggingface/hub, no digests', fetch: (job) => fetchWithHub(job, null) },
   'eight-at-once': {
-    title: 'downloadFileToCacheDir of it, 8 at once, no digests',
+    title: 'downloadFileToCacheDir of it, 8 in parallel, no digests',
     fetch: (job) => fetchWithHub(job, HIVE_CONNECTIONS),
   },
   'one-by-one': {
@@ -42,8 +42,8 @@ export const contenders: Readonly<Record<ContenderName, Contender>> = {
   },
 };
 
-async function fetchWithHive({ hubUrl, folder, signal }: FilesJob, env?: Readonly<Record<string, string>>) {
-  const hive = await startBenchHive(folder, hubUrl, env);
+async function fetchWithHive({ hubUrl, folder, signal }: FilesJob, env: Readonly<Record<string, string>> = {}) {
+  const hive = await startHive({ folder, hubUrl, env });
   try {
     const startedMs = performance.now();
     await hive.runJob({ operation: 'model_download', model: `hf:${repo}::include=*` }, signal);

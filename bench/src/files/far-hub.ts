@@ -1,10 +1,10 @@
+import type { Line } from '../line/delayed-pipe.ts';
 import { type Helper, startHelper } from '../process/helper.ts';
-import type { Line } from '../proxy/delayed-pipe.ts';
 import type { ModelFiles } from './model.ts';
 
 export interface FarHubSetup {
   readonly files: ModelFiles;
-  /** Of each connection, to the hub and to its CDN. */
+  /** In front of both the hub and its CDN. */
   readonly line: Line;
 }
 
@@ -17,7 +17,7 @@ export interface FarHubHello {
 
 export interface FarHub extends FarHubHello, Pick<Helper, 'stop'> {}
 
-/** A hub with one model at a distance. The caller stops it. */
+/** A hub with one model, far away. The caller stops it. */
 export async function startFarHub(setup: FarHubSetup, signal: AbortSignal): Promise<FarHub> {
   const script = new URL('./hub-main.ts', import.meta.url);
   const helper = await startHelper({ script, args: [JSON.stringify(setup)], signal });

@@ -1,7 +1,7 @@
-// The hub as a process of its own, so that its work does not hold up the bench, which is a client too. Each of its two
-// origins is behind a line. Argument: JSON of a `FarHubSetup`.
+// The hub runs in its own process, so that its work does not hold up the bench, which is a client too. Each of its two origins
+// is behind a line. Argument: a `FarHubSetup` as JSON.
 import { type RepoFile, startHub } from '@rbee/testing';
-import { type LineService, startLine } from '../proxy/line-service.ts';
+import { type LineService, startLine } from '../line/line-service.ts';
 import type { FarHubHello, FarHubSetup } from './far-hub.ts';
 import { repo } from './model.ts';
 
@@ -12,7 +12,7 @@ async function farUrl(url: string): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-// As the real hub: a small file comes after a redirect too.
+// As on the real hub, a small file comes after a redirect too.
 const hub = await startHub({ cdnFront: farUrl });
 const added = hub.addRepo({ id: repo, files });
 process.on('disconnect', () => process.exit());

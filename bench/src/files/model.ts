@@ -1,6 +1,6 @@
 import type { GeneratedFile } from '@rbee/testing';
 
-/** Files of a model by path, each made by the hub as it is read. */
+/** The files of a model by path; the hub generates their content. */
 export type ModelFiles = Readonly<Record<string, GeneratedFile>>;
 
 export const repo = 'bench/many';
@@ -9,7 +9,7 @@ const smallFiles = 60;
 const smallBytes = 200 * 1024;
 const longBytes = 64 * 1024 * 1024;
 
-/** Many small files, which git keeps, and a long one among the weights, which the CDN has. */
+/** Many small files, which git stores, and long weights, which the CDN stores. */
 export const model: ModelFiles = {
   'model.safetensors': { size: longBytes, seed: 0 },
   ...Object.fromEntries(

@@ -6,13 +6,15 @@ import { digestOf } from '../origin/content.ts';
 import { type Contender, type ContenderName, contenderNames } from './contenders.ts';
 import type { FarHubHello } from './far-hub.ts';
 import { repo } from './model.ts';
-import type { Samples } from './results.ts';
+
+/** Milliseconds of each contender, in the order of the rounds. */
+export type Samples = Readonly<Record<ContenderName, readonly number[]>>;
 
 export interface RoundsOptions {
   readonly contenders: Readonly<Record<ContenderName, Contender>>;
   readonly rounds: number;
   readonly hub: FarHubHello;
-  /** Of the runs' own. */
+  /** For the runs alone. */
   readonly folder: string;
   readonly signal: AbortSignal;
   readonly onRun: (round: number, name: ContenderName, ms: number) => void;
@@ -21,8 +23,8 @@ export interface RoundsOptions {
 const runTimeoutMs = 180_000;
 
 /**
- * Lets the contenders take turns, round after round, so that a slow minute of the machine meets all of them. The first round is
- * discarded: it meets cold memory. @throws Error when one fails or one of its files is wrong
+ * Lets the contenders take turns, round after round, so that a slow stretch of the machine hits all of them. The first round
+ * meets cold memory and is discarded. @throws Error when a contender fails or fetches a wrong file
  */
 export async function runRounds(options: RoundsOptions): Promise<Samples> {
   const samples: Record<ContenderName, number[]> = { rbee: [], snapshot: [], 'eight-at-once': [], 'one-by-one': [] };
@@ -41,7 +43,7 @@ async function runOnce(name: ContenderName, options: RoundsOptions): Promise<num
   const folder = join(options.folder, 'run');
   await mkdir(folder);
   try {
-    // The write-back of the last run is not this one's.
+    // The write-back of the last run must not count for this one.
     await promisify(execFile)('sync');
     const limit = AbortSignal.any([signal, AbortSignal.timeout(runTimeoutMs)]);
     const { ms, cacheDir } = await contenders[name].fetch({ hubUrl: hub.url, folder, signal: limit });

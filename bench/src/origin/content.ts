@@ -4,11 +4,11 @@ import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
 const chunkBytes = 1024 * 1024;
-/** The same for everyone, so that two benches of a size serve the same file. */
+/** Fixed, so that two benches of the same size serve the same file. */
 const key = Buffer.alloc(16, 'rbee');
 const counter = Buffer.alloc(16);
 
-/** Writes a file that nothing can compress, synced so that its write-back does not fall into a run. Returns its sha256. */
+/** Writes an incompressible file and syncs it, so that its write-back does not slow a run. Returns its sha256. */
 export async function makeContent(path: string, sizeBytes: number, signal: AbortSignal): Promise<string> {
   const zeros = Buffer.alloc(chunkBytes);
   const stream = createCipheriv('aes-128-ctr', key, counter);

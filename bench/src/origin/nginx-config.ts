@@ -10,7 +10,7 @@ export interface NginxSetup {
   readonly certificate: Certificate | null;
   /** null for no limit. */
   readonly bytesPerSecondEach: number | null;
-  /** Root's workers read as root, for they may not enter a folder of root's otherwise. */
+  /** Workers started by root stay root: others could not enter root's folders. */
   readonly isRoot: boolean;
 }
 
@@ -20,21 +20,21 @@ export interface OriginFile {
   readonly sha256: string;
 }
 
-/** Where the file is, plainly. */
+/** The plain path of the file. */
 export const filePath = '/model.bin';
-/** Where a client of the Hugging Face hub looks for it. */
+/** Where a client of the Hugging Face hub finds it. */
 export const hubRepo = { name: 'bench/model', revision: 'main', file: 'model.bin' } as const;
 
 /**
- * nginx pays each request that it limits one write without a wait, and rounds the wait after each write to milliseconds. Writes of
- * 2 MiB, which is its way, make ranges of 8 MiB a third faster than the limit; writes of 208 KiB keep long bodies a tenth below it.
- * With 512 KiB, 25 ms at 20 MiB/s, ranges of 16 MiB and whole files both get what the limit says, within 3 %.
+ * nginx lets the first write of each limited request pass without a wait, and rounds the wait after each write to milliseconds. With
+ * its default writes of 2 MiB, ranges of 8 MiB are a third faster than the limit; with writes of 208 KiB, long bodies stay a tenth
+ * below it. With 512 KiB, 25 ms at 20 MiB/s, ranges of 16 MiB and whole files both match the limit within 3 %.
  */
 const limitedWriteBytes = 512 * 1024;
 const requestsPerConnection = 1_000_000;
 const writableKinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
-/** The configuration of an nginx that serves one file, and as much of a hub as a client asks for before it. */
+/** The configuration of an nginx that serves one file, and the hub's API as far as a client needs it to get there. */
 export function nginxConfig(setup: NginxSetup): string {
   const { port, folder, certificate, isRoot } = setup;
   return `daemon off;

@@ -1,17 +1,18 @@
-import { makeCertificate } from '@rbee/testing';
-import { type NginxPlace, startNginxProcess } from '../process/nginx-process.ts';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { acceptsSoon, freePort, makeCertificate } from '@rbee/testing';
+import type { Line } from '../line/delayed-pipe.ts';
+import { startLine } from '../line/line-service.ts';
 import { cpuSecondsOfTree } from '../process/proc.ts';
-import type { Service } from '../process/service.ts';
-import type { Line } from '../proxy/delayed-pipe.ts';
-import { startLine } from '../proxy/line-service.ts';
-import { filePath, nginxConfig, type OriginFile } from './nginx-config.ts';
+import { type Service, startService } from '../process/service.ts';
+import { filePath, type NginxSetup, nginxConfig, type OriginFile } from './nginx-config.ts';
 
 export interface OriginOptions {
-  /** Of the origin's own; it is made. */
+  /** For the origin alone; it exists. */
   readonly folder: string;
   readonly file: OriginFile;
   readonly nginx: string;
-  /** Whether the origin speaks TLS, for which openssl has to be there. */
+  /** Needs openssl. */
   readonly isTls: boolean;
   readonly serverBytesPerSecondEach: number | null;
   readonly line: Line | null;
@@ -21,18 +22,16 @@ export interface Origin {
   readonly url: string;
   readonly hubUrl: string;
   readonly caFile: string | null;
-  /** What the origin and the line in front of it have cost so far. */
+  /** Of the origin and the line in front of it, so far. */
   cpuSeconds(): number;
   stop(): Promise<void>;
 }
 
-/** nginx with the file, and the line in front of it where there is one. The caller stops it. */
+/** nginx with the file, behind a line where one is given. The caller stops it. */
 export async function startOrigin(options: OriginOptions, signal: AbortSignal): Promise<Origin> {
   const { folder, file, isTls, serverBytesPerSecondEach: bytesPerSecondEach, line } = options;
   const certificate = isTls ? await makeCertificate(folder) : null;
-  const setup = { folder, file, certificate, bytesPerSecondEach };
-  const configOf = (place: NginxPlace) => nginxConfig({ ...setup, ...place });
-  const nginx = await startNginxProcess(options.nginx, folder, configOf, signal);
+  const nginx = await startNginx(options.nginx, { folder, file, certificate, bytesPerSecondEach }, signal);
   const services: Pick<Service, 'pid' | 'stop'>[] = [nginx];
   const stop = async (): Promise<void> => {
     await Promise.all(services.map((service) => service.stop()));
@@ -52,4 +51,20 @@ export async function startOrigin(options: OriginOptions, signal: AbortSignal): 
     await stop();
     throw error;
   }
+}
+
+/** On a free port of loopback. @throws Error with nginx's stderr when it does not start */
+async function startNginx(command: string, setup: Omit<NginxSetup, 'port' | 'isRoot'>, signal: AbortSignal) {
+  const port = await freePort();
+  const configFile = join(setup.folder, 'nginx.conf');
+  await writeFile(configFile, nginxConfig({ ...setup, port, isRoot: process.getuid?.() === 0 }));
+  const service = await startService(command, ['-c', configFile]);
+  try {
+    const ended = service.ended.then((text) => Promise.reject(new Error(`nginx ended: ${text}`)));
+    await Promise.race([acceptsSoon(port, signal), ended]);
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+  return { port, pid: service.pid, stop: service.stop };
 }

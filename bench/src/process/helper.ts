@@ -2,12 +2,12 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { killGroup } from './kill-group.ts';
 
-/** A script of the bench's own that runs beside it and answers its questions, one after another. */
+/** A script of the bench in a process of its own. It answers questions, one at a time. */
 export interface Helper {
   readonly pid: number;
-  /** The first message that it sent. */
+  /** Its first message. */
   readonly hello: unknown;
-  /** Rejects when it ends without an answer, with what it wrote to stderr. */
+  /** Rejects with what it wrote to stderr when it ends without an answer. */
   ask(question: object): Promise<unknown>;
   stop(): Promise<void>;
 }
@@ -15,18 +15,16 @@ export interface Helper {
 export interface HelperOptions {
   readonly script: URL;
   readonly args?: readonly string[];
-  /** Of Node.js. */
-  readonly flags?: readonly string[];
   readonly signal: AbortSignal;
 }
 
 const maxOutputChars = 4_000;
 
 /** @throws Error when it ends before its first message; the signal's reason when aborted */
-export async function startHelper({ script, args = [], flags = [], signal }: HelperOptions): Promise<Helper> {
+export async function startHelper({ script, args = [], signal }: HelperOptions): Promise<Helper> {
   signal.throwIfAborted();
   const child = fork(script, args, {
-    execArgv: [...flags],
+    execArgv: [],
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
@@ -63,7 +61,7 @@ export async function startHelper({ script, args = [], flags = [], signal }: Hel
       return answered;
     },
     async stop() {
-      // Nothing of it is worth waiting for. To disconnect would not do: Node.js then never says that the child has closed.
+      // It has nothing to finish. Disconnecting would not do: Node.js then never emits `close` for the child.
       child.kill('SIGKILL');
       await ended;
     },

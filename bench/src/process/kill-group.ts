@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 
 /**
- * Kills the child, which leads a process group, with all below it when the signal comes or this process ends.
- * Returns what to call once the child has ended by itself.
+ * Kills the child and its process group, which it leads, when the signal aborts or this process exits.
+ * Returns a function to call once the child has ended by itself.
  */
 export function killGroup({ pid }: ChildProcess, signal?: AbortSignal): () => void {
   const kill = (): void => {

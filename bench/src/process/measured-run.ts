@@ -4,32 +4,32 @@ import { killGroup } from './kill-group.ts';
 import { peakBytesBelow } from './proc.ts';
 
 export interface RunOptions {
-  /** Commands with their arguments, one after another; the first that fails ends the run. */
+  /** Commands with their arguments, run one after another; the first to fail ends the run. */
   readonly steps: readonly (readonly string[])[];
-  /** All that the commands see of the environment. */
+  /** The whole environment of the commands. */
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 export interface RunCost {
-  /** From before the first step is started to after the last has ended. */
+  /** From before the start of the first step to the end of the last. */
   readonly wallSeconds: number;
-  /** User and system, of all steps and their children. */
+  /** User and system time of all steps and their children. */
   readonly cpuSeconds: number;
-  /** null where the system does not tell. */
+  /** null where the system does not report it. */
   readonly peakBytes: number | null;
 }
 
-/** A peak only grows, so a sample misses no more than what came in the last moments of a process. */
+/** A peak only grows, so sampling misses only the last moments of a process. */
 const sampleEveryMs = 20;
 const maxOutputChars = 4_000;
 const msPerSecond = 1_000;
 const secondsPerMinute = 60;
 
 /**
- * Runs the steps below one shell, which waits for them and so knows exactly what they cost.
- * @throws Error with the end of their output when a step fails or the time is up; the signal's reason when aborted
+ * Runs the steps under one shell, which waits for them and so knows exactly what they cost.
+ * @throws Error with the last part of their output when a step fails or time runs out; the signal's reason when aborted
  */
 export async function runMeasured({ steps, env, timeoutMs, signal }: RunOptions): Promise<RunCost> {
   signal.throwIfAborted();

@@ -4,16 +4,16 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { killGroup } from './kill-group.ts';
 
-/** A server that runs beside the bench. */
+/** A server that runs alongside the bench. */
 export interface Service {
   readonly pid: number;
-  /** The first line that it prints. Rejects when it ends without one. */
+  /** The first line it prints. Rejects when it ends without one. */
   readonly firstLine: Promise<string>;
-  /** The first line that the pattern matches. Rejects when it ends without one. */
+  /** The first line to match the pattern. Rejects when it ends without one. */
   waitForLine(pattern: RegExp): Promise<string>;
-  /** Resolves when it has ended, with the end of what it wrote to stderr. Never rejects. */
+  /** Resolves when it has ended, with the last part of its stderr. Never rejects. */
   readonly ended: Promise<string>;
-  /** Asks it to end and waits; kills it when it does not. */
+  /** Sends SIGTERM and waits; kills it when it takes too long. */
   stop(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export async function startService(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Service> {
-  // A group of its own: Ctrl+C reaches the bench alone, which ends its services when no client needs them any more.
+  // In a group of its own, Ctrl+C reaches the bench alone, which stops its services when no client needs them any more.
   const child = spawn(command, args, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   await once(child, 'spawn');
   const { pid } = child;
@@ -53,7 +53,7 @@ export async function startService(
     return Promise.race([found.promise, gone]).finally(() => output.off('line', look));
   };
   const firstLine = waitForLine(/(?:)/);
-  // Not every service prints a line, and nobody has to wait for it.
+  // Not every service prints a line, and not every caller waits for one.
   firstLine.catch(() => {});
   return {
     pid,

@@ -66,12 +66,12 @@ describe.runIf(isInstalled)('runRounds', () => {
     expect(await readdir(folder.path)).toEqual([]);
   });
 
-  test('a wrong file fails all of it and names who fetched it', async () => {
+  test('fails on a wrong file and names its client', async () => {
     const file = { path: originalPath, sizeBytes: content.length, sha256: '0'.repeat(64) };
     await expect(runRounds(options({ file }))).rejects.toThrow('curl-openssl fetched a wrong file');
   });
 
-  test('a client that fails fails all of it', async () => {
+  test('fails when a client fails', async () => {
     server.removeAllListeners('request');
     server.on('request', (_request, response) => response.writeHead(404).end());
     await expect(runRounds(options())).rejects.toThrow('404');

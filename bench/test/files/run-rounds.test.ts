@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-/** Puts the files where a client would, but for what is changed. */
+/** Writes the files where a client would, with the given changes. */
 function contender(change: Readonly<Record<string, Buffer>> = {}): Contender {
   return {
     title: 'a contender',
@@ -56,12 +56,12 @@ describe('runRounds', () => {
     expect(await readdir(folder.path)).toEqual([]);
   });
 
-  test('a wrong file fails all of it and names who fetched which', async () => {
+  test('fails on a wrong file and names it and its contender', async () => {
     const wrong = { ...options().contenders, snapshot: contender({ 'config.json': Buffer.from('{}') }) };
     await expect(runRounds(options({ contenders: wrong }))).rejects.toThrow('snapshot fetched a wrong config.json');
   });
 
-  test('a contender that fails fails all of it', async () => {
+  test('fails when a contender fails', async () => {
     const failing = { title: '', fetch: () => Promise.reject(new Error('no such repo')) };
     const all = { ...options().contenders, 'one-by-one': failing };
     await expect(runRounds(options({ contenders: all }))).rejects.toThrow('no such repo');
@@ -71,9 +71,8 @@ describe('runRounds', () => {
 
 describe('the contenders', () => {
   test('all fetch the whole model from both origins of the hub', async () => {
-    const took = new Map<ContenderName, number>();
-    await runRounds(options({ contenders, rounds: 0, onRun: (_, name, ms) => void took.set(name, ms) }));
-    // The delay alone: a question to the hub, one for a file, one after its redirect, each of a round trip.
-    for (const name of contenderNames) expect(took.get(name), name).toBeGreaterThan(6 * line.delayMs);
+    const seen: ContenderName[] = [];
+    await runRounds(options({ contenders, rounds: 0, onRun: (_, name) => void seen.push(name) }));
+    expect(seen).toEqual([...contenderNames]);
   });
 });

@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 describe('content', () => {
-  test('has the size, the digest it says, and is the same each time', async () => {
+  test('has the size and the digest it says, and is the same each time', async () => {
     const [one, two] = [join(folder.path, 'one'), join(folder.path, 'two')];
     const sha256 = await makeContent(one, sizeBytes, signal);
     expect((await stat(one)).size).toBe(sizeBytes);
@@ -29,7 +29,7 @@ describe('content', () => {
     expect(await makeContent(two, sizeBytes, signal)).toBe(sha256);
   });
 
-  test('stops when it is told to', async () => {
+  test('stops when aborted', async () => {
     const aborted = AbortSignal.abort(new Error('stopped'));
     await expect(makeContent(join(folder.path, 'file'), sizeBytes, aborted)).rejects.toThrow('stopped');
   });
@@ -59,7 +59,7 @@ describe.runIf(nginx !== null)('origin', () => {
     expect(Buffer.from(await range.arrayBuffer()).equals(bytes.subarray(1000, 2000))).toBe(true);
   });
 
-  test('answers what a client of the hub asks for first', async () => {
+  test('answers the requests that a client of the hub sends first', async () => {
     const sha256 = await start();
     const info = await fetch(`${origin.hubUrl}/api/models/bench/model/paths-info/main`, { method: 'POST', body: '{}' });
     expect(await info.json()).toMatchObject([{ path: 'model.bin', size: sizeBytes, lfs: { oid: sha256 } }]);
@@ -67,7 +67,7 @@ describe.runIf(nginx !== null)('origin', () => {
     expect((await file.arrayBuffer()).byteLength).toBe(sizeBytes);
   });
 
-  test.runIf(openssl !== null)('is trusted over TLS by who has its certificate', async () => {
+  test.runIf(openssl !== null)('is trusted over TLS by a client with its certificate', async () => {
     await start({ isTls: true });
     const { url, caFile } = origin;
     const ca = await readFile(caFile ?? '');
@@ -87,7 +87,7 @@ describe.runIf(nginx !== null)('origin', () => {
     const startedMs = performance.now();
     const answer = await fetch(origin.url);
     expect((await answer.arrayBuffer()).byteLength).toBe(sizeBytes);
-    // The way there and back, and the time on the line.
+    // The delay both ways, and the time on the line.
     expect(performance.now() - startedMs).toBeGreaterThan(2 * 25 + sizeBytes / 60_000 - 2);
   });
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** A position in one channel's history: `sequence` counts from 1 within one `epoch`. */
-export interface EventPosition {
+interface EventPosition {
   readonly epoch: string;
   readonly sequence: number;
 }

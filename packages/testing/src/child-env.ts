@@ -1,5 +1,8 @@
-/** What a program needs to run at all; proxies, tokens and settings of whoever runs the tests stay out. */
-const INHERITED = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ'] as const;
+/**
+ * What a program needs to run at all; proxies, tokens and settings of the user stay out. The compile cache is shared by all
+ * programs of a test run, which halves their start-up time.
+ */
+const INHERITED = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'NODE_COMPILE_CACHE'] as const;
 
 /** The environment of a program under test: the bare minimum and what the test adds. */
 export function childEnv(added: Readonly<Record<string, string>> = {}): Record<string, string> {

@@ -18,11 +18,11 @@ export interface GgufHeader {
   readonly bytes: Buffer;
   /** The whole file's size. */
   readonly fileSize: number;
-  /** Where each tensor's data begins in the file, in the order given. */
+  /** The offset of each tensor's data in the file, in the given order. */
   readonly offsets: readonly number[];
 }
 
-/** Where tensor data starts and each tensor in it: a multiple of this, and the value of `general.alignment`. */
+/** Tensor data and each tensor in it start at a multiple of this, the value of `general.alignment`. */
 export const ggufAlignment = 32;
 
 const VERSION = 3;
@@ -34,7 +34,7 @@ function tensorBytes({ shape, dtype }: GgufTensor): number {
   return shape.reduce((product, length) => product * length, 1) * BYTES_PER_ELEMENT[dtype];
 }
 
-/** The header of a GGUF v3 file, little-endian, as the format's specification lays it out. */
+/** The header of a GGUF v3 file, little-endian, as the specification of the format defines it. */
 export function encodeGgufHeader(
   metadata: Readonly<Record<string, GgufValue>>,
   tensors: readonly GgufTensor[],

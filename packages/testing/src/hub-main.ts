@@ -7,7 +7,7 @@ const REPO_ID = 'rbee/sample-gguf';
 const FILE = 'sample.gguf';
 const SEED = 7;
 const defaultSize = 24 * 1024 * 1024;
-/** Slow enough that a person sees the bar move. */
+/** Slow enough for a person to see the bar move. */
 const defaultBytesPerSecond = 6 * 1024 * 1024;
 
 const CONFIG = { architectures: ['LlamaForCausalLM'], model_type: 'llama', torch_dtype: 'float16' };
@@ -23,7 +23,7 @@ A valid GGUF file with random weights, for trying out downloads. It says nothing
 
 /**
  * A hub with one sample model, as a program. Prints one line of JSON, `{"url", "model"}`, when it is ready, and ends on
- * SIGTERM, SIGINT, or when whoever started it is gone.
+ * SIGTERM, SIGINT, or when its parent is gone.
  */
 async function main(): Promise<void> {
   const settings = readSettings();
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ url: hub.url, model: `hf:${REPO_ID}::file=${FILE}` })}\n`);
 }
 
-/** Flags, else environment, else defaults; 0 bytes per second is unlimited. */
+/** From flags, the environment, or defaults, in this order; 0 bytes per second means unlimited. */
 function readSettings(): { port: number; size: number; bytesPerSecond: number | null } {
   const { values } = parseArgs({
     options: { port: { type: 'string' }, size: { type: 'string' }, 'bytes-per-second': { type: 'string' } },
@@ -77,7 +77,7 @@ function toCount(name: string, text: string | undefined, fallback: number): numb
 
 function onParentGone(close: () => void): void {
   process.once('disconnect', close);
-  // Only a pipe says that its other end is gone: a file or /dev/null is at its end from the start.
+  // Only a pipe ends when its other end is gone: a file or /dev/null is at its end from the start.
   const stdin = fstatSync(0);
   if (!stdin.isFIFO() && !stdin.isSocket()) return;
   process.stdin.once('end', close).once('error', close).resume();

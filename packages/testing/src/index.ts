@@ -1,11 +1,11 @@
 export { type Answered, answerLater, answerOf, costlyRuns, hostileText } from './fuzz.ts';
 export type { TokenOwner } from './hub/access.ts';
 export { type GeneratedFile, generateBytes } from './hub/content.ts';
-export type { Fault, FaultAction, FaultHandle, FaultMatch } from './hub/fault.ts';
+export type { Fault, FaultHandle, FaultMatch } from './hub/fault.ts';
 export { type HubOptions, startHub, type TestHub } from './hub/hub.ts';
-export type { HubRequest, ServerName } from './hub/record.ts';
 export type { FileSource, RepoFile, RepoSpec } from './hub/repo.ts';
 export type { AddedRepo } from './hub/repo-store.ts';
+export type { FaultAction, HubRequest, ServerName } from './hub/request.ts';
 export { createManualClock, type ManualClock } from './manual-clock.ts';
 export { NASTY_NAMES, type NastyName } from './nasty-names.ts';
 export { type Program, type ProgramExit, type ProgramLine, type ProgramOptions, startProgram } from './program.ts';

@@ -1,11 +1,11 @@
 export interface ManualClock {
-  /** Milliseconds since the epoch; moves only by `advance`. */
+  /** Milliseconds since the epoch; changed only by `advance`. */
   now(): number;
-  /** Calls `fn` once, `ms` from now; the result cancels it. */
+  /** Calls `fn` once, `ms` from now; returns a function that cancels it. */
   setTimer(ms: number, fn: () => void): () => void;
-  /** Moves time on and calls every timer that falls due, in time order, each at its own time. */
+  /** Advances time and calls every timer that is due, in order, each at its own time. */
   advance(ms: number): void;
-  /** Timers that wait. */
+  /** Pending timers. */
   readonly pending: number;
 }
 
@@ -15,10 +15,10 @@ interface Timer {
 }
 
 const defaultStartMs = Date.UTC(2025, 0, 1);
-/** A timer that re-arms itself with no delay would never end; this many in one `advance` is a bug of the test. */
+/** A timer that re-arms itself without delay would never end; this many in one `advance` are a bug in the test. */
 const maxTimersPerAdvance = 1_000_000;
 
-/** A clock for tests: the product's clock, moved by hand. */
+/** The product's clock, advanced by hand. */
 export function createManualClock(startMs: number = defaultStartMs): ManualClock {
   let now = startMs;
   // A Set keeps insertion order, so timers of the same time are called in the order they were set.

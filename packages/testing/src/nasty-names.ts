@@ -1,9 +1,9 @@
-/** A name as a hostile or careless stranger may give it to a file, a version or a header. */
+/** A name that a hostile or careless stranger may give a file, a version or a header. */
 export interface NastyName {
   readonly name: string;
-  /** What it tries. */
+  /** What it tries to do. */
   readonly trick: string;
-  /** The name as a test's title may print it. */
+  /** The name in printable form, for the title of a test. */
   readonly shown: string;
 }
 
@@ -12,8 +12,8 @@ const maxShownCharacters = 40;
 const long = (count: number): string => 'a'.repeat(count);
 
 /**
- * Names that try to leave the folder they are joined to, to be taken for something else, or to break what handles them.
- * Whatever takes a name from outside is tested with all of them: it refuses one or makes it safe.
+ * Names that try to leave the folder they are joined to, to be mistaken for something else, or to break the code that handles
+ * them. All code that takes a name from outside is tested with them: it rejects a name or makes it safe.
  */
 export const NASTY_NAMES: readonly NastyName[] = [
   ...trick('climbs out of its folder', [

@@ -8,14 +8,14 @@ import { createWatch, type WaitOptions, type Watch } from './watch.ts';
 export interface ProgramOptions {
   readonly command: string;
   readonly args?: readonly string[];
-  /** Added to a small clean environment (PATH, HOME, locale): nothing else of the test's own leaks in. */
+  /** Added to a small clean environment (PATH, HOME, locale); nothing else of the test's environment leaks in. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
 }
 
 export interface ProgramLine {
   readonly text: string;
-  /** The line as a JSON object; null where it is none. */
+  /** The line as a JSON object; null when it is not one. */
   readonly json: Readonly<Record<string, unknown>> | null;
 }
 
@@ -32,31 +32,31 @@ export interface Program {
   /** All of stdout so far. */
   stdout(): string;
   stderr(): string;
-  /** The first line of stdout, past ones included, that the predicate takes. Rejects at once when the program ends without it. */
+  /** The first line of stdout to satisfy the predicate, past ones included. Rejects as soon as the program ends without it. */
   waitForLine(predicate: (line: ProgramLine) => boolean, what: string, options?: WaitOptions): Promise<ProgramLine>;
-  /** As `waitForLine`, for anything that follows from the program's output. */
+  /** Like `waitForLine`, for any condition that depends on the program's output. */
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
   /** Resolves when the program has ended and its output has been read. Never rejects. */
   readonly exited: Promise<ProgramExit>;
-  /** Sends the signal and waits for the end; what does not end in time is killed and the promise rejects. */
+  /** Sends the signal and waits for the end. Kills a program that does not end in time, and rejects. */
   stop(signal?: NodeJS.Signals, options?: WaitOptions): Promise<number | null>;
-  /** Ends the program and what it started, at once. */
+  /** Kills the program and everything it started. */
   kill(): Promise<ProgramExit>;
 }
 
-/** What is printed beyond it is not kept. */
+/** Further lines are not kept. */
 const maxLines = 100_000;
 const maxStderrChars = 1024 * 1024;
-const stopTimeoutMs = 15_000;
+const stopTimeoutMs = 30_000;
 const shownChars = 4_000;
 
-/** Starts a real program and collects what it prints. It is killed at the latest when this process ends. */
+/** Starts a real program and collects its output. It is killed at the latest when this process ends. */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   const child = spawn(options.command, options.args ?? [], {
     cwd: options.cwd,
     env: childEnv(options.env),
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A process group of its own, so that what the program starts can be ended with it.
+    // A process group of its own, so that the program's children can be killed with it.
     detached: true,
   });
   await started(child);
@@ -96,7 +96,7 @@ function watchProgram(child: ChildProcess, command: string): Program {
   if (pid === undefined || stdout === null || stderr === null) throw new Error(`${command} has no pid or no pipes`);
   const output = collectOutput(stdout, stderr, command);
   let closed = false;
-  // Once all is over the number may belong to another process.
+  // Once it has ended, the id may belong to another process.
   const killGroup = (): void => {
     if (!closed) sendSignal(-pid, 'SIGKILL');
   };
@@ -148,14 +148,14 @@ async function waitForLine(
     return found !== undefined;
   };
   await watch.waitFor(look, what, options);
-  if (found === undefined) throw new Error('a wait for a line ended well without one');
+  if (found === undefined) throw new Error('the wait succeeded without a line');
   return found;
 }
 
 const textOf = (lines: readonly ProgramLine[]): string => lines.map((line) => `${line.text}\n`).join('');
 const tail = (text: string): string => text.slice(-shownChars);
 
-/** null after the time; the timer does not outlive `unless`. */
+/** Resolves with null after the time; the timer does not outlive `unless`. */
 async function elapsed(ms: number, unless: Promise<unknown>): Promise<null> {
   const controller = new AbortController();
   void unless.then(() => controller.abort());
@@ -166,7 +166,7 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    // It has ended by itself, which is what a signal is for.
+    // It has already ended.
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { encodeGgufHeader, type GgufTensor, type GgufValue, ggufAlignment } from './gguf-writer.ts';
 
 export interface SampleGgufOptions {
-  /** Bytes: the file is the largest that is not bigger, by whole blocks of the model. At least 128 KiB. */
+  /** In bytes, at least 128 KiB. The file has as many whole blocks of the model as fit. */
   readonly size: number;
   readonly seed: number;
 }
@@ -13,7 +13,7 @@ interface Dimensions {
 }
 
 const minSize = 128 * 1024;
-/** Below it the model is narrow, so that a block is about 26 KB and a file of little more than 100 KB can be hit. */
+/** Smaller models are narrow, with blocks of about 26 KB, so that a file of little more than 100 KB is possible. */
 const wideFromSize = 8 * 1024 * 1024;
 const NARROW: Dimensions = { embedding: 32, feedForward: 96, heads: 4 };
 const WIDE: Dimensions = { embedding: 256, feedForward: 512, heads: 8 };
@@ -28,7 +28,7 @@ export function makeSampleGguf({ size, seed }: SampleGgufOptions): Buffer {
   const headerOf = (blocks: number) => encodeGgufHeader(metadataOf(dimensions, blocks), tensorsOf(dimensions, blocks));
   const blockSize = headerOf(2).fileSize - headerOf(1).fileSize;
   let blocks = Math.floor((size - headerOf(1).fileSize) / blockSize) + 1;
-  // Names grow with the number of blocks, so the estimate may be a few bytes too high.
+  // Names grow with the number of blocks, so the estimate can be a few bytes too high.
   while (blocks > 1 && headerOf(blocks).fileSize > size) blocks -= 1;
   const header = headerOf(blocks);
   const file = Buffer.alloc(header.fileSize);
@@ -73,7 +73,7 @@ function metadataOf(dimensions: Dimensions, blocks: number): Record<string, Gguf
 const u32 = (value: number): GgufValue => ({ type: 'u32', value });
 const string = (value: string): GgufValue => ({ type: 'string', value });
 
-/** Every byte is a token of its own, so any text can be expressed. */
+/** Every byte is a token, so any text can be encoded. */
 function vocabulary(): { text: string; type: number }[] {
   const bytes = Array.from({ length: 256 }, (_, byte) => ({
     text: `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,

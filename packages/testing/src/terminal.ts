@@ -24,22 +24,22 @@ export interface TerminalExit {
 
 export interface TestTerminal {
   readonly pid: number;
-  /** What a person sees now: one line per row, spaces at the right cut off, empty rows at the bottom left out. */
+  /** The visible screen: one line per row, without trailing spaces and without empty rows at the bottom. */
   screen(): string;
-  /** The same with everything that has scrolled out at the top. */
+  /** The same, including everything that has scrolled out at the top. */
   history(): string;
-  /** Every character the program has written, escape sequences and all. */
+  /** Every character that the program has written, escape sequences included. */
   raw(): string;
   /** Types: `'\u0003'` is Ctrl+C. */
   write(text: string): void;
   resize(cols: number, rows: number): void;
-  /** Looks again whenever the screen changes. Rejects at once, with the screen, when the program ends without it. */
+  /** Checks the condition whenever the screen changes. Rejects with the screen as soon as the program ends without it. */
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
-  /** Resolves when the program has ended and the screen shows all it wrote. Never rejects. */
+  /** Resolves when the program has ended and the screen shows all its output. Never rejects. */
   readonly exited: Promise<TerminalExit>;
-  /** Closes the window: the program's terminal is gone, and it gets SIGHUP. */
+  /** Closes the window: the program loses its terminal and gets SIGHUP. */
   hangUp(): void;
-  /** Ends the program and what it started in this terminal, at once. */
+  /** Kills the program and everything it started in this terminal. */
   kill(): Promise<TerminalExit>;
 }
 
@@ -65,12 +65,12 @@ export function openTerminal(options: TerminalOptions): TestTerminal {
     raw = (raw + text).slice(-maxRawChars);
     screen.write(text, watch.poke);
   });
-  // A terminal answers some questions of the program, such as where the cursor is.
+  // A terminal replies to some queries of the program, such as the position of the cursor.
   screen.onData((text) => {
     if (!ended) program.write(text);
   });
 
-  // Once it has ended the number may belong to another process.
+  // Once it has ended, the id may belong to another process.
   const killGroup = (): void => {
     if (!ended) sendKill(program.pid);
   };
@@ -79,7 +79,7 @@ export function openTerminal(options: TerminalOptions): TestTerminal {
     program.onExit(({ exitCode, signal }) => {
       ended = true;
       process.off('exit', killGroup);
-      // Written after all output, so its callback comes when the screen is complete.
+      // Written after all output, so its callback runs when the screen is complete.
       screen.write('', () => {
         const end = signal ? { exitCode: null, signal } : { exitCode, signal: null };
         watch.end(`${options.command} ended with ${signal ? `signal ${signal}` : `code ${exitCode}`}`);
@@ -115,7 +115,7 @@ function closeTerminal(program: IPty): void {
   program.destroy();
 }
 
-/** The rows from `first` on; a row that the terminal wrapped is a row of its own, as on the screen. */
+/** The rows from `first` on; a wrapped row counts as a row of its own, as on the screen. */
 function linesOf(buffer: IBuffer, first: number): string {
   const rows: string[] = [];
   for (let row = first; row < buffer.length; row += 1) {
@@ -125,12 +125,12 @@ function linesOf(buffer: IBuffer, first: number): string {
   return rows.join('\n');
 }
 
-/** A program in a pseudo-terminal leads a process group: all of it goes. */
+/** A program in a pseudo-terminal leads a process group, which is killed with it. */
 function sendKill(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    // It has ended by itself.
+    // It has already ended.
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }

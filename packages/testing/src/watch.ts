@@ -1,24 +1,25 @@
 export interface WaitOptions {
-  /** Milliseconds until the wait is given up. */
+  /** When the wait fails; 30 s by default. */
   readonly timeoutMs?: number;
 }
 
 export interface Watch {
-  /** Something happened: every waiting condition is looked at again. */
+  /** Something happened: checks every waiting condition again. */
   poke(): void;
-  /** Resolves when the condition holds; rejects with `what` and the state when it does not in time. */
+  /** Resolves when the condition holds; rejects with `what` and the state when it does not hold in time. */
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
-  /** Nothing more will happen: waits whose condition does not hold now are rejected, also those that come later. */
+  /** Nothing more will happen: rejects current and later waits whose condition does not hold. */
   end(reason: string): void;
 }
 
-const defaultTimeoutMs = 10_000;
-/** A condition may look at things that nobody announces, such as a file; it is looked at this often anyway. */
+/** Only a wait that hangs takes this long, so it is generous enough for a busy machine. */
+const defaultTimeoutMs = 30_000;
+/** A condition may depend on something that nobody announces, such as a file, so it is also checked this often. */
 const pollMs = 100;
 
 /**
- * Waiting for a condition without sleeping: the owner of what is watched calls `poke` at each change.
- * @param describe what a failed wait says of the state.
+ * Waits for conditions without sleeping: the owner of the state calls `poke` at each change.
+ * @param describe the state, for the message of a failed wait.
  */
 export function createWatch(describe: () => string): Watch {
   const checks = new Set<() => void>();
@@ -47,7 +48,7 @@ export function createWatch(describe: () => string): Watch {
         else if (ended !== null) fail(ended);
       };
       const poll = setInterval(() => check(), pollMs);
-      // The condition is looked at once more, so that a machine too busy to poke in time does not fail the wait.
+      // One last check, so that a machine too busy to poke in time does not fail the wait.
       const deadline = setTimeout(() => {
         check();
         if (checks.has(check)) fail(`gave up after ${timeoutMs} ms`);

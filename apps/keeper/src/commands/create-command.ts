@@ -3,7 +3,7 @@ import type { Display } from '../render/renderer.ts';
 import type { Session } from '../session.ts';
 
 /** What a command has to load: a `light` one only lists, and needs neither schemas nor streams. */
-export type Weight = 'light' | 'full';
+type Weight = 'light' | 'full';
 
 /** Runs the action of a command with the session it needs. */
 export type Run = (
@@ -37,7 +37,7 @@ export interface CommandDefinition<Given extends readonly unknown[]> {
 }
 
 /** Another way to write a command. */
-export interface Shortcut {
+interface Shortcut {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly description: string;

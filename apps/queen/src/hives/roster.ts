@@ -18,7 +18,7 @@ const IDENTIFY_TIMEOUT_MS = 1_000;
 const MAX_HIVES = 1_000;
 
 /** What happens to a hive. `arrived` is the first heartbeat of a connection: the hive may have been restarted. */
-export type HiveEvent = 'arrived' | 'heartbeat' | 'left';
+type HiveEvent = 'arrived' | 'heartbeat' | 'left';
 
 /** The facts about a hive that survive a restart. */
 export interface RememberedHive {

@@ -55,7 +55,7 @@ export interface ChannelHost {
 }
 
 /** Where a reader belongs: its feed, its first cursor, and the other readers of the channel. */
-export interface Seat {
+interface Seat {
   readonly feed: ReaderFeed;
   readonly cursor: number;
   readonly members: Set<Reader>;

@@ -2,7 +2,7 @@ import { HUB_ERRORS, HUB_HEADERS, type HubErrorCode, INVALID_TOKEN_MESSAGE } fro
 import { type Reply, textReply } from './reply.ts';
 import type { Repo } from './repo.ts';
 
-/** Who a token belongs to and which private and gated repos it opens. */
+/** The owner of a token, and the private and gated repos it opens. */
 export interface TokenOwner {
   readonly user: string;
   readonly repos: readonly string[];
@@ -21,7 +21,7 @@ export function callerOf(authorization: string | undefined, tokens: ReadonlyMap<
   return owner.hasExpired === true ? { kind: 'expired' } : { kind: 'user', owner };
 }
 
-/** The hub's refusal: its code and message are headers too, since a HEAD has no body. */
+/** An error of the hub. Code and message are headers too, because a HEAD has no body. */
 export function errorReply(status: number, code: HubErrorCode | null, message: string): Reply {
   return textReply(status, JSON.stringify({ error: message }), {
     'Content-Type': 'application/json; charset=utf-8',

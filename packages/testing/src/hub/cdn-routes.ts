@@ -1,6 +1,6 @@
-import type { HubRequest } from './record.ts';
 import { fileReply, type Reply, textReply } from './reply.ts';
 import type { RepoStore } from './repo-store.ts';
+import type { HubRequest } from './request.ts';
 import type { HubShape } from './shape.ts';
 import type { UrlSigner } from './signed-url.ts';
 

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 
-/** Bytes that can be read at any place without holding them all. */
+/** Bytes that can be read at any position without being held in memory. */
 export interface Content {
   readonly size: number;
-  /** Bytes from `start` up to, not including, `end`: a Buffer of the caller's own. */
+  /** Bytes from `start` up to, not including, `end`, in a Buffer that the caller owns. */
   read(start: number, end: number): Buffer;
 }
 
-/** A file that is made as it is read: the same size and seed always give the same bytes. */
+/** A file that is generated while it is read: the same size and seed always give the same bytes. */
 export interface GeneratedFile {
   readonly size: number;
   readonly seed: number;
@@ -22,7 +22,7 @@ export interface Digests {
 }
 
 const patternSize = 1024 * 1024;
-/** Each page starts with its number, so that no two pages of a file are alike and misplaced bytes show. */
+/** Each page starts with its number, so that all pages of a file differ and misplaced bytes show. */
 const pageSize = 4096;
 const stampSize = 8;
 const hashSliceSize = 1024 * 1024;
@@ -31,12 +31,12 @@ export function toContent(source: Buffer | GeneratedFile): Content {
   return Buffer.isBuffer(source) ? bufferContent(source) : generatedContent(source);
 }
 
-/** The bytes of a generated file, all or a part, for a test to compare with. */
+/** The bytes of a generated file, or a part of them, for comparison. */
 export function generateBytes(file: GeneratedFile, start = 0, end: number = file.size): Buffer {
   return generatedContent(file).read(start, end);
 }
 
-/** The same bytes but for one, which is inverted. */
+/** The same bytes with one of them inverted. */
 export function corrupted(content: Content, at: number): Content {
   return {
     size: content.size,
@@ -65,7 +65,7 @@ export function madeUpDigests({ size, seed }: GeneratedFile): Digests {
 }
 
 function bufferContent(bytes: Buffer): Content {
-  // A copy: a test that changes its buffer afterwards does not change what is served.
+  // A copy, so that a test that changes its buffer later does not change the served file.
   const copy = Buffer.from(bytes);
   return { size: copy.length, read: (start, end) => Buffer.from(copy.subarray(start, end)) };
 }
@@ -95,7 +95,7 @@ function stampPages(bytes: Buffer, start: number): void {
   }
 }
 
-/** xorshift32: quick, the same everywhere, and without short repeats. */
+/** xorshift32: fast, the same everywhere, and without short cycles. */
 function randomPattern(seed: number, size: number): Buffer {
   const words = new Uint32Array(Math.ceil(size / 4));
   let state = (seed ^ 0x9e3779b9) >>> 0 || 1;

@@ -1,8 +1,8 @@
 import { type FileRoute, formatLink, HUB_ERRORS, HUB_HEADERS, hubPaths } from '@rbee/hub-protocol';
 import { errorReply } from './access.ts';
-import type { HubRequest } from './record.ts';
 import { dispositionOf, fileReply, type Reply, redirect } from './reply.ts';
 import type { Repo, StoredFile } from './repo.ts';
+import type { HubRequest } from './request.ts';
 import type { HubShape } from './shape.ts';
 
 export interface FileRouteState {

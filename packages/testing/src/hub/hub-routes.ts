@@ -2,10 +2,10 @@ import { formatRateLimit, HUB_ERRORS, type HubRoute, INVALID_TOKEN_MESSAGE, pars
 import { admit, type Caller, callerOf, errorReply, type TokenOwner } from './access.ts';
 import { type FileRouteState, fileRoute } from './file-routes.ts';
 import { commitList, modelInfo, pathsInfo, refsOf, treePage } from './listing.ts';
-import type { HubRequest } from './record.ts';
 import { gzipped, jsonReply, type Reply, redirect, textReply } from './reply.ts';
 import { commitOf } from './repo.ts';
 import type { RepoStore } from './repo-store.ts';
+import type { HubRequest } from './request.ts';
 
 export interface HubRouteState extends FileRouteState {
   readonly repos: RepoStore;

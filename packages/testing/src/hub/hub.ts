@@ -4,33 +4,34 @@ import type { TokenOwner } from './access.ts';
 import { routeCdn } from './cdn-routes.ts';
 import { createFaultQueue, type Fault, type FaultHandle, type FaultQueue } from './fault.ts';
 import { type HubRouteState, routeHub } from './hub-routes.ts';
-import { createRecorder, type HubRequest, type Recorder, type ServerName } from './record.ts';
+import { createRecorder, type Recorder } from './record.ts';
 import type { FileSource, RepoFile, RepoSpec, StoredFile } from './repo.ts';
 import { type AddedRepo, createRepoStore } from './repo-store.ts';
+import type { HubRequest, ServerName } from './request.ts';
 import { type FaultyServer, type FaultyServerOptions, startFaultyServer } from './server.ts';
 import { type HubShape, TODAY } from './shape.ts';
 import { createUrlSigner } from './signed-url.ts';
 import { createThrottle } from './throttle.ts';
 
 export interface HubOptions {
-  /** Valid tokens and whose they are. */
+  /** Valid tokens and their owners. */
   readonly tokens?: Readonly<Record<string, TokenOwner>>;
   /** The most entries on one page of a tree listing; default 1000. */
   readonly treePageSize?: number;
-  /** How long a signed address is good, default an hour. Whole seconds count. */
+  /** How long a signed URL is valid, in whole seconds; default an hour. */
   readonly signedUrlMs?: number;
-  /** Throttle to begin with; default none. */
+  /** The initial throttle; default none. */
   readonly bytesPerSecond?: number | null;
   /** Where it answers otherwise than huggingface.co does today. */
   readonly shape?: Partial<HubShape>;
   /** Port of the hub's origin; default a free one. */
   readonly port?: number;
   /**
-   * Puts something of the caller's between clients and the CDN: it is given the CDN's origin before the hub begins, and answers with
-   * the origin that clients are sent to instead.
+   * Puts something in front of the CDN: called with the CDN's origin before the hub starts, returns the origin that clients are
+   * redirected to instead.
    */
   readonly cdnFront?: (cdnUrl: string) => Promise<string>;
-  /** Milliseconds since the epoch, for the expiry of signed addresses. */
+  /** Milliseconds since the epoch, for the expiry of signed URLs. */
   readonly now?: () => number;
 }
 
@@ -42,26 +43,26 @@ export interface TestHub {
   addRepo(repo: RepoSpec): AddedRepo;
   /** Puts a new commit with exactly these files on `main`. */
   pushCommit(id: string, files: Readonly<Record<string, FileSource>>): AddedRepo;
-  /** Other bytes at the same addresses and commits, signed addresses already given out among them. */
+  /** Serves other bytes at the same URLs and commits, including signed URLs already issued. */
   setFile(id: string, path: string, source: FileSource): RepoFile;
   resolveUrl(id: string, path: string, revision?: string): string;
-  /** A signed address of an LFS file's bytes, as the redirect gives it. */
+  /** A signed URL of an LFS file, like the one in the redirect. */
   signedUrl(id: string, path: string): string;
   /** All requests that reached a server, oldest first; live. */
   readonly requests: readonly HubRequest[];
   clearRequests(): void;
-  /** Connections, idle ones of a client's pool among them. */
+  /** Open connections, including idle ones in a client's pool. */
   openSockets(server: ServerName): number;
   /** Requests whose response is not over. */
   inFlight(server: ServerName): number;
-  /** Looks at the condition whenever something happens here; rejects with the state after 10 s or `timeoutMs`. */
+  /** Checks the condition whenever something happens on the hub; rejects with the state after 30 s or `timeoutMs`. */
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
-  /** Queues a fault; each takes the first matching requests. */
+  /** Queues a fault for the next matching requests. */
   fault(fault: Fault): FaultHandle;
   clearFaults(): void;
-  /** Bytes per second of each CDN connection, from now on; null is unlimited, 0 holds every body where it is. */
+  /** Bytes per second of each CDN connection, from now on; null is unlimited, 0 stops every body. */
   throttle(bytesPerSecond: number | null): void;
-  /** Every signed address given out so far is refused from now on. */
+  /** Rejects every signed URL issued so far. */
   expireSignedUrls(): void;
   close(): Promise<void>;
 }
@@ -69,7 +70,7 @@ export interface TestHub {
 const defaultTreePageSize = 1000;
 const defaultSignedUrlMs = 3_600_000;
 
-/** A Hugging Face hub of the test's own on loopback: two servers, of which the first redirects to the second. */
+/** A Hugging Face hub on loopback: two servers, the first of which redirects to the second. */
 export async function startHub(options: HubOptions = {}): Promise<TestHub> {
   const shape: HubShape = { ...TODAY, ...options.shape };
   const repos = createRepoStore(shape.xet);
@@ -140,7 +141,7 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
   };
 }
 
-/** Both servers or none. */
+/** Starts both servers or neither. */
 async function startPair(
   cdnOptions: FaultyServerOptions,
   hubOptions: (cdnUrl: string) => Promise<FaultyServerOptions>,

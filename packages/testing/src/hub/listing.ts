@@ -7,7 +7,7 @@ import type { HubShape } from './shape.ts';
 
 export interface ListingOptions
   extends Pick<HubShape, 'tree' | 'links' | 'nextPageOrigin' | 'folders' | 'xet' | 'prefix'> {
-  /** The most entries on one page, whatever the client asks for. */
+  /** The maximum number of entries on a page, whatever the client requests. */
   readonly treePageSize: number;
 }
 
@@ -40,7 +40,7 @@ export function modelInfo(repo: Repo, commit: string, url: URL, { xet }: Pick<Hu
   return jsonReply(200, { _id, id, ...Object.fromEntries(wanted) });
 }
 
-/** `GET /api/models/{id}/tree/{rev}/{path}`, in pages; the next one is named by the `Link` header. */
+/** `GET /api/models/{id}/tree/{rev}/{path}`, in pages; the `Link` header has the next. */
 export function treePage(repo: Repo, commit: string, folder: string, url: URL, options: ListingOptions): Reply {
   if (options.tree === 'none') return errorReply(404, null, 'Not Found');
   const entries = entriesUnder(repo, commit, folder, isTrue(url, 'recursive'), options);
@@ -135,7 +135,7 @@ function cursorOffset(cursor: string | null): number | null {
   return match === null ? null : Number(match[2]);
 }
 
-/** null where there is no such folder. */
+/** null when there is no such folder. */
 function entriesUnder(
   repo: Repo,
   commit: string,
@@ -171,7 +171,7 @@ function fileEntry(file: StoredFile, xet: boolean): TreeEntry {
   };
 }
 
-/** What git itself has: for an LFS file only the pointer. */
+/** The file as git stores it: for an LFS file only the pointer. */
 const gitOid = (file: StoredFile): string => (file.lfs ? file.pointer.oid : file.gitSha1);
 
 const folderOid = (commit: string, path: string): string =>

@@ -1,32 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { FaultAction } from './fault.ts';
+import type { HubRequest, RequestEntry, ServerName } from './request.ts';
 
-export type ServerName = 'hub' | 'cdn' | 'web' | 'registry';
-
-/** One request that reached a server, as it stands now. */
-export interface HubRequest {
-  readonly server: ServerName;
-  readonly method: string;
-  /** Path and query as sent. */
-  readonly url: string;
-  readonly headers: Readonly<IncomingHttpHeaders>;
-  /** The `Range` header. */
-  readonly range: string | null;
-  /** null while no headers have been sent. */
-  readonly status: number | null;
-  /** Bytes of the body that the kernel has taken. */
-  readonly bytesSent: number;
-  /** The response is over: all sent, or the connection gone. */
-  readonly ended: boolean;
-  /** The client left before the whole response was sent. */
-  readonly aborted: boolean;
-  /** The fault that took it. */
-  readonly fault: FaultAction['kind'] | null;
-}
-
-export type RequestEntry = { -readonly [K in keyof HubRequest]: HubRequest[K] };
-
-/** The oldest are dropped beyond it. */
+/** Beyond it the oldest are dropped. */
 const maxRequests = 50_000;
 const shownRequests = 20;
 const shownUrlChars = 160;

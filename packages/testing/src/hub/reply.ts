@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { type Content, toContent } from './content.ts';
 import { ifRangeHolds, parseRange } from './range.ts';
-import type { HubRequest } from './record.ts';
+import type { HubRequest } from './request.ts';
 
 /** Larger bodies are files, which come as they are. */
 const MAX_GZIP_BYTES = 2 ** 20;
@@ -9,7 +9,7 @@ const MAX_GZIP_BYTES = 2 ** 20;
 /** A list where a header is sent more than once. */
 export type ReplyHeaders = Readonly<Record<string, string | string[]>>;
 
-/** What a route answers; nothing has been sent yet. */
+/** The response that a route chose; nothing has been sent yet. */
 export interface Reply {
   readonly status: number;
   readonly headers: ReplyHeaders;
@@ -27,7 +27,7 @@ export interface ServedFile {
   readonly etag: string;
   /** HTTP date. */
   readonly lastModified: string;
-  /** Headers of the file beside those of its bytes. */
+  /** Headers in addition to those of the content. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -68,7 +68,7 @@ export function gzipped(reply: Reply): Reply {
   return { status, headers, body: { content, start: 0, end: content.size } };
 }
 
-/** A file as a static server answers it: whole, one range, or 416; `If-Range` is obeyed. */
+/** A file as a static server sends it: whole, one range, or 416; `If-Range` is respected. */
 export function fileReply(request: HubRequest, file: ServedFile): Reply {
   const { content } = file;
   const common = {

@@ -10,20 +10,20 @@ import {
 } from './repo.ts';
 
 export interface AddedRepo {
-  /** The commit `main` stands for. */
+  /** The commit of `main`. */
   readonly commit: string;
   readonly files: readonly RepoFile[];
 }
 
-/** All repos of one hub. What asks for something that is not there throws, unless it says null. */
+/** All repos of one hub. A lookup of something missing throws, unless it says null. */
 export interface RepoStore {
   add(spec: RepoSpec): AddedRepo;
   pushCommit(id: string, files: Readonly<Record<string, FileSource>>): AddedRepo;
   setFile(id: string, path: string, source: FileSource): RepoFile;
   find(id: string): Repo | null;
-  /** Where a renamed repo is now; null for any other id. */
+  /** The current id of a renamed repo; null for any other id. */
   newIdOf(id: string): string | null;
-  /** The file of a path on the CDN, or null. */
+  /** The file at a path of the CDN, or null. */
   fileAt(cdnPath: string): StoredFile | null;
   /** A file on `main`. */
   fileOf(id: string, path: string): StoredFile;

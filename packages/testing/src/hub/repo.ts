@@ -8,7 +8,7 @@ export interface RepoSpec {
   readonly id: string;
   /** By path in the repo. */
   readonly files: Readonly<Record<string, FileSource>>;
-  /** Branches and tags beside `main`, each with a full commit; every commit named here has the same files. */
+  /** Branches and tags other than `main`, each with a full commit; all these commits have the same files. */
   readonly revisions?: Readonly<Record<string, string>>;
   readonly gated?: boolean | 'auto' | 'manual';
   readonly private?: boolean;
@@ -16,9 +16,9 @@ export interface RepoSpec {
   readonly accessRequest?: 'pending' | 'rejected';
   /** Refused to everybody: disabled by the hub, or blocked for legal reasons (451). */
   readonly closed?: 'disabled' | 'legal';
-  /** Files of that many bytes or more are LFS files. Default: 10 MiB, and weights (`.gguf`, `.safetensors`, …) of any size. */
+  /** Files of at least this many bytes are LFS files. Default: 10 MiB, and weights (`.gguf`, `.safetensors`, …) of any size. */
   readonly lfsFrom?: number;
-  /** Ids this repo had before; requests for them are redirected. */
+  /** Former ids of the repo; requests for them are redirected. */
   readonly renamedFrom?: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export interface RepoFile {
   readonly sha256: string;
   readonly gitSha1: string;
   readonly lfs: boolean;
-  /** What the store names the blob by, unquoted: sha256 of an LFS file, else the git blob sha1. */
+  /** The store's name for the blob, unquoted: sha256 of an LFS file, else the git blob sha1. */
   readonly etag: string;
   /** The strong ETag, quoted, of the server that sends the bytes; of an LFS file it is the CDN's own. */
   readonly finalEtag: string;
@@ -85,7 +85,7 @@ export function createRepo(spec: RepoSpec, xet: boolean): Repo {
   return repo;
 }
 
-/** Puts a commit with these files on top of a branch; its id follows from the files and what was there. */
+/** Adds a commit with these files to a branch; its id is derived from the files and the parent. */
 export function addCommit(repo: Repo, files: Readonly<Record<string, FileSource>>, branch: string): string {
   const stored = Object.entries(files).map(([path, source]) => storeFile(repo, path, source, repo.trees.size));
   const commit = createHash('sha1')
@@ -96,7 +96,7 @@ export function addCommit(repo: Repo, files: Readonly<Record<string, FileSource>
   return commit;
 }
 
-/** Other bytes under the same commit and addresses: what no hub does, and what a client must survive. */
+/** Other bytes under the same commit and URLs: no hub does this, and a client must survive it. */
 export function replaceFile(repo: Repo, path: string, source: FileSource): StoredFile {
   let replaced: StoredFile | null = null;
   for (const [commit, tree] of repo.trees) {

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { corrupted } from './content.ts';
 import type { Fault } from './fault.ts';
-import type { RequestEntry } from './record.ts';
 import { type Reply, type ReplyBody, textReply } from './reply.ts';
+import type { RequestEntry } from './request.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface SendContext {
@@ -13,7 +13,7 @@ export interface SendContext {
   readonly throttle: Throttle;
   /** Aborted when the connection is gone. */
   readonly gone: AbortSignal;
-  /** Says that something changed. */
+  /** Called when something changed. */
   poke(): void;
 }
 
@@ -21,7 +21,7 @@ const deliveryMs = 50;
 const maxSliceSize = 256 * 1024;
 const HTML_PAGE = '<!doctype html><html><head><title>Sign in</title></head><body>Sign in to this network</body></html>';
 
-/** Sends the reply with the fault done to it. Resolves when the response is over or the fault has left it hanging. */
+/** Sends the reply with the fault applied. Resolves when the response is over or the fault has left it hanging. */
 export async function sendReply(reply: Reply, context: SendContext): Promise<void> {
   const { response, entry, fault } = context;
   if (fault?.kind === 'no_headers') return;
@@ -62,13 +62,13 @@ async function sendBody(body: ReplyBody, context: SendContext): Promise<void> {
   else response.end();
 }
 
-/** A reset throws away what the kernel has not yet delivered, so it gets a moment to do that. */
+/** A reset discards bytes that the kernel has not delivered yet, so the kernel gets a moment to deliver them. */
 async function resetSoon(response: ServerResponse, gone: AbortSignal): Promise<void> {
   await delay(deliveryMs, undefined, { signal: gone }).catch(() => undefined);
   response.socket?.resetAndDestroy();
 }
 
-/** Resolves when the kernel has the bytes, or the connection is gone. */
+/** Resolves when the kernel has taken the bytes, or the connection is gone. */
 function write(response: ServerResponse, bytes: Buffer): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -109,7 +109,7 @@ const withHeader = (reply: Reply, name: string, value: string): Reply => ({
 });
 
 function shiftedRange(reply: Reply): string {
-  if (reply.body === null) throw new Error('an answer with a range has no body');
+  if (reply.body === null) throw new Error('a response with a range has no body');
   const { start, end, content } = reply.body;
   return `bytes ${start + 1}-${end}/${content.size}`;
 }

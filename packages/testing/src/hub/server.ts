@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { FaultQueue } from './fault.ts';
-import type { Recorder, RequestEntry, ServerName } from './record.ts';
+import type { Recorder } from './record.ts';
 import type { Reply } from './reply.ts';
+import type { RequestEntry, ServerName } from './request.ts';
 import { sendReply } from './send-reply.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -13,9 +14,9 @@ export interface FaultyServerOptions {
   readonly recorder: Recorder;
   readonly faults: FaultQueue;
   readonly throttle: Throttle;
-  /** `body` is what a POST carries; empty for any other method. */
+  /** `body` is that of a POST; empty for any other method. */
   route(entry: RequestEntry, url: URL, body: string): Reply;
-  /** Called for a fault of that kind before the route. */
+  /** Called before the route for a fault of this kind. */
   expireSignedUrls(): void;
   poke(): void;
 }
@@ -26,17 +27,17 @@ export interface FaultyServer {
   close(): Promise<void>;
 }
 
-/** Longer than any test, so that the server itself never ends a connection that a test counts on. */
+/** Longer than any test, so that the server never closes a connection that a test relies on. */
 const keepAliveMs = 300_000;
 const maxBodyBytes = 1024 * 1024;
 
-/** One HTTP server on loopback that records what reaches it and does the faults it is told to. */
+/** One HTTP server on loopback that records requests and injects faults. */
 export async function startFaultyServer(options: FaultyServerOptions): Promise<FaultyServer> {
   const sockets = new Set<Socket>();
   const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0 });
   server.on('connection', (socket) => {
     sockets.add(socket);
-    // A reset by the client is an event like any other here.
+    // Clients of tests reset connections on purpose.
     socket.on('error', () => undefined);
     socket.once('close', () => {
       sockets.delete(socket);

@@ -2,11 +2,11 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { dispositionOf } from './reply.ts';
 
 export interface UrlSigner {
-  /** Path and query of an address that is good until `expiresAtMs` (whole seconds count, as on the real CDN). */
+  /** Path and query of a URL that is valid until `expiresAtMs`, rounded to seconds as on the real CDN. */
   sign(path: string, fileName: string, expiresAtMs: number): string;
-  /** What is wrong with an address; null when it is good. */
+  /** The problem with a URL; null when it is valid. */
   check(url: URL, nowMs: number): 'unsigned' | 'bad_signature' | 'expired' | null;
-  /** Everything signed until now counts as expired. */
+  /** Expires every URL signed so far. */
   expireAll(): void;
 }
 

@@ -1,21 +1,21 @@
 import { EventEmitter } from 'node:events';
 
-/** How fast bodies may flow: one for all connections, each with an allowance of its own. */
+/** The speed of bodies: one rate for all connections, with an allowance for each. */
 export interface Throttle {
-  /** Bytes per second for each connection; null is unlimited, 0 holds all bodies where they are. */
+  /** Bytes per second for each connection; null is unlimited, 0 stops all bodies. */
   rate: number | null;
   /** A new connection's allowance. */
   open(): Allowance;
 }
 
 interface Allowance {
-  /** How many bytes may go now, at least 1; waits for them. 0 only when the signal is aborted. */
+  /** Waits until bytes may be sent and returns how many, at least 1. 0 only when the signal is aborted. */
   take(wanted: number, signal: AbortSignal): Promise<number>;
 }
 
-/** The flow is cut into pieces of about this time, so that it looks smooth to who measures it. */
+/** The flow is cut into slices of about this length, so that its speed looks steady. */
 const sliceMs = 20;
-/** What an idle connection may catch up on. */
+/** How much an idle connection may catch up. */
 const burstMs = 2 * sliceMs;
 const maxReaders = 100_000;
 
@@ -59,7 +59,7 @@ function createAllowance(rate: () => number | null, changes: EventEmitter): Allo
   };
 }
 
-/** Until the time is over (never, for null), the rate changes or the signal is aborted. */
+/** Waits until the time has passed (never, for null), the rate changes or the signal aborts. */
 function pause(ms: number | null, changes: EventEmitter, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { digestsOf, toContent } from '../hub/content.ts';
-import type { HubRequest } from '../hub/record.ts';
 import { fileReply, jsonReply, type Reply, textReply } from '../hub/reply.ts';
 import type { FileSource } from '../hub/repo.ts';
+import type { HubRequest } from '../hub/request.ts';
 import { type Site, startSite } from '../web/site.ts';
 
 export interface RegistryOptions {
-  /** Whether an anonymous token is wanted, and where it is given; default: none is wanted, and the registry gives it. */
+  /** Whether an anonymous token is required, and which server issues it; default: not required, issued by the registry. */
   readonly token?: { readonly realm?: string };
-  /** Where blobs are redirected to (an origin); default: they come from the registry. */
+  /** The origin that blobs redirect to; default: the registry sends them. */
   readonly blobsAt?: string;
 }
 
@@ -20,18 +20,18 @@ export interface OllamaModel {
 }
 
 export interface TestRegistry extends Site {
-  /** Puts a model in the shape of Ollama's under `namespace/name` and a tag. */
+  /** Adds a model in Ollama's format under `namespace/name` and a tag. */
   addModel(name: string, tag: string, content: FileSource): OllamaModel;
-  /** Puts any text as the manifest of a name and a tag. */
+  /** Uses any text as the manifest of a name and a tag. */
   setManifest(name: string, tag: string, manifest: string): void;
-  /** Tokens given out so far are refused from now on. */
+  /** Rejects all tokens issued so far. */
   expireTokens(): void;
 }
 
 const MANIFEST_TYPE = 'application/vnd.docker.distribution.manifest.v2+json';
 export const OLLAMA_MODEL_LAYER = 'application/vnd.ollama.image.model';
 
-/** The manifest of a model of one file, as `ollama push` writes it. */
+/** The manifest of a one-file model, as `ollama push` writes it. */
 export function ollamaManifest(sha256: string, size: number): string {
   const config = Buffer.from('{}');
   return JSON.stringify({
@@ -46,7 +46,7 @@ export function ollamaManifest(sha256: string, size: number): string {
   });
 }
 
-/** A registry of the test's own on loopback that speaks the reading half of the distribution API. */
+/** A registry on loopback with the read operations of the distribution API. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
   const manifests = new Map<string, string>();
   const blobs = new Map<string, ReturnType<typeof toContent>>();

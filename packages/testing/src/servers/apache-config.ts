@@ -3,10 +3,10 @@ import { type FileServerSetup, retryAfterSeconds, slowKibPerSecond } from './fil
 
 const modulesFolder = '/usr/lib/apache2/modules';
 const modules = ['authz_core', 'alias', 'deflate', 'env', 'filter', 'headers', 'http2', 'ratelimit', 'rewrite', 'ssl'];
-/** Apache refuses to answer as root, and this one may read what everybody may. */
+/** Apache refuses to serve as root; this user can read what everybody can. */
 const nobody = '#65534';
 
-/** Apache has no limit of connections that it refuses: those that are too many wait. So it has no `capped`. */
+/** Apache lets connections above its limit wait instead of rejecting them, so it has no `capped`. */
 export function apacheConfig(setup: FileServerSetup): string {
   const { folder, root, port, tlsPort, certificate, isRoot, requestsAtOnce } = setup;
   const mpm = requestsAtOnce === null ? 'event' : 'prefork';

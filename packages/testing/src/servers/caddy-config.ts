@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type FileServerSetup, retryAfterSeconds } from './file-server-setup.ts';
 
-/** Caddy has nothing of its own that slows an answer down, so it has no `slow`. */
+/** Caddy cannot slow a response down, so it has no `slow`. */
 export function caddyConfig({ folder, root, port, tlsPort, certificate }: FileServerSetup): string {
   return `{
   admin off

@@ -4,16 +4,16 @@ import { promisify } from 'node:util';
 import { findCommand } from './find-command.ts';
 
 export interface Certificate {
-  /** Of a self-signed one also what a client has to trust. */
+  /** For a self-signed one, also the certificate that a client must trust. */
   readonly certificateFile: string;
   readonly keyFile: string;
 }
 
-/** A certificate authority of one's own. */
+/** A certificate authority for tests. */
 export interface Authority {
-  /** What a client has to trust. */
+  /** The certificate that a client must trust. */
   readonly certificateFile: string;
-  /** A certificate for 127.0.0.1, or for other names in the words of openssl: `DNS:hive.example`. */
+  /** A certificate for 127.0.0.1, or for other names in openssl's notation: `DNS:hive.example`. */
   issue(name: string, subjectAltName?: string): Promise<Certificate>;
 }
 
@@ -21,14 +21,14 @@ const validDays = '2';
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 const loopback = 'IP:127.0.0.1';
 
-/** A self-signed certificate for 127.0.0.1. @throws Error where openssl is not installed */
+/** A self-signed certificate for 127.0.0.1. @throws Error when openssl is not installed */
 export async function makeCertificate(folder: string): Promise<Certificate> {
   return request(folder, '', ['-subj', '/CN=127.0.0.1', '-addext', `subjectAltName=${loopback}`]);
 }
 
-/** @throws Error where openssl is not installed */
+/** @throws Error when openssl is not installed */
 export async function makeAuthority(folder: string): Promise<Authority> {
-  // openssl's own defaults make it an authority.
+  // openssl's defaults make it an authority.
   const root = await request(folder, 'authority-', ['-subj', '/CN=an authority for tests']);
   const signed = ['-CA', root.certificateFile, '-CAkey', root.keyFile];
   return {

@@ -1,4 +1,4 @@
-/** What the configuration of a file server has to know. */
+/** The parameters of a file server's configuration. */
 export interface FileServerSetup {
   /** Where the server may write. */
   readonly folder: string;
@@ -12,7 +12,7 @@ export interface FileServerSetup {
   readonly requestsAtOnce: number | null;
 }
 
-/** Seconds that a throttled client is told to wait. */
+/** Seconds in `Retry-After` for a throttled client. */
 export const retryAfterSeconds = 1;
-/** Of the folder that is served slowly. */
+/** The speed of the slow folder. */
 export const slowKibPerSecond = 400;

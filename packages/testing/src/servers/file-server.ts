@@ -11,18 +11,18 @@ import { acceptsSoon, freePort } from './port.ts';
 export type FileServerName = 'nginx' | 'caddy' | 'apache2';
 
 export interface FileServerOptions {
-  /** Of the server's own; it is made. Everybody may enter its parents, for some servers give up their rights. */
+  /** For the server alone; it is created. Everybody must be able to enter its parents, because some servers drop privileges. */
   readonly folder: string;
   /** Self-signed, for 127.0.0.1. */
   readonly certificate: { readonly certificateFile: string; readonly keyFile: string };
-  /** Apache only: requests that it works on at once, while others wait for their turn; default as many as come. */
+  /** Apache only: how many requests it serves concurrently, while others wait; default unlimited. */
   readonly requestsAtOnce?: number;
 }
 
 /**
- * A real web server on loopback with the files of one folder. The first part of a path says how it behaves: `files` as it is
- * known for, and with a switch (see `FileServerSwitch`); `whole` without ranges; `packed` with gzip; `loop` redirects to itself;
- * `capped` takes one request at a time and answers 503 to others (not apache2); `slow` sends 400 KiB/s (not caddy).
+ * A real web server on loopback with the files of one folder. The first part of a path selects the behaviour: `files` its normal
+ * one, or that of a switch (see `FileServerSwitch`); `whole` without ranges; `packed` with gzip; `loop` redirects to itself;
+ * `capped` serves one request at a time and sends 503 to others (not apache2); `slow` sends 400 KiB/s (not caddy).
  */
 export interface FileServer {
   readonly url: string;
@@ -34,8 +34,8 @@ export interface FileServer {
 }
 
 /**
- * A file beside `x`, `x.<switch>`, changes what is answered for `/files/x` for as long as it is there: 503; 429 with
- * `Retry-After: 1`; 200 and a page to log in to.
+ * While a file `x.<switch>` is next to `x`, `/files/x` responds with 503, with 429 and `Retry-After: 1`, or with 200 and a login
+ * page.
  */
 export type FileServerSwitch = 'busy' | 'throttled' | 'portal';
 
@@ -50,12 +50,12 @@ const kinds: Readonly<Record<FileServerName, Kind>> = {
   apache2: { args: (file) => ['-DFOREGROUND', '-f', file], config: apacheConfig },
 };
 
-/** A port that was free may be taken by another program before the server has it. */
+/** Another program may take the free port before the server does. */
 const maxStarts = 3;
 const folderMode = 0o755;
 const page = '<!doctype html><html><head><title>Sign in</title></head><body>Sign in to this network</body></html>';
 
-/** Starts a server as a process of its own; the caller stops it. @throws Error with the server's words where it does not start */
+/** Starts a server as a process; the caller stops it. @throws Error with the server's output when it does not start */
 export async function startFileServer(name: FileServerName, options: FileServerOptions): Promise<FileServer> {
   const command = findCommand(name);
   if (command === null) throw new Error(`${name} is not installed`);
@@ -69,7 +69,7 @@ export async function startFileServer(name: FileServerName, options: FileServerO
     const setup = { folder, root, port, tlsPort, certificate, isRoot, requestsAtOnce };
     const configFile = join(folder, 'server.conf');
     await writeFile(configFile, kinds[name].config(setup));
-    // Caddy keeps what it likes to keep in its home.
+    // Caddy keeps its state in its home.
     const program = await startProgram({ command, args: kinds[name].args(configFile), env: { HOME: folder } });
     const isUp = await Promise.race([
       Promise.all([acceptsSoon(port), acceptsSoon(tlsPort)]).then(() => true),

@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Where Debian has its servers, which is not on everybody's path. */
+/** Debian's folder for servers, which is not on every user's path. */
 const serverFolders = ['/usr/sbin', '/usr/local/sbin'];
 
-/** Where a program is; null where it is not installed. */
+/** The path of a program; null when it is not installed. */
 export function findCommand(name: string, path: string = process.env['PATH'] ?? ''): string | null {
   const folders = [...path.split(delimiter).filter((folder) => folder !== ''), ...serverFolders];
   return folders.map((folder) => join(folder, name)).find(isProgram) ?? null;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type FileServerSetup, retryAfterSeconds, slowKibPerSecond } from './file-server-setup.ts';
 
 const writableKinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-/** nginx waits after each write for as long as it should have taken, so smaller ones make a steadier flow. */
+/** nginx waits after each write for as long as it should have taken, so smaller writes make a steadier flow. */
 const slowWriteKib = 64;
 
 export function nginxConfig(setup: FileServerSetup): string {

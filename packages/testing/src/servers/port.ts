@@ -3,11 +3,11 @@ import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const host = '127.0.0.1';
-const startTimeoutMs = 10_000;
-/** A server does not say when it listens, so it is asked this often. */
+const startTimeoutMs = 30_000;
+/** A server does not announce that it listens, so its port is tried this often. */
 const askEveryMs = 20;
 
-/** A port of loopback that was free a moment ago. */
+/** A port on loopback that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, host);
   await once(server, 'listening');
@@ -18,11 +18,11 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Resolves when somebody takes connections there. @throws Error when nobody does in time; the signal's reason when aborted */
+/** Resolves when the port accepts connections. @throws Error when it does not in time; the signal's reason when aborted */
 export async function acceptsSoon(port: number, signal?: AbortSignal): Promise<void> {
   const untilMs = performance.now() + startTimeoutMs;
   while (!(await accepts(port))) {
-    if (performance.now() > untilMs) throw new Error(`nobody listens on port ${port} after ${startTimeoutMs} ms`);
+    if (performance.now() > untilMs) throw new Error(`nothing listens on port ${port} after ${startTimeoutMs} ms`);
     await delay(askEveryMs, null, signal === undefined ? {} : { signal });
   }
 }

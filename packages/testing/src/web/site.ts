@@ -1,32 +1,33 @@
 import { createFaultQueue, type Fault, type FaultHandle } from '../hub/fault.ts';
-import { createRecorder, type HubRequest, type ServerName } from '../hub/record.ts';
+import { createRecorder } from '../hub/record.ts';
 import type { Reply } from '../hub/reply.ts';
+import type { HubRequest, ServerName } from '../hub/request.ts';
 import { type FaultyServer, startFaultyServer } from '../hub/server.ts';
 import { createThrottle } from '../hub/throttle.ts';
 import { createWatch, type WaitOptions } from '../watch.ts';
 
-/** What every fake server on loopback lets a test see and do. */
+/** The controls of every fake server on loopback. */
 export interface Site {
   /** Its origin. */
   readonly url: string;
   /** All requests that reached it, oldest first; live. */
   readonly requests: readonly HubRequest[];
   clearRequests(): void;
-  /** Connections, idle ones of a client's pool among them. */
+  /** Open connections, including idle ones in a client's pool. */
   readonly openSockets: number;
   /** Requests whose response is not over. */
   readonly inFlight: number;
-  /** Looks at the condition whenever something happens here; rejects with the state after 10 s or `timeoutMs`. */
+  /** Checks the condition whenever something happens here; rejects with the state after 30 s or `timeoutMs`. */
   waitFor(condition: () => boolean, what: string, options?: WaitOptions): Promise<void>;
-  /** Queues a fault; it takes the first matching requests. */
+  /** Queues a fault for the next matching requests. */
   fault(fault: Fault): FaultHandle;
   clearFaults(): void;
-  /** Bytes per second of each connection; null is unlimited, 0 holds every body where it is. */
+  /** Bytes per second of each connection; null is unlimited, 0 stops every body. */
   throttle(bytesPerSecond: number | null): void;
   close(): Promise<void>;
 }
 
-/** A server of the given name that answers as the route says. */
+/** A server that sends the replies of `route`. */
 export async function startSite(name: ServerName, route: (request: HubRequest, url: URL) => Reply): Promise<Site> {
   const recorder = createRecorder();
   const faults = createFaultQueue();

@@ -1,30 +1,30 @@
 import { digestsOf, toContent } from '../hub/content.ts';
-import type { HubRequest } from '../hub/record.ts';
 import { fileReply, type Reply, textReply } from '../hub/reply.ts';
 import type { FileSource } from '../hub/repo.ts';
+import type { HubRequest } from '../hub/request.ts';
 import { type Site, startSite } from './site.ts';
 
-/** How a plain server has a file. */
+/** A file on a plain server. */
 export interface WebFile {
   readonly content: FileSource;
-  /** Quoted; default a strong one made of the content. Null: none. */
+  /** Quoted; default a strong one derived from the content. Null: none. */
   readonly etag?: string | null;
   /** HTTP date; default one of the past. Null: none. */
   readonly lastModified?: string | null;
-  /** Beside or in place of the usual ones; an empty one is left out. */
+  /** Added to the usual ones or replacing them; an empty one is omitted. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What a HEAD gets in place of the headers: a refusal, or an answer that says nothing of the file. */
+  /** The response to a HEAD in place of the headers: a status, or headers that say nothing about the file. */
   readonly head?: number | 'silent';
-  /** Whether ranges are answered; default yes. */
+  /** Whether ranges are supported; default yes. */
   readonly ranges?: boolean;
 }
 
 export interface WebServer extends Site {
-  /** Puts a file at a path, in place of what was there; its URL. */
+  /** Puts a file at a path, replacing any other; returns its URL. */
   put(path: string, file: WebFile): string;
-  /** Redirects a path (`{n}` in the target counts up) with the status, default 302; its URL. */
+  /** Redirects a path (`{n}` in the target counts up) with the status, default 302; returns its URL. */
   redirect(path: string, to: string, status?: number): string;
-  /** Answers a path with a status and nothing more; its URL. */
+  /** Sends a bare status for a path; returns its URL. */
   refuse(path: string, status: number, headers?: Readonly<Record<string, string>>): string;
 }
 

@@ -32,7 +32,7 @@ interface Slab {
 }
 
 /** How a socket reads into buffers of the pool: options of `net.connect` and `tls.connect`. */
-export interface PooledReads {
+interface PooledReads {
   readonly highWaterMark: number;
   readonly onread: {
     readonly buffer: () => Buffer;
@@ -41,7 +41,7 @@ export interface PooledReads {
 }
 
 /** `plain`: sockets are read the ordinary way. `untested`: no connection was needed yet. */
-export type ReadMode = 'untested' | 'pooled' | 'plain';
+type ReadMode = 'untested' | 'pooled' | 'plain';
 
 export interface ReadPoolOptions {
   /** False reads the ordinary way, without a self-test. Default true. */

@@ -25,7 +25,7 @@ export interface HuggingFaceDeps extends HubAccess {
 }
 
 /** A model that the store has in full. */
-export interface OfflineModel {
+interface OfflineModel {
   readonly commit: string;
   readonly files: readonly OfflineFile[];
 }
