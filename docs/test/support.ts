@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { glob, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -58,6 +58,14 @@ export async function foldersOf(path: string): Promise<string[]> {
     .filter((entry) => entry.isDirectory())
     .map((entry) => `${path}/${entry.name}`)
     .sort();
+}
+
+/** The files that match a pattern, from the root; nothing that is installed, built or hidden. */
+export async function filesMatching(pattern: string): Promise<string[]> {
+  const found: string[] = [];
+  const exclude = (name: string) => /(?:^|\/)(?:node_modules|dist|\.[^/]+)$/.test(name);
+  for await (const path of glob(pattern, { cwd: ROOT, exclude })) found.push(path);
+  return found.sort();
 }
 
 /** The TypeScript sources below a folder's `src`, joined into one text. */
