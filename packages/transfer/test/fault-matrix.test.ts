@@ -358,7 +358,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
         async ({ run, server }) => {
           const ending = await run({ url: url(server), ...(ways === 'one' ? {} : { holdUntilNotices: 1 }) });
           expect(ending).toMatchObject({ code: null, result: { wasted: 0 } });
-          expect(ending.notices[0]?.message).toMatch(/cannot be found/);
+          expect(ending.notices[0]?.message).toMatch(/not found \(ENOTFOUND\)/);
         },
         connectThatFails((lookup) => lookup === (ways === 'one' ? 1 : 2)),
       ));

@@ -234,7 +234,7 @@ describe('what a hive finds about its proxy', () => {
     vi.stubEnv('HTTPS_PROXY', `http://127.0.0.1:${await freePort()}`);
     expect((await found({ endpoint: 'https://hub.example' }))['proxy']).toMatchObject({
       status: 'failed',
-      message: expect.stringMatching(/^the proxy 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)$/),
+      message: expect.stringMatching(/^cannot reach the proxy 127\.0\.0\.1:\d+ \(ECONNREFUSED\)$/),
       hint: expect.stringContaining('HTTPS_PROXY'),
     });
   });

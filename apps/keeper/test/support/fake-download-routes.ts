@@ -53,12 +53,12 @@ function clear(queen: FakeQueen, downloads: readonly FakeDownload[], { query }: 
 }
 
 function pause({ status }: Download, download: FakeDownload): void {
-  if (status === 'paused' || ENDED.includes(status)) throw conflict(download, 'a running one can be paused');
+  if (status === 'paused' || ENDED.includes(status)) throw conflict(download, 'only a queued or running download can be paused');
   download.progress({ status: 'paused', speed_bps: 0, eta_secs: null });
 }
 
 function resume({ status }: Download, download: FakeDownload): void {
-  if (status !== 'paused') throw conflict(download, 'a paused one can be resumed');
+  if (status !== 'paused') throw conflict(download, 'only a paused download can be resumed');
   download.progress({ status: 'queued' });
 }
 
