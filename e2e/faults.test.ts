@@ -92,7 +92,7 @@ describe('a file without a byte', () => {
 
 describe('bad input', () => {
   it.each([
-    ['an unknown repo', 'hf:org/nothing::file=x.gguf', 'MODEL_NOT_FOUND', /private one needs a token/],
+    ['an unknown repo', 'hf:org/nothing::file=x.gguf', 'MODEL_NOT_FOUND', /private repo needs a token/],
     ['an unknown file', 'hf:org/model::file=nothing.gguf', 'MODEL_NOT_FOUND', /files/],
     ['an unknown revision', 'hf:org/model@nope::file=model.gguf', 'MODEL_NOT_FOUND', /after "@"/],
     ['a gated repo without a token', 'hf:org/gated::file=model.gguf', 'MODEL_TOKEN_MISSING', /HF_TOKEN/],

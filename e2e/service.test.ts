@@ -60,7 +60,7 @@ describe.skipIf(isMissing)('a service manager', () => {
     };
     const { program } = await startDaemon('queen', [], env);
     const warned = await program.waitForLine(
-      ({ json }) => /could not be told/.test(String(json?.['msg'])),
+      ({ json }) => /^cannot notify the service manager/.test(String(json?.['msg'])),
       'a warning',
     );
     expect(warned.json?.['level']).toBe(40);

@@ -56,7 +56,7 @@ describe('--print-config', () => {
     expect(stdout).toContain('# port is not valid (--port)');
     expect(stderr.match(/^ {2}- /gm)).toHaveLength(6);
     expect(stderr).toMatch(
-      /"colour" is not a setting[\s\S]*--port[\s\S]*stall_timeout[\s\S]*RBEE_LOG_LEVEL[\s\S]*0\.0\.0\.0 needs/,
+      /"colour" is not a setting[\s\S]*--port[\s\S]*stall_timeout[\s\S]*RBEE_LOG_LEVEL[\s\S]*0\.0\.0\.0 requires/,
     );
     expect(stderr).toMatch(/--speed is not a setting/);
   });

@@ -169,7 +169,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
       [/another name/],
     ],
     ['writes http for https', () => queen.url.replace('https', 'http'), {}, [/https:\/\//]],
-    ['writes https for http', () => web.url.replace('http', 'https'), {}, [/not answer in TLS/, /http:\/\//]],
+    ['writes https for http', () => web.url.replace('http', 'https'), {}, [/not speak TLS/, /http:\/\//]],
   ])('tells a keeper that %s what to do', async (_, url, env, words) => {
     const refused = await keeper(['hive', 'list'], { RBEE_QUEEN_URL: url(), ...env });
     expect(refused).toMatchObject({ code: EXIT.unreachable, stdout: '' });
@@ -235,8 +235,8 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     });
     expect(await refused.exited).toMatchObject({ code: EXIT.badSettings });
     expect(refused.stderr()).toMatch(/--port: "x"/);
-    expect(refused.stderr()).toMatch(/--tls-cert: \/nowhere\/a\.pem cannot be read \(ENOENT\)/);
-    expect(refused.stderr()).toMatch(/--tls-key: \/nowhere\/b\.pem cannot be read \(ENOENT\)/);
+    expect(refused.stderr()).toMatch(/--tls-cert: cannot read \/nowhere\/a\.pem \(ENOENT\)/);
+    expect(refused.stderr()).toMatch(/--tls-key: cannot read \/nowhere\/b\.pem \(ENOENT\)/);
   });
 
   it('is used by "up" if the environment configures it, but not by the daemons of a single command', async () => {
