@@ -64,7 +64,7 @@ describe('a downloaded model', () => {
     ]);
   });
 
-  it('is still listed when a tool has written a copy over the link', async () => {
+  it('[G2] is still listed when a tool has written a copy over the link', async () => {
     await test.download([{ path: 'a.bin', content: 'content' }]);
     const path = test.layout.snapshotFile(PLACE, COMMIT, 'a.bin');
     await rm(path);
@@ -110,7 +110,7 @@ describe('a damaged entry of the catalog', () => {
     expect(after.problems).toEqual([]);
   });
 
-  it('is not followed when it is a link', async () => {
+  it('[E7] is not followed when it is a link', async () => {
     const { path, entry } = await good();
     const elsewhere = join(test.folder.path, 'elsewhere.json');
     await writeFile(elsewhere, JSON.stringify(entry));
@@ -198,7 +198,7 @@ describe('a model that another tool put there', () => {
     expect((await listed()).models.map(({ model_id }) => model_id)).toEqual([found?.model_id]);
   });
 
-  it('is not followed out of the store by a link to a file, to a folder, or from the blobs', async () => {
+  it('[E7] is not followed out of the store by a link to a file, to a folder, or from the blobs', async () => {
     const outside = join(test.folder.path, 'outside');
     await mkdir(outside);
     await writeFile(join(outside, 'secret.gguf'), 'secret');
@@ -269,7 +269,7 @@ describe('partials', () => {
     expect((await listed()).partials).toMatchObject([{ path, origin: PLACE, bytes: 0, total: null }]);
   });
 
-  it('of other tools have the size of the file, and its age', async () => {
+  it('[G6] of other tools have the size of the file, and its age', async () => {
     const path = join(test.layout.blobsFolder(PLACE), `${'c'.repeat(64)}.incomplete`);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, 'half');
