@@ -15,6 +15,7 @@ const page = await readPage('docs/internals/extending.md');
 /** The most source files that each recipe may touch. */
 const LIMITS = {
   'A source': 4,
+  'A keeper command': 2,
   'A route': 4,
   'A setting': 2,
   'A metric': 2,
