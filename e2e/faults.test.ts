@@ -106,9 +106,9 @@ describe('bad input', () => {
   });
 
   it.each([
-    ['a token that is none', 'hf_wrong', 'hf:org/model::file=model.gguf', 'MODEL_TOKEN_INVALID'],
+    ['an invalid token', 'hf_wrong', 'hf:org/model::file=model.gguf', 'MODEL_TOKEN_INVALID'],
     ['a token without access to a gated repo', 'hf_reader', 'hf:org/gated::file=model.gguf', 'MODEL_GATED'],
-  ])('%s is told apart', async (_, token, model, code) => {
+  ])('%s has its own code', async (_, token, model, code) => {
     await fleet.addHive('hive-b', { HF_TOKEN: token });
     const { events } = await followed(model, 'hive-b');
     expect(jsonOf(events.at(-1))).toMatchObject({ code });

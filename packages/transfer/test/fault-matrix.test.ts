@@ -93,7 +93,7 @@ interface Bad {
   readonly always?: Ending['code'];
   /**
    * The code that several connections may end with when every part is answered badly and the first request is not. Whether it is
-   * that or the right file is up to who comes first: the first connection goes on until it meets a part of another.
+   * that or the right file is up to who comes first: the first connection continues until it meets a part of another.
    */
   readonly alwaysForParts?: ErrorCode;
   /** Only a request for a part can be answered like this. */
@@ -225,7 +225,7 @@ const bads: readonly Bad[] = [
 ];
 
 const options = { stallTimeoutMs, headersTimeoutMs: stallTimeoutMs };
-/** One connection asks for a part only where it goes on from something. */
+/** One connection requests a part only where it resumes. */
 const prepare = async ({ ways, isPart }: { ways: Ways; isPart: true | undefined }, stage: Stage) => {
   if (ways === 'one' && isPart) expect(await stage.run({ abortAtBytes: MiB })).toMatchObject({ code: 'aborted' });
 };

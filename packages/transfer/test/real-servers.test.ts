@@ -79,7 +79,7 @@ const expectRight = (ending: Ending, { ways }: Stage) => {
   if (ways === 'several') expect(ending.mostConnections).toBeGreaterThan(1);
 };
 const codes = ({ notices }: Ending) => notices.map(({ code }) => code);
-/** Stops in the middle, so that the next run has something to go on from. */
+/** Stops in the middle, so that the next run has something to resume. */
 const interrupt = async ({ run, ways }: Stage, change: Partial<Try> = {}) => {
   const { code } = await run({ abortAtBytes: ways === 'one' ? MiB : 12 * MiB, ...change });
   expect(code).toBe('aborted');

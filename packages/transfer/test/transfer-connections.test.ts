@@ -188,7 +188,7 @@ test('[C1] another version on one of the connections starts the file over, once'
   fixture.server.fallback((request, response) => {
     if (!isRanged(request) || !isOther) return good()(request, response);
     isOther = false;
-    // It does not heed If-Range, so that the part would fit but for its validator.
+    // It ignores If-Range, so only the validator shows that the part does not fit.
     request.headers['if-range'] = '"v2"';
     serve(other, { bytesPerSecond })(request, response);
   });

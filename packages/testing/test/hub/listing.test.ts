@@ -82,7 +82,7 @@ it('[A1] tells of each file what git and LFS know', async () => {
   });
 });
 
-it('[A1] lists one folder alone unless it is told to go down', async () => {
+it('[A1] lists one folder alone unless the request is recursive', async () => {
   const paths = async (url: string): Promise<string[]> => (await pages(url)).flat().map((entry) => entry.path);
   expect(await paths(`${hub.url}/api/models/${ID}/tree/main`)).toEqual(['config.json', 'q4']);
   expect(await paths(`${hub.url}/api/models/${ID}/tree/main/q4`)).toEqual(['q4/deep']);

@@ -151,7 +151,7 @@ describe('a small file', () => {
     expect(gunzipSync(packed.body)).toEqual(CONFIG);
   });
 
-  it('[A1] comes in older forms where the hub is told so', async () => {
+  it('[A1] comes in older forms where the shape says so', async () => {
     for (const smallFiles of ['bare', 'direct'] as const) {
       await withHub({ smallFiles }, async (older) => {
         older.addRepo({ id: ID, files: { 'config.json': CONFIG } });
@@ -221,7 +221,7 @@ describe('[A1] a shape', () => {
     });
   });
 
-  it('says of a length what it is told to say', async () => {
+  it('sends the length that the test chooses', async () => {
     const lengthOf = async (heads: HubShape['heads']) => {
       let found: unknown;
       await withHub({ heads, smallFiles: 'direct' }, async (odd) => {

@@ -79,7 +79,7 @@ describe('size and version', () => {
     expect(files[0].size).toBe(50_000);
   });
 
-  it('[C1] with a sha256 are those of the content: it names the blob, and the ETag does not matter', async () => {
+  it('[C1] with a sha256 come from the content: it names the blob, and the ETag does not matter', async () => {
     const { web, resolve } = await setUp();
     const url = `${web.put('/model.gguf', { content: CONTENT, etag: null, lastModified: null })}::sha256=${SHA256}`;
     const first = await resolve(url);

@@ -70,7 +70,7 @@ describe('removing a model', () => {
     expect(await test.store.hasBlob(PLACE, sha256Of('weights'), 7)).toBe(true);
   });
 
-  it('removes the files of another tool, and keeps those of a model in the catalog', async () => {
+  it('removes the files of another tool, and keeps the files of a model in the catalog', async () => {
     await test.putByHand([
       { path: 'config.json', content: '{}' },
       { path: 'model.safetensors', content: 'weights' },
