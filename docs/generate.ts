@@ -9,7 +9,7 @@ text = await withHelp(text, '## rbee-keeper', []);
 for (const words of await commandsOf()) text = await withHelp(text, `### ${words.join(' ')}`, words);
 await writeFile(page, text);
 
-/** The page with the first fence after a heading filled anew. */
+/** The page with the first fence after a heading filled again. */
 async function withHelp(before: string, heading: string, words: readonly string[]): Promise<string> {
   const at = before.indexOf(`\n${heading}\n`);
   const start = before.indexOf('\n```text\n', at) + '\n```text\n'.length;

@@ -30,7 +30,7 @@ async function followed(model: string, hiveId = 'hive-a') {
 }
 
 describe('a connection that is cut at 40 percent', () => {
-  it('is resumed with Range, the file is right, and notices say so', async () => {
+  it('[B1] is resumed with Range, the file is right, and notices say so', async () => {
     fleet.hub.fault({ kind: 'close', afterBytes: SIZE * 0.4 });
     // Held until the reader has an event of the hive: the queen answers a reader before it follows the hive, and what was said by
     // then is not repeated.
@@ -65,7 +65,7 @@ describe('what a hub may do', () => {
     await expect(readFile(join(fleet.hive.modelsDir, 'models--org--model/refs/main'))).rejects.toThrow('ENOENT');
   });
 
-  it('an answer of 503 is asked again after its Retry-After, and says so', async () => {
+  it('[B2] an answer of 503 is asked again after its Retry-After, and says so', async () => {
     fleet.hub.fault({ server: 'hub', kind: 'status', status: 503, headers: { 'Retry-After': '1' } });
     const { events, lines } = await followed(MODEL);
     expect(events.at(-1)?.event).toBe('complete');
@@ -96,7 +96,7 @@ describe('bad input', () => {
     ['an unknown file', 'hf:org/model::file=nothing.gguf', 'MODEL_NOT_FOUND', /files/],
     ['an unknown revision', 'hf:org/model@nope::file=model.gguf', 'MODEL_NOT_FOUND', /after "@"/],
     ['a gated repo without a token', 'hf:org/gated::file=model.gguf', 'MODEL_TOKEN_MISSING', /HF_TOKEN/],
-  ])('%s ends the streams with its code', async (_, model, code, hint) => {
+  ])('[A10] %s ends the streams with its code', async (_, model, code, hint) => {
     const { events, lines, download } = await followed(model);
     expect(events.at(-1)?.event).toBe('error');
     expect(jsonOf(events.at(-1))).toMatchObject({ code, hint: expect.stringMatching(hint), retryable: false });
@@ -106,9 +106,9 @@ describe('bad input', () => {
   });
 
   it.each([
-    ['a token that is none', 'hf_wrong', 'hf:org/model::file=model.gguf', 'MODEL_TOKEN_INVALID'],
+    ['an invalid token', 'hf_wrong', 'hf:org/model::file=model.gguf', 'MODEL_TOKEN_INVALID'],
     ['a token without access to a gated repo', 'hf_reader', 'hf:org/gated::file=model.gguf', 'MODEL_GATED'],
-  ])('%s is told apart', async (_, token, model, code) => {
+  ])('%s has its own code', async (_, token, model, code) => {
     await fleet.addHive('hive-b', { HF_TOKEN: token });
     const { events } = await followed(model, 'hive-b');
     expect(jsonOf(events.at(-1))).toMatchObject({ code });
@@ -152,7 +152,7 @@ describe('bad input', () => {
     }
   });
 
-  it('a second hive does not get the store of the first', async () => {
+  it('[F1] a second hive does not get the store of the first', async () => {
     const args = ['--models-dir', fleet.hive.modelsDir, '--id', 'thief'];
     const env = { HF_ENDPOINT: fleet.hub.url, RBEE_HIVE_STATE_DIR: join(fleet.folder, 'thief') };
     await expect(startDaemon('hive', args, env)).rejects.toThrow(/owns this store/);

@@ -101,7 +101,7 @@ describe('three hives, one queen', () => {
     if (!killed) throw new Error('there are hives');
     await killed.program.kill();
     const lost = () => downloads[0]?.events().some(({ data }) => data.includes('HIVE_LOST')) === true;
-    await fleet.hub.waitFor(lost, 'the loss to be told', { timeoutMs: 20_000 });
+    await fleet.hub.waitFor(lost, 'the notice of the loss', { timeoutMs: 20_000 });
     await fleet.restart(killed);
 
     await fleet.queen.program.kill();
@@ -217,7 +217,7 @@ describe('the queen', () => {
     const unreachable = { download_id, hive_id: 'hive-a', state: 'unreachable', partial: null, bytes: 0 };
     expect(receipt.body).toEqual({ job_id, status: 'cancelled', downloads: [unreachable] });
     const isTold = () => reader.events().some(({ data }) => data.includes('"CANCEL_PENDING"'));
-    await fleet.hub.waitFor(isTold, 'the readers to be told');
+    await fleet.hub.waitFor(isTold, 'the notice to the readers');
     expect(terminalsOf(reader.events())).toEqual([]);
 
     await fleet.queen.program.kill();

@@ -110,7 +110,7 @@ async function expectNothingOutside(models: readonly string[]): Promise<(string 
   return codes;
 }
 
-it('in the tree of a hub, and as the ETag of a file', { timeout: 180_000 }, async () => {
+it('[A13] in the tree of a hub, and as the ETag of a file', { timeout: 180_000 }, async () => {
   const hub = await startHub();
   closing.push(() => hub.close());
   await startHive({ HF_ENDPOINT: hub.url });
@@ -139,7 +139,7 @@ it('in the tree of a hub, and as the ETag of a file', { timeout: 180_000 }, asyn
   expect(codes.filter((code) => code !== null).length).toBeGreaterThan(NASTY_NAMES.length);
 });
 
-it('two of which differ only in case, or are a file and its folder', async () => {
+it('[A13] two of which differ only in case, or are a file and its folder', async () => {
   const hub = await startHub();
   closing.push(() => hub.close());
   await startHive({ HF_ENDPOINT: hub.url });

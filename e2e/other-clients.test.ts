@@ -25,7 +25,7 @@ const CONFIG = Buffer.from('{"model_type":"llama"}\n');
 const FILES = { 'model.safetensors': WEIGHTS, 'config.json': CONFIG, 'sub/vocab.txt': Buffer.from('a\n') };
 
 describe('@huggingface/hub on the test hub', () => {
-  it('finds, lists and downloads', async () => {
+  it('[A1] finds, lists and downloads', async () => {
     const hub = await startHub({ treePageSize: 2, shape: { cdnAuthorization: 'ignored' } });
     const folder = await tempDir();
     try {
@@ -60,7 +60,7 @@ describe('@huggingface/hub on a store', () => {
   });
   afterEach(() => fleet.close());
 
-  it('sees what a hive has downloaded as its own, and fetches no byte of it again', async () => {
+  it('[G4] sees what a hive has downloaded as its own, and fetches no byte of it again', async () => {
     const { commit } = fleet.hub.addRepo({ id: REPO, files: FILES });
     const { download_id } = await startDownload(fleet.queen.url, `hf:${REPO}::include=*`);
     const events = await (await readStream(`${fleet.queen.url}/v1/downloads/${download_id}/stream`)).toEnd();

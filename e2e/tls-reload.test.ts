@@ -47,7 +47,7 @@ interface Files {
   readonly key: string;
   /** Writes the pair into both files. */
   put(certificate: Certificate): Promise<void>;
-  /** Writes the settings file: these lines, and those of TLS unless they are left out. */
+  /** Writes the settings file: these lines, and the TLS settings unless they are left out. */
   configure(lines?: string, tls?: string): Promise<void>;
   /** The lines of TLS. */
   readonly tls: string;

@@ -170,14 +170,14 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     ],
     ['writes http for https', () => queen.url.replace('https', 'http'), {}, [/https:\/\//]],
     ['writes https for http', () => web.url.replace('http', 'https'), {}, [/not speak TLS/, /http:\/\//]],
-  ])('tells a keeper that %s what to do', async (_, url, env, words) => {
+  ])('[D2] tells a keeper that %s what to do', async (_, url, env, words) => {
     const refused = await keeper(['hive', 'list'], { RBEE_QUEEN_URL: url(), ...env });
     expect(refused).toMatchObject({ code: EXIT.unreachable, stdout: '' });
     for (const word of words) expect(refused.stderr).toMatch(word);
     expect(refused.stderr).not.toContain(CLIENTS_TOKEN);
   });
 
-  it('gives a hint if a hive knows neither the authority of its queen nor that of a source', async () => {
+  it('[D2] gives a hint if a hive knows neither the authority of its queen nor that of a source', async () => {
     const stranger = await startDaemon('hive', ['--queen-url', queen.url], {
       ...hiveEnv('stranger'),
       RBEE_QUEEN_TOKEN: HIVES_TOKEN,
@@ -200,7 +200,7 @@ describe.skipIf(isMissing)('a fleet with TLS, an authority of its own and three 
     }
   });
 
-  it('gives a hint if a queen does not know the authority of a hive', async () => {
+  it('[D2] gives a hint if a queen does not know the authority of a hive', async () => {
     const stranger = await startDaemon('queen', ['--hives', `gpu-1=${hive.url}`], {
       ...home,
       RBEE_QUEEN_STATE_DIR: join(folder.path, 'stranger-queen'),

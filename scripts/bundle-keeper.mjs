@@ -11,7 +11,7 @@ const buildInfo = join(dist, '../tsconfig.tsbuildinfo');
 const timeOf = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
 
 /**
- * The modules that `quick.cjs` may import dynamically: those of light commands. All others stay out of it, since it hands
+ * The modules that `quick.cjs` may import dynamically: the ones that light commands need. All others stay out of it, since it hands
  * their commands over to `full.cjs` before they run.
  */
 const LIGHT =

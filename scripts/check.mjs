@@ -33,7 +33,7 @@ async function runChecks() {
   }
 }
 
-/** The output is kept until the end, so that those of two checks do not mix. */
+/** The output is kept until the end, so that two checks do not mix. */
 function run(command, args) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';

@@ -33,7 +33,7 @@ export interface BenchDefinition<Table extends OptionTable, Result> {
   readonly name: string;
   /** Of the saved report. */
   readonly title: string;
-  /** Besides those of every bench. */
+  /** In addition to the options of every bench. */
   readonly options: Table;
   /** Whose versions belong into the report. */
   readonly programs?: readonly Program[];

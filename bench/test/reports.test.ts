@@ -113,6 +113,6 @@ test('the report of the relay compares deliveries within each round', () => {
   const report = relayReport(samples, 1_000, 3);
   expect(rowsOf(report)[1]).toEqual(['rbee', '250', '7.0', '9.0']);
   expect(report.failures).toEqual([
-    'relay: deliveries per CPU second over those of node:http: at least 1.3, measured 1.25',
+    'relay: deliveries per CPU second compared with node:http: at least 1.3, measured 1.25',
   ]);
 });

@@ -113,13 +113,13 @@ describe('docs/reference/http-api.md', () => {
     }
   });
 
-  it('has the fields that a model has beside those of a list', () => {
+  it('has the fields that a model has and a list has not', () => {
     expect([...fieldsOf(modelSchema), ...documentedFields('A model with its files')]).toEqual(
       fieldsOf(modelDetailSchema),
     );
   });
 
-  it('has the fields that a download has beside those of its progress', () => {
+  it('has the fields that a download has and its progress has not', () => {
     const progress = fieldsOf(downloadEventSchemas.progress);
     const all = fieldsOf(downloadBody);
     expect([...progress, ...documentedFields('A download')]).toEqual(all);

@@ -33,7 +33,7 @@ export async function commandsOf(): Promise<string[][]> {
   return commands.flat();
 }
 
-/** Options that a help lists, long form, with those of every command. */
+/** Options that a help lists, long form, also the ones of every command. */
 export function optionsIn(help: string): string[] {
   return [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z0-9-]+)/gm)].map(([, name = '']) => name);
 }

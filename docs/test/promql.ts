@@ -1,4 +1,4 @@
-/** What a query of Prometheus asks for: the names of its metrics, and those of the labels it sorts or sums by. */
+/** What a query of Prometheus asks for: the names of its metrics, and of the labels it sorts or sums by. */
 export interface Asked {
   readonly metrics: readonly string[];
   readonly labels: readonly string[];

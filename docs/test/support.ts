@@ -37,7 +37,7 @@ export async function readPage(path: string): Promise<Page> {
   return parsePage(path, await readFile(join(ROOT, path), 'utf8'));
 }
 
-/** The pages that people read: the root's, those of `docs/`, and each package's and app's own. */
+/** The pages that people read: the root's, `docs/`, and each package's and app's own. */
 export async function readAllPages(): Promise<readonly Page[]> {
   const docs = (await readdir(join(ROOT, 'docs'), { recursive: true })).filter((name) => name.endsWith('.md'));
   const homes = await Promise.all(['packages', 'apps'].map(foldersOf));

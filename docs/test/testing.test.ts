@@ -1,7 +1,11 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { KINDS, readConditions, withConditions } from './conditions.ts';
 import { column, ROOT, readPage, sourceOf, tableUnder } from './support.ts';
+
+/** Loading the files of tests takes a while on a busy machine. */
+const listTimeoutMs = 600_000;
 
 const page = await readPage('docs/internals/testing.md');
 
@@ -25,5 +29,12 @@ describe('docs/internals/testing.md', () => {
       typeof project === 'object' && 'test' in project ? project.test?.name : project,
     );
     expect(column(tableUnder(page, 'Testing'), 'Project')).toEqual(names);
+  });
+
+  it('lists the conditions that tests show', { timeout: listTimeoutMs }, async () => {
+    const text = await readFile(join(ROOT, page.path), 'utf8');
+    const conditions = await readConditions();
+    expect(conditions.map(({ kind }) => kind).filter((kind) => !KINDS.includes(kind))).toEqual([]);
+    expect(withConditions(text, conditions), 'npm run conditions').toBe(text);
   });
 });

@@ -14,7 +14,7 @@ export async function startTlsFront(target: string, { certificateFile, keyFile }
   const sockets = new Set<Socket>();
   const keep = (socket: Socket) => {
     sockets.add(socket);
-    // Whoever hangs up, the other side is told below.
+    // When one side hangs up, the other is closed below.
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
     return socket;

@@ -96,7 +96,7 @@ describe.skipIf(isQueenHere)('a download without a queen', () => {
     expect(temporaryFolders()).toEqual([]);
   });
 
-  it('leaves nothing running if the keeper exits immediately or is killed', async () => {
+  it('[F4] leaves nothing running if the keeper exits immediately or is killed', async () => {
     const daemons = await startHeldDownload();
     await keeper.stop('SIGHUP');
     await expectGone(daemons);
@@ -159,7 +159,7 @@ describe('up', () => {
     await expectGone(daemons);
   });
 
-  it.each(['SIGKILL', 'SIGHUP'] as const)('leaves nothing running when it gets %s', async (signal) => {
+  it.each(['SIGKILL', 'SIGHUP'] as const)('[F4] leaves nothing running when it gets %s', async (signal) => {
     await start(['up', '--queen-port', '0', '--hive-port', '0']);
     await keeper.waitForLine(({ text }) => text.startsWith('Press Ctrl+C'), 'the addresses', START);
     const daemons = childrenOf(keeper.pid);

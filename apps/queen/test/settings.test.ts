@@ -24,7 +24,7 @@ describe('the fixed hives', () => {
     'a=http://b,a=http://c',
     'a=http://user:secret@b',
     'a=https://secret@b',
-  ])('are not %s, and what is wrong is told without a password', (text) => {
+  ])('are not %s, and the error has no password', (text) => {
     expect(() => read({ RBEE_QUEEN_HIVES: text })).toThrow(SettingsError);
     expect(() => read({ RBEE_QUEEN_HIVES: text })).not.toThrow(/secret/);
   });

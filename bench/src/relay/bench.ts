@@ -60,7 +60,7 @@ export const relayBench = defineBench({
 export function relayReport(samples: RelaySamples, readers: number, rounds: number) {
   const rates = (name: ServerName): number[] => samples[name].map((sample) => sample.deliveriesPerCpuSecond);
   const ratio = medianRatio(rates('rbee'), rates('node-http'));
-  const verdicts = [atLeast('deliveries per CPU second over those of node:http', target, ratio)];
+  const verdicts = [atLeast('deliveries per CPU second compared with node:http', target, ratio)];
   const rows = serverNames.map((name) => [
     titles[name],
     median(rates(name)).toFixed(0),

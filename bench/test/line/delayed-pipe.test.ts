@@ -35,7 +35,7 @@ function openSink() {
   return { sink, text: () => Buffer.concat(arrived).toString(), bytes: () => Buffer.concat(arrived).length };
 }
 
-/** Is busy with each chunk until it is told to finish. */
+/** Is busy with each chunk until the test lets it finish. */
 function busySink() {
   const begun: string[] = [];
   const finishers: (() => void)[] = [];

@@ -19,7 +19,7 @@ describe('startService', () => {
     await service.stop();
   });
 
-  test('rejects when there is no such command', async () => {
+  test('rejects when the command does not exist', async () => {
     await expect(startService('/nowhere/to/be/found', [])).rejects.toThrow('ENOENT');
   });
 });

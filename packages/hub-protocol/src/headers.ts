@@ -16,7 +16,7 @@ export const HUB_HEADERS = {
 
 /**
  * Values of `X-Error-Code`. `RepoNotFound` comes with 401 to a caller without a valid token, so that a private repo
- * cannot be told from one that does not exist (huggingface_hub, `hf_raise_for_status`).
+ * looks like one that does not exist (huggingface_hub, `hf_raise_for_status`).
  */
 export const HUB_ERRORS = {
   repoNotFound: 'RepoNotFound',

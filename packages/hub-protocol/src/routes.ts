@@ -9,7 +9,7 @@ export type HubRoute =
   | { readonly kind: 'refs'; readonly repo: string }
   | FileRoute;
 
-/** `resolve` leads to the bytes, `resolve-cache` has those of a small file, `raw` those of the pointer of a large one. */
+/** `resolve` leads to the bytes, `resolve-cache` has the bytes of a small file, `raw` the pointer of a large one. */
 export interface FileRoute {
   readonly kind: 'resolve' | 'resolve-cache' | 'raw';
   readonly repo: string;
@@ -63,8 +63,9 @@ function parseCacheRoute(segments: readonly string[]): HubRoute | null {
   const at = segments.findIndex((segment, index) => index > 0 && index < 3 && COMMIT.test(segment));
   const commit = segments[at];
   if (commit === undefined) return null;
-  const [repo, path] = [segments.slice(0, at).join('/'), segments.slice(at + 1).join('/')];
-  return path === '' ? null : { kind: 'resolve-cache', repo, revision: commit, path };
+  const [names, path] = [segments.slice(0, at), segments.slice(at + 1).join('/')];
+  const repo = names.every(isName) ? names.join('/') : null;
+  return repo === null || path === '' ? null : { kind: 'resolve-cache', repo, revision: commit, path };
 }
 
 function parseFileRoute(segments: readonly string[]): HubRoute | null {
@@ -81,13 +82,14 @@ function splitRepo(
   isVerb: (segment: string) => boolean,
 ): { repo: string | null; rest: readonly string[] } {
   const [first, second, third] = segments;
-  if (first === undefined || first === '') return { repo: null, rest: [] };
+  if (!isName(first)) return { repo: null, rest: [] };
   const isLong = third !== undefined && isVerb(third);
   if (!isLong && (second === undefined || isVerb(second))) return { repo: first, rest: segments.slice(1) };
-  return second === undefined || second === ''
-    ? { repo: null, rest: [] }
-    : { repo: `${first}/${second}`, rest: segments.slice(2) };
+  return isName(second) ? { repo: `${first}/${second}`, rest: segments.slice(2) } : { repo: null, rest: [] };
 }
+
+/** A name has no slash, not even an encoded one. */
+const isName = (segment: string | undefined): segment is string => segment !== undefined && /^[^/]+$/.test(segment);
 
 /** A revision is one segment, but clients send the slashes of `refs/pr/1` bare as well. */
 function splitRevision(segments: readonly string[]): { revision: string | null; path: string } {

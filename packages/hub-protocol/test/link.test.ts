@@ -29,7 +29,7 @@ describe('the next page of a list', () => {
     expect(nextPageOf(header)).toBe(expected);
   });
 
-  it('is read as it is written, and every relation is told', () => {
+  it('is read as it is written, and every relation is found', () => {
     expect(parseLinkHeader(`${formatLink('/a', 'next')}, ${formatLink('/b', 'first last')}`)).toEqual([
       { target: '/a', rels: ['next'] },
       { target: '/b', rels: ['first', 'last'] },

@@ -56,7 +56,7 @@ export interface Ending {
   readonly notices: readonly TransferNotice[];
   readonly states: readonly TransferState[];
   readonly mostConnections: number;
-  /** Whether the transfer began anew, apart from the first time. */
+  /** Whether the transfer began again after the first time. */
   readonly hasFailedAttempt: boolean;
 }
 

@@ -93,7 +93,7 @@ interface Bad {
   readonly always?: Ending['code'];
   /**
    * The code that several connections may end with when every part is answered badly and the first request is not. Whether it is
-   * that or the right file is up to who comes first: the first connection goes on until it meets a part of another.
+   * that or the right file is up to who comes first: the first connection continues until it meets a part of another.
    */
   readonly alwaysForParts?: ErrorCode;
   /** Only a request for a part can be answered like this. */
@@ -105,19 +105,19 @@ interface Bad {
 }
 
 const bads: readonly Bad[] = [
-  { what: 'a reset', answer: (stage) => cutAt(stage, { after: reset }) },
+  { what: '[B1] a reset', answer: (stage) => cutAt(stage, { after: reset }) },
   {
-    what: 'a reset before any header',
+    what: '[B1] a reset before any header',
     answer: () => (_request, response) => reset(response),
     always: 'DOWNLOAD_FAILED',
   },
   {
-    what: 'a truncated body',
+    what: '[B1] a truncated body',
     answer: (stage) => cutAt(stage, { after: (response) => void response.socket?.end() }),
     always: null,
   },
   {
-    what: 'a truncated body without a length',
+    what: '[C5] a truncated body without a length',
     answer: (stage) => chunked(stage, (part) => part.subarray(0, Math.max(0, part.length - 1_000))),
     // Another connection may have been given the end of its part.
     isUnseen: 'several',
@@ -131,55 +131,55 @@ const bads: readonly Bad[] = [
     answer: (stage) => chunked(stage, (part) => Buffer.concat([part, Buffer.alloc(1_000)])),
   },
   {
-    what: 'a stall before any header',
+    what: '[B1] a stall before any header',
     answer: () => stall,
     always: 'DOWNLOAD_TIMEOUT',
     alwaysForParts: 'DOWNLOAD_TIMEOUT',
   },
   {
-    what: 'a stall before the first byte of the body',
+    what: '[B1] a stall before the first byte of the body',
     answer: (stage) => cutAt(stage, { bytes: 0, after: stall }),
     always: 'DOWNLOAD_TIMEOUT',
   },
   {
-    what: 'a stall in the body',
+    what: '[B1] a stall in the body',
     answer: (stage) => cutAt(stage, { after: stall }),
     always: null,
   },
   {
-    what: '429 with Retry-After in seconds',
+    what: '[B2] 429 with Retry-After in seconds',
     answer: () => refuse(429, { 'retry-after': '0' }),
     always: 'SOURCE_UNAVAILABLE',
     alwaysForParts: 'SOURCE_UNAVAILABLE',
   },
   {
-    what: '429 with Retry-After as a date',
+    what: '[B2] 429 with Retry-After as a date',
     answer: () => refuse(429, { 'retry-after': new Date(0).toUTCString() }),
     always: 'SOURCE_UNAVAILABLE',
   },
   ...[500, 503].map(
-    (status): Bad => ({ what: `${status}`, answer: () => refuse(status), always: 'SOURCE_UNAVAILABLE' }),
+    (status): Bad => ({ what: `[B1] ${status}`, answer: () => refuse(status), always: 'SOURCE_UNAVAILABLE' }),
   ),
   {
-    what: 'a Content-Range from elsewhere',
+    what: '[C2] a Content-Range from elsewhere',
     answer: (stage) => moved(stage, -4_096),
     always: 'DOWNLOAD_FAILED',
     isPart: true,
   },
   {
-    what: 'a Content-Range that is off by one',
+    what: '[C2] a Content-Range that is off by one',
     answer: (stage) => moved(stage, -1),
     always: 'DOWNLOAD_FAILED',
     alwaysForParts: 'DOWNLOAD_FAILED',
     isPart: true,
   },
   {
-    what: '206 without a Content-Range',
+    what: '[C2] 206 without a Content-Range',
     answer: () => (_request, response) => void response.writeHead(206, { etag }).end('x'),
     always: 'DOWNLOAD_FAILED',
   },
   {
-    what: 'a part of another version, although If-Range said no',
+    what: '[C1] a part of another version, although If-Range said no',
     answer: (stage) => (request, response) => {
       request.headers['if-range'] = otherEtag;
       serve({ content: randomBytes(stage.content.length), etag: otherEtag })(request, response);
@@ -200,12 +200,12 @@ const bads: readonly Bad[] = [
     alwaysForParts: 'CHECKSUM_MISMATCH',
   },
   {
-    what: 'gzip that was not requested',
+    what: '[C3] gzip that was not requested',
     answer: (stage) => serve({ content: stage.content, etag }, { headers: { 'content-encoding': 'gzip' } }),
     always: 'DOWNLOAD_FAILED',
   },
   {
-    what: 'a page to log in to',
+    what: '[A14] a page to log in to',
     answer: () => (_request, response) =>
       void response.writeHead(200, { 'content-type': 'text/html', etag: '"page"' }).end('<p>sign in'),
     always: 'DOWNLOAD_FAILED',
@@ -225,7 +225,7 @@ const bads: readonly Bad[] = [
 ];
 
 const options = { stallTimeoutMs, headersTimeoutMs: stallTimeoutMs };
-/** One connection asks for a part only where it goes on from something. */
+/** One connection requests a part only where it resumes. */
 const prepare = async ({ ways, isPart }: { ways: Ways; isPart: true | undefined }, stage: Stage) => {
   if (ways === 'one' && isPart) expect(await stage.run({ abortAtBytes: MiB })).toMatchObject({ code: 'aborted' });
 };
@@ -284,7 +284,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
       expect(ending.result?.wasted).toBeGreaterThanOrEqual(MiB);
     }));
 
-  test(`a file that changes between two requests ends in the new one if any will do, ${overTitle(ways)}`, () =>
+  test(`[C1] a file that changes between two requests ends in the new one if any will do, ${overTitle(ways)}`, () =>
     onStage(ways, async (stage) => {
       const { run, server, content } = stage;
       const other = randomBytes(content.length);
@@ -296,7 +296,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
       expect(ending.notices.map(({ code }) => code)).toContain('RESTART');
     }));
 
-  test(`a file that changes for good while the old one is wanted ends with CHECKSUM_MISMATCH, ${overTitle(ways)}`, () =>
+  test(`[C1] a file that changes for good while the old one is wanted ends with CHECKSUM_MISMATCH, ${overTitle(ways)}`, () =>
     onStage(ways, async (stage) => {
       const { run, server, content } = stage;
       server.fallback(serve({ content: randomBytes(content.length), etag: otherEtag }));
@@ -338,7 +338,7 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
       expect((await run()).code).toBe('MODEL_ACCESS_DENIED');
     }));
 
-  describe('a host name that cannot be resolved', () => {
+  describe('[B1] a host name that cannot be resolved', () => {
     const url = (server: FaultServer) => server.url.replace('127.0.0.1', 'files.test');
     const connectThatFails = (fails: (lookup: number) => boolean) => {
       let lookups = 0;
@@ -423,21 +423,24 @@ describe.concurrent.each(waysOf)('over %s', { timeout: testTimeoutMs }, (ways) =
   });
 });
 
-test('a server that takes one connection and resets others ends in the right file', { timeout: testTimeoutMs }, () =>
-  onStage('several', async ({ run, server, content }) => {
-    let open = 0;
-    server.fallback((request, response) => {
-      if (open > 0) return reset(response);
-      open += 1;
-      response.once('close', () => {
-        open -= 1;
+test(
+  '[B1] a server that takes one connection and resets others ends in the right file',
+  { timeout: testTimeoutMs },
+  () =>
+    onStage('several', async ({ run, server, content }) => {
+      let open = 0;
+      server.fallback((request, response) => {
+        if (open > 0) return reset(response);
+        open += 1;
+        response.once('close', () => {
+          open -= 1;
+        });
+        serve({ content, etag })(request, response);
       });
-      serve({ content, etag })(request, response);
-    });
-    const ending = await run({ holdUntilNotices: 1 });
-    expect(ending).toMatchObject({ code: null, hasFailedAttempt: false });
-    expect(ending.mostConnections).toBeGreaterThan(1);
-  }),
+      const ending = await run({ holdUntilNotices: 1 });
+      expect(ending).toMatchObject({ code: null, hasFailedAttempt: false });
+      expect(ending.mostConnections).toBeGreaterThan(1);
+    }),
 );
 
 const run = promisify(execFile);
@@ -458,7 +461,7 @@ async function canMount(): Promise<boolean> {
   }
 }
 
-describe.skipIf(!mayMount).each(waysOf)('a small disk, over %s', { timeout: testTimeoutMs }, (ways) => {
+describe.skipIf(!mayMount).each(waysOf)('[E8] a small disk, over %s', { timeout: testTimeoutMs }, (ways) => {
   const size = ways === 'one' ? '2m' : '24m';
 
   async function onDisk(check: (stage: Stage, mount: string) => Promise<void>): Promise<void> {

@@ -79,7 +79,7 @@ const expectRight = (ending: Ending, { ways }: Stage) => {
   if (ways === 'several') expect(ending.mostConnections).toBeGreaterThan(1);
 };
 const codes = ({ notices }: Ending) => notices.map(({ code }) => code);
-/** Stops in the middle, so that the next run has something to go on from. */
+/** Stops in the middle, so that the next run has something to resume. */
 const interrupt = async ({ run, ways }: Stage, change: Partial<Try> = {}) => {
   const { code } = await run({ abortAtBytes: ways === 'one' ? MiB : 12 * MiB, ...change });
   expect(code).toBe('aborted');
@@ -109,7 +109,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'has another file there after an interruption',
+    fault: '[C1] has another file there after an interruption',
     on: names,
     ways: both,
     check: async (stage) => {
@@ -133,7 +133,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'gets another file before a further connection asks for a part',
+    fault: '[C1] gets another file before a further connection asks for a part',
     on: names,
     ways: ['several'],
     check: async (stage) => {
@@ -149,7 +149,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'gets another file that is not the wanted one',
+    fault: '[C1] gets another file that is not the wanted one',
     on: names,
     ways: both,
     check: async (stage) => {
@@ -159,7 +159,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'ignores Range after an interruption',
+    fault: '[C2] ignores Range after an interruption',
     on: names,
     ways: ['one'],
     check: async (stage) => {
@@ -171,7 +171,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'ignores Range',
+    fault: '[C2] ignores Range',
     on: names,
     ways: ['several'],
     check: async (stage) => {
@@ -182,7 +182,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'packs what may be packed',
+    fault: '[C3] packs what may be packed',
     on: names,
     ways: both,
     check: async (stage) => {
@@ -203,7 +203,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'takes one connection and answers 503 to others',
+    fault: '[B1] takes one connection and answers 503 to others',
     on: ['nginx', 'caddy'],
     ways: ['several'],
     check: async (stage) => {
@@ -216,7 +216,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'takes one connection and lets others wait',
+    fault: '[B1] takes one connection and lets others wait',
     on: ['apache2'],
     ways: ['several'],
     requestsAtOnce: 1,
@@ -230,7 +230,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'answers 429 with Retry-After, and then well',
+    fault: '[B2] answers 429 with Retry-After, and then well',
     on: names,
     ways: both,
     check: async (stage) => {
@@ -252,7 +252,8 @@ const cells: readonly Cell[] = [
   },
   ...(['busy', 'portal'] as const).flatMap((name): Cell[] => [
     {
-      fault: name === 'busy' ? 'answers 503 and then well' : 'has a page to log in to before it, and then not',
+      fault:
+        name === 'busy' ? '[B1] answers 503 and then well' : '[A14] has a page to log in to before it, and then not',
       on: names,
       ways: both,
       check: async (stage) => {
@@ -270,7 +271,7 @@ const cells: readonly Cell[] = [
       },
     },
     {
-      fault: name === 'busy' ? 'only ever answers 503' : 'only ever has a page to log in to',
+      fault: name === 'busy' ? '[B1] only ever answers 503' : '[A14] only ever has a page to log in to',
       on: names,
       ways: ['one'],
       check: async ({ run, turn }) => {
@@ -330,7 +331,7 @@ const cells: readonly Cell[] = [
     },
   },
   {
-    fault: 'has a certificate that nobody trusts',
+    fault: '[D2] has a certificate that nobody trusts',
     on: names,
     ways: ['one'],
     check: async ({ server, run }) => {

@@ -78,7 +78,7 @@ test('while it requests the address reaches `locate`', async () => {
   await expect(transferFile(fixture.request({ locate }), fixture.options())).rejects.toBe(reason);
 });
 
-test('while it verifies leaves no file under the final name', async () => {
+test('[J2] while it verifies leaves no file under the final name', async () => {
   const { abort } = fixture;
   const { done, seen } = start((_bytes, phase) => phase === 'verifying');
   await seen;

@@ -77,7 +77,7 @@ test('without a digest and a validator only one connection is used', async () =>
   expect(fixture.server.requests).toHaveLength(1);
 });
 
-test('a server that ignores Range is served on one connection, without a lost byte', async () => {
+test('[C2] a server that ignores Range is served on one connection, without a lost byte', async () => {
   fixture.server.fallback(good({ ignoreRange: true }));
   await run();
   await expectRightFile();
@@ -85,7 +85,7 @@ test('a server that ignores Range is served on one connection, without a lost by
   expect(fixture.server.requests).toHaveLength(2);
 });
 
-describe('a server that accepts only two connections', () => {
+describe('[B1] a server that accepts only two connections', () => {
   const atMost = (limit: number, refusal: Answer): Answer => {
     let open = 0;
     return (request, response) => {
@@ -182,13 +182,13 @@ test('connections cut at random places while others continue cost no attempt and
   expect(result.wasted).toBe(0);
 });
 
-test('another version on one of the connections starts the file over, once', async () => {
+test('[C1] another version on one of the connections starts the file over, once', async () => {
   let isOther = true;
   const other = { content: Buffer.alloc(size, 'other'), etag: '"v2"' };
   fixture.server.fallback((request, response) => {
     if (!isRanged(request) || !isOther) return good()(request, response);
     isOther = false;
-    // It does not heed If-Range, so that the part would fit but for its validator.
+    // It ignores If-Range, so only the validator shows that the part does not fit.
     request.headers['if-range'] = '"v2"';
     serve(other, { bytesPerSecond })(request, response);
   });

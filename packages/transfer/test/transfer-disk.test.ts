@@ -40,7 +40,7 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
   afterEach(() => run('umount', [mount]));
   const inMount = () => ({ partialPath: join(mount, 'blob.incomplete'), finalPath: join(mount, 'blob') });
 
-  test('that fills up keeps the partial, which is resumed when there is space', async () => {
+  test('[E8] that fills up keeps the partial, which is resumed when there is space', async () => {
     const error = await transferFile(fixture.request(inMount()), fixture.options()).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'DISK_FULL', details: { needed_bytes: expect.any(Number) } });
     const { size: kept } = await stat(join(mount, 'blob.incomplete'));
@@ -53,7 +53,7 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
     expect((await stat(join(mount, 'blob'))).size).toBe(8_000_000);
   });
 
-  test('that is read-only ends with STORE_NOT_WRITABLE', async () => {
+  test('[E6] that is read-only ends with STORE_NOT_WRITABLE', async () => {
     await run('mount', ['-o', 'remount,ro', mount]);
     await expect(transferFile(fixture.request(inMount()), fixture.options())).rejects.toMatchObject({
       code: 'STORE_NOT_WRITABLE',
@@ -63,7 +63,7 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
   });
 });
 
-test('a folder that cannot be created ends with STORE_NOT_WRITABLE and no request', async () => {
+test('[E2] a folder that cannot be created ends with STORE_NOT_WRITABLE and no request', async () => {
   await writeFile(join(fixture.folder, 'file'), '');
   const partialPath = join(fixture.folder, 'file', 'blob.incomplete');
   await expect(transferFile(fixture.request({ partialPath }), fixture.options())).rejects.toMatchObject({
@@ -73,7 +73,7 @@ test('a folder that cannot be created ends with STORE_NOT_WRITABLE and no reques
   expect(fixture.server.requests).toEqual([]);
 });
 
-test.skipIf(isRoot)('a folder without write permission ends with STORE_NOT_WRITABLE', async () => {
+test.skipIf(isRoot)('[E2] a folder without write permission ends with STORE_NOT_WRITABLE', async () => {
   await chmod(fixture.folder, 0o500);
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
     code: 'STORE_NOT_WRITABLE',
@@ -81,7 +81,7 @@ test.skipIf(isRoot)('a folder without write permission ends with STORE_NOT_WRITA
   await chmod(fixture.folder, 0o700);
 });
 
-test('a final name that cannot be taken keeps the verified partial', async () => {
+test('[E2] a final name that cannot be taken keeps the verified partial', async () => {
   await mkdir(fixture.finalPath);
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
     code: 'STORE_NOT_WRITABLE',

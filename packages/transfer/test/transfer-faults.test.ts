@@ -18,7 +18,7 @@ const expectRightFile = async () => {
 };
 const at40Percent = { bytes: 1_200_000 };
 
-test('a connection cut at 40 % is resumed with Range and If-Range, and a notice says so', async () => {
+test('[B1] a connection cut at 40 % is resumed with Range and If-Range, and a notice says so', async () => {
   const { file, request, options, server, notices } = fixture;
   server.script(serve(file, at40Percent));
   const result = await transferFile(request(), options({ now: () => 1_000, random: () => 0.5 }));
@@ -114,7 +114,7 @@ test('a part that ends before the file does is followed by the next part', async
   expect(server.requests).toHaveLength(3);
 });
 
-test('a server that ignores Range costs a restart, counted as wasted', async () => {
+test('[C2] a server that ignores Range costs a restart, counted as wasted', async () => {
   const { file, request, options, server, states } = fixture;
   server.script(serve(file, at40Percent), serve(file, { ignoreRange: true }));
   const result = await transferFile(request(), options());
@@ -127,7 +127,7 @@ test('a server that ignores Range costs a restart, counted as wasted', async () 
   }
 });
 
-test('a server that ignores Range and always cuts does not keep us forever', async () => {
+test('[C2] a server that ignores Range and always cuts does not keep us forever', async () => {
   const { file, request, options, server } = fixture;
   server.fallback(serve(file, { ...at40Percent, ignoreRange: true }));
   await expect(transferFile(request(), options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
@@ -135,7 +135,7 @@ test('a server that ignores Range and always cuts does not keep us forever', asy
 });
 
 describe('waiting', () => {
-  test('for headers ends with a retry', async () => {
+  test('[B1] for headers ends with a retry', async () => {
     const { request, options, server, notices } = fixture;
     server.script(stall);
     await transferFile(request(), options({ headersTimeoutMs: 100 }));
@@ -143,7 +143,7 @@ describe('waiting', () => {
     expect(notices).toMatchObject([{ code: 'RETRY', message: expect.stringMatching(/no headers/) }]);
   });
 
-  test('for a body that has stopped says so and resumes where it was', async () => {
+  test('[B1] for a body that has stopped says so and resumes where it was', async () => {
     const { file, request, options, server, notices } = fixture;
     server.script(serve(file, { ...at40Percent, after: stall }));
     const result = await transferFile(request(), options({ stallTimeoutMs: 200 }));
@@ -153,7 +153,7 @@ describe('waiting', () => {
     expect(notices[1]?.attempt).toBe(2);
   });
 
-  test('for a server that only ever stalls ends with DOWNLOAD_TIMEOUT', async () => {
+  test('[B1] for a server that only ever stalls ends with DOWNLOAD_TIMEOUT', async () => {
     const { request, options, server } = fixture;
     server.fallback(stall);
     await expect(transferFile(request(), options({ headersTimeoutMs: 20 }))).rejects.toMatchObject({
@@ -165,7 +165,7 @@ describe('waiting', () => {
   test.each([
     ['seconds', () => '0'],
     ['a date', () => new Date(0).toUTCString()],
-  ])('is as long as the server requests in %s, whatever the rule says', async (_what, retryAfter) => {
+  ])('[B2] is as long as the server requests in %s, whatever the rule says', async (_what, retryAfter) => {
     const { request, options, server, notices } = fixture;
     server.script(refuse(429, { 'retry-after': retryAfter() }));
     const hour = 3_600_000;
@@ -176,7 +176,7 @@ describe('waiting', () => {
   });
 });
 
-describe('a source that changes', () => {
+describe('[C1] a source that changes', () => {
   const other = Buffer.alloc(3_000_000, 'other');
 
   test('midway is fetched from its start, once', async () => {
@@ -245,7 +245,7 @@ test('a final status is not retried', async () => {
   expect(server.requests).toHaveLength(1);
 });
 
-test('a host that does not listen ends with SOURCE_UNAVAILABLE and a hint, after all attempts', async () => {
+test('[B1] a host that does not listen ends with SOURCE_UNAVAILABLE and a hint, after all attempts', async () => {
   const { request, options, notices } = fixture;
   const url = `http://127.0.0.1:${await closedPort()}/x?secret=1`;
   await expect(transferFile(request({ locate: async () => ({ url }) }), options())).rejects.toMatchObject({

@@ -27,7 +27,7 @@ export interface Disk {
 
 export const realDisk: Disk = { putLink, putText, makeFolder, rename: move, remove, removeEmptyFolder, syncFolder };
 
-/** The result of a file operation, or `fallback` if there is no such file. */
+/** The result of a file operation, or `fallback` if the file does not exist. */
 export async function ifExists<T, U>(work: Promise<T>, fallback: U): Promise<T | U> {
   try {
     return await work;

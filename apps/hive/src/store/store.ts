@@ -35,7 +35,7 @@ export interface Store {
   publish(model: NewModel): Promise<string>;
   /** Every complete model, newest first, with partials and problems. */
   list(): Promise<ModelList>;
-  /** Every model, including those of the catalog that lack files. */
+  /** Every model, including models of the catalog that lack files. */
   models(): Promise<readonly StoredModel[]>;
   /** One of them. @throws RbeeError MODEL_NOT_FOUND */
   find(id: ModelId): Promise<StoredModel>;
@@ -45,7 +45,7 @@ export interface Store {
   prune(options: Omit<PruneOptions, 'nowMs'>): Promise<ModelsPruned>;
   /** Free space where the files of a place are written. */
   freeBytes(place: string): Promise<number>;
-  /** Free space for models of the hub, and for those of other sources if they are on another file system. */
+  /** Free space for models of the hub, and for models of other sources if they are on another file system. */
   freeSpace(): Promise<FreeSpace>;
 }
 

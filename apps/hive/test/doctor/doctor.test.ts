@@ -130,7 +130,7 @@ describe('what a hive finds on the route to its hub', () => {
     });
   });
 
-  it('a token that the hub rejects, on a route that works', async () => {
+  it('[A11] a token that the hub rejects, on a route that works', async () => {
     expect(await found({ token: `${TOKEN}-old` })).toMatchObject({
       token: { status: 'failed', hint: expect.stringContaining(`${hub.url}/settings/tokens`) },
       hub: { status: 'ok' },
@@ -142,7 +142,7 @@ describe('what a hive finds on the route to its hub', () => {
     expect((await found())['token']).toMatchObject({ status: 'skipped', hint: expect.stringContaining('HF_TOKEN') });
   });
 
-  it('a hub that ignores ranges, of which it reads no more either', async () => {
+  it('[C2] a hub that ignores ranges, of which it reads no more either', async () => {
     hub.fault({ kind: 'ignore_range', server: 'cdn' });
     hub.throttle(8_000_000);
     expect((await found())['range']).toMatchObject({
@@ -153,7 +153,7 @@ describe('what a hive finds on the route to its hub', () => {
     await hub.waitFor(() => hub.requests.some(({ server, aborted }) => server === 'cdn' && aborted), 'the body cut');
   });
 
-  it('a range that was not requested', async () => {
+  it('[C2] a range that was not requested', async () => {
     hub.fault({ kind: 'wrong_content_range', server: 'cdn' });
     expect((await found())['range']?.status).toBe('failed');
   });
@@ -186,7 +186,7 @@ describe('what a hive finds on the route to its hub', () => {
     expect((await found())['hub']).toMatchObject({ status: 'failed', message: expect.stringContaining('503') });
   });
 
-  it('something that is not a hub, and a mirror with files but no users', async () => {
+  it('[A6] something that is not a hub, and a mirror with files but no users', async () => {
     hub.fault({ kind: 'status', server: 'hub', path: 'whoami', status: 404, times: 2 });
     expect((await found())['hub']).toMatchObject({
       status: 'ok',
@@ -200,7 +200,7 @@ describe('what a hive finds on the route to its hub', () => {
   });
 });
 
-describe('what a hive finds about its proxy', () => {
+describe('[D1] what a hive finds about its proxy', () => {
   let proxy: TestProxy;
   afterEach(() => proxy.close());
 
@@ -269,7 +269,7 @@ describe('what a hive finds about its proxy', () => {
   });
 });
 
-describe.skipIf(findCommand('openssl') === null)('what a hive finds of the certificates', () => {
+describe.skipIf(findCommand('openssl') === null)('[D2] what a hive finds of the certificates', () => {
   it.each(['directly', 'over a proxy'])('a chain that it does not trust, %s', async (way) => {
     const { certificateFile, keyFile } = await makeCertificate(folder.path);
     const server = createServer({ cert: readFileSync(certificateFile), key: readFileSync(keyFile) }, (_, response) =>
@@ -306,7 +306,7 @@ describe.skipIf(findCommand('openssl') === null)('what a hive finds of the certi
 });
 
 // Only root can mount a disk of its own.
-describe.skipIf(process.getuid?.() !== 0)('what a hive finds about its disk', () => {
+describe.skipIf(process.getuid?.() !== 0)('[E2] what a hive finds about its disk', () => {
   let mount: string;
   beforeEach(async () => {
     mount = join(folder.path, 'small');

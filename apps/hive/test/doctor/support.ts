@@ -60,7 +60,7 @@ export async function openDoctor(options: DoctorOptions): Promise<TestDoctor> {
       const report = await doctor.examine();
       const text = JSON.stringify(report);
       for (const secret of [TOKEN, PROXY_PASSWORD, 'Signature=']) {
-        if (text.includes(secret)) throw new Error(`a secret is told: ${text}`);
+        if (text.includes(secret)) throw new Error(`a secret was printed: ${text}`);
       }
       if (bugs.length > 0) throw new AggregateError(bugs, 'bugs');
       return Object.fromEntries(report.checks.map((check) => [check.check, check]));

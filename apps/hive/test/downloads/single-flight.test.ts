@@ -14,7 +14,7 @@ function stateAt(bytes: number): TransferState {
   return { phase: 'downloading', bytes, total: 100, reused: 0, wasted: 0, attempt: 1, connections: 1 };
 }
 
-describe('a blob that two downloads need', () => {
+describe('[J1] a blob that two downloads need', () => {
   it('is fetched once, and both get its progress', async () => {
     const flights = new SingleFlight();
     const [first, second] = [createWatcher(), createWatcher()];

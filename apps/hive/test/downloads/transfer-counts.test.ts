@@ -14,7 +14,7 @@ const START: TransferState = {
   connections: 1,
 };
 
-/** A transfer that goes on as the test says, and what its own watcher was told. */
+/** A transfer that the test controls, and the states that its own watcher got. */
 function begin(counts: TransferCounts) {
   const told: (TransferState | TransferNotice)[] = [];
   const end = Promise.withResolvers<string>();

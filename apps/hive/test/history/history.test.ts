@@ -88,7 +88,7 @@ describe('the history', () => {
     history.close();
   });
 
-  it('that is damaged is moved aside with an error in the log, and replaced by a new one', async () => {
+  it('[F3] that is damaged is moved aside with an error in the log, and replaced by a new one', async () => {
     open().close();
     const path = join(folder.path, 'deep', 'hive.sqlite');
     await writeFile(path, 'this is no database, and long enough to be read as one'.repeat(100));

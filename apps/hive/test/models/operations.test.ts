@@ -243,7 +243,7 @@ describe('a prune', () => {
 });
 
 describe('models of other sources', () => {
-  it('are planned with their header, listed, verified and removed as those of a hub', async () => {
+  it('are planned with their header, listed, verified and removed like models of a hub', async () => {
     await hive.close();
     hive = await startTestHive({ RBEE_HIVE_ALLOWED_SOURCES: 'hf,http,file' });
     const folder = await tempDir();

@@ -42,7 +42,7 @@ function bodies(): string[] {
 
 describe('what the hive has downloaded', () => {
   it.each([REF, `${REF.slice(0, 'hf:org/model'.length)}@COMMIT${REF.slice('hf:org/model'.length)}`])(
-    'is listed by scanCacheDir with the right sizes and no warning (%s)',
+    '[G4] is listed by scanCacheDir with the right sizes and no warning (%s)',
     async (ref) => {
       expect((await download(ref.replace('COMMIT', commit))).end).toBe('[DONE]');
       const cache = await scanCacheDir(hive.modelsDir);
@@ -60,7 +60,7 @@ describe('what the hive has downloaded', () => {
     },
   );
 
-  it('is not downloaded again by downloadFileToCacheDir', async () => {
+  it('[G4] is not downloaded again by downloadFileToCacheDir', async () => {
     await download(REF);
     hive.hub.clearRequests();
     const path = await downloadByHub('model.gguf');
@@ -68,7 +68,7 @@ describe('what the hive has downloaded', () => {
     expect(hive.hub.requests).toEqual([]);
   });
 
-  it('is listed without a warning during a download, after a cancel, and after a removal', async () => {
+  it('[G5] is listed without a warning during a download, after a cancel, and after a removal', async () => {
     hive.hub.throttle(0);
     const { body } = await hive.api('POST', '/v1/jobs', { operation: 'model_download', model: REF });
     await hive.hub.waitFor(() => hive.hub.inFlight('cdn') > 0, 'the download to run');
@@ -111,7 +111,7 @@ describe('what downloadFileToCacheDir has downloaded', () => {
     expect((await hive.api('GET', '/v2/models')).body).toEqual({ models: [], partials: [], problems: [] });
   });
 
-  it('in part is listed as a partial, and left alone', async () => {
+  it('[G6] in part is listed as a partial, and left alone', async () => {
     const path = await downloadByHub('model.gguf');
     const blob = join(path, '..', await readlink(path));
     await rename(blob, `${blob}.incomplete`);

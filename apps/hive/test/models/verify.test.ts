@@ -5,7 +5,7 @@ import { verifyModels } from '../../src/models/verify.ts';
 import type { Store } from '../../src/store/store.ts';
 import { COMMIT, openTestStore, type TestStore } from '../store/support.ts';
 
-// Goal: a verify says that it goes on, and ends when it is cancelled. Method: the clock is moved while a file is read.
+// Goal: a verify says that it continues, and ends when it is cancelled. Method: the clock is moved while a file is read.
 
 let test: TestStore;
 beforeEach(async () => {

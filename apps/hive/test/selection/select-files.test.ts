@@ -465,7 +465,7 @@ describe('a ref that names no files, where the repo has neither', () => {
 });
 
 describe('a ref that names files', () => {
-  it('takes exactly those, in its order, be it one shard of a set', () => {
+  it('takes exactly those, in its order, even one shard of a set', () => {
     const files = ['tokenizer.json', 'model-00002-of-00004.safetensors', 'README.md'];
     expect(select(LLAMA, { files })).toEqual(files);
   });
@@ -524,7 +524,7 @@ describe('a ref with globs', () => {
       { include: ['[12]_*/config.json', '[!a-z0-9.]*'] },
       ['1_Pooling/config.json', '2_Dense/config.json', 'README.md'],
     ],
-    ['one character, be it a slash', { include: ['onnx?config.json'] }, ['onnx/config.json']],
+    ['one character, even a slash', { include: ['onnx?config.json'] }, ['onnx/config.json']],
   ])('takes %s', (_, fields, chosen) => {
     if (chosen.length > 0) expect(select(SENTENCE_TRANSFORMERS, fields)).toEqual(chosen);
     else expect(refusalOf(tree(SENTENCE_TRANSFORMERS), fields).message).toBe('the globs match no file of the repo');

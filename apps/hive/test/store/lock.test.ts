@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-describe("a store's lock", () => {
+describe("[F1] a store's lock", () => {
   it('holds the pid, and is removed on release', async () => {
     const lock = await lockStore(path);
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(await ownProcess());

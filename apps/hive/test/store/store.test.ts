@@ -31,7 +31,7 @@ describe('the layout', () => {
     expect(layout.linkTarget('sub/m.gguf', SHA256)).toBe(`../../../blobs/${SHA256}`);
   });
 
-  it('keeps files of other sources next to the cache, apart from those of a second store in the same folder', () => {
+  it('keeps files of other sources next to the cache, apart from the files of a second store in the same folder', () => {
     const root = join(test.folder.path, 'rbee');
     expect(store.layout.placeFolder('https:host-abc')).toBe(join(root, 'https', 'hub', 'host-abc'));
     expect(store.layout.catalogFolder()).toBe(join(root, 'catalog', 'hub'));

@@ -97,7 +97,7 @@ describe('verifying a model', () => {
     });
   });
 
-  it('compares a copy that a tool wrote over the link', async () => {
+  it('[G2] compares a copy that a tool wrote over the link', async () => {
     const path = test.layout.snapshotFile(PLACE, COMMIT, 'config.json');
     await rm(path);
     await writeFile(path, '{"a":2}');
@@ -125,7 +125,7 @@ describe('verifying a model', () => {
     release();
   });
 
-  it('stops when it is cancelled, and releases the place', async () => {
+  it('[J2] stops when it is cancelled, and releases the place', async () => {
     const controller = new AbortController();
     const reason = new Error('cancelled');
     const running = test.store.verify(model, {

@@ -133,7 +133,7 @@ function isDownloadEvent(name: string): name is DownloadEventName {
   return name in downloadEventSchemas;
 }
 
-/** TypeScript cannot relate a union of names to a union of schemas, hence one case per name. */
+/** TypeScript cannot relate a union of names to a union of schemas, so there is one case per name. */
 function readDownloadEvent(deps: FollowDeps, event: DownloadEventName, data: string): DownloadEvent {
   switch (event) {
     case 'progress':

@@ -26,7 +26,7 @@ export interface JobToRun {
 }
 
 /**
- * Starts a download job and follows it to the end, over its own stream and those of its downloads. Returns the exit code.
+ * Starts a download job and follows it to the end, over its own stream and the streams of its downloads. Returns the exit code.
  * An interrupt cancels the job, emits the receipt and returns 130.
  */
 export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> {

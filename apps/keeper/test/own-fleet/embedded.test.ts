@@ -92,7 +92,7 @@ describe('a fleet started by the keeper', () => {
     expect(troubles).toEqual(['hive: the disk does not answer']);
   });
 
-  it('leaves nothing after an immediate exit', async () => {
+  it('[F4] leaves nothing after an immediate exit', async () => {
     const cleanUps: (() => void)[] = [];
     const onLeave = (cleanUp: () => void) => {
       cleanUps.push(cleanUp);

@@ -1,6 +1,6 @@
 import { globMatcher, type HfRef } from '@rbee/contract';
 
-/** The files of its repo that a ref selects, be it the ref of a request or the pinned one of a model. */
+/** The files of its repo that a ref selects: the ref of a request, or the pinned one of a model. */
 export type Selection = Pick<HfRef, 'files' | 'include' | 'exclude' | 'quant'>;
 
 /** Whether two select the same files of one commit; the order does not matter. */

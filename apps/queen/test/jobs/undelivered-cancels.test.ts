@@ -54,7 +54,7 @@ function create(): UndeliveredCancels {
 const cancelOf = (hive_id: string): KeptCancel => ({ job_id: newJobId(), hive_id, partial: 'keep' });
 
 describe('cancels that could not be delivered', () => {
-  it('are bounded in number, including those of a previous run: the oldest are dropped and logged', () => {
+  it('are bounded in number, including cancels of a previous run: the oldest are dropped and logged', () => {
     const cancels = Array.from({ length: LIMIT + 2 }, () => cancelOf('hive-a'));
     kept = cancels.slice(0, LIMIT + 1);
     const undeliveredCancels = create();

@@ -228,7 +228,7 @@ describe('the limits of a hive', () => {
     expect(limitOf('a')).toBe(100);
   });
 
-  it('set at the hive are told apart from a share by a queen that was killed during a download', async () => {
+  it('set at the hive are distinguished from a share by a queen that was killed during a download', async () => {
     addHive('a', 40);
     const limits = limitsWith(10);
     await arriveAll(limits);

@@ -110,8 +110,8 @@ describe('the relay', () => {
     const lines = read(open());
     await hive.waitFor(() => lines.length === 1, 'the first event');
     hive.cut();
-    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_LOST')), 'the loss to be told');
-    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_BACK')), 'the return to be told');
+    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_LOST')), 'the notice of the loss');
+    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_BACK')), 'the notice of the return');
     upstream.publish({ event: 'progress', data: progress(2) }, 'state');
     upstream.publish({ event: 'complete', data: '{"bytes":2}' }, 'terminal');
     await hive.waitFor(() => lines.at(-1) === 'end', 'the end');
@@ -130,7 +130,7 @@ describe('the relay', () => {
   it('ends nothing when another hive has the address, and continues at the new address of the hive', async () => {
     hive.beKnownAs('hive-z');
     const lines = read(open());
-    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_LOST')), 'the loss to be told');
+    await hive.waitFor(() => lines.some((line) => line.includes('HIVE_LOST')), 'the notice of the loss');
     const moved = await startFakeHive();
     try {
       const upstream = moved.channel();

@@ -90,7 +90,7 @@ describe('the state of a queen', () => {
       state.place(running, 'hive-a');
       state.place(ended, 'hive-a');
       state.endPlacement(ended);
-      // Opened once more for a late reader: it has ended all the same.
+      // Opened once more for a late reader: it has ended anyway.
       state.place(ended, 'hive-a');
     });
     inOneLife((state) => {

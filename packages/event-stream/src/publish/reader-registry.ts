@@ -60,7 +60,7 @@ export function createReaderRegistry(limits: ReaderLimits, clock: StreamClock, f
     const now = clock.now();
     for (const [reader, since] of stalledSince) {
       if (now - since < lagLimitMs) continue;
-      // It stays in the map until it has closed, so that a sink which is slow to close is told again.
+      // It stays in the map until it has closed, so that a sink which is slow to close is closed again.
       if (!destroyed.has(reader)) counts.closedStalled += 1;
       destroyed.add(reader);
       reader.destroy();

@@ -11,7 +11,7 @@ export interface Content {
 export interface GeneratedFile {
   readonly size: number;
   readonly seed: number;
-  /** For a file too large to be read whole: its digests are not those of its bytes, so no client can finish it. */
+  /** For a file too large to be read whole: its digests do not match its bytes, so no client can finish it. */
   readonly hasMadeUpDigests?: true;
 }
 

@@ -64,6 +64,10 @@ export interface TestHub {
   throttle(bytesPerSecond: number | null): void;
   /** Rejects every signed URL issued so far. */
   expireSignedUrls(): void;
+  /** The network goes away: connections are reset and new ones refused, at these servers or, if none is named, at both. */
+  pause(...servers: readonly ('hub' | 'cdn')[]): Promise<void>;
+  /** It comes back, at the same ports. */
+  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -134,6 +138,13 @@ export async function startHub(options: HubOptions = {}): Promise<TestHub> {
       throttle.rate = bytesPerSecond;
     },
     expireSignedUrls: signer.expireAll,
+    async pause(...names) {
+      const chosen = names.length === 0 ? [hub, cdn] : names.map((name) => (name === 'hub' ? hub : cdn));
+      await Promise.all(chosen.map((server) => server.pause()));
+    },
+    async resume() {
+      await Promise.all([hub.resume(), cdn.resume()]);
+    },
     async close() {
       await Promise.all([hub.close(), cdn.close()]);
       watch.end('the hub was closed');

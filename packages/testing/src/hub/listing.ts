@@ -57,7 +57,7 @@ export function treePage(repo: Repo, commit: string, folder: string, url: URL, o
   return jsonReply(200, isTrue(url, 'expand') ? rows.map((row) => expanded(row, commit)) : rows, headers);
 }
 
-/** `POST /api/models/{id}/paths-info/{rev}` with `paths` and `expand`, as JSON or as a form: those of the paths that are there. */
+/** `POST /api/models/{id}/paths-info/{rev}` with `paths` and `expand`, as JSON or as a form: the paths that exist. */
 export function pathsInfo(
   repo: Repo,
   commit: string,
@@ -135,7 +135,7 @@ function cursorOffset(cursor: string | null): number | null {
   return match === null ? null : Number(match[2]);
 }
 
-/** null when there is no such folder. */
+/** null when the folder does not exist. */
 function entriesUnder(
   repo: Repo,
   commit: string,

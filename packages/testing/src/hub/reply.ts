@@ -27,7 +27,7 @@ export interface ServedFile {
   readonly etag: string;
   /** HTTP date. */
   readonly lastModified: string;
-  /** Headers in addition to those of the content. */
+  /** Headers in addition to the ones that the content brings. */
   readonly headers: Readonly<Record<string, string>>;
 }
 

@@ -24,6 +24,10 @@ export interface FaultyServerOptions {
 export interface FaultyServer {
   readonly url: string;
   readonly openSockets: number;
+  /** Resets every connection and refuses new ones. */
+  pause(): Promise<void>;
+  /** Listens again, at the same port. */
+  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,22 +49,31 @@ export async function startFaultyServer(options: FaultyServerOptions): Promise<F
     });
     options.poke();
   });
-  server.listen(options.port, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const listen = async (port: number): Promise<number> => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+  const stop = async (end: (socket: Socket) => void): Promise<void> => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of sockets) end(socket);
+    await closed;
+  };
+  const port = await listen(options.port);
+  const url = `http://127.0.0.1:${port}`;
   server.on('request', (request, response) => answer(options, url, request, response));
   return {
     url,
     get openSockets() {
       return sockets.size;
     },
-    async close() {
-      if (!server.listening) return;
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
+    pause: () => stop((socket) => socket.resetAndDestroy()),
+    async resume() {
+      if (!server.listening) await listen(port);
     },
+    close: () => stop((socket) => socket.destroy()),
   };
 }
 

@@ -41,7 +41,7 @@ describe('digests', () => {
     });
   });
 
-  it('of a generated file are those of its bytes', () => {
+  it('of a generated file match its bytes', () => {
     const whole = generateBytes({ size, seed: 5 });
     expect(digestsOf(toContent({ size, seed: 5 })).sha256).toBe(createHash('sha256').update(whole).digest('hex'));
   });

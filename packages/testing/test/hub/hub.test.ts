@@ -80,6 +80,24 @@ it('closes with connections open, ends them, and frees its ports', async () => {
   hub = await startHub();
 });
 
+it('goes away and comes back at the same ports', async () => {
+  hub.throttle(0);
+  const held = ask(hub.signedUrl(ID, 'w.gguf'));
+  await hub.waitFor(() => hub.inFlight('cdn') === 1, 'the request');
+  await hub.pause('cdn');
+  expect((await held.answer).error).toBe('ECONNRESET');
+  const refused = connect(Number(new URL(hub.cdnUrl).port), '127.0.0.1');
+  const [error] = await once(refused, 'error');
+  expect(error.code).toBe('ECONNREFUSED');
+  expect((await get(`${hub.url}/${ID}/raw/main/config.json`)).status).toBe(200);
+  await hub.pause();
+  await hub.resume();
+  hub.throttle(null);
+  const range = { range: 'bytes=10-19' };
+  expect((await get(hub.signedUrl(ID, 'w.gguf'), range)).status).toBe(206);
+  expect((await get(`${hub.url}/${ID}/raw/main/config.json`)).status).toBe(200);
+});
+
 it('listens on loopback only, the two servers at origins of their own', () => {
   expect(new URL(hub.url).hostname).toBe('127.0.0.1');
   expect(new URL(hub.cdnUrl).hostname).toBe('127.0.0.1');

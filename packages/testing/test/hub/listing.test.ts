@@ -39,7 +39,7 @@ async function pages(url: string): Promise<Entry[][]> {
   return found;
 }
 
-it('describes a model with its files, and their digests when asked', async () => {
+it('[A1] describes a model with its files, and their digests when asked', async () => {
   const answer = await get(`${hub.url}/api/models/${ID}`);
   const info = JSON.parse(answer.body.toString());
   expect(info).toMatchObject({ id: ID, sha: added.commit, private: false, gated: false });
@@ -52,7 +52,7 @@ it('describes a model with its files, and their digests when asked', async () =>
   expect(full.siblings[1].lfs).toEqual({ sha256: shard?.sha256, size: 1000, pointerSize: 129 });
 });
 
-it('lists a tree in pages, each of which links to the next', async () => {
+it('[A1] lists a tree in pages, each of which links to the next', async () => {
   const found = await pages(`${hub.url}/api/models/${ID}/tree/${added.commit}?recursive=true`);
   expect(found.map((entries) => entries.length)).toEqual([4, 4, 2]);
   const entries = found.flat();
@@ -68,7 +68,7 @@ it('keeps to a smaller page that the client asks for', async () => {
   expect(found.map((entries) => entries.length)).toEqual([3, 3, 3, 1]);
 });
 
-it('tells of each file what git and LFS know', async () => {
+it('[A1] tells of each file what git and LFS know', async () => {
   const { entries } = await page(`${hub.url}/api/models/${ID}/tree/main?recursive=true`);
   const [config, shard] = added.files;
   expect(entries.at(0)).toEqual({ type: 'file', oid: config?.gitSha1, size: 2, path: 'config.json' });
@@ -82,7 +82,7 @@ it('tells of each file what git and LFS know', async () => {
   });
 });
 
-it('lists one folder alone unless it is told to go down', async () => {
+it('[A1] lists one folder alone unless the request is recursive', async () => {
   const paths = async (url: string): Promise<string[]> => (await pages(url)).flat().map((entry) => entry.path);
   expect(await paths(`${hub.url}/api/models/${ID}/tree/main`)).toEqual(['config.json', 'q4']);
   expect(await paths(`${hub.url}/api/models/${ID}/tree/main/q4`)).toEqual(['q4/deep']);
@@ -94,7 +94,7 @@ it.each(['limit=0', 'limit=x', 'cursor=bm9uc2Vuc2U='])('refuses %s', async (quer
   expect((await get(`${hub.url}/api/models/${ID}/tree/main?${query}`)).status).toBe(400);
 });
 
-it('says what is known of named paths, to a POST', async () => {
+it('[A1] says what is known of named paths, to a POST', async () => {
   const ask = async (body: unknown) => {
     const url = `${hub.url}/api/models/${ID}/paths-info/main`;
     const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) });
@@ -109,7 +109,7 @@ it('says what is known of named paths, to a POST', async () => {
   expect(await ask({ paths: ['config.json'], expand: true })).toMatchObject([{ lastCommit: { id: added.commit } }]);
 });
 
-it('answers what the clients of Python and JavaScript send', async () => {
+it('[A1] answers what the clients of Python and JavaScript send', async () => {
   const url = `${hub.url}/api/models/${ID}`;
   const form = new URLSearchParams([
     ['paths', 'config.json'],
@@ -134,7 +134,7 @@ it('answers what the clients of Python and JavaScript send', async () => {
 });
 
 it.each(['joined', 'repeated', 'parameter_first'] as const)(
-  'names the next page in another form: %s',
+  '[A1] names the next page in another form: %s',
   async (links) => {
     const other = await startHub({ treePageSize: 1, shape: { links } });
     try {
@@ -148,7 +148,7 @@ it.each(['joined', 'repeated', 'parameter_first'] as const)(
   },
 );
 
-it('of a mirror has no tree, folders without ids, or a next page at another origin', async () => {
+it('[A1] of a mirror has no tree, folders without ids, or a next page at another origin', async () => {
   const other = await startHub({
     treePageSize: 1,
     shape: { folders: 'without_oid', nextPageOrigin: 'https://hub.example' },

@@ -25,7 +25,7 @@ interface Recorded {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly status: number;
-  /** Names of headers, without those of any response. */
+  /** Names of headers, without the ones that every response has. */
   readonly has: readonly string[];
 }
 

@@ -33,34 +33,37 @@ function fileOf(path: string): RepoFile {
 }
 
 describe('an LFS file', () => {
-  it.each(['GET', 'HEAD'])('is redirected to the other origin, with all that is known of it (%s)', async (method) => {
-    const url = hub.resolveUrl(ID, 'sub dir/w.gguf');
-    const { status, headers, body } = method === 'GET' ? await get(url) : await head(url);
-    const file = fileOf('sub dir/w.gguf');
-    expect(status).toBe(302);
-    expect(headers['x-linked-etag']).toBe(`"${file.sha256}"`);
-    expect(headers['x-linked-size']).toBe(String(WEIGHTS.size));
-    expect(headers['x-repo-commit']).toBe(added.commit);
-    expect(headers['accept-ranges']).toBe('bytes');
-    expect(headers['access-control-expose-headers']).toContain('X-Linked-ETag');
-    expect(headers.etag).toMatch(/^"[0-9a-f]{40}"$/);
-    expect(headers.etag).not.toBe(`"${file.gitSha1}"`);
-    const location = new URL(headers.location ?? '');
-    expect(location.origin).toBe(hub.cdnUrl);
-    expect(location.origin).not.toBe(hub.url);
-    expect([...location.searchParams.keys()]).toEqual([
-      'response-content-disposition',
-      'Expires',
-      'Signature',
-      'Key-Pair-Id',
-    ]);
-    expect(headers['x-xet-hash']).toMatch(/^[0-9a-f]{64}$/);
-    expect(headers['x-xet-hash']).not.toBe(file.sha256);
-    expect(headers.link).toContain('rel="xet-auth"');
-    expect(headers['cache-control']).toBe('no-store');
-    expect(headers['content-length']).not.toBe(String(WEIGHTS.size));
-    expect(body.length > 0).toBe(method === 'GET');
-  });
+  it.each(['GET', 'HEAD'])(
+    '[A1] is redirected to the other origin, with all that is known of it (%s)',
+    async (method) => {
+      const url = hub.resolveUrl(ID, 'sub dir/w.gguf');
+      const { status, headers, body } = method === 'GET' ? await get(url) : await head(url);
+      const file = fileOf('sub dir/w.gguf');
+      expect(status).toBe(302);
+      expect(headers['x-linked-etag']).toBe(`"${file.sha256}"`);
+      expect(headers['x-linked-size']).toBe(String(WEIGHTS.size));
+      expect(headers['x-repo-commit']).toBe(added.commit);
+      expect(headers['accept-ranges']).toBe('bytes');
+      expect(headers['access-control-expose-headers']).toContain('X-Linked-ETag');
+      expect(headers.etag).toMatch(/^"[0-9a-f]{40}"$/);
+      expect(headers.etag).not.toBe(`"${file.gitSha1}"`);
+      const location = new URL(headers.location ?? '');
+      expect(location.origin).toBe(hub.cdnUrl);
+      expect(location.origin).not.toBe(hub.url);
+      expect([...location.searchParams.keys()]).toEqual([
+        'response-content-disposition',
+        'Expires',
+        'Signature',
+        'Key-Pair-Id',
+      ]);
+      expect(headers['x-xet-hash']).toMatch(/^[0-9a-f]{64}$/);
+      expect(headers['x-xet-hash']).not.toBe(file.sha256);
+      expect(headers.link).toContain('rel="xet-auth"');
+      expect(headers['cache-control']).toBe('no-store');
+      expect(headers['content-length']).not.toBe(String(WEIGHTS.size));
+      expect(body.length > 0).toBe(method === 'GET');
+    },
+  );
 
   it('comes from the address of the redirect, byte for byte', async () => {
     const { headers } = await get(hub.resolveUrl(ID, 'sub dir/w.gguf'));
@@ -98,7 +101,7 @@ describe('an LFS file', () => {
     expect(other.body.length).toBe(WEIGHTS.size);
   });
 
-  it('is described by HEAD at the CDN without a body', async () => {
+  it('[A1] is described by HEAD at the CDN without a body', async () => {
     const answer = await head(hub.signedUrl(ID, 'sub dir/w.gguf'));
     expect(answer.status).toBe(200);
     expect(answer.headers['content-length']).toBe(String(WEIGHTS.size));
@@ -122,7 +125,7 @@ describe('an LFS file', () => {
 });
 
 describe('a small file', () => {
-  it('is redirected within the hub, with its ETag and not its size, as huggingface.co does', async () => {
+  it('[A1] is redirected within the hub, with its ETag and not its size, as huggingface.co does', async () => {
     const first = await head(hub.resolveUrl(ID, 'config.json'));
     const location = first.headers.location ?? '';
     expect(first.status).toBe(307);
@@ -148,7 +151,7 @@ describe('a small file', () => {
     expect(gunzipSync(packed.body)).toEqual(CONFIG);
   });
 
-  it('comes in older forms where the hub is told so', async () => {
+  it('[A1] comes in older forms where the shape says so', async () => {
     for (const smallFiles of ['bare', 'direct'] as const) {
       await withHub({ smallFiles }, async (older) => {
         older.addRepo({ id: ID, files: { 'config.json': CONFIG } });
@@ -159,14 +162,14 @@ describe('a small file', () => {
     }
   });
 
-  it('has a pointer of its own path at /raw', async () => {
+  it('[A1] has a pointer of its own path at /raw', async () => {
     const answer = await get(`${hub.url}/${ID}/raw/main/config.json`);
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual(CONFIG);
   });
 });
 
-describe('a shape', () => {
+describe('[A1] a shape', () => {
   const files = { 'w.gguf': WEIGHTS, 'a ü.json': CONFIG };
 
   it('without Xet has the ETag of an object store and no Xet headers', async () => {
@@ -218,7 +221,7 @@ describe('a shape', () => {
     });
   });
 
-  it('says of a length what it is told to say', async () => {
+  it('sends the length that the test chooses', async () => {
     const lengthOf = async (heads: HubShape['heads']) => {
       let found: unknown;
       await withHub({ heads, smallFiles: 'direct' }, async (odd) => {
@@ -263,7 +266,7 @@ async function withHub(shape: Partial<HubShape>, use: (hub: TestHub) => Promise<
 }
 
 describe('a repo', () => {
-  it('is found by branch, tag, encoded ref and full commit', async () => {
+  it('[A1] is found by branch, tag, encoded ref and full commit', async () => {
     const commitAt = async (revision: string): Promise<unknown> =>
       (await head(hub.resolveUrl(ID, 'config.json', revision))).headers['x-repo-commit'];
     expect(await commitAt('main')).toBe(added.commit);
@@ -284,7 +287,7 @@ describe('a repo', () => {
     expect((await get(hub.resolveUrl(ID, 'sub dir/w.gguf'))).status).toBe(404);
   });
 
-  it('that was renamed is redirected within the hub', async () => {
+  it('[A1] that was renamed is redirected within the hub', async () => {
     hub.addRepo({ id: 'acme/new', files: { 'config.json': CONFIG }, renamedFrom: ['acme/old'] });
     const file = await get(hub.resolveUrl('acme/old', 'config.json'));
     expect(file.status).toBe(307);

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => hub.close());
 
-it('sends no faster than it is told, in small pieces', async () => {
+it('sends no faster than its limit, in small pieces', async () => {
   const rate = 1_000_000;
   hub.throttle(rate);
   const startedAt = performance.now();
@@ -34,7 +34,7 @@ it('sends no faster than it is told, in small pieces', async () => {
   expect(sent.length).toBeGreaterThan(SIZE / burst - 1);
 });
 
-it('holds every body at zero, the headers not, and lets it go on when it is lifted', async () => {
+it('holds every body at zero, the headers not, and sends the rest when it is lifted', async () => {
   hub.throttle(0);
   const asked = ask(url);
   await hub.waitFor(() => hub.requests[0]?.status === 200, 'the headers');

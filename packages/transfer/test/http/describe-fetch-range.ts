@@ -233,7 +233,10 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         ['ends before its length', () => headed(content.subarray(0, 1e6), close, length)],
         ['ends one byte before its length', () => headed(content.subarray(0, -1), close, length)],
         ['in chunks ends without the last of them', () => headed(content.subarray(0, 1e6), close)],
-        ['in chunks goes on behind the size', () => headed(Buffer.concat([content, Buffer.from('x')]), (r) => r.end())],
+        [
+          'in chunks continues beyond the size',
+          () => headed(Buffer.concat([content, Buffer.from('x')]), (r) => r.end()),
+        ],
       ])('that %s is an error, and the bytes before it are right', async (_what, answer) => {
         fixture.server.script(answer());
         const { sink, bytes } = collect();

@@ -87,7 +87,7 @@ test('stopping waits for a running checkpoint and starts no new one', async () =
   expect(saves).toHaveLength(1);
 });
 
-test('a failed checkpoint is reported and claims nothing', async () => {
+test('[E1] a failed checkpoint is reported and claims nothing', async () => {
   const { checkpoints, advance, saves, errors, settle } = create();
   const full = new Error('no room');
   advance(40 * MiB);

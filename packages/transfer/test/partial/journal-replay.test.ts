@@ -13,7 +13,7 @@ import { addSpan, bytesOf, gapsOf, removeSpan, type Span } from '../../src/parti
  * Goal: whatever comes when, a journal claims nothing that a crash at that instant would take away. Method: a disk of the
  * test's own knows which bytes are written and which of them are synced, for each version of the file; the journals are real
  * files. After every step both crashes are tried on a copy of them: a killed process, which leaves what is written, and a
- * power loss, which leaves what is synced and tears the files that nobody synced. The next life goes on from a copy.
+ * power loss, which leaves what is synced and tears the files that nobody synced. The next run resumes from a copy.
  * Failure shows as a claim of bytes that are not there, or that are of another version.
  */
 const MiB = 2 ** 20;
@@ -115,7 +115,7 @@ class Life {
     this.keeper.renew();
   }
 
-  /** What ends a transfer that is to go on later. */
+  /** What ends a transfer that is resumed later. */
   async stop(): Promise<void> {
     await this.keeper.stop();
     if (this.written.length === 0) return;

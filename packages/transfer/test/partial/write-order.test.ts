@@ -10,8 +10,8 @@ import { createFixture, type Fixture, gitSha1Of, sha256Of } from '../fixture.ts'
 
 /*
  * Goal: what is hashed behind the frontier while ranges are written side by side is the file. Method: several writers at a
- * time write pieces of a file in any order into one partial, whose writes end late, short and in any order; the digester is
- * told of each frontier. Failure shows as a byte on disk that the partial claims too early, or as a digest that is off.
+ * time write pieces of a file in any order into one partial, whose writes end late, short and in any order; the digester
+ * gets each frontier. Failure shows as a byte on disk that the partial claims too early, or as a digest that is off.
  */
 const content = randomBytes(3_000_000);
 const testTimeoutMs = 60_000;

@@ -106,7 +106,7 @@ function unusedBlobs(
     .map(({ name, bytes, modifiedAtMs }) => plain(layout.blob(place, name), 'blob', bytes, modifiedAtMs));
 }
 
-/** Old partials with their journals, ours and those of other tools; and damaged blobs of any age. */
+/** Old partials with their journals, of ours and of other tools; and damaged blobs of any age. */
 function unfinished(layout: Layout, { place, unfinished: files }: PlaceState, beforeMs: number): UnusedFile[] {
   const pathOf = ({ name }: StoredBytes) => join(layout.blobsFolder(place), name);
   const groups = Map.groupBy(files, ({ name }) => name.replace(JOURNAL, '.rbee.incomplete'));

@@ -29,7 +29,7 @@ export interface StoredModel {
   readonly missing: readonly string[];
 }
 
-/** The models of one place, complete or not: those of the catalog, then those it does not cover. */
+/** The models of one place, complete or not: first the catalog's, then all that it does not cover. */
 export async function modelsOfPlace(
   layout: Layout,
   state: PlaceState,

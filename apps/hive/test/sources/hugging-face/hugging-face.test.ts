@@ -128,7 +128,7 @@ describe('files chosen from the tree', () => {
   });
 });
 
-describe('refusals', () => {
+describe('[A10] refusals', () => {
   it.each([
     [null, 'hf:org/nothing::file=x.gguf', 'MODEL_NOT_FOUND'],
     [READER, 'hf:org/nothing::file=x.gguf', 'MODEL_NOT_FOUND'],

@@ -40,7 +40,7 @@ describe('size and version', () => {
     expect(web.requests.map(({ method }) => method)).toEqual(['HEAD']);
   });
 
-  it.each([400, 403, 405, 501, 'silent'] as const)('come with the first byte if a HEAD gets %s', async (head) => {
+  it.each([400, 403, 405, 501, 'silent'] as const)('[C4] come with the first byte if a HEAD gets %s', async (head) => {
     const { web, resolveFile } = await setUp();
     const plain = await resolveFile({});
     web.clearRequests();
@@ -53,7 +53,7 @@ describe('size and version', () => {
     ]);
   });
 
-  it('come with the first byte without range support too, without reading the file', async () => {
+  it('[C4] come with the first byte without range support too, without reading the file', async () => {
     const { web, resolve } = await setUp();
     const url = web.put('/large.gguf', { content: { size: 50_000_000, seed: 1 }, head: 405, ranges: false });
     expect((await resolve(url)).files[0].size).toBe(50_000_000);
@@ -79,7 +79,7 @@ describe('size and version', () => {
     expect(files[0].size).toBe(50_000);
   });
 
-  it('with a sha256 are those of the content: it names the blob, and the ETag does not matter', async () => {
+  it('[C1] with a sha256 come from the content: it names the blob, and the ETag does not matter', async () => {
     const { web, resolve } = await setUp();
     const url = `${web.put('/model.gguf', { content: CONTENT, etag: null, lastModified: null })}::sha256=${SHA256}`;
     const first = await resolve(url);
@@ -98,7 +98,7 @@ describe('size and version', () => {
     expect(model.pinnedRef(null)).toBe(url);
   });
 
-  it('that differ when the address is requested again are a change of the source', async () => {
+  it('[C1] that differ when the address is requested again are a change of the source', async () => {
     const { web, resolve } = await setUp();
     const url = web.put('/model.gguf', { content: CONTENT });
     const [file] = (await resolve(url)).files;
@@ -183,7 +183,7 @@ describe('refusals', () => {
     expect((error as RbeeError).message).not.toContain('secret');
   });
 
-  it('a page instead of the file is one, unless the file is a page or has a digest', async () => {
+  it('[A14] a page instead of the file is one, unless the file is a page or has a digest', async () => {
     const { web, resolve, resolveFile } = await setUp();
     const headers = { 'Content-Type': 'text/html; charset=utf-8' };
     await expect(resolveFile({ headers })).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED', message: /web page/ });

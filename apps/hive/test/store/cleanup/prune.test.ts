@@ -27,7 +27,7 @@ async function pruned(options: Parameters<TestStore['prune']>[0] = {}) {
 }
 
 describe('pruning', () => {
-  it('removes old partials with their journals, ours and those of other tools; recent ones stay', async () => {
+  it('removes old partials with their journals, of ours and of other tools; recent ones stay', async () => {
     const ours = await put(test.layout.partial(PLACE, 'a'.repeat(64)), 25);
     const journal = await put(journalPathOf(ours), 25);
     const theirs = await put(inBlobs(`${'b'.repeat(64)}.incomplete`), 25);

@@ -22,7 +22,7 @@ async function filesOf(folder: string): Promise<string[]> {
 }
 
 describe('removing a model', () => {
-  it('frees all of it, and leaves no folder behind', async () => {
+  it('[G5] frees all of it, and leaves no folder behind', async () => {
     await test.download([
       { path: 'deep/er/a.gguf', content: 'weights' },
       { path: 'config.json', content: '{}', isGit: true },
@@ -70,7 +70,7 @@ describe('removing a model', () => {
     expect(await test.store.hasBlob(PLACE, sha256Of('weights'), 7)).toBe(true);
   });
 
-  it('removes the files of another tool, and keeps those of a model in the catalog', async () => {
+  it('removes the files of another tool, and keeps the files of a model in the catalog', async () => {
     await test.putByHand([
       { path: 'config.json', content: '{}' },
       { path: 'model.safetensors', content: 'weights' },
@@ -92,7 +92,7 @@ describe('removing a model', () => {
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 
-  it('does not touch files outside the store that links point to', async () => {
+  it('[E7] does not touch files outside the store that links point to', async () => {
     const secret = join(test.folder.path, 'secret');
     await writeFile(secret, 'secret');
     await test.download([{ path: 'a.gguf', content: 'a' }]);

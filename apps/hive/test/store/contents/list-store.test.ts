@@ -64,7 +64,7 @@ describe('a downloaded model', () => {
     ]);
   });
 
-  it('is still listed when a tool has written a copy over the link', async () => {
+  it('[G2] is still listed when a tool has written a copy over the link', async () => {
     await test.download([{ path: 'a.bin', content: 'content' }]);
     const path = test.layout.snapshotFile(PLACE, COMMIT, 'a.bin');
     await rm(path);
@@ -94,7 +94,7 @@ describe('a damaged entry of the catalog', () => {
     ['has an absolute path', (entry) => ({ ...entry, files: [{ ...file, path: '/etc/passwd' }] })],
     ['has a blob that leaves the store', (entry) => ({ ...entry, files: [{ ...file, blob: '../../../x' }] })],
     ['has a place that leaves the store', (entry) => ({ ...entry, place: 'hf:../..' })],
-    ['has a commit that is none', (entry) => ({ ...entry, commit: '..' })],
+    ['has an invalid commit', (entry) => ({ ...entry, commit: '..' })],
     ['has a revision that leaves the store', (entry) => ({ ...entry, revision: '../../x' })],
   ])('is a problem and hides no other when it %s; the next download repairs it', async (_, damage) => {
     const { path, entry } = await good();
@@ -110,7 +110,7 @@ describe('a damaged entry of the catalog', () => {
     expect(after.problems).toEqual([]);
   });
 
-  it('is not followed when it is a link', async () => {
+  it('[E7] is not followed when it is a link', async () => {
     const { path, entry } = await good();
     const elsewhere = join(test.folder.path, 'elsewhere.json');
     await writeFile(elsewhere, JSON.stringify(entry));
@@ -198,7 +198,7 @@ describe('a model that another tool put there', () => {
     expect((await listed()).models.map(({ model_id }) => model_id)).toEqual([found?.model_id]);
   });
 
-  it('is not followed out of the store by a link to a file, to a folder, or from the blobs', async () => {
+  it('[E7] is not followed out of the store by a link to a file, to a folder, or from the blobs', async () => {
     const outside = join(test.folder.path, 'outside');
     await mkdir(outside);
     await writeFile(join(outside, 'secret.gguf'), 'secret');
@@ -269,7 +269,7 @@ describe('partials', () => {
     expect((await listed()).partials).toMatchObject([{ path, origin: PLACE, bytes: 0, total: null }]);
   });
 
-  it('of other tools have the size of the file, and its age', async () => {
+  it('[G6] of other tools have the size of the file, and its age', async () => {
     const path = join(test.layout.blobsFolder(PLACE), `${'c'.repeat(64)}.incomplete`);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, 'half');

@@ -155,7 +155,7 @@ function noticeText(notice: NonNullable<BarSubject['notice']>, { movedAt }: BarS
       return 'hive unreachable';
     case 'CANCEL_PENDING':
       return 'cancels when the hive is back';
-    // Other notices stop no bytes. Those of a newer hive show their message only.
+    // Other notices stop no bytes. A notice of a newer hive shows its message only.
     default:
       return null;
   }
