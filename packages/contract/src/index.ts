@@ -34,6 +34,7 @@ export {
   shortNameOf,
   type UrlRef,
 } from './model-ref.ts';
+export { isProjector, onlyProjectors } from './projector.ts';
 export { isRedacted, redactModelRef, redactRef } from './redacted-ref.ts';
 export { parseRetryAfter } from './retry-after.ts';
 export { hiveRoutes, pathOf, queenRoutes, type ResponseOf, type Route, streamQuerySchema } from './routes.ts';
