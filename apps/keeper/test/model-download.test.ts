@@ -75,6 +75,20 @@ describe('model download, not on a terminal', () => {
     expect(new Set(ids).size).toBe(1);
   });
 
+  it.each([
+    ['org/repo', [], ['*mmproj*']],
+    ['org/repo:Q4_K_M', [], ['*mmproj*']],
+    ['org/repo', ['--exclude', '*.md'], ['*.md', '*mmproj*']],
+    // Nothing comes along with these.
+    [REF, [], undefined],
+    ['ollama:tiny', [], undefined],
+    ['https://host.example/x.gguf', [], undefined],
+  ])('[H2] --no-mmproj leaves out the projector of %s %j', async (ref, more, exclude) => {
+    completesAt('/models/x.gguf');
+    await runKeeper(['pull', ref, '--no-mmproj', ...more], { queen });
+    expect(queen.jobs[0]?.request.body.exclude).toEqual(exclude);
+  });
+
   it('sends a bandwidth as bytes per second, and a priority', async () => {
     completesAt('/models/x.gguf');
     await runKeeper(['pull', REF, '--max-bandwidth', '50MB/s', '--priority', '-5'], { queen });
