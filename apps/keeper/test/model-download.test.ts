@@ -75,6 +75,20 @@ describe('model download, not on a terminal', () => {
     expect(new Set(ids).size).toBe(1);
   });
 
+  it('[H2] prints a line for the projector that comes along', async () => {
+    queen.onJob = (job) => {
+      job.narrate('download_start', '📥 Downloading 2 files');
+      job.narrate('download_projector', '👀 mmproj-F16.gguf of org/repo comes along');
+      for (const download of job.downloads) download.complete('/models');
+      job.end({ state: 'completed' });
+    };
+    const { stderr } = await runKeeper(['pull', 'org/repo'], { queen });
+    expect(stderr).toContain('👀 mmproj-F16.gguf of org/repo comes along\n');
+    expect(stderr).not.toContain('Downloading 2 files');
+    const quiet = await runKeeper(['pull', 'org/repo', '--quiet'], { queen });
+    expect(quiet.stderr).not.toContain('comes along');
+  });
+
   it.each([
     ['org/repo', [], ['*mmproj*']],
     ['org/repo:Q4_K_M', [], ['*mmproj*']],

@@ -67,7 +67,9 @@ describe('with real daemons', () => {
       await shows(/^model\.gguf .*%.* paused$/);
       const again = await keeper('download', 'pause', id);
       expect(again.code).toBe(EXIT_CODES.failed);
-      expect(again.stderr).toMatch(/is paused \(STATUS_CONFLICT, .*\nhint: only a queued or running download can be paused\n$/);
+      expect(again.stderr).toMatch(
+        /is paused \(STATUS_CONFLICT, .*\nhint: only a queued or running download can be paused\n$/,
+      );
 
       expect((await keeper('download', 'resume', id)).stdout).toMatch(/^dl-\S+: queued, /);
       await terminal.waitFor(() => !terminal.screen().includes('paused'), 'the resume');

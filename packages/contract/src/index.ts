@@ -87,6 +87,7 @@ export {
   type NoticeCode,
   narrationSchema,
   noticeCodeSchema,
+  PROJECTOR_ACTION,
   parseJobEnd,
   printJobEnd,
   TERMINAL_EVENT_NAMES,

@@ -4,6 +4,7 @@ import {
   formatBytes,
   HEARTBEAT_ACTION,
   type ModelRef,
+  PROJECTOR_ACTION,
   RbeeError,
   redactModelRef,
   toRbeeError,
@@ -129,7 +130,7 @@ class DownloadRun {
     const model = await this.#resolve(ref);
     if (model.fromStore !== undefined)
       narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);
-    if (model.alsoChosen !== undefined) narrate('download_projector', `👁️ ${model.alsoChosen}`);
+    if (model.alsoChosen !== undefined) narrate(PROJECTOR_ACTION, `👀 ${model.alsoChosen}`);
     return model;
   }
 

@@ -1,7 +1,8 @@
-import { RbeeError } from '@rbee/contract';
+import { isProjector, RbeeError } from '@rbee/contract';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { selectFiles, type TreeFile, type Wish } from '../../src/selection/select-files.ts';
+import { shardOf } from '../../src/selection/shard.ts';
 
 const GB = 1e9;
 
@@ -616,6 +617,12 @@ describe('whatever the tree', () => {
     'F16',
     'mmproj',
     'imatrix',
+    'mtp-',
+    'eagle3-',
+    'i1-',
+    'lora',
+    'MXFP4_MOE',
+    'IQ4_XS',
   );
   const shard = fc.constantFrom(
     '',
@@ -656,7 +663,7 @@ describe('whatever the tree', () => {
     anyGlob.map((parts) => parts.join('')),
     { maxLength: 2 },
   );
-  const quant = fc.constantFrom('Q4_K_M', 'Q8_0', 'UD-Q4_K_XL', 'F16', 'X');
+  const quant = fc.constantFrom('Q4_K_M', 'Q8_0', 'UD-Q4_K_XL', 'I1-Q4_K_M', 'MXFP4', 'F16', 'X');
   const wishes = fc.oneof(
     fc.constant(wish()),
     quant.map((value) => wish({ quant: value })),
@@ -689,6 +696,26 @@ describe('whatever the tree', () => {
       { numRuns: 2_000 },
     );
     expect(chosen).toBeGreaterThan(100);
+  });
+
+  it('[H1] a chosen GGUF is one model and at most one projector, in this order', () => {
+    let withProjector = 0;
+    const rules = fc.option(quant, { nil: null }).map((value) => wish({ quant: value }));
+    fc.assert(
+      fc.property(files, rules, (tree, wanted) => {
+        const result = outcome(tree, wanted);
+        if (typeof result === 'string' || !result.every((name) => /\.gguf$/i.test(name))) return;
+        const projectors = result.filter(isProjector);
+        const models = result.slice(0, result.length - projectors.length);
+        expect(projectors).toEqual(result.slice(models.length));
+        expect(models.length).toBeGreaterThan(0);
+        expect(new Set(models.map((name) => shardOf(name)?.glob ?? name)).size).toBe(1);
+        expect(new Set(projectors.map((name) => shardOf(name)?.glob ?? name)).size).toBeLessThan(2);
+        withProjector += projectors.length > 0 ? 1 : 0;
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(withProjector).toBeGreaterThan(10);
   });
 
   it('the choice, or the refusal, is the same for every order of it', () => {

@@ -50,7 +50,7 @@ describe('a vision model', () => {
 
   it('[H2] the narration says that the projector comes along, and how to leave it out', async () => {
     const line = said(await download('org/vision:Q4_K_M'), 'download_projector');
-    expect(line).toContain('mmproj-F16.gguf comes along');
+    expect(line).toContain('mmproj-F16.gguf of org/vision comes along');
     expect(line).toContain('--no-mmproj');
   });
 

@@ -53,7 +53,8 @@ function clear(queen: FakeQueen, downloads: readonly FakeDownload[], { query }: 
 }
 
 function pause({ status }: Download, download: FakeDownload): void {
-  if (status === 'paused' || ENDED.includes(status)) throw conflict(download, 'only a queued or running download can be paused');
+  if (status === 'paused' || ENDED.includes(status))
+    throw conflict(download, 'only a queued or running download can be paused');
   download.progress({ status: 'paused', speed_bps: 0, eta_secs: null });
 }
 

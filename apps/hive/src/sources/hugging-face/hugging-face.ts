@@ -114,7 +114,9 @@ function toModel(ref: HfRef, commit: string, files: readonly SourceFile[]): Reso
     files: [first, ...rest],
     ...(projector === undefined
       ? {}
-      : { alsoChosen: `${projector.path} comes along: the model reads images with it; --no-mmproj leaves it out` }),
+      : {
+          alsoChosen: `${projector.path} of ${ref.repo} comes along: the model reads images with it; --no-mmproj leaves it out`,
+        }),
     pinnedRef() {
       const pinned = { ...ref, revision: commit };
       // A model of one file is named by it, and by its projector: a rule that chooses another one changes no model.

@@ -159,6 +159,20 @@ describe('a model that another tool put there', () => {
     expect(selectFiles(tree, { ...ref, include: [] })).toHaveLength(3);
   });
 
+  it.each([
+    ['names begin alike', ['m-0000#-of-00002.gguf', 'm-v2-0000#-of-00002.gguf']],
+    ['names in short numbers begin alike', ['m-#-of-2.gguf', 'm-v2-#-of-2.gguf']],
+    ['names have brackets', ['m[1]-0000#-of-00002.gguf', 'm[2]-0000#-of-00002.gguf']],
+    ['names differ in the separator', ['m-0000#-of-00002.gguf', 'm_0000#-of-00002.gguf']],
+  ])('[H5] sets of shards whose %s are listed by refs that mean one of them each', async (_, patterns) => {
+    const sets = patterns.map((pattern) => [1, 2].map((n) => pattern.replace('#', String(n))));
+    await test.putByHand(sets.flat().map((path) => ({ path, content: path })));
+    const { refs } = await listed();
+    const tree = sets.flat().map((path) => ({ path, size: 1 }));
+    const taken = refs.map((ref) => [...selectFiles(tree, parseModelRef(ref) as HfRef)]);
+    expect(taken.sort()).toEqual(sets.sort());
+  });
+
   it('is listed: the safetensors set with its other files, if every shard of its index is there', async () => {
     const index = JSON.stringify({
       weight_map: { a: 'w-00001-of-00002.safetensors', b: 'w-00002-of-00002.safetensors' },
