@@ -115,7 +115,7 @@ function toModel(ref: HfRef, commit: string, files: readonly SourceFile[]): Reso
     ...(projector === undefined
       ? {}
       : {
-          alsoChosen: `${projector.path} of ${ref.repo} comes along: the model reads images with it; --no-mmproj leaves it out`,
+          alsoChosen: `${projector.path} of ${ref.repo} comes along: the model sees or hears with it; --no-mmproj leaves it out`,
         }),
     pinnedRef() {
       const pinned = { ...ref, revision: commit };
