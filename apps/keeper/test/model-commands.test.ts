@@ -136,6 +136,27 @@ describe('model get', () => {
     expect(stdout).toMatch(/^FILE +SIZE +SHA256\nmodel\.Q4_K_M\.gguf +637\.8 MB +(?:ab){32}\n/m);
   });
 
+  it.each([
+    ['its quantisation', 'org/repo:Q4_K_M', true],
+    ['its weights', 'hf:org/repo::file=model.Q4_K_M.gguf', true],
+    ['both files', 'hf:org/repo::file=mmproj-F16.gguf::file=model.Q4_K_M.gguf', true],
+    ['the quantisation of its projector', 'org/repo:F16', false],
+    ['its projector', 'hf:org/repo::file=mmproj-F16.gguf', false],
+  ])('[H2] finds a vision model by its weights: by %s', async (_, text, isFound) => {
+    const ref = `${PINNED}::file=mmproj-F16.gguf`;
+    queen.stores.models = [listed(ref, 'gpu-1')];
+    answers({ ...detail, model_id: modelIdOf(ref), model_ref: ref });
+    const { code } = await keeper('model', 'get', text);
+    expect(code).toBe(isFound ? EXIT_CODES.done : EXIT_CODES.failed);
+  });
+
+  it('[H2] finds a set of shards by the quantisation in its ref', async () => {
+    const ref = `hf:org/repo@${COMMIT}:Q8_0`;
+    queen.stores.models = [listed(ref, 'gpu-1'), listed(PINNED, 'gpu-1')];
+    answers({ ...detail, model_id: modelIdOf(ref), model_ref: ref });
+    expect((await keeper('model', 'get', 'org/repo:Q8_0')).code).toBe(EXIT_CODES.done);
+  });
+
   it('shows the copy of every hive, in one line of JSON with --json', async () => {
     answers({ ...detail }, { ...detail, hive_id: 'gpu-2' });
     expect((await keeper('model', 'get', ID)).stdout.match(/^hive +gpu-[12]$/gm)).toHaveLength(2);

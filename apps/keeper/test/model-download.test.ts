@@ -75,6 +75,34 @@ describe('model download, not on a terminal', () => {
     expect(new Set(ids).size).toBe(1);
   });
 
+  it('[H2] prints a line for the projector that comes along', async () => {
+    queen.onJob = (job) => {
+      job.narrate('download_start', '📥 Downloading 2 files');
+      job.narrate('download_projector', '👀 mmproj-F16.gguf of org/repo comes along');
+      for (const download of job.downloads) download.complete('/models');
+      job.end({ state: 'completed' });
+    };
+    const { stderr } = await runKeeper(['pull', 'org/repo'], { queen });
+    expect(stderr).toContain('👀 mmproj-F16.gguf of org/repo comes along\n');
+    expect(stderr).not.toContain('Downloading 2 files');
+    const quiet = await runKeeper(['pull', 'org/repo', '--quiet'], { queen });
+    expect(quiet.stderr).not.toContain('comes along');
+  });
+
+  it.each([
+    ['org/repo', [], ['*mmproj*']],
+    ['org/repo:Q4_K_M', [], ['*mmproj*']],
+    ['org/repo', ['--exclude', '*.md'], ['*.md', '*mmproj*']],
+    // Nothing comes along with these.
+    [REF, [], undefined],
+    ['ollama:tiny', [], undefined],
+    ['https://host.example/x.gguf', [], undefined],
+  ])('[H2] --no-mmproj leaves out the projector of %s %j', async (ref, more, exclude) => {
+    completesAt('/models/x.gguf');
+    await runKeeper(['pull', ref, '--no-mmproj', ...more], { queen });
+    expect(queen.jobs[0]?.request.body.exclude).toEqual(exclude);
+  });
+
   it('sends a bandwidth as bytes per second, and a priority', async () => {
     completesAt('/models/x.gguf');
     await runKeeper(['pull', REF, '--max-bandwidth', '50MB/s', '--priority', '-5'], { queen });

@@ -117,6 +117,18 @@ describe.each([60, 200])('bars in a terminal of %i columns', (cols) => {
 });
 
 describe('bars', () => {
+  it('[H2] have the projector that comes along above them', async () => {
+    open(['pull', 'org/vision'], { cols: 120 });
+    const { job, download } = await queen.waitForJob(0);
+    job.narrate('download_projector', '👀 mmproj-F16.gguf of org/vision comes along');
+    download.progress(flowing(63_780_000));
+    await shows('mmproj-F16.gguf of org/vision comes along');
+    download.complete('/models/x.gguf');
+    job.end({ state: 'completed' });
+    expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
+    expect(terminal.history().match(/comes along/g)).toHaveLength(1);
+  });
+
   it('show the limit of a download if it fits', async () => {
     open(['pull', REF, '--max-bandwidth', '50MB/s'], { cols: 200 });
     const { job, download } = await queen.waitForJob(0);

@@ -34,6 +34,7 @@ export {
   shortNameOf,
   type UrlRef,
 } from './model-ref.ts';
+export { isProjector, onlyProjectors } from './projector.ts';
 export { isRedacted, redactModelRef, redactRef } from './redacted-ref.ts';
 export { parseRetryAfter } from './retry-after.ts';
 export { hiveRoutes, pathOf, queenRoutes, type ResponseOf, type Route, streamQuerySchema } from './routes.ts';
@@ -86,6 +87,7 @@ export {
   type NoticeCode,
   narrationSchema,
   noticeCodeSchema,
+  PROJECTOR_ACTION,
   parseJobEnd,
   printJobEnd,
   TERMINAL_EVENT_NAMES,

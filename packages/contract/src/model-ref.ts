@@ -1,4 +1,5 @@
 import { RbeeError } from './error.ts';
+import { onlyProjectors } from './projector.ts';
 import { assertRepoPath, assertText } from './safe-path.ts';
 
 /** One repo of a Hugging Face hub, and what to take of it. */
@@ -12,7 +13,7 @@ export interface HfRef {
   readonly files: readonly string[];
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /** A GGUF quantisation, upper case; null where the ref names none. */
+  /** A GGUF quantisation, upper case; null where the ref names none. `exclude` may leave out its projector. */
   readonly quant: string | null;
 }
 
@@ -182,7 +183,9 @@ function parseHf(text: string): HfRef {
     else if (key === 'exclude') exclude.push(assertGlob(value));
     else throw invalid('the ref has an unknown option', 'the options are ::file=, ::include= and ::exclude=');
   }
-  const ways = [files.length > 0, include.length + exclude.length > 0, quant !== null].filter(Boolean).length;
+  // A quantisation without its projector is still one choice.
+  const hasGlobs = include.length > 0 || (quant === null ? exclude.length > 0 : !onlyProjectors(exclude));
+  const ways = [files.length > 0, hasGlobs, quant !== null].filter(Boolean).length;
   if (ways > 1)
     throw invalid(
       'files, globs and a quantisation cannot be combined',

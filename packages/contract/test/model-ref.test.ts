@@ -52,6 +52,12 @@ describe('the forms of a model ref', () => {
     ['HF:Org/Repo.v2', hf({ repo: 'Org/Repo.v2' }), 'hf:Org/Repo.v2'],
     ['org/repo', hf({ repo: 'org/repo' }), 'hf:org/repo'],
     ['org/repo:Q8_0', hf({ repo: 'org/repo', quant: 'Q8_0' }), 'hf:org/repo:Q8_0'],
+    ['org/repo:i1-Q4_K_M', hf({ repo: 'org/repo', quant: 'I1-Q4_K_M' }), 'hf:org/repo:I1-Q4_K_M'],
+    [
+      'org/repo:Q8_0::exclude=mmproj*',
+      hf({ repo: 'org/repo', quant: 'Q8_0', exclude: ['mmproj*'] }),
+      'hf:org/repo:Q8_0::exclude=mmproj*',
+    ],
     ['org/repo:file.gguf', hf({ repo: 'org/repo', files: ['file.gguf'] }), 'hf:org/repo::file=file.gguf'],
     ['org/repo:a/b.gguf', hf({ repo: 'org/repo', files: ['a/b.gguf'] }), 'hf:org/repo::file=a/b.gguf'],
     [
@@ -139,6 +145,8 @@ describe('what is refused', () => {
     ['a revision with a part no file system takes', `hf:org/repo@${'r'.repeat(256)}`],
     ['an empty quantisation', 'hf:org/repo:'],
     ['two suffixes', 'hf:org/repo:Q4_0:Q8_0'],
+    ['a quantisation and another exclude', 'hf:org/repo:Q8_0::exclude=mmproj*::exclude=*.md'],
+    ['a quantisation and an include', 'hf:org/repo:Q8_0::include=mmproj*'],
     ['a file and a glob', 'hf:org/repo::file=a::include=b'],
     ['a quantisation and a file', 'hf:org/repo:Q4_0::file=a'],
     ['a quantisation and a glob', 'hf:org/repo:Q4_0::exclude=a'],

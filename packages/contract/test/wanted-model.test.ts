@@ -12,6 +12,7 @@ describe('what a request asks for', () => {
     [{ model: `https://a.example/x::sha256=${HEX}`, sha256: HEX }, `https://a.example/x::sha256=${HEX}`],
     // A digest says nothing of which files of a repo are meant.
     [{ model: 'org/model', sha256: HEX }, 'hf:org/model'],
+    [{ model: 'org/model:q8_0', exclude: ['*mmproj*'] }, 'hf:org/model:Q8_0::exclude=*mmproj*'],
     [{ model: 'ollama:tiny', sha256: HEX, include: [] }, 'ollama:tiny'],
   ])('%j is %s', (body, ref) => expect(printModelRef(wantedModel(body).ref)).toBe(ref));
 

@@ -4,6 +4,7 @@ import {
   formatBytes,
   HEARTBEAT_ACTION,
   type ModelRef,
+  PROJECTOR_ACTION,
   RbeeError,
   redactModelRef,
   toRbeeError,
@@ -129,6 +130,7 @@ class DownloadRun {
     const model = await this.#resolve(ref);
     if (model.fromStore !== undefined)
       narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);
+    if (model.alsoChosen !== undefined) narrate(PROJECTOR_ACTION, `👀 ${model.alsoChosen}`);
     return model;
   }
 
@@ -263,7 +265,8 @@ class DownloadRun {
 function checkedAgainst(sha256: string | null, model: ResolvedModel): Files {
   if (sha256 === null) return model.files;
   const [file, ...more] = model.files;
-  if (more.length > 0) {
+  const chosenWithIt = model.alsoChosen === undefined ? 0 : 1;
+  if (more.length > chosenWithIt) {
     const hint = 'name one file: ::file=path';
     throw new RbeeError('REQUEST_INVALID', `a sha256 is for one file, but the ref names ${model.files.length}`, {
       hint,
@@ -275,5 +278,5 @@ function checkedAgainst(sha256: string | null, model: ResolvedModel): Files {
       details: { expected: sha256, actual: file.sha256 },
     });
   }
-  return [{ ...file, sha256 }];
+  return [{ ...file, sha256 }, ...more];
 }

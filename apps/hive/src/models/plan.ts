@@ -29,6 +29,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
     onRetry: ({ error, attempt, maxAttempts }) =>
       narrate('plan_retry', `🔁 ${error.message}; retrying (attempt ${attempt} of ${maxAttempts})`, 'warn'),
   });
+  if (model.alsoChosen !== undefined) narrate('plan_projector', `👀 ${model.alsoChosen}`);
   const present = await store.presentBytes(model.place, model.files);
   const files = model.files.map(({ path, size, sha256 }, index) => {
     return { path, bytes: size, sha256, present_bytes: present[index] ?? 0 };

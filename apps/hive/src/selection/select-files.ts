@@ -1,5 +1,5 @@
-import { formatBytes, globMatcher, type HfRef, RbeeError } from '@rbee/contract';
-import { ggufModels, ggufOfQuant, preferredGguf } from './gguf.ts';
+import { formatBytes, globMatcher, type HfRef, onlyProjectors, RbeeError } from '@rbee/contract';
+import { ggufFiles, ggufOfQuant, preferredGguf } from './gguf.ts';
 import { listed, shortened } from './listed.ts';
 import { safetensorsModel } from './safetensors.ts';
 
@@ -23,10 +23,14 @@ const NEAR = 0.5;
  * tree only, each once, and is never empty.
  *
  * - Named files: exactly those, in the order of the ref.
- * - Globs: every file that matches an include (every file where there is none) and no exclude.
- * - A quantisation: the GGUF of that quantisation; all shards of a set count as one.
- * - Nothing, in a repo with GGUF files: the first of Q4_K_M, Q5_K_M, Q4_0, Q5_0, Q8_0, F16 that exists, else the only
- *   GGUF.
+ * - Globs: every file that matches an include (every file where there is none) and no exclude. Excludes that only leave
+ *   out projectors are not a choice: the rules below hold for the other files.
+ * - A quantisation: the GGUF of that quantisation; all shards of a set count as one. `Q4_K_XL` is also `UD-Q4_K_XL`, if
+ *   the plain one does not exist.
+ * - Nothing, in a repo with GGUF files: the first of Q4_K_M, Q5_K_M, Q4_0, Q5_0, Q8_0, F16 that exists, else the one
+ *   whose bits per weight are nearest to Q4_K_M.
+ * - Drafters, importance matrices and projectors (mmproj) are never the model. A model chosen by one of these two rules
+ *   brings its projector, unless an exclude leaves it out.
  * - Nothing, in a repo with a safetensors set: that set with its configuration, tokenizer and model code, without other
  *   formats of the same weights. The components of a `diffusers` pipeline and the modules of a `sentence-transformers`
  *   model are in folders and belong to it.
@@ -37,14 +41,23 @@ const NEAR = 0.5;
  */
 export function selectFiles(tree: readonly TreeFile[], wish: Wish): readonly string[] {
   const files = [...new Map(tree.map((file) => [file.path, file])).values()].sort(byPath);
-  const paths = files.map((file) => file.path);
-  if (paths.length === 0) throw new RbeeError('MODEL_NOT_FOUND', 'the repo has no files');
-  if (wish.files.length > 0) return namedFiles(paths, wish.files);
-  if (wish.include.length + wish.exclude.length > 0) return matchingFiles(paths, wish);
-  const ggufs = ggufModels(paths);
+  const all = files.map((file) => file.path);
+  if (all.length === 0) throw new RbeeError('MODEL_NOT_FOUND', 'the repo has no files');
+  if (wish.files.length > 0) return namedFiles(all, wish.files);
+  const matching = matchingFiles(all, wish);
+  if (!isChosenByRule(wish)) return matching;
+  const ggufs = ggufFiles(matching);
   if (wish.quant !== null) return ggufOfQuant(ggufs, wish.quant);
-  if (ggufs.length > 0) return preferredGguf(ggufs);
-  return safetensorsModel(paths) ?? wholeRepo(files);
+  if (ggufs.models.length > 0) return preferredGguf(ggufs);
+  const safetensors = safetensorsModel(matching);
+  if (safetensors !== null) return safetensors;
+  if (ggufs.sidecars.length > 0) return preferredGguf(ggufs);
+  return wholeRepo(files.filter(({ path }) => matching.includes(path)));
+}
+
+/** Whether neither names nor globs say which files a ref means. */
+export function isChosenByRule({ files, include, exclude }: Wish): boolean {
+  return files.length + include.length === 0 && onlyProjectors(exclude);
 }
 
 function namedFiles(paths: readonly string[], names: readonly string[]): readonly string[] {

@@ -1,5 +1,6 @@
 import { RbeeError } from '@rbee/contract';
 import { listed } from './listed.ts';
+import { type Quant, quantIn } from './quant.ts';
 import { shardOf } from './shard.ts';
 
 /** A file of weights, or the shards that make one. */
@@ -51,4 +52,13 @@ export function incomplete(set: WeightSet): RbeeError {
   const message = `the set ${listed([`${set.folder}${set.stem}`])} is incomplete`;
   const hint = `the repo has ${set.paths.length} of its ${set.total} shards`;
   return new RbeeError('MODEL_NOT_FOUND', message, { hint });
+}
+
+/** The quantisation in a set's name, else in its folder's; null where neither has one. */
+export function quantOf(set: WeightSet): Quant | null {
+  const inName = quantIn(set.stem);
+  const inFolder = quantIn(set.folder);
+  // The folder may say more: `UD-Q4_K_XL/model-Q4_K_XL.gguf` is not the plain quantisation.
+  const saysMore = inName?.prefix === '' && inFolder?.tag === inName.tag;
+  return saysMore ? inFolder : (inName ?? inFolder);
 }

@@ -44,6 +44,8 @@ export interface ResolvedModel {
    * null before, and for several files. A source without such a form returns the requested ref.
    */
   pinnedRef(sha256: string | null): string;
+  /** Set where the choice of files brought more than the ref says: what, and how to leave it out, for the narration. */
+  readonly alsoChosen?: string;
   /** Set where the model was resolved from the store: why no request was sent, for the narration. */
   readonly fromStore?: string;
 }

@@ -1,7 +1,8 @@
-import { RbeeError } from '@rbee/contract';
+import { isProjector, RbeeError } from '@rbee/contract';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { selectFiles, type TreeFile, type Wish } from '../../src/selection/select-files.ts';
+import { shardOf } from '../../src/selection/shard.ts';
 
 const GB = 1e9;
 
@@ -200,7 +201,7 @@ const trees = { BARTOWSKI, UNSLOTH, THEBLOKE, DEEPSEEK, QWEN, LLAMA, BERT, SENTE
 describe('a ref that names no files, where the repo has GGUF files', () => {
   it.each<[what: string, paths: readonly string[], chosen: readonly string[]]>([
     ['Q4_K_M among many', BARTOWSKI, ['Llama-3.2-3B-Instruct-Q4_K_M.gguf']],
-    ['Q5_K_M where Q4_K_M is dynamic only', UNSLOTH, ['Qwen3-32B-Q5_K_M.gguf']],
+    ['the dynamic Q4_K_M before Q5_K_M, as llama.cpp does', UNSLOTH, ['Qwen3-32B-UD-Q4_K_M.gguf', 'mmproj-BF16.gguf']],
     ['Q4_K_M after a dot', THEBLOKE, ['llama-2-7b-chat.Q4_K_M.gguf']],
     ['all shards in their folder', DEEPSEEK, shards('DeepSeek-R1-Q4_K_M/DeepSeek-R1-Q4_K_M-#.gguf', 3)],
     ['all shards of a name in small letters', QWEN, shards('qwen2.5-7b-instruct-q4_k_m-#.gguf', 2)],
@@ -213,7 +214,11 @@ describe('a ref that names no files, where the repo has GGUF files', () => {
     ['a tag behind an underscore', ['m_7b_q4_k_m.gguf', 'm_7b_q8_0.gguf'], ['m_7b_q4_k_m.gguf']],
     ['a tag behind "i1"', ['m.i1-IQ3_M.gguf', 'm.i1-Q4_K_M.gguf'], ['m.i1-Q4_K_M.gguf']],
     ['a tag that only the folder has', ['Q4_K_M/m.gguf', 'Q8_0/m.gguf'], ['Q4_K_M/m.gguf']],
-    ['the plain folder, not the dynamic one', ['UD-Q4_K_M/m-Q4_K_M.gguf', 'Q8_0/m-Q8_0.gguf'], ['Q8_0/m-Q8_0.gguf']],
+    [
+      'the plain folder, not the dynamic one',
+      ['UD-Q4_K_M/m-Q4_K_M.gguf', 'Q4_K_M/m-Q4_K_M.gguf'],
+      ['Q4_K_M/m-Q4_K_M.gguf'],
+    ],
     ['an extension in capitals', ['m-Q4_K_M.GGUF', 'm-Q8_0.GGUF'], ['m-Q4_K_M.GGUF']],
     [
       'the next one where the best set lacks a shard',
@@ -233,28 +238,24 @@ describe('a ref that names no files, where the repo has GGUF files', () => {
     [
       'the only GGUF, whatever its quantisation',
       ['README.md', 'm-IQ2_XXS.gguf', 'mmproj-m-f16.gguf'],
-      ['m-IQ2_XXS.gguf'],
+      ['m-IQ2_XXS.gguf', 'mmproj-m-f16.gguf'],
     ],
     ['the only GGUF, without any tag', ['gemma-2b.gguf', ...LLAMA], ['gemma-2b.gguf']],
     ['the only set', shards('m-UD-Q2_K_XL-#.gguf', 3), shards('m-UD-Q2_K_XL-#.gguf', 3)],
     ['GGUF before safetensors', [...LLAMA, 'm-Q4_K_M.gguf', 'm-Q6_K.gguf'], ['m-Q4_K_M.gguf']],
     [
-      'never the projector',
+      'never the projector alone',
       ['m.mmproj-Q8_0.gguf', 'm-mmproj-f16.gguf', 'mmproj-model-Q4_K_M.gguf', 'm-Q8_0.gguf'],
-      ['m-Q8_0.gguf'],
+      ['m-Q8_0.gguf', 'm.mmproj-Q8_0.gguf'],
     ],
     ['never the imatrix', ['imatrix-Q4_K_M.gguf', 'm.imatrix.gguf', 'm-F16.gguf'], ['m-F16.gguf']],
   ])('takes %s', (_, paths, chosen) => {
     expect(select(paths)).toEqual(chosen);
   });
 
-  it('lists the quantisations where none of the preferred ones is there', () => {
-    const { message, hint } = refusalOf(
-      tree(['m-IQ4_XS.gguf', 'm-Q6_K.gguf', 'm-UD-Q4_K_XL.gguf', 'm-Q3_K_L-00001-of-00002.gguf']),
-    );
-    expect(message).toContain('Q4_K_M, Q5_K_M, Q4_0, Q5_0, Q8_0, F16');
-    expect(hint).toContain('IQ4_XS, Q6_K, UD-Q4_K_XL');
-    expect(hint).not.toContain('Q3_K_L');
+  it('takes the nearest to Q4_K_M where none of the preferred ones is there, of complete ones', () => {
+    const incompleteSet = 'm-Q4_K_S-00001-of-00002.gguf';
+    expect(select(['m-IQ4_XS.gguf', 'm-Q6_K.gguf', 'm-UD-Q4_K_XL.gguf', incompleteSet])).toEqual(['m-UD-Q4_K_XL.gguf']);
   });
 
   it('lists the files where no name tells a quantisation', () => {
@@ -283,9 +284,11 @@ describe('a ref that names a quantisation', () => {
     ['Q6_K', BARTOWSKI, ['Llama-3.2-3B-Instruct-Q6_K.gguf']],
     ['q6_k_l', BARTOWSKI, ['Llama-3.2-3B-Instruct-Q6_K_L.gguf']],
     ['F16', BARTOWSKI, ['Llama-3.2-3B-Instruct-f16.gguf']],
-    ['BF16', UNSLOTH, shards('BF16/Qwen3-32B-BF16-#.gguf', 2)],
-    ['UD-Q4_K_XL', UNSLOTH, ['Qwen3-32B-UD-Q4_K_XL.gguf']],
-    ['ud-q4_k_m', UNSLOTH, ['Qwen3-32B-UD-Q4_K_M.gguf']],
+    ['BF16', UNSLOTH, [...shards('BF16/Qwen3-32B-BF16-#.gguf', 2), 'mmproj-BF16.gguf']],
+    ['UD-Q4_K_XL', UNSLOTH, ['Qwen3-32B-UD-Q4_K_XL.gguf', 'mmproj-BF16.gguf']],
+    ['ud-q4_k_m', UNSLOTH, ['Qwen3-32B-UD-Q4_K_M.gguf', 'mmproj-BF16.gguf']],
+    ['Q4_K_M', UNSLOTH, ['Qwen3-32B-UD-Q4_K_M.gguf', 'mmproj-BF16.gguf']],
+    ['Q4_K_XL', UNSLOTH, ['Qwen3-32B-UD-Q4_K_XL.gguf', 'mmproj-BF16.gguf']],
     ['FP16', QWEN, shards('qwen2.5-7b-instruct-fp16-#.gguf', 2)],
     ['UD-Q2_K_XL', DEEPSEEK, shards('UD-Q2_K_XL/DeepSeek-R1-#.gguf', 5)],
     ['IQ2_KS', ['m-smol-IQ2_KS.gguf', 'm-IQ1_M_R4.gguf'], ['m-smol-IQ2_KS.gguf']],
@@ -297,8 +300,7 @@ describe('a ref that names a quantisation', () => {
   });
 
   it.each([
-    ['Q4_K_M', UNSLOTH, 'the plain one where only the dynamic one is there'],
-    ['Q4_K_XL', UNSLOTH, 'the dynamic one without its prefix'],
+    ['UD-Q5_K_M', UNSLOTH, 'the plain one where only that is there'],
     ['IQ4_K_M', BARTOWSKI, 'one that nobody made'],
     ['Q4_K', BARTOWSKI, 'the first part of another'],
     ['TURBO', THEBLOKE, 'a word'],
@@ -615,6 +617,12 @@ describe('whatever the tree', () => {
     'F16',
     'mmproj',
     'imatrix',
+    'mtp-',
+    'eagle3-',
+    'i1-',
+    'lora',
+    'MXFP4_MOE',
+    'IQ4_XS',
   );
   const shard = fc.constantFrom(
     '',
@@ -655,7 +663,7 @@ describe('whatever the tree', () => {
     anyGlob.map((parts) => parts.join('')),
     { maxLength: 2 },
   );
-  const quant = fc.constantFrom('Q4_K_M', 'Q8_0', 'UD-Q4_K_XL', 'F16', 'X');
+  const quant = fc.constantFrom('Q4_K_M', 'Q8_0', 'UD-Q4_K_XL', 'I1-Q4_K_M', 'MXFP4', 'F16', 'X');
   const wishes = fc.oneof(
     fc.constant(wish()),
     quant.map((value) => wish({ quant: value })),
@@ -688,6 +696,26 @@ describe('whatever the tree', () => {
       { numRuns: 2_000 },
     );
     expect(chosen).toBeGreaterThan(100);
+  });
+
+  it('[H1] a chosen GGUF is one model and at most one projector, in this order', () => {
+    let withProjector = 0;
+    const rules = fc.option(quant, { nil: null }).map((value) => wish({ quant: value }));
+    fc.assert(
+      fc.property(files, rules, (tree, wanted) => {
+        const result = outcome(tree, wanted);
+        if (typeof result === 'string' || !result.every((name) => /\.gguf$/i.test(name))) return;
+        const projectors = result.filter(isProjector);
+        const models = result.slice(0, result.length - projectors.length);
+        expect(projectors).toEqual(result.slice(models.length));
+        expect(models.length).toBeGreaterThan(0);
+        expect(new Set(models.map((name) => shardOf(name)?.glob ?? name)).size).toBe(1);
+        expect(new Set(projectors.map((name) => shardOf(name)?.glob ?? name)).size).toBeLessThan(2);
+        withProjector += projectors.length > 0 ? 1 : 0;
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(withProjector).toBeGreaterThan(10);
   });
 
   it('the choice, or the refusal, is the same for every order of it', () => {

@@ -26,6 +26,8 @@ interface DownloadOptions {
   readonly sha256?: string;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
+  /** False with `--no-mmproj`. */
+  readonly mmproj: boolean;
   readonly maxBandwidth?: string;
   readonly priority?: number;
 }
@@ -48,6 +50,7 @@ export const downloadModels = createCommand<[models: readonly string[], options:
       .option('--detach', 'print the download ids and exit')
       .option('--include <glob>', 'download only matching files (repeatable)', collect)
       .option('--exclude <glob>', 'skip matching files (repeatable)', collect)
+      .option('--no-mmproj', 'download a vision model without its vision part')
       .option('--sha256 <hex>', 'expected SHA-256 of the file', sha256)
       .option(...MAX_BANDWIDTH)
       .option('--priority <number>', 'queue priority, higher starts first (default: 0)', priority);
@@ -68,6 +71,7 @@ export const downloadModels = createCommand<[models: readonly string[], options:
       sha256: options.sha256 ?? null,
       ...(options.include === undefined ? {} : { include: options.include }),
       ...(options.exclude === undefined ? {} : { exclude: options.exclude }),
+      noProjector: !options.mmproj,
       ...(options.maxBandwidth === undefined ? {} : { maxBandwidth: parseBandwidth(options.maxBandwidth) }),
       ...(options.priority === undefined ? {} : { priority: options.priority }),
       detach,

@@ -1,5 +1,6 @@
 import {
   type HfRef,
+  isProjector,
   type ModelId,
   type ModelRef,
   modelIdSchema,
@@ -68,8 +69,13 @@ function isSameRepo(wanted: HfRef, listed: HfRef): boolean {
   // The files that globs had selected are not stored, so globs match no model.
   if (wanted.include.length + wanted.exclude.length > 0) return false;
   const { quant } = wanted;
-  if (quant !== null) return listed.files.some((path) => path.toUpperCase().includes(quant));
-  return wanted.files.length === 0 || [...wanted.files].sort().join('\n') === [...listed.files].sort().join('\n');
+  const models = listed.files.filter((path) => !isProjector(path));
+  if (quant !== null) return listed.quant === quant || models.some((path) => path.toUpperCase().includes(quant));
+  return wanted.files.length === 0 || [listed.files, models].some((files) => isSameSet(wanted.files, files));
+}
+
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((member) => b.includes(member));
 }
 
 function readRef(text: string): ModelRef | null {

@@ -1,10 +1,13 @@
-import { type JobAccepted, type JobId, newJobId, type QueenOperation } from '@rbee/contract';
+import { type JobAccepted, type JobId, newJobId, parseModelRef, type QueenOperation } from '@rbee/contract';
 import { exitCodes, worstOf } from '../errors/exit-codes.ts';
 import { toFailure } from '../errors/failure.ts';
 import { KeeperError } from '../errors/keeper-error.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { runJob } from './run-job.ts';
 import { suggestingHives } from './suggest-hives.ts';
+
+/** The glob of the vision parts of models. */
+const PROJECTORS = '*mmproj*';
 
 export interface DownloadRequest {
   /** Model refs that `parseModelRef` has accepted. */
@@ -16,6 +19,8 @@ export interface DownloadRequest {
   /** Globs of files to download and to skip. */
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
+  /** Leaves out the projector of a vision model. */
+  readonly noProjector?: boolean;
   /** Bytes per second; null is unlimited. */
   readonly maxBandwidth?: number | null;
   /** Higher starts first. */
@@ -65,7 +70,8 @@ async function start(deps: CommandDeps, request: DownloadRequest, model: string,
 
 /** The keeper chooses the job's id, so that an interrupt before the queen's response knows what to cancel. */
 function operationOf(request: DownloadRequest, model: string, jobId: JobId): QueenOperation {
-  const { hives, sha256, include, exclude, maxBandwidth, priority } = request;
+  const { hives, sha256, include, maxBandwidth, priority } = request;
+  const exclude = excludeOf(request, model);
   const [only, ...others] = hives === null || hives === '*' ? [] : hives;
   const hive = hives === '*' ? hives : others.length > 0 ? [...(hives ?? [])] : only;
   return {
@@ -74,9 +80,16 @@ function operationOf(request: DownloadRequest, model: string, jobId: JobId): Que
     job_id: jobId,
     ...(sha256 === null ? {} : { sha256 }),
     ...(include === undefined ? {} : { include: [...include] }),
-    ...(exclude === undefined ? {} : { exclude: [...exclude] }),
+    ...(exclude.length === 0 ? {} : { exclude: [...exclude] }),
     ...(maxBandwidth === undefined ? {} : { max_bandwidth: maxBandwidth }),
     ...(priority === undefined ? {} : { priority }),
     ...(hive === undefined ? {} : { hive_id: hive }),
   };
+}
+
+/** A ref that names files, and one of another source, brings no projector. */
+function excludeOf({ exclude = [], noProjector = false }: DownloadRequest, model: string): readonly string[] {
+  if (!noProjector) return exclude;
+  const ref = parseModelRef(model);
+  return ref.scheme === 'hf' && ref.files.length === 0 ? [...exclude, PROJECTORS] : exclude;
 }

@@ -1,4 +1,4 @@
-import { formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted } from '@rbee/contract';
+import { formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted, PROJECTOR_ACTION } from '@rbee/contract';
 import { acceptedIds, type WatchEvent } from '../watch-event.ts';
 import { sizeText } from './download-text.ts';
 import { createDownloadViews, type DownloadView, isEnded, nameOfId } from './download-view.ts';
@@ -6,6 +6,9 @@ import { createReportedEnds, endText, failureText, receiptText } from './end-tex
 import type { Display, Output, Renderer } from './renderer.ts';
 import type { Paint } from './style.ts';
 import { printable } from './text.ts';
+
+/** The narration that whoever waits for a download sees. */
+const SHOWN_ACTIONS: readonly string[] = [HEARTBEAT_ACTION, PROJECTOR_ACTION];
 
 /** How often the progress of a watched download is printed; the command's own downloads have heartbeats for that. */
 const WATCH_INTERVAL_SECS = 10;
@@ -57,7 +60,7 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
         return;
       case 'narration':
         if (display === 'narrate') stdout.write(`${narrationLine(event.data)}\n`);
-        else if (event.data.action === HEARTBEAT_ACTION) print(`${printable(event.data.human)}\n`);
+        else if (SHOWN_ACTIONS.includes(event.data.action)) print(`${printable(event.data.human)}\n`);
         return;
       case 'data':
         if (display === 'narrate') stdout.write(`${JSON.stringify(event.data)}\n`);

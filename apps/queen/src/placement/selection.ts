@@ -1,4 +1,4 @@
-import { globMatcher, type HfRef } from '@rbee/contract';
+import { globMatcher, type HfRef, isProjector } from '@rbee/contract';
 
 /** The files of its repo that a ref selects: the ref of a request, or the pinned one of a model. */
 export type Selection = Pick<HfRef, 'files' | 'include' | 'exclude' | 'quant'>;
@@ -21,7 +21,7 @@ export function isEmptySelection({ files, include, exclude, quant }: Selection):
 /** Whether a non-empty selection takes a file, judging by its name. */
 export function takes({ files, include, exclude, quant }: Selection, path: string): boolean {
   if (files.length > 0) return files.includes(path);
-  if (quant !== null) return path.toUpperCase().includes(quant);
+  if (quant !== null) return !isProjector(path) && path.toUpperCase().includes(quant);
   const matches = (glob: string) => globMatcher(glob)(path);
   return (include.length === 0 || include.some(matches)) && !exclude.some(matches);
 }

@@ -96,6 +96,14 @@ describe('a model without a wish for a hive', () => {
     expect(await whyOf('hf:org/repo::file=x.Q4_K_M.gguf::file=config.json')).toMatch(/part/);
   });
 
+  it('[H2] knows a vision model by its weights, not by its projector', async () => {
+    const held = holding({ models: [`hf:org/repo@${COMMIT}::file=x.Q4_K_M.gguf::file=mmproj-F16.gguf`] });
+    const whyOf = async (ref: string) => (await place([idle, busy], { busy: held }, ref)).why;
+    expect(await whyOf('hf:org/repo:Q4_K_M')).toMatch(/has the model/);
+    expect(await whyOf('hf:org/repo:Q4_K_M::exclude=*mmproj*')).toMatch(/has the model/);
+    expect(await whyOf('hf:org/repo:F16')).toMatch(/fewest/);
+  });
+
   it.each<[string, Parameters<typeof wantedModel>[0], string]>([
     ['is fetching the selection', { model: 'org/repo', include: ['*.json'] }, 'already downloading the model'],
     ['is fetching the URL', { model: URL_REF, sha256: SHA256.toUpperCase() }, 'already downloading the model'],

@@ -87,6 +87,9 @@ export function isTerminalEvent(name: string): boolean {
 /** The narration action that reports a running download at each heartbeat interval. */
 export const HEARTBEAT_ACTION = 'download_progress';
 
+/** The narration action that says what a download brings beyond its ref: people who wait for it see it too. */
+export const PROJECTOR_ACTION = 'download_projector';
+
 export const narrationSchema = z.object({
   job_id: jobIdSchema,
   /** What happened, for programs: `download_start`, `hive_chosen`. */

@@ -1,10 +1,8 @@
-import type { Gguf } from '@rbee/contract';
+import { type Gguf, isProjector } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
 import { weightSets } from '../../selection/weight-set.ts';
 import { type RangeReader, readGguf } from './read-gguf.ts';
 
-/** The vision part of a model: its header says nothing of the language model. */
-const PROJECTOR = /(?:^|[/._-])mmproj/i;
 /** Up to this many shards are read for the number of parameters; in larger sets it stays unknown. */
 const MAX_SHARDS = 32;
 
@@ -24,7 +22,8 @@ export async function ggufOfFiles(
   options: GgufOfFilesOptions,
 ): Promise<Gguf | null> {
   const ggufs = paths.filter((path) => /\.gguf$/i.test(path)).sort();
-  const first = ggufs.find((path) => !PROJECTOR.test(path)) ?? ggufs[0];
+  // The header of a projector says nothing of the language model.
+  const first = ggufs.find((path) => !isProjector(path)) ?? ggufs[0];
   if (first === undefined) return null;
   const read = async (name: string) => readGguf(await readerOf(name), { name, ...options });
   try {

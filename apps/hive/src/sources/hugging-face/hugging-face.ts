@@ -1,7 +1,7 @@
-import { type HfRef, printModelRef, RbeeError } from '@rbee/contract';
+import { type HfRef, isProjector, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
 import type { Location } from '@rbee/transfer';
 import { shortened } from '../../selection/listed.ts';
-import { selectFiles, type TreeFile } from '../../selection/select-files.ts';
+import { isChosenByRule, selectFiles, type TreeFile } from '../../selection/select-files.ts';
 import { assertBlobName } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
 import { type HubAccess, type HubFile, locationOf, requestApi, requestFile } from './hub-file.ts';
@@ -88,8 +88,9 @@ async function byTree(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<Reso
     tree = await readTree(request, deps.endpoint, repo, commit);
     deps.trees.set(repo, commit, tree);
   }
-  const chosen = new Set(selectFiles(tree, ref));
-  const files = tree.filter((entry) => chosen.has(entry.path)).map((entry) => fromTree(deps, repo, commit, entry));
+  const entries = new Map(tree.map((entry) => [entry.path, entry]));
+  const chosen = selectFiles(tree, ref).flatMap((path) => entries.get(path) ?? []);
+  const files = chosen.map((entry) => fromTree(deps, repo, commit, entry));
   return toModel(ref, commit, files);
 }
 
@@ -104,18 +105,37 @@ function toModel(ref: HfRef, commit: string, files: readonly SourceFile[]): Reso
   const [first, ...rest] = files;
   if (!first) throw new Error('a selection without files');
   assertDistinct(files);
+  const projector = isChosenByRule(ref) ? rest.find(({ path }) => isProjector(path)) : undefined;
   return {
     place: `hf:${ref.repo}`,
     title: ref.repo,
     revision: ref.revision,
     commit,
     files: [first, ...rest],
+    ...(projector === undefined
+      ? {}
+      : {
+          alsoChosen: `${projector.path} of ${ref.repo} comes along: the model sees or hears with it; --no-mmproj leaves it out`,
+        }),
     pinnedRef() {
       const pinned = { ...ref, revision: commit };
-      if (rest.length > 0) return printModelRef(pinned);
-      return printModelRef({ ...pinned, files: [first.path], include: [], exclude: [], quant: null });
+      // A model of one file is named by it, and by its projector: a rule that chooses another one changes no model.
+      if (rest.length > (projector === undefined ? 0 : 1)) return printModelRef(pinned);
+      const named = files.map(({ path }) => path);
+      return canonical({ ...pinned, files: named, include: [], exclude: [], quant: null }) ?? printModelRef(pinned);
     },
   };
+}
+
+/** The text of a ref; null where it is too long for one. */
+function canonical(ref: HfRef): string | null {
+  const text = printModelRef(ref);
+  try {
+    return printModelRef(parseModelRef(text));
+  } catch (error) {
+    if (error instanceof RbeeError) return null;
+    throw error;
+  }
 }
 
 /** A file system that folds case would make one file of two names, and a path cannot be both a file and a folder. */

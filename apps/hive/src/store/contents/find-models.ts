@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
-import { isComplete, weightSets } from '../../selection/weight-set.ts';
+import { globMatcher, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
+import { isComplete, type WeightSet, weightSets } from '../../selection/weight-set.ts';
 import type { Layout } from '../layout.ts';
 import { splitPlace } from '../layout.ts';
 import type { SnapshotName, StoredBytes } from './read-place.ts';
@@ -16,8 +16,8 @@ export interface FoundModel {
 
 interface GroupedPaths {
   readonly paths: readonly string[];
-  /** The ref of a set whose file names do not fit into one. */
-  readonly shortRef: (repo: string) => string;
+  /** The ref of a set whose file names do not fit into one; null where only names tell its files. */
+  readonly shortRef: (repo: string) => string | null;
 }
 
 const INDEX = /\.safetensors\.index(?:\.\w+)?\.json$/i;
@@ -59,7 +59,15 @@ function isPresent(name: SnapshotName): name is PresentName {
 function ggufGroups(paths: readonly string[]): GroupedPaths[] {
   return weightSets(paths, /\.gguf$/i)
     .filter(isComplete)
-    .map((set) => ({ paths: set.paths, shortRef: (repo) => `hf:${repo}::include=${set.glob}` }));
+    .map((set) => ({ paths: set.paths, shortRef: (repo) => refOfSet(repo, set, paths) }));
+}
+
+/** A ref for exactly the files of a set; null where no glob means them and no others. */
+function refOfSet(repo: string, { glob, paths }: WeightSet, all: readonly string[]): string | null {
+  // `m-*-of-00002.gguf` is also `m-v2-00001-of-00002.gguf`, but `m-?????-of-00002.gguf` is not.
+  const exact = glob.replace(/\*(?=-of-(\d+)\.[^.]*$)/, (_, total: string) => '?'.repeat(total.length));
+  const meaning = [glob, exact].find((each) => all.filter(globMatcher(each)).join('\n') === paths.join('\n'));
+  return meaning === undefined ? null : `hf:${repo}::include=${meaning}`;
 }
 
 async function safetensorsGroups(
@@ -97,7 +105,8 @@ function shardsOfIndex(indexPath: string, text: string): readonly string[] | nul
 function refOf(pinnedRepo: string, { paths, shortRef }: GroupedPaths): string | null {
   const isSingle = paths.length === 1;
   const byName = `hf:${pinnedRepo}${paths.map((path) => `::file=${path}`).join('')}`;
-  return isSingle ? canonical(byName) : (canonical(shortRef(pinnedRepo)) ?? canonical(byName));
+  const short = isSingle ? null : shortRef(pinnedRepo);
+  return (short === null ? null : canonical(short)) ?? canonical(byName);
 }
 
 function canonical(text: string): string | null {

@@ -1,9 +1,9 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import { errnoOf, type HfRef, RbeeError } from '@rbee/contract';
-import { ggufModels } from '../../selection/gguf.ts';
+import { ggufFiles } from '../../selection/gguf.ts';
 import { safetensorsModel } from '../../selection/safetensors.ts';
-import { selectFiles, type TreeFile } from '../../selection/select-files.ts';
+import { isChosenByRule, selectFiles, type TreeFile } from '../../selection/select-files.ts';
 import { isCommit, type Layout } from '../layout.ts';
 
 interface OfflineModel {
@@ -55,8 +55,9 @@ async function chosenFiles(
 ): Promise<readonly string[] | null> {
   const present = tree ?? (await snapshotFiles(layout.snapshotFolder(`hf:${ref.repo}`, commit)));
   const names = present.map(({ path }) => path);
-  const namesNothing = ref.quant === null && ref.include.length + ref.exclude.length === 0;
-  if (tree === null && namesNothing && ggufModels(names).length === 0 && safetensorsModel(names) === null) return null;
+  const namesNothing = ref.quant === null && isChosenByRule(ref);
+  if (tree === null && namesNothing && ggufFiles(names).models.length === 0 && safetensorsModel(names) === null)
+    return null;
   try {
     return selectFiles(present, ref);
   } catch (error) {

@@ -138,7 +138,15 @@ describe('a model that another tool put there', () => {
     expect(models.find(({ files }) => files === 3)).toMatchObject({ bytes: 21 });
   });
 
-  it.each(['big_0000#-of-00003.gguf', 'big-#-of-3.gguf'])('is listed with shards named %s too', async (pattern) => {
+  it.each([
+    'big-0000#-of-00003.gguf',
+    'big_0000#-of-00003.gguf',
+    'big-#-of-3.gguf',
+    'big-Q4_K_M-0000#-of-00003.gguf',
+    'BF16/big-BF16-0000#-of-00003.gguf',
+    'Q4_K_M/big_0#-of-03.gguf',
+    'big.Q4_K_M-0000#-of-00003.GGUF',
+  ])('[H5] shards named %s are listed as what they are downloaded as', async (pattern) => {
     const shards = [1, 2, 3].map((n) => ({ path: pattern.replace('#', String(n)), content: `shard ${n}` }));
     await test.putByHand(shards.slice(0, 2));
     expect((await test.store.list()).models).toEqual([]);
@@ -146,12 +154,23 @@ describe('a model that another tool put there', () => {
     const { models } = await test.store.list();
     expect(models).toMatchObject([{ files: 3, bytes: 21 }]);
     const ref = parseModelRef(models[0]?.model_ref ?? '') as HfRef;
-    expect(
-      selectFiles(
-        shards.map(({ path }) => ({ path, size: 7 })),
-        ref,
-      ),
-    ).toHaveLength(3);
+    const tree = shards.map(({ path }) => ({ path, size: 7 }));
+    expect(selectFiles(tree, ref)).toHaveLength(3);
+    expect(selectFiles(tree, { ...ref, include: [] })).toHaveLength(3);
+  });
+
+  it.each([
+    ['names begin alike', ['m-0000#-of-00002.gguf', 'm-v2-0000#-of-00002.gguf']],
+    ['names in short numbers begin alike', ['m-#-of-2.gguf', 'm-v2-#-of-2.gguf']],
+    ['names have brackets', ['m[1]-0000#-of-00002.gguf', 'm[2]-0000#-of-00002.gguf']],
+    ['names differ in the separator', ['m-0000#-of-00002.gguf', 'm_0000#-of-00002.gguf']],
+  ])('[H5] sets of shards whose %s are listed by refs that mean one of them each', async (_, patterns) => {
+    const sets = patterns.map((pattern) => [1, 2].map((n) => pattern.replace('#', String(n))));
+    await test.putByHand(sets.flat().map((path) => ({ path, content: path })));
+    const { refs } = await listed();
+    const tree = sets.flat().map((path) => ({ path, size: 1 }));
+    const taken = refs.map((ref) => [...selectFiles(tree, parseModelRef(ref) as HfRef)]);
+    expect(taken.sort()).toEqual(sets.sort());
   });
 
   it('is listed: the safetensors set with its other files, if every shard of its index is there', async () => {

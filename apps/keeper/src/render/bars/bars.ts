@@ -1,3 +1,4 @@
+import { PROJECTOR_ACTION } from '@rbee/contract';
 import type { WatchEvent } from '../../watch-event.ts';
 import { createDownloadViews, nameOfId } from '../download-view.ts';
 import { createReportedEnds, endText, failureText, receiptText } from '../end-text.ts';
@@ -55,6 +56,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
       endings.push(failureText(event.failure, paint));
       return;
     }
+    if (event.event === 'narration' && event.data.action === PROJECTOR_ACTION) print(printable(event.data.human));
     const view = views.apply(event);
     const name = view && views.nameOf(view);
     const end = endText(event, name, paint);
