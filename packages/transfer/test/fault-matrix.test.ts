@@ -200,7 +200,7 @@ const bads: readonly Bad[] = [
     alwaysForParts: 'CHECKSUM_MISMATCH',
   },
   {
-    what: '[C3] gzip that was not requested',
+    what: 'gzip that was not requested',
     answer: (stage) => serve({ content: stage.content, etag }, { headers: { 'content-encoding': 'gzip' } }),
     always: 'DOWNLOAD_FAILED',
   },

@@ -165,7 +165,7 @@ describe('waiting', () => {
   test.each([
     ['seconds', () => '0'],
     ['a date', () => new Date(0).toUTCString()],
-  ])('[B2] is as long as the server requests in %s, whatever the rule says', async (_what, retryAfter) => {
+  ])('is as long as the server requests in %s, whatever the rule says', async (_what, retryAfter) => {
     const { request, options, server, notices } = fixture;
     server.script(refuse(429, { 'retry-after': retryAfter() }));
     const hour = 3_600_000;
@@ -176,7 +176,7 @@ describe('waiting', () => {
   });
 });
 
-describe('[C1] a source that changes', () => {
+describe('a source that changes', () => {
   const other = Buffer.alloc(3_000_000, 'other');
 
   test('midway is fetched from its start, once', async () => {

@@ -47,7 +47,7 @@ export function ggufOfQuant(files: GgufFiles, name: string): readonly string[] {
   throw new RbeeError('MODEL_NOT_FOUND', `the repo has no GGUF with quantisation ${wanted}`, { hint: choices(models) });
 }
 
-/** The sets that a name means: those of exactly that quantisation, else those whose name says more. */
+/** The sets that a name means: all of exactly that quantisation, else all whose name says more. */
 function namedSets(sets: readonly WeightSet[], name: string): readonly WeightSet[] {
   const quant = quantNamed(name);
   // `SMOL-IQ2_KS`: a publisher's own words.

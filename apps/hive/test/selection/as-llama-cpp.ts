@@ -1,6 +1,6 @@
 /**
  * What `llama-server -hf org/repo[:tag]` takes of a repo, the model's files first; null where it finds no model. Its
- * rule as of autumn 2026 (common/download.cpp), written anew as the reference of the table: `paths` in the hub's order.
+ * rule as of autumn 2026 (common/download.cpp), written again as the reference of the table: `paths` in the hub's order.
  */
 export function asLlamaCpp(paths: readonly string[], tag = ''): readonly string[] | null {
   if (paths.includes('preset.ini')) return ['preset.ini'];
