@@ -13,6 +13,7 @@ const CUT_CODES: ReadonlySet<string> = new Set([
   'HPE_INVALID_EOF_STATE',
   'UND_ERR_CLOSED',
   'UND_ERR_DESTROYED',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   'UND_ERR_SOCKET',
 ]);
 

@@ -1,4 +1,4 @@
-import { formatSeconds, RbeeError } from '@rbee/contract/plain';
+import { errnoOf, formatSeconds, RbeeError } from '@rbee/contract/plain';
 import type { Dispatcher } from 'undici';
 import { BODY_CUT } from '../outage.ts';
 import type { ResponseHeaders } from './headers.ts';
@@ -18,6 +18,9 @@ const discardTimeoutMs = 1_000;
 const maxReasonBytes = 2 * 2 ** 10;
 /** Limited bytes pass in pieces of this size: a larger one would be a burst, and the last one of a file is never waited for. */
 const limitedPieceBytes = 64 * 2 ** 10;
+
+/** undici's code for a body that is cut; before the head of a response, for a Content-Length that the parser refuses. */
+const LENGTH_CODE = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
 
 export interface ExchangeOutcome extends RedirectResponse {
   /** Describes the body that the sink received; null for a redirect. */
@@ -185,6 +188,8 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#isSettled) return;
     if (this.#verdict !== null) this.#settle(this.#verdict);
+    else if (this.#accepted === null && errnoOf(error) === LENGTH_CODE)
+      this.#settle({ error: this.#lengthError(error) });
     else this.#settle({ error: errorOfConnection(error, this.#url.host) });
   }
 
@@ -288,6 +293,11 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   #bodyTimeout(): RbeeError {
     const waited = formatSeconds(this.#options.stallTimeoutMs / 1_000);
     return new RbeeError('DOWNLOAD_TIMEOUT', `${this.#url.host} sent no data for ${waited}`);
+  }
+
+  #lengthError(cause: Error): RbeeError {
+    const message = `${this.#url.host} sends its Content-Length twice, or together with Transfer-Encoding`;
+    return new RbeeError('DOWNLOAD_FAILED', message, { cause });
   }
 
   #bodyError(what: string, details: Readonly<Record<string, unknown>> = {}): RbeeError {
