@@ -141,6 +141,7 @@ function noticeText(notice: NonNullable<BarSubject['notice']>, { movedAt }: BarS
   const { attempt, max_attempts: most, next_retry_at: next } = notice;
   const which = attempt === undefined ? '' : `attempt ${attempt}${most === undefined ? '' : `/${most}`}`;
   switch (notice.code) {
+    case 'THROTTLE':
     case 'RETRY': {
       const wait = next === undefined ? 0 : Date.parse(next) - now;
       return wait > 0 ? `${which || 'retry'} in ${formatSeconds(Math.ceil(wait / 1_000))}` : which || 'retrying';
