@@ -5,8 +5,8 @@ import { api, startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
 import { jsonOf, type Reader, readStream } from './support/sse.ts';
 
-// Goal: a network or a hub that is away ends no download, and the streams say when the next try is. Method: the hub's sockets are closed
-// and opened again at the same ports, after more attempts have failed than the hive counts. Failure shows as a download that ended.
+// Goal: a server that says "later" more often than the hive counts attempts ends no download, and what is no outage fails soon. Method: a
+// real hive, a hub with as many faults, and hosts that are not there. Failure shows as another end, or as more attempts.
 
 const SIZE = 8 * 1024 * 1024;
 const MODEL = 'hf:org/model::file=model.gguf';
@@ -28,10 +28,6 @@ afterEach(() => fleet.close());
 
 const noticesOf = ({ events }: Reader) => events.filter(({ event }) => event === 'notice').map(jsonOf);
 const attemptsOf = (reader: Reader) => noticesOf(reader).map(({ attempt }) => Number(attempt ?? 0));
-const beyondAttempts = (reader: Reader) =>
-  reader.waitFor(() => attemptsOf(reader).some((attempt) => attempt >= BEYOND_ATTEMPTS), 'more attempts than counted', {
-    timeoutMs: 60_000,
-  });
 
 async function follow(model = MODEL): Promise<Reader & { readonly id: string }> {
   const { download_id: id } = await startDownload(fleet.hive.url, model);
@@ -45,25 +41,6 @@ async function expectRightFile(reader: Reader): Promise<void> {
 }
 
 describe('an outage', () => {
-  it('[B1] in the middle of a download is waited out, and notices say when the next try is', async () => {
-    fleet.hub.throttle(1024 * 1024);
-    const reader = await follow();
-    await reader.waitFor(
-      () => reader.events.some((event) => event.event === 'progress' && Number(jsonOf(event)['bytes']) > 100_000),
-      'some bytes',
-      { timeoutMs: 60_000 },
-    );
-    await fleet.hub.pause();
-    await beyondAttempts(reader);
-    const late = noticesOf(reader).find(({ attempt }) => Number(attempt) >= BEYOND_ATTEMPTS);
-    expect(late).toMatchObject({ next_retry_at: expect.any(String) });
-    expect(late).not.toHaveProperty('max_attempts');
-    fleet.hub.throttle(null);
-    await fleet.hub.resume();
-    await expectRightFile(reader);
-    expect((await api('GET', `${fleet.hive.url}/v2/downloads/${reader.id}`)).body).toMatchObject({ bytes_wasted: 0 });
-  });
-
   it.each([429, 500, 502, 503, 504])('[B1] of the CDN with %i, eight times in a row, is waited out', async (status) => {
     fleet.hub.fault({ kind: 'status', status, times: 8 });
     await expectRightFile(await follow());
@@ -77,32 +54,6 @@ describe('an outage', () => {
   it('[B1] of the CDN, whose connections are dropped eight times in a row, is waited out', async () => {
     fleet.hub.fault({ kind: 'drop', times: 8 });
     await expectRightFile(await follow());
-  });
-
-  it('[B1] that is there before the first request of a hub model is waited out', async () => {
-    await fleet.hub.pause();
-    const reader = await follow();
-    await beyondAttempts(reader);
-    await fleet.hub.resume();
-    await expectRightFile(reader);
-  });
-
-  it('[B1] that is there when a hive starts again ends none of its downloads', async () => {
-    fleet.hub.throttle(1024 * 1024);
-    const before = await follow();
-    await before.waitFor(
-      () => before.events.some((event) => event.event === 'progress' && Number(jsonOf(event)['bytes']) > 100_000),
-      'some bytes',
-      { timeoutMs: 60_000 },
-    );
-    await fleet.hive.program.kill();
-    await fleet.hub.pause();
-    const again = await fleet.restart(fleet.hive);
-    const reader = await readStream(`${again.url}/v2/downloads/${before.id}/stream`);
-    await beyondAttempts(reader);
-    fleet.hub.throttle(null);
-    await fleet.hub.resume();
-    await expectRightFile(reader);
   });
 });
 
