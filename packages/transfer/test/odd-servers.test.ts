@@ -395,7 +395,7 @@ describe('a response that is no valid HTTP', () => {
     (request) =>
       void request.socket.end(`HTTP/1.1 200 OK\r\n${head}\r\n\r\nabc`);
 
-  test('[C7] two equal Content-Length are told as what they are', async () => {
+  test('[C7] two equal Content-Length are reported as what they are', async () => {
     fixture.server.fallback(raw('Content-Length: 3\r\nContent-Length: 3'));
     await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
       code: 'DOWNLOAD_FAILED',
@@ -403,7 +403,7 @@ describe('a response that is no valid HTTP', () => {
     });
   });
 
-  test('[C7] more headers than can be read are told as what they are', async () => {
+  test('[C7] more headers than can be read are reported as what they are', async () => {
     fixture.server.fallback(raw(`X-Long: ${'x'.repeat(100 * 1_024)}`));
     await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
       code: 'DOWNLOAD_FAILED',

@@ -97,7 +97,7 @@ describe('the window', () => {
     ['another version', new RbeeError('SOURCE_CHANGED', 'x')],
     ['a web page', new RbeeError('DOWNLOAD_FAILED', 'x')],
     ['no HTTP', new RbeeError('DOWNLOAD_FAILED', 'x', { details: { code: 'HPE_INVALID_CONSTANT' } })],
-    ['a hub that is none', new RbeeError('SOURCE_UNAVAILABLE', 'x')],
+    ['a server that is not a hub', new RbeeError('SOURCE_UNAVAILABLE', 'x')],
     ['a method that is not implemented', new RbeeError('SOURCE_UNAVAILABLE', 'x', { details: { status: 501 } })],
     ['a full disk', new RbeeError('DISK_FULL', 'x')],
   ])('[B1] does not hold for %s', (_what, error) => {

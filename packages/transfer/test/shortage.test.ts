@@ -35,7 +35,7 @@ describe('a process without descriptors', () => {
     expect(ended).toMatchObject({ result: { bytes: size, sha256 } });
     const content = await readFile(finalPath);
     expect(createHash('sha256').update(content).digest('hex')).toBe(sha256);
-    // What is open already may be enough to go on with.
+    // What is open already may be enough to continue.
     if (when === 'start' || when === 'connect') {
       expect(ended['notices']).toMatchObject([{ code: 'RETRY', message: expect.stringMatching(/out of open files/) }]);
     }

@@ -237,7 +237,7 @@ export class RangeDownload {
   }
 }
 
-/** A round that brings nothing is a failed one, whatever the reason: without an error the next one would follow immediately, for ever. */
+/** A round that brings nothing is a failed one, whatever the reason: without an error the next one would follow immediately, forever. */
 function emptyBody(name: string): RbeeError {
   return new RbeeError('DOWNLOAD_FAILED', `the server sent no byte of ${name}`);
 }

@@ -1,6 +1,6 @@
 import { RbeeError } from '@rbee/contract/plain';
 
-/** A part of the file came, but which one cannot be told, or not the requested one. */
+/** A part of the file came, but which one is not known, or not the requested one. */
 export class RangeUnusableError extends RbeeError {
   constructor(message: string) {
     super('DOWNLOAD_FAILED', message);

@@ -78,7 +78,7 @@ describe('[B4] a source that pauses', () => {
     expect(run(all, [0, 0, 0, 0], 60_000)).toBe(0);
   });
 
-  test('[B4] one that stays away when the others go on is dropped', () => {
+  test('[B4] one that stays away when the others continue is dropped', () => {
     const all = connections(4);
     run(all, [1_000, 1_000, 1_000, 1_000], 10_000);
     run(all, [0, 0, 0, 0], 20_000);
