@@ -30,7 +30,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Runs until so many bytes are there; returns the states that were told. */
+/** Runs until so many bytes are there; returns its states. */
 async function runUntil(path: string, bytes: number, maxConnections: number): Promise<readonly TransferState[]> {
   const abort = new AbortController();
   const states: TransferState[] = [];
