@@ -168,7 +168,8 @@ describe('waiting', () => {
     await expect(transferFile(request(), options({ headersTimeoutMs: 20 }))).rejects.toMatchObject({
       code: 'DOWNLOAD_TIMEOUT',
     });
-    expect(server.requests).toHaveLength(6);
+    // On a busy machine an attempt may end before its request is sent.
+    expect(codes()).toEqual(Array(5).fill('RETRY'));
   });
 
   test.each([
