@@ -96,6 +96,7 @@ async function buildHive(settings: HiveSettings) {
     baseDelayMs: settings.retryBaseDelayMs,
     maxDelayMs: MAX_RETRY_DELAY_MS,
   };
+  const patient = { ...retry, windowMs: settings.retryWindowMs };
   const http = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
   const sources = createSources({
     settings,
@@ -106,11 +107,11 @@ async function buildHive(settings: HiveSettings) {
   const counts = new TransferCounts();
   const slots = new Slots(settings.maxConcurrentDownloads);
   const limiter = createLimiter(settings.maxBandwidth, clock);
-  const transport = { dispatcher, pool, retry, headersTimeoutMs, stallTimeoutMs };
+  const transport = { dispatcher, pool, retry: patient, headersTimeoutMs, stallTimeoutMs };
   const fetchFile = createFetchFile({ store, flights, counts, transport });
   const room = createDiskSpace(volumeOf);
-  const work = { clock, tracker, store, slots, room, flights, counts, sources, fetchFile, maxConnections, retry };
-  const run = { ...work, heartbeatIntervalMs, onBug };
+  const work = { clock, tracker, store, slots, room, flights, counts, sources, fetchFile, maxConnections };
+  const run = { ...work, retry: patient, heartbeatIntervalMs, onBug };
   const downloads = new Downloads({ hiveId, clock, hub, tracker, history, limiter, run });
   const models = createModels({
     clock,

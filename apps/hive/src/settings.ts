@@ -113,6 +113,13 @@ export const hiveSettings = {
     max: 100,
     doc: 'attempts in a row without progress before a download fails',
   }),
+  retryWindowMs: duration({
+    env: 'RBEE_HIVE_RETRY_WINDOW',
+    fallback: '15m',
+    minMs: 0,
+    maxMs: MAX_INTERVAL_MS,
+    doc: 'in an outage, retry for at least this long after the last new byte, however many attempts that takes',
+  }),
   retryBaseDelayMs: duration({
     env: 'RBEE_HIVE_RETRY_BASE_DELAY',
     fallback: '100ms',

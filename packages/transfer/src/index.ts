@@ -21,16 +21,19 @@ export {
 } from './http/redirect.ts';
 export { errorOfPage, isStrayPage } from './http/web-page.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
+export { isOutage } from './outage.ts';
 export { readBootId } from './partial/journal.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {
   type Attempt,
+  attemptText,
   type Failures,
   type Retry,
   type RetryDecision,
   type RetryOptions,
   type RetryRule,
   retryDelay,
+  waitForShortages,
   withRetry,
 } from './retry.ts';
 export { transferFile } from './transfer.ts';

@@ -5,9 +5,17 @@ export class TransferProgress {
   readonly #onState: (state: TransferState) => void;
   #state: TransferState;
 
-  constructor(bytes: number, total: number | null, onState: (state: TransferState) => void) {
+  /** @param before the state of a previous round of the same transfer: what is missing since then is wasted */
+  constructor(
+    bytes: number,
+    total: number | null,
+    onState: (state: TransferState) => void,
+    before: TransferState | null = null,
+  ) {
     this.#onState = onState;
-    this.#state = { phase: 'starting', bytes, total, reused: bytes, wasted: 0, attempt: 1, connections: 0 };
+    const reused = before === null ? bytes : Math.min(bytes, before.reused);
+    const wasted = before === null ? 0 : before.wasted + Math.max(0, before.bytes - bytes);
+    this.#state = { phase: 'starting', bytes, total, reused, wasted, attempt: 1, connections: 0 };
     onState(this.#state);
   }
 

@@ -1,6 +1,6 @@
 import { formatBytes, RbeeError } from '@rbee/contract/plain';
 import { Address } from './address.ts';
-import type { DownloadHost } from './attempt/download-host.ts';
+import type { DownloadFile, DownloadHost } from './attempt/download-host.ts';
 import { RangeDownload } from './attempt/range-download.ts';
 import { createDigester, type Digester, type Digests } from './digest/digest.ts';
 import { errorOfDisk } from './disk/disk-error.ts';
@@ -8,8 +8,8 @@ import type { RangeHead } from './http/response-head.ts';
 import { publicUrlOf } from './partial/journal.ts';
 import { openPartial, type PartialFile } from './partial/partial-file.ts';
 import { TransferProgress } from './progress.ts';
-import { type Attempt, type Retry, withRetry } from './retry.ts';
-import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './types.ts';
+import { type Attempt, type Retry, type RetryOptions, waitForShortages, withRetry } from './retry.ts';
+import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult, TransferState } from './types.ts';
 
 /**
  * Brings one file to its final name: fetched or resumed, verified, synced, renamed.
@@ -17,7 +17,7 @@ import type { FileRequest, Location, TransferNotice, TransferOptions, TransferRe
  * @throws RbeeError with a code of the contract's table; the signal's reason when aborted
  */
 export async function transferFile(request: FileRequest, options: TransferOptions): Promise<TransferResult> {
-  const { signal } = options;
+  const { signal, onNotice, onState } = options;
   signal.throwIfAborted();
   const wanted = {
     ...request,
@@ -25,10 +25,33 @@ export async function transferFile(request: FileRequest, options: TransferOption
     sha256: lowerCase(request.sha256),
     gitSha1: lowerCase(request.gitSha1),
   };
+  let newest: TransferState | null = null;
+  // Each round closes what it has opened, which is what a shortage of descriptors needs.
+  return waitForShortages(
+    (attempt) => {
+      const before: TransferState | null = newest;
+      const follow = (state: TransferState) => {
+        if (newest !== null && state.bytes > newest.bytes) attempt.progressed();
+        newest = state;
+        onState(state);
+      };
+      return transferOnce(wanted, { ...options, onState: follow }, before);
+    },
+    { ...retryOptionsOf(options), onRetry: (retry) => onNotice(noticeOf(retry)) },
+  );
+}
+
+/** @param before the state at which a previous round ended */
+async function transferOnce(
+  request: FileRequest,
+  options: TransferOptions,
+  before: TransferState | null,
+): Promise<TransferResult> {
+  const { signal } = options;
   let partial: PartialFile | null = null;
   try {
-    partial = await openPartial(request.partialPath, wanted, options.pool?.release);
-    const result = await new FileTransfer(wanted, options, partial).run();
+    partial = await openPartial(request.partialPath, request, options.pool?.release);
+    const result = await new FileTransfer(request, options, partial, before).run();
     await partial.close();
     return result;
   } catch (error) {
@@ -37,6 +60,10 @@ export async function transferFile(request: FileRequest, options: TransferOption
     const neededBytes = request.size === null ? null : request.size - (partial?.bytes ?? 0);
     throw await errorOfDisk(error, request.partialPath, neededBytes);
   }
+}
+
+function retryOptionsOf({ signal, retry: rule, random, now }: TransferOptions): RetryOptions {
+  return { signal, rule, ...(random === undefined ? {} : { random }), ...(now === undefined ? {} : { now }) };
 }
 
 function lowerCase(digest: string | null): string | null {
@@ -50,35 +77,35 @@ class FileTransfer {
   readonly #partial: PartialFile;
   readonly #address: Address;
   readonly #progress: TransferProgress;
-  /** Lowered for good if a server accepts fewer. */
-  readonly #limits: { maxConnections: number };
+  /** What the server has shown not to do. */
+  readonly #limits: DownloadFile['limits'];
   #digester: Digester | null = null;
   /** The most bytes the file ever had. Only more than that is progress; otherwise a transfer that restarts every time would never end. */
   #highWater: number;
 
-  constructor(request: FileRequest, options: TransferOptions, partial: PartialFile) {
+  constructor(request: FileRequest, options: TransferOptions, partial: PartialFile, before: TransferState | null) {
     this.#request = request;
     this.#options = options;
     this.#partial = partial;
     this.#address = new Address((signal) => request.locate(signal));
-    this.#progress = new TransferProgress(partial.bytes, partial.size, options.onState);
+    this.#progress = new TransferProgress(partial.bytes, partial.size, options.onState, before);
     this.#highWater = partial.bytes;
     const { maxConnections = 1, connections } = options;
-    this.#limits = { maxConnections: Math.max(1, Math.min(maxConnections, connections?.limit ?? maxConnections)) };
+    this.#limits = {
+      maxConnections: Math.max(1, Math.min(maxConnections, connections?.limit ?? maxConnections)),
+      refusals: 0,
+    };
   }
 
   async run(): Promise<TransferResult> {
-    const { signal, retry: rule, random, now } = this.#options;
+    const { signal } = this.#options;
     const stopDigest = () => void this.#digester?.close();
     signal.addEventListener('abort', stopDigest, { once: true });
     try {
       this.#notifyOrigin();
       const { sha256 } = await withRetry((attempt) => this.#attempt(attempt), {
-        signal,
-        rule,
-        onRetry: (retry) => this.#notifyRetry(retry),
-        ...(random === undefined ? {} : { random }),
-        ...(now === undefined ? {} : { now }),
+        ...retryOptionsOf(this.#options),
+        onRetry: (retry) => this.#notify(noticeOf(retry)),
       });
       signal.throwIfAborted();
       await this.#partial.commit(this.#request.finalPath);
@@ -220,12 +247,6 @@ class FileTransfer {
     if (state === 'unproven') this.#notifyRestart('nothing proves that the partial belongs to the same file');
   }
 
-  #notifyRetry({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): void {
-    const code = needsRestart(error) ? 'RESTART' : isThrottle(error) ? 'THROTTLE' : 'RETRY';
-    const message = `${error.message}; ${code === 'RESTART' ? 'starting over' : 'retrying'}`;
-    this.#notify({ code, message, reason: error.code, attempt, maxAttempts, nextRetryAtMs });
-  }
-
   #notifyRestart(why: string): void {
     this.#notify({ code: 'RESTART', message: `${this.#request.name} starts over: ${why}` });
   }
@@ -233,6 +254,13 @@ class FileTransfer {
   #notify(notice: TransferNotice): void {
     this.#options.onNotice(notice);
   }
+}
+
+function noticeOf({ error, attempt, maxAttempts, nextRetryAtMs }: Retry): TransferNotice {
+  const code = needsRestart(error) ? 'RESTART' : isThrottle(error) ? 'THROTTLE' : 'RETRY';
+  const message = `${error.message}; ${code === 'RESTART' ? 'starting over' : 'retrying'}`;
+  const most = maxAttempts === null ? {} : { maxAttempts };
+  return { code, message, reason: error.code, attempt, ...most, nextRetryAtMs };
 }
 
 function needsRestart(error: unknown): boolean {

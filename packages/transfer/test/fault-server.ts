@@ -165,6 +165,11 @@ export function send(response: ServerResponse, body: Buffer, done: () => void, b
   } else next(0);
 }
 
+/** Whether a request is for a part that does not begin with the file. */
+export function isForRest({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return /^bytes=[1-9]/.test(headers.range ?? '');
+}
+
 /** Answers with a status and nothing else. */
 export function refuse(status: number, headers: Readonly<Record<string, string>> = {}): Answer {
   return (_request, response) => void response.writeHead(status, headers).end('no');

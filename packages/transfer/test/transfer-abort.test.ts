@@ -89,7 +89,7 @@ test('[J2] while it verifies leaves no file under the final name', async () => {
 
 test('while the partial is being discarded ends after that, so that nothing changes under the next transfer', async () => {
   const { server, file, abort } = fixture;
-  server.script(serve(file, { bytes: 5_000_000 }), refuse(400));
+  server.script(serve(file, { bytes: 5_000_000 }), refuse(418));
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
   expect(await fixture.names()).toEqual(['blob.incomplete', 'blob.journal.incomplete']);
 
@@ -120,7 +120,7 @@ describe.runIf(process.platform === 'linux')('no file stays open', () => {
     await transferFile(fixture.request(), fixture.options());
     expect(await openIn(folder)).toEqual([]);
 
-    server.script(serve(file, { bytes: 5_000_000 }), refuse(400));
+    server.script(serve(file, { bytes: 5_000_000 }), refuse(418));
     await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
     expect(await openIn(folder)).toEqual([]);
 

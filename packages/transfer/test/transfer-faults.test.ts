@@ -25,7 +25,8 @@ test('[B1] a connection cut at 40 % is resumed with Range and If-Range, and a no
   await expectRightFile();
   expect(result).toMatchObject({ wasted: 0, reused: 0 });
   const { range, 'if-range': ifRange } = server.requests[1]?.headers ?? {};
-  expect(ifRange).toBe('"v1"');
+  // The digest decides.
+  expect(ifRange).toBeUndefined();
   const resumedAt = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1]);
   expect(resumedAt).toBeGreaterThan(1_000_000);
   expect(resumedAt).toBeLessThanOrEqual(1_200_000);
@@ -70,7 +71,15 @@ test.each<[string, (fixture: Fixture) => Answer[]]>([
       },
     ],
   ],
-  ['a packed body', ({ file }) => [serve(file, { headers: { 'content-encoding': 'gzip' } })]],
+  [
+    'a body that is packed on the way',
+    ({ file }) => [
+      (_request, response) => {
+        response.writeHead(200, { etag: '"v1"', 'content-encoding': 'gzip' });
+        send(response, file.content, () => void response.end());
+      },
+    ],
+  ],
   [
     'a web page in place of the file',
     () => [(_request, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<p>log in')],
@@ -159,31 +168,41 @@ describe('waiting', () => {
     await expect(transferFile(request(), options({ headersTimeoutMs: 20 }))).rejects.toMatchObject({
       code: 'DOWNLOAD_TIMEOUT',
     });
-    expect(server.requests).toHaveLength(6);
+    // On a busy machine an attempt may end before its request is sent.
+    expect(codes()).toEqual(Array(5).fill('RETRY'));
   });
 
   test.each([
-    ['seconds', () => '0'],
-    ['a date', () => new Date(0).toUTCString()],
-  ])('is as long as the server requests in %s, whatever the rule says', async (_what, retryAfter) => {
+    ['[B2] Retry-After: 0', '0'],
+    ['[B2] a Retry-After of 1970', new Date(0).toUTCString()],
+    ['[B2] a Retry-After that nobody can read', 'soon'],
+  ])('%s waits as long as without it', async (_what, retryAfter) => {
     const { request, options, server, notices } = fixture;
-    server.script(refuse(429, { 'retry-after': retryAfter() }));
-    const hour = 3_600_000;
-    const retry = { attempts: 2, baseDelayMs: hour, maxDelayMs: hour };
-    await transferFile(request(), options({ retry, now: () => 5 }));
+    server.script(refuse(429, { 'retry-after': retryAfter }));
+    const retry = { attempts: 2, baseDelayMs: 40, maxDelayMs: 1_000 };
+    await transferFile(request(), options({ retry, now: () => 5, random: () => 0.5 }));
     await expectRightFile();
-    expect(notices).toMatchObject([{ code: 'THROTTLE', attempt: 2, maxAttempts: 2, nextRetryAtMs: 5 }]);
+    expect(notices).toMatchObject([{ code: 'THROTTLE', attempt: 2, maxAttempts: 2, nextRetryAtMs: 45 }]);
+  });
+
+  test('is as long as the server requests, where that is longer', async () => {
+    const { request, options, server, notices } = fixture;
+    server.script(refuse(503, { 'retry-after': '1' }));
+    await transferFile(request(), options({ now: () => 5 }));
+    await expectRightFile();
+    expect(notices).toMatchObject([{ code: 'RETRY', nextRetryAtMs: 1_005 }]);
   });
 });
 
-describe('a source that changes', () => {
+describe('[C1] a source that changes, where no digest is known,', () => {
   const other = Buffer.alloc(3_000_000, 'other');
+  const unknown = { sha256: null };
 
   test('midway is fetched from its start, once', async () => {
     const { file, request, options, server } = fixture;
     server.script(serve({ content: other, etag: '"v0"' }, at40Percent));
     server.fallback(serve(file));
-    const result = await transferFile(request(), options());
+    const result = await transferFile(request(unknown), options());
     await expectRightFile();
     expect(codes()).toEqual(['RETRY', 'RESTART']);
     expect(result.wasted).toBeGreaterThan(1_000_000);
@@ -197,7 +216,7 @@ describe('a source that changes', () => {
       version += 1;
       serve({ content: other, etag: `"v${version}"` }, at40Percent)(incoming, response);
     });
-    await expect(transferFile(request(), options())).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+    await expect(transferFile(request(unknown), options())).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
     expect(server.requests).toHaveLength(4);
   });
 });
@@ -240,7 +259,7 @@ describe('wrong bytes', () => {
 
 test('a final status is not retried', async () => {
   const { request, options, server } = fixture;
-  server.fallback(refuse(400));
+  server.fallback(refuse(418));
   await expect(transferFile(request(), options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
   expect(server.requests).toHaveLength(1);
 });

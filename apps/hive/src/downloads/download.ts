@@ -24,6 +24,8 @@ export interface DownloadRequest {
 }
 
 export interface DownloadOptions {
+  /** A previous run of the hive had accepted it. */
+  readonly isRestored?: boolean;
   /** As a previous run of the hive saved it. */
   readonly content?: DownloadContent | null;
   /** Called with content to be saved. */
@@ -43,14 +45,21 @@ export class Download implements Listener {
   #work: Promise<void> = Promise.resolve();
   #run = new AbortController();
   #resumed: PromiseWithResolvers<void> | null = null;
+  readonly #isRestored: boolean;
   #content: DownloadContent | null;
   readonly #onContent: (content: DownloadContent) => void;
 
   constructor(id: DownloadId, limiter: Limiter, options: DownloadOptions = {}) {
     this.id = id;
     this.limiter = limiter;
+    this.#isRestored = options.isRestored ?? false;
     this.#content = options.content ?? null;
     this.#onContent = options.onContent ?? (() => {});
+  }
+
+  /** Its source is known to be right: it was resolved before, or the download was resumed after a restart. */
+  get hasBegun(): boolean {
+    return this.#isRestored || this.#content !== null;
   }
 
   /** What it fetches; null until the source has been resolved, in this run of the hive or a previous one. */

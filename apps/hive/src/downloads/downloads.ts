@@ -17,7 +17,7 @@ import type { Channel, StreamHub } from '@rbee/event-stream';
 import { type Job, withListener } from '@rbee/jobs';
 import type { Limiter } from '@rbee/transfer';
 import type { DownloadContent, History } from '../history/history.ts';
-import { Download, type DownloadRequest } from './download.ts';
+import { Download, type DownloadOptions, type DownloadRequest } from './download.ts';
 import { type RunDeps, runDownload } from './run-download.ts';
 
 export interface DownloadsDeps {
@@ -83,7 +83,7 @@ export class Downloads {
     const restored: { download: Download; jobs: readonly Job[] }[] = [];
     for (const { state, sha256, content } of this.#deps.history.downloads()) {
       const request = requestOf(state, sha256);
-      const download = this.#open(state.downloadId, request, content);
+      const download = this.#open(state.downloadId, request, { content, isRestored: true });
       this.#deps.tracker.restore(state);
       if (isEnded(state.status)) {
         this.#live.delete(download.id);
@@ -218,9 +218,9 @@ export class Downloads {
       }));
   }
 
-  #open(id: DownloadId, request: DownloadRequest, content: DownloadContent | null = null): Download {
-    const onContent = (known: DownloadContent) => this.#deps.history.saveContent(id, known);
-    const download = new Download(id, this.#deps.limiter.child(request.maxBandwidth), { content, onContent });
+  #open(id: DownloadId, request: DownloadRequest, known: DownloadOptions = {}): Download {
+    const onContent = (content: DownloadContent) => this.#deps.history.saveContent(id, content);
+    const download = new Download(id, this.#deps.limiter.child(request.maxBandwidth), { ...known, onContent });
     this.#channels.set(id, this.#deps.hub.channel({ mode: 'state' }));
     this.#requests.set(id, request);
     this.#live.set(id, download);

@@ -12,9 +12,20 @@ import {
 import { withLogFields } from '@rbee/daemon';
 import type { DownloadTracker } from '@rbee/download-tracker';
 import { narrate, ShutdownRequest, withHeartbeat } from '@rbee/jobs';
-import { createConnectionBudget, type DiskSpace, discardPartial, type RetryRule, withRetry } from '@rbee/transfer';
+import {
+  attemptText,
+  createConnectionBudget,
+  type DiskSpace,
+  discardPartial,
+  isOutage,
+  type RetryOptions,
+  type RetryRule,
+  waitForShortages,
+  withRetry,
+} from '@rbee/transfer';
 import { type ResolvedModel, type Sources, sourceOf } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
+import { blamesRequest } from './blames-request.ts';
 import { type Download, type DownloadRequest, isPause, partialChoiceOf } from './download.ts';
 import { describeModel, heartbeatLine } from './download-narration.ts';
 import { createDownloadProgress, type DownloadProgress } from './download-progress.ts';
@@ -95,7 +106,7 @@ class DownloadRun {
       await withHeartbeat({ clock, intervalMs, signal, beat }, async () => {
         const release = await slots.acquire(signal, () => tracker.get(id).priority);
         try {
-          await this.#fetchNewest();
+          await waitForShortages(() => this.#fetchNewest(), this.#retryOptions);
         } finally {
           release();
         }
@@ -135,19 +146,30 @@ class DownloadRun {
   }
 
   #resolve(ref: ModelRef): Promise<ResolvedModel> {
-    const { sources, retry, counts, tracker } = this.#deps;
+    const { sources } = this.#deps;
     const signal = this.#signal;
     const source = sourceOf(sources, ref);
+    const hasBegun = this.#download.hasBegun;
     return withRetry(() => source.resolve(ref, signal), {
-      signal,
-      rule: retry,
-      onRetry: ({ error, attempt, maxAttempts, nextRetryAtMs }) => {
+      ...this.#retryOptions,
+      isPatient: (error) => isOutage(error) && (hasBegun || !blamesRequest(error, ref)),
+    });
+  }
+
+  get #retryOptions(): RetryOptions {
+    const { retry: rule, counts, tracker } = this.#deps;
+    return {
+      signal: this.#signal,
+      rule,
+      onRetry: (retry) => {
+        const { error, attempt, maxAttempts, nextRetryAtMs } = retry;
         counts.countRetry(error.code);
         const message = `${error.message}; retrying`;
-        tracker.notice(this.#download.id, { code: 'RETRY', message, attempt, maxAttempts, nextRetryAtMs });
-        narrate('download_retry', `🔁 ${message} (attempt ${attempt} of ${maxAttempts})`, 'warn');
+        const most = maxAttempts === null ? {} : { maxAttempts };
+        tracker.notice(this.#download.id, { code: 'RETRY', message, attempt, ...most, nextRetryAtMs });
+        narrate('download_retry', `🔁 ${message} (${attemptText(retry)})`, 'warn');
       },
-    });
+    };
   }
 
   async #fetchModel(model: ResolvedModel): Promise<void> {

@@ -1,6 +1,6 @@
 import { formatBytes, type ModelPlan, type ModelRef, redactModelRef } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
-import { type RetryRule, spaceNeeded, withRetry } from '@rbee/transfer';
+import { attemptText, type RetryRule, spaceNeeded, withRetry } from '@rbee/transfer';
 import type { HttpClient } from '../sources/http/request.ts';
 import type { ResolvedModel } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
@@ -26,8 +26,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   const model = await withRetry(() => deps.resolve(ref, signal), {
     signal,
     rule: deps.retry,
-    onRetry: ({ error, attempt, maxAttempts }) =>
-      narrate('plan_retry', `🔁 ${error.message}; retrying (attempt ${attempt} of ${maxAttempts})`, 'warn'),
+    onRetry: (retry) => narrate('plan_retry', `🔁 ${retry.error.message}; retrying (${attemptText(retry)})`, 'warn'),
   });
   if (model.alsoChosen !== undefined) narrate('plan_projector', `👀 ${model.alsoChosen}`);
   const present = await store.presentBytes(model.place, model.files);

@@ -14,12 +14,11 @@ export class Connection {
   /** A previous request received something. */
   hasServed = false;
   #requestedAtMs: number;
-  #window: { readonly fromMs: number; readonly bytes: number };
+  #earlierBytes = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     this.#requestedAtMs = now();
-    this.#window = { fromMs: this.#requestedAtMs, bytes: 0 };
   }
 
   get signal(): AbortSignal {
@@ -29,29 +28,24 @@ export class Connection {
   request(part: Part): void {
     this.part = part;
     this.hasServed ||= this.bytes > 0;
+    this.#earlierBytes += this.bytes;
     this.bytes = 0;
     this.#requestedAtMs = this.#now();
-    this.#window = { fromMs: this.#requestedAtMs, bytes: 0 };
+  }
+
+  get requestedAtMs(): number {
+    return this.#requestedAtMs;
+  }
+
+  /** Received by all of its requests. */
+  get totalBytes(): number {
+    return this.#earlierBytes + this.bytes;
   }
 
   /** Bytes per millisecond of the current request; null if it is too young to tell. */
   get speed(): number | null {
     const elapsedMs = this.#now() - this.#requestedAtMs;
     return elapsedMs < minSampleMs ? null : this.bytes / elapsedMs;
-  }
-
-  /** Bytes per millisecond over the last window once it is over, which starts the next one; null before. */
-  windowSpeed(windowMs: number): number | null {
-    const elapsedMs = this.#now() - this.#window.fromMs;
-    if (elapsedMs < windowMs) return null;
-    const speed = (this.bytes - this.#window.bytes) / elapsedMs;
-    this.renewWindow();
-    return speed;
-  }
-
-  /** Starts the window again: what it has seen says nothing about the connection. */
-  renewWindow(): void {
-    this.#window = { fromMs: this.#now(), bytes: this.bytes };
   }
 
   /** Ends the request; others fetch the rest of its part. */

@@ -19,6 +19,10 @@ export interface DownloadFile {
   readonly name: string;
   /** Whether a digest is checked at the end. */
   readonly isVerified: boolean;
-  /** The most connections to use; lowered for good if the server refuses more. */
-  readonly limits: { maxConnections: number };
+  readonly limits: {
+    /** The most connections to use; lowered for good if the server refuses more. */
+    maxConnections: number;
+    /** Ranges that could not be used. */
+    refusals: number;
+  };
 }

@@ -70,7 +70,8 @@ export class Parts {
     return this.#plan.extend(part, this.#partBytes);
   }
 
-  requestFor(location: Location, { position: start }: Part, requestEnd: number): RangeRequest {
+  /** @param isAlone no other connection fetches a part of the file */
+  requestFor(location: Location, { position: start }: Part, requestEnd: number, isAlone: boolean): RangeRequest {
     const { size, source, bytes } = this.#partial;
     const isToEnd = requestEnd === Number.POSITIVE_INFINITY || requestEnd === size;
     const isBoundToSource = bytes > 0 || this.#hasBegun;
@@ -82,6 +83,8 @@ export class Parts {
       size,
       validator: isBoundToSource ? (source?.validator ?? null) : strongEtag(location.validator ?? null),
       isVerified: this.#file.isVerified,
+      mayBeWhole: isAlone,
+      refusals: this.#file.limits.refusals,
       name: this.#file.name,
     };
   }

@@ -1,5 +1,6 @@
 import { RbeeError } from '@rbee/contract/plain';
 import type { Address } from '../address.ts';
+import { isRefusalOfRange } from '../http/range-refusal.ts';
 import type { RangeOptions } from '../http/range-sink.ts';
 import type { RangeHead } from '../http/response-head.ts';
 import { WatchedLimiter } from '../limiter.ts';
@@ -30,7 +31,7 @@ export class RangeDownload {
   readonly #growth: ConnectionGrowth;
   readonly #parts: Parts;
   readonly #connections: ConnectionSet;
-  readonly #slow = new SlowConnections();
+  readonly #slow: SlowConnections;
   readonly #limiter: WatchedLimiter | undefined;
   readonly #stop = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
@@ -51,6 +52,7 @@ export class RangeDownload {
     this.#options = options;
     this.#partial = partial;
     const { connections: budget, limiter } = options;
+    this.#slow = new SlowConnections(this.#now);
     this.#isLong = (partial.size ?? 0) >= minGrowthBytes;
     this.#growth = new ConnectionGrowth(file.limits.maxConnections, this.#isLong ? budget?.usual : 1);
     this.#parts = new Parts(file, partial, this.#growth);
@@ -129,7 +131,7 @@ export class RangeDownload {
       return this.#lose(connection, error, null);
     }
     const { written, head, error } = await fetchPart({
-      request: this.#parts.requestFor(located, part, requestEnd),
+      request: this.#parts.requestFor(located, part, requestEnd, this.#connections.size === 1),
       options: this.#rangeOptions(connection),
       partial: this.#partial,
       begin: async (accepted) => {
@@ -144,10 +146,13 @@ export class RangeDownload {
       },
       onWritten: () => this.#host.onWritten(),
     });
-    if (head !== null && part.end === Number.POSITIVE_INFINITY) this.#parts.endAt(written ?? requested.position);
-    this.#parts.release(part, written ?? part.position);
+    const end = written ?? part.position;
+    if (head !== null && head.end === null) this.#parts.endAt(end);
+    this.#parts.release(part, end);
+    if (isRefusalOfRange(error)) this.#file.limits.refusals += 1;
     if (error !== null) this.#lose(connection, error, located);
-    else this.#slow.learn(connection);
+    else if (head?.start === head?.end || connection.bytes > 0 || this.#parts.isDone) this.#slow.learn(connection);
+    else this.#lose(connection, emptyBody(this.#file.name), located);
   }
 
   async #locate(): Promise<Location> {
@@ -230,4 +235,9 @@ export class RangeDownload {
   #notifyStall(what: string): void {
     this.#options.onNotice({ code: 'STALL', message: `${this.#file.name}: ${what}` });
   }
+}
+
+/** A round that brings nothing is a failed one, whatever the reason: without an error the next one would follow immediately, forever. */
+function emptyBody(name: string): RbeeError {
+  return new RbeeError('DOWNLOAD_FAILED', `the server sent no byte of ${name}`);
 }

@@ -1,7 +1,8 @@
 import { RangeExchange } from './range-exchange.ts';
+import { firstForm, nextForm, type RangeForm, rangeHeaders } from './range-form.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { followRedirects } from './redirect.ts';
-import { type RangeHead, type RangeRequest, rangeHeaders } from './response-head.ts';
+import type { RangeHead, RangeRequest } from './response-head.ts';
 
 /** Some file servers refuse requests without a user agent. */
 const userAgent = 'rbee';
@@ -13,9 +14,29 @@ const userAgent = 'rbee';
  *   MODEL_ACCESS_DENIED, MODEL_NOT_FOUND; the signal's reason when aborted; the sink's own errors as they are
  */
 export async function fetchRange(request: RangeRequest, options: RangeOptions, sink: RangeSink): Promise<RangeHead> {
+  const tried: RangeForm[] = [];
+  // Terminates: each form is tried at most once.
+  for (let form: RangeForm = firstForm(request); ; ) {
+    tried.push(form);
+    try {
+      return await fetchAs(form, request, options, sink);
+    } catch (error) {
+      const next = nextForm(request, tried, error);
+      if (next === null) throw error;
+      form = next;
+    }
+  }
+}
+
+async function fetchAs(
+  form: RangeForm,
+  request: RangeRequest,
+  options: RangeOptions,
+  sink: RangeSink,
+): Promise<RangeHead> {
   const start = { url: new URL(request.url), headers: lowerCase(request.headers) };
   const { response } = await followRedirects(start, (url, headers) => {
-    const sent = { 'user-agent': userAgent, ...headers, ...rangeHeaders(request) };
+    const sent = { 'user-agent': userAgent, ...headers, ...rangeHeaders(request, form) };
     return new RangeExchange(request, url, options, sink).run(sent);
   });
   if (response.head === null) throw new Error('a final response has no head');

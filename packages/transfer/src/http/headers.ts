@@ -7,6 +7,16 @@ export function headerOf(headers: ResponseHeaders, name: string): string | null 
   return (typeof value === 'string' ? value : value?.[0]) ?? null;
 }
 
+/** The parts of a header that is a list, wherever they were separated; empty ones are left out. */
+export function valuesOf(headers: ResponseHeaders, name: string): readonly string[] {
+  const value = headers[name];
+  const lines = typeof value === 'string' ? [value] : (value ?? []);
+  return lines
+    .flatMap((line) => line.split(','))
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
 const MAX_ETAG_CHARACTERS = 512;
 
 /** The ETag if it is strong, so that equal tags mean equal bytes; else null. */

@@ -1,4 +1,5 @@
 import { errnoOf, parseRetryAfter, RbeeError, tlsProblemOf } from '@rbee/contract/plain';
+import { errorOfShortage } from '../shortage.ts';
 import { headerOf, type ResponseHeaders } from './headers.ts';
 
 const DENIED_STATUSES: readonly number[] = [401, 403];
@@ -75,6 +76,8 @@ export function errorOfConnection(error: unknown, host: string): unknown {
   // undici's parser sets no code if the response is not HTTP at all.
   const code = errnoOf(error) ?? (error.name === 'HTTPParserError' ? 'HPE_INVALID' : null);
   if (code === null || BUG_CODES.has(code)) return error;
+  const shortage = errorOfShortage(error);
+  if (shortage !== null) return shortage;
   const options = { cause: error, details: { host, code } };
   if (NAME_CODES.has(code)) {
     const hint = 'check the name, the DNS and the proxy settings';
@@ -92,9 +95,21 @@ export function errorOfConnection(error: unknown, host: string): unknown {
   if (TIMEOUT_CODES.has(code)) {
     return new RbeeError('DOWNLOAD_TIMEOUT', `${host} does not respond (${code})`, options);
   }
+  const wrong = wrongHttpOf(code);
+  if (wrong !== null) return new RbeeError('DOWNLOAD_FAILED', `${host} ${wrong} (${code})`, options);
   // A failed system call on a socket is a connection error, however rare its code.
   if (CUT_CODES.test(code) || 'syscall' in error) {
     return new RbeeError('DOWNLOAD_FAILED', `the connection to ${host} was cut (${code})`, options);
   }
   return error;
+}
+
+/** What a response that cannot be read has wrong; null if it was cut. */
+function wrongHttpOf(code: string): string | null {
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'sends more headers than can be read';
+  if (code === 'HPE_UNEXPECTED_CONTENT_LENGTH')
+    return 'sends its Content-Length twice, or together with Transfer-Encoding';
+  // The connection ended in the middle of a message.
+  if (code === 'HPE_INVALID_EOF_STATE') return null;
+  return code.startsWith('HPE_') ? 'does not send valid HTTP' : null;
 }

@@ -1,7 +1,9 @@
-import { formatSeconds, RbeeError } from '@rbee/contract/plain';
+import { errnoOf, formatSeconds, RbeeError } from '@rbee/contract/plain';
 import type { Dispatcher } from 'undici';
+import { BODY_CUT } from '../outage.ts';
 import type { ResponseHeaders } from './headers.ts';
 import { errorOfConnection } from './http-error.ts';
+import { blamesRange, RangeDeniedError } from './range-refusal.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { rawHead } from './raw-head.ts';
 import { isRedirect, type RedirectResponse } from './redirect.ts';
@@ -12,8 +14,13 @@ import { StallTimer } from './stall-timer.ts';
 const maxDiscardedBytes = 64 * 2 ** 10;
 /** And for no longer than this. */
 const discardTimeoutMs = 1_000;
+/** Of the text of a refusal, to tell what it blames. */
+const maxReasonBytes = 2 * 2 ** 10;
 /** Limited bytes pass in pieces of this size: a larger one would be a burst, and the last one of a file is never waited for. */
 const limitedPieceBytes = 64 * 2 ** 10;
+
+/** undici's code for a body that is cut; before the head of a response, for a Content-Length that the parser refuses. */
+const LENGTH_CODE = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
 
 export interface ExchangeOutcome extends RedirectResponse {
   /** Describes the body that the sink received; null for a redirect. */
@@ -39,6 +46,8 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
   #accepted: AcceptedResponse | null = null;
   /** Set while the rest of an unwanted body is being read. */
   #verdict: Verdict | null = null;
+  /** What the server says about a refusal with 403. */
+  #reason = '';
   #received = 0;
   /** The sink has paused the body. */
   #isHeldBySink = false;
@@ -99,9 +108,12 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     // undici delivers an empty chunk after each pause (not documented). Passed on to a sink that pauses on every chunk, it would loop forever.
     if (chunk.length === 0) return;
     this.#received += chunk.length;
-    if (this.#isSettled || this.#verdict !== null) this.#options.release?.(chunk);
-    if (this.#isSettled) return;
+    if (this.#isSettled) {
+      this.#options.release?.(chunk);
+      return;
+    }
     if (this.#verdict !== null) {
+      this.#explain(this.#verdict, chunk);
       if (this.#received > maxDiscardedBytes) this.#conclude(this.#verdict);
       return;
     }
@@ -111,8 +123,40 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#stallTimer.refresh();
-    this.#pass(chunk);
+    const wanted = this.#wantedOf(chunk);
+    if (wanted.length > 0) this.#pass(wanted);
     if (!this.#isSettled && this.#isHeld) this.#pause();
+    this.#endIfFull();
+  }
+
+  /** Reads the beginning of the text that comes with a 403, and gives its memory back. */
+  #explain(verdict: Verdict, chunk: Buffer): void {
+    const error = 'error' in verdict ? verdict.error : null;
+    if (error instanceof RbeeError && error.details?.['status'] === 403 && this.#reason.length < maxReasonBytes) {
+      this.#reason += chunk.toString('latin1', 0, maxReasonBytes - this.#reason.length);
+      if (blamesRange(this.#reason)) this.#verdict = { error: new RangeDeniedError(403) };
+    }
+    this.#options.release?.(chunk);
+  }
+
+  /** A chunk of the body without what comes before the requested range and after it. */
+  #wantedOf(chunk: Buffer): Buffer {
+    const { lead = 0, tail = 0 } = this.#accepted?.head ?? {};
+    if (lead === 0 && tail === 0) return chunk;
+    const at = this.#received - chunk.length;
+    const from = Math.min(chunk.length, Math.max(0, lead - at));
+    const to = Math.max(from, Math.min(chunk.length, (this.#expectedBytes ?? 0) - tail - at));
+    const release = this.#options.release;
+    if (from > 0) release?.(chunk.subarray(0, from));
+    if (to < chunk.length) release?.(chunk.subarray(to));
+    return chunk.subarray(from, to);
+  }
+
+  /** Everything requested is there, and the rest of the body may be long. */
+  #endIfFull(): void {
+    const accepted = this.#accepted;
+    if (accepted?.head.tail === undefined || this.#rest !== null) return;
+    if (this.#received >= (this.#expectedBytes ?? 0) - accepted.head.tail) this.#conclude({ outcome: accepted });
   }
 
   /** Gives the sink as much as sink and limiter take now, and keeps the rest. */
@@ -137,19 +181,21 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     if (this.#verdict !== null) this.#conclude(this.#verdict);
     else if (this.#accepted === null) this.#fail(this.#bodyError('ended before it began'));
     else if (expected !== null && this.#received < expected) {
-      this.#fail(this.#bodyError(`ended after ${this.#received} of ${expected} bytes`));
+      this.#fail(this.#bodyError(`ended after ${this.#received} of ${expected} bytes`, { code: BODY_CUT }));
     } else this.#settle({ outcome: this.#accepted });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#isSettled) return;
     if (this.#verdict !== null) this.#settle(this.#verdict);
+    else if (this.#accepted === null && errnoOf(error) === LENGTH_CODE)
+      this.#settle({ error: this.#lengthError(error) });
     else this.#settle({ error: errorOfConnection(error, this.#url.host) });
   }
 
   get #expectedBytes(): number | null {
-    const { start, end } = this.#accepted?.head ?? { start: 0, end: null };
-    return end === null ? null : end - start;
+    const { start, end, lead = 0, tail = 0 } = this.#accepted?.head ?? { start: 0, end: null };
+    return end === null ? null : lead + end - start + tail;
   }
 
   #accept(accepted: AcceptedResponse): void {
@@ -203,6 +249,7 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     const rest = this.#rest;
     this.#rest = null;
     if (rest !== null) this.#pass(rest);
+    this.#endIfFull();
     if (this.#isSettled || this.#isHeld) return;
     if (this.#verdict === null) {
       this.#stallTimer.start(this.#options.stallTimeoutMs, () => {
@@ -248,7 +295,12 @@ export class RangeExchange implements Dispatcher.DispatchHandler {
     return new RbeeError('DOWNLOAD_TIMEOUT', `${this.#url.host} sent no data for ${waited}`);
   }
 
-  #bodyError(what: string): RbeeError {
-    return new RbeeError('DOWNLOAD_FAILED', `the body of ${this.#request.name} ${what}`);
+  #lengthError(cause: Error): RbeeError {
+    const message = `${this.#url.host} sends its Content-Length twice, or together with Transfer-Encoding`;
+    return new RbeeError('DOWNLOAD_FAILED', message, { cause });
+  }
+
+  #bodyError(what: string, details: Readonly<Record<string, unknown>> = {}): RbeeError {
+    return new RbeeError('DOWNLOAD_FAILED', `the body of ${this.#request.name} ${what}`, { details });
   }
 }

@@ -1,14 +1,21 @@
 import { RbeeError } from '@rbee/contract/plain';
+import { packingOf } from './content-encoding.ts';
+import { parseContentRange } from './content-range.ts';
 import { headerOf, type ResponseHeaders, strongEtag } from './headers.ts';
 import { errorOfStatus } from './http-error.ts';
+import { RangeUnusableError } from './range-refusal.ts';
 import { errorOfPage, isStrayPage } from './web-page.ts';
+
+/** A response may begin this much before the requested byte, at a border of blocks: what comes first is skipped. */
+const maxLeadBytes = 16 * 2 ** 20;
+const blockBytes = 512;
 
 /** A request for a range of a file. */
 export interface RangeRequest {
   readonly url: string;
   /** Sent to the URL's own origin only. */
   readonly headers: Readonly<Record<string, string>>;
-  /** First byte. With 0 and no end the whole file is requested, without a `Range`. */
+  /** First byte. */
   readonly start: number;
   /** Exclusive; null or left out: up to the end of the file. */
   readonly end?: number | null;
@@ -16,8 +23,12 @@ export interface RangeRequest {
   readonly size: number | null;
   /** Strong ETag that the response must have; null if unknown. */
   readonly validator: string | null;
-  /** Whether a digest is checked at the end, which makes up for a missing validator or length. */
+  /** Whether a digest is checked at the end: it decides, whatever the validator or the encoding. */
   readonly isVerified: boolean;
+  /** Whether the whole file is welcome where the range is refused: nobody else fetches a part of it. */
+  readonly mayBeWhole?: boolean;
+  /** How often a range of this file could not be used before; after the second time the whole file is requested. */
+  readonly refusals?: number;
   /** The file's name, for messages and to tell whether it may be a web page. */
   readonly name: string;
 }
@@ -30,16 +41,9 @@ export interface RangeHead {
   readonly total: number | null;
   /** Strong ETag; null if there is none. */
   readonly validator: string | null;
-}
-
-/** The headers that request a range. Identity encoding, so that lengths and offsets count the file's bytes. */
-export function rangeHeaders(request: RangeRequest): Record<string, string> {
-  const { start, end = null, validator } = request;
-  const headers: Record<string, string> = { 'accept-encoding': 'identity' };
-  if (start === 0 && end === null) return headers;
-  headers['range'] = `bytes=${start}-${end === null ? '' : end - 1}`;
-  if (validator !== null) headers['if-range'] = validator;
-  return headers;
+  /** Bytes of the body before the start and after the end; left out where there are none. */
+  readonly lead?: number;
+  readonly tail?: number;
 }
 
 /**
@@ -52,39 +56,60 @@ export function checkHead(request: RangeRequest, status: number, headers: Respon
   // First: the ETag of a web page must not be mistaken for that of another version of the file.
   if (status === 200) checkIsNoPage(request, headers, request.size);
   const validator = strongEtag(headerOf(headers, 'etag'));
-  if (request.validator !== null && validator !== null && validator !== request.validator) throw changed(request);
-  const encoding = headerOf(headers, 'content-encoding');
-  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
-    throw headError(
-      request,
-      `has the content encoding ${JSON.stringify(encoding.slice(0, 40))}, which was not requested`,
-    );
-  }
+  if (isOther(request, validator) && !request.isVerified) throw changed(request);
+  checkPacking(request, headers);
   return status === 206 ? checkPart(request, headers, validator) : checkWhole(request, headers, validator);
+}
+
+/** Edges and backends of one source may differ in their ETags: where a digest is checked, they prove nothing. */
+function isOther(request: RangeRequest, validator: string | null): boolean {
+  return request.validator !== null && validator !== null && validator !== request.validator;
+}
+
+/** A body that is packed while it is sent has no length; one that is stored with a wrong label has one. */
+function checkPacking(request: RangeRequest, headers: ResponseHeaders): void {
+  const packing = packingOf(headers, request.name);
+  if (packing === null || (request.isVerified && lengthOf(headers) !== null)) return;
+  const what = `has the content encoding ${JSON.stringify(packing.slice(0, 40))}, which was not requested`;
+  throw new RbeeError('DOWNLOAD_FAILED', `${request.name} ${what}`, {
+    hint: 'if the server labels its files wrongly, pass the sha256 of this one, so that it can be verified',
+  });
 }
 
 function checkPart(request: RangeRequest, headers: ResponseHeaders, validator: string | null): RangeHead {
   const { start, size, end: requestedEnd = null } = request;
-  const range = parseContentRange(headerOf(headers, 'content-range'));
-  if (range === null) throw headError(request, 'was sent in part without a valid Content-Range');
+  const range = parseContentRange(headerOf(headers, 'content-range'), size);
+  if (range === null) throw unusable(request, 'was sent in part without a valid Content-Range');
   const total = range.total ?? size;
-  if (total === null) throw headError(request, 'was sent in part by a server that does not give its size');
-  if (range.start !== start || range.end <= start || range.end > (requestedEnd ?? total) || range.end > total) {
-    throw headError(request, `was sent from byte ${range.start} to ${range.end} instead of from ${start}`);
-  }
-  if (size !== null && total !== size) throw headError(request, `has ${total} bytes instead of ${size}`);
+  if (total === null) throw unusable(request, 'was sent in part by a server that does not give its size');
+  if (size !== null && total !== size) throw otherSize(request, validator, total);
   if (request.validator !== null && validator === null && !request.isVerified) {
-    throw headError(request, 'was sent without the ETag that proves it is unchanged');
+    throw unusable(request, 'was sent without the ETag that proves it is unchanged');
   }
-  checkLength(request, headers, range.end - start);
-  checkIsNoPage(request, headers, size === null ? null : range.end - start);
-  return { start, end: range.end, total, validator: validator ?? request.validator };
+  const length = lengthOf(headers);
+  const bodyBytes = range.end - range.start;
+  if (length !== null && length !== bodyBytes) throw unusable(request, `has ${length} bytes instead of ${bodyBytes}`);
+  checkIsNoPage(request, headers, size === null ? null : bodyBytes);
+  const known = { total, validator: validator ?? request.validator };
+  // The whole file, only with another status.
+  if (range.start === 0 && range.end === total && start > 0) return { start: 0, end: total, ...known };
+  const end = Math.min(range.end, requestedEnd ?? total);
+  const lead = start - range.start;
+  const tail = range.end - end;
+  // A header that does not fit its body would shift bytes: only a length, or a digest, tells.
+  const isProven = (lead === 0 && tail === 0) || length !== null || request.isVerified;
+  const isWidened = range.end >= (requestedEnd ?? total) && range.start % blockBytes === 0;
+  const isBlock = lead === 0 || (lead > 0 && lead <= maxLeadBytes && isWidened);
+  if (!isProven || !isBlock || end <= start) {
+    throw unusable(request, `was sent from byte ${range.start} to ${range.end} instead of from ${start}`);
+  }
+  return { start, end, ...known, ...(lead > 0 ? { lead } : {}), ...(tail > 0 ? { tail } : {}) };
 }
 
 function checkWhole(request: RangeRequest, headers: ResponseHeaders, validator: string | null): RangeHead {
   const { size, isVerified } = request;
-  if (size !== null) checkLength(request, headers, size);
   const length = lengthOf(headers);
+  if (size !== null && length !== null && length !== size) throw otherSize(request, validator, length);
   const total = size ?? length;
   const isFramed = length !== null || headerOf(headers, 'transfer-encoding') !== null;
   // A body that ends with its connection cannot be told from a truncated one.
@@ -98,22 +123,17 @@ function checkWhole(request: RangeRequest, headers: ResponseHeaders, validator: 
 
 /** 416 is correct if every byte is there already: the rest of the file is empty. */
 function checkBeyondEnd(request: RangeRequest, headers: ResponseHeaders): RangeHead {
-  const { start, size } = request;
-  const match = /^bytes \*\/(\d{1,15})$/.exec(headerOf(headers, 'content-range') ?? '');
+  const { start, size, isVerified } = request;
+  const match = /^(?:bytes)?\s*[=:]?\s*\*\s*\/\s*(\d{1,15})$/i.exec(
+    (headerOf(headers, 'content-range') ?? '').slice(0, 128),
+  );
   const total = match === null ? size : Number(match[1]);
   const validator = strongEtag(headerOf(headers, 'etag')) ?? request.validator;
-  if (start > 0 && total === start && validator === request.validator) {
+  if (start > 0 && total === start && (isVerified || validator === request.validator)) {
     return { start, end: start, total, validator };
   }
-  if (start === 0) throw errorOfStatus(416, headers);
+  if (start === 0 || total === null || (total > start && total === (size ?? total))) throw errorOfStatus(416, headers);
   throw changed(request, { status: 416 });
-}
-
-function checkLength(request: RangeRequest, headers: ResponseHeaders, expected: number): void {
-  const length = lengthOf(headers);
-  if (length !== null && length !== expected) {
-    throw headError(request, `has ${length} bytes instead of ${expected}`);
-  }
 }
 
 /** @param expected length of the body if it is the file; null if unknown */
@@ -129,25 +149,22 @@ function lengthOf(headers: ResponseHeaders): number | null {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
-interface ContentRange {
-  readonly start: number;
-  /** Exclusive. */
-  readonly end: number;
-  readonly total: number | null;
-}
-
-function parseContentRange(value: string | null): ContentRange | null {
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(value ?? '');
-  if (match === null) return null;
-  const total = match[3] === '*' ? null : Number(match[3]);
-  return { start: Number(match[1]), end: Number(match[2]) + 1, total };
-}
-
 function changed(request: RangeRequest, details: Readonly<Record<string, unknown>> = {}): RbeeError {
   return new RbeeError('SOURCE_CHANGED', `${request.name} has changed at its source`, {
     hint: 'start over, or pin a revision or a sha256',
     details,
   });
+}
+
+/** Another size is another version, or a response that is wrong. */
+function otherSize(request: RangeRequest, validator: string | null, total: number): RbeeError {
+  return isOther(request, validator)
+    ? changed(request)
+    : headError(request, `has ${total} bytes instead of ${request.size}`);
+}
+
+function unusable(request: RangeRequest, what: string): RbeeError {
+  return new RangeUnusableError(`${request.name} ${what}`);
 }
 
 function headError(request: RangeRequest, what: string): RbeeError {

@@ -64,12 +64,12 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
     };
 
     describe('a request', () => {
-      test('for the whole file has no Range', async () => {
+      test('for the whole file has a Range as well, bound to no version', async () => {
         await fetchInto(collect().sink);
         const [request] = fixture.server.requests;
         expect(request?.headers).toMatchObject({ 'accept-encoding': 'identity', authorization: 'Bearer t0ken' });
         expect(request?.headers['user-agent']).toMatch(/./);
-        expect(request?.headers).not.toHaveProperty('range');
+        expect(request?.headers.range).toBe('bytes=0-');
         expect(request?.headers).not.toHaveProperty('if-range');
       });
 
@@ -79,7 +79,7 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         [{ start: 0, end: 10 }, 'bytes=0-9'],
       ])('for %j requests %s, if it is still the same file', async (change, range) => {
         const { sink, bytes } = collect();
-        await fetchInto(sink, { ...change, validator: '"v1"' });
+        await fetchInto(sink, { ...change, validator: '"v1"', isVerified: false });
         expect(fixture.server.requests[0]?.headers).toMatchObject({ range, 'if-range': '"v1"' });
         expect(bytes().equals(content.subarray(change.start, 'end' in change ? change.end : size))).toBe(true);
       });
@@ -168,8 +168,13 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
         ['a Content-Range of other words', rest, part({ 'content-range': 'items 1-2/3' }), 'DOWNLOAD_FAILED'],
         ['a part that begins one byte later', rest, part(range(1e6 + 1, 3e6 - 1)), 'DOWNLOAD_FAILED'],
         ['a part that begins one byte earlier', rest, part(range(1e6 - 1, 3e6 - 1)), 'DOWNLOAD_FAILED'],
-        ['a part that ends behind the file', rest, part(range(1e6, 3e6)), 'DOWNLOAD_FAILED'],
-        ['more than was asked for', { ...rest, end: 1e6 + 9 }, part(range(1e6, 1e6 + 9)), 'DOWNLOAD_FAILED'],
+        ['a part that ends behind the file', rest, part(range(1e6, 3e6 + 1)), 'DOWNLOAD_FAILED'],
+        [
+          'more than was asked for, without a length',
+          { ...rest, end: 1e6 + 9, isVerified: false },
+          part(range(1e6, 1e6 + 9)),
+          'DOWNLOAD_FAILED',
+        ],
         ['a part of another size', rest, part(range(1e6, 3e6, 4e6)), 'DOWNLOAD_FAILED'],
         [
           'a length that is not that of its range',
@@ -177,8 +182,18 @@ export function describeFetchRange(name: string, make: () => FetchRangeUnderTest
           part({ ...range(1e6, 3e6 - 1), 'content-length': '5' }),
           'DOWNLOAD_FAILED',
         ],
-        ['a part of another version', rest, part({ ...range(1e6, 3e6 - 1), etag: '"v2"' }), 'SOURCE_CHANGED'],
-        ['a whole file of another version', rest, part({ etag: '"v2"' }, 200), 'SOURCE_CHANGED'],
+        [
+          'a part of another version',
+          { ...rest, isVerified: false },
+          part({ ...range(1e6, 3e6 - 1), etag: '"v2"' }),
+          'SOURCE_CHANGED',
+        ],
+        [
+          'a whole file of another version',
+          { ...rest, isVerified: false },
+          part({ etag: '"v2"' }, 200),
+          'SOURCE_CHANGED',
+        ],
         ['the end in the middle', rest, part({ 'content-range': 'bytes */5' }, 416), 'SOURCE_CHANGED'],
         [
           'a part under a weak ETag, where no digest is known',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { checkHead, type RangeRequest, rangeHeaders } from '../../src/http/response-head.ts';
+import { rangeHeaders } from '../../src/http/range-form.ts';
+import { checkHead, type RangeRequest } from '../../src/http/response-head.ts';
 
 const whole: RangeRequest = {
   url: 'https://cdn.example/model.bin',
@@ -11,13 +12,19 @@ const whole: RangeRequest = {
   name: 'model.bin',
 };
 const rest: RangeRequest = { ...whole, start: 400, validator: '"v1"' };
+const unproven: RangeRequest = { ...rest, isVerified: false };
 const part = { 'content-range': 'bytes 400-999/1000', 'content-length': '600', etag: '"v1"' };
 
 describe('the headers of a request', () => {
   test('request identity encoding, and the rest only of the same version', () => {
-    expect(rangeHeaders(whole)).toEqual({ 'accept-encoding': 'identity' });
-    expect(rangeHeaders(rest)).toEqual({ 'accept-encoding': 'identity', range: 'bytes=400-', 'if-range': '"v1"' });
-    expect(rangeHeaders({ ...rest, validator: null })).toEqual({ 'accept-encoding': 'identity', range: 'bytes=400-' });
+    const identity = { 'accept-encoding': 'identity' };
+    const unproven = { ...rest, isVerified: false };
+    expect(rangeHeaders(whole)).toEqual({ ...identity, range: 'bytes=0-' });
+    expect(rangeHeaders({ ...whole, size: 0 })).toEqual(identity);
+    expect(rangeHeaders(unproven)).toEqual({ ...identity, range: 'bytes=400-', 'if-range': '"v1"' });
+    expect(rangeHeaders(unproven, 'loose')).toEqual({ ...identity, range: 'bytes=400-' });
+    expect(rangeHeaders(unproven, 'whole')).toEqual(identity);
+    expect(rangeHeaders(rest)).toEqual({ ...identity, range: 'bytes=400-' });
   });
 });
 
@@ -89,11 +96,11 @@ describe('a refused response', () => {
   test.each([
     ['a part without Content-Range', rest, 206, { etag: '"v1"' }, 'DOWNLOAD_FAILED'],
     ['a part from elsewhere', rest, 206, { ...part, 'content-range': 'bytes 401-999/1000' }, 'DOWNLOAD_FAILED'],
-    ['a part beyond the end', rest, 206, { ...part, 'content-range': 'bytes 400-1000/1000' }, 'DOWNLOAD_FAILED'],
+    ['a part beyond the end', rest, 206, { ...part, 'content-range': 'bytes 400-1001/1000' }, 'DOWNLOAD_FAILED'],
     ['a part of another size', rest, 206, { ...part, 'content-range': 'bytes 400-1999/2000' }, 'DOWNLOAD_FAILED'],
     ['a part with a wrong length', rest, 206, { ...part, 'content-length': '601' }, 'DOWNLOAD_FAILED'],
-    ['a part of another version', rest, 206, { ...part, etag: '"v2"' }, 'SOURCE_CHANGED'],
-    ['a whole file of another version', rest, 200, { etag: '"v2"', 'content-length': '1000' }, 'SOURCE_CHANGED'],
+    ['a part of another version', unproven, 206, { ...part, etag: '"v2"' }, 'SOURCE_CHANGED'],
+    ['a whole file of another version', unproven, 200, { etag: '"v2"', 'content-length': '1000' }, 'SOURCE_CHANGED'],
     ['an end before ours', rest, 416, { 'content-range': 'bytes */300' }, 'SOURCE_CHANGED'],
     [
       'a part without the ETag, where no digest is known',
@@ -103,7 +110,14 @@ describe('a refused response', () => {
       'DOWNLOAD_FAILED',
     ],
     ['a file of another size', whole, 200, { 'content-length': '999' }, 'DOWNLOAD_FAILED'],
-    ['a packed body', whole, 200, { 'content-encoding': 'gzip', 'content-length': '1000' }, 'DOWNLOAD_FAILED'],
+    ['a body packed on the way', whole, 200, { 'content-encoding': 'gzip' }, 'DOWNLOAD_FAILED'],
+    [
+      'a packed body, where no digest is known',
+      { ...whole, isVerified: false },
+      200,
+      { 'content-encoding': 'gzip', 'content-length': '1000' },
+      'DOWNLOAD_FAILED',
+    ],
     ['a page', { ...whole, size: null }, 200, { 'content-type': 'text/html; charset=utf-8' }, 'DOWNLOAD_FAILED'],
     [
       'a page with an ETag of its own',

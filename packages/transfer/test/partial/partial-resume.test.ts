@@ -45,7 +45,7 @@ describe('a partial with a good journal', () => {
     await expectRightFile();
     expect(result).toMatchObject({ reused: kept, wasted: 0 });
     expect(ranges()).toEqual([`bytes=${kept}-`]);
-    expect(fixture.server.requests[0]?.headers['if-range']).toBe('"v1"');
+    expect(fixture.server.requests[0]?.headers).not.toHaveProperty('if-range');
     expect(fixture.states[0]).toMatchObject({ phase: 'starting', bytes: kept, reused: kept });
     expect(codes()).toEqual(['RESUME']);
   });
@@ -81,11 +81,11 @@ describe('a partial with a good journal', () => {
     expect(codes()).toEqual(['RESUME', 'RESTART']);
   });
 
-  test('is fetched again if the source has changed meanwhile', async () => {
+  test('[C1] is resumed under another ETag if a digest is checked at the end', async () => {
     await leave(head(), journalOf({ validator: '"v0"' }));
     const result = await run();
     await expectRightFile();
-    expect(result).toMatchObject({ reused: 0, wasted: kept });
+    expect(result).toMatchObject({ reused: kept, wasted: 0 });
   });
 });
 
@@ -141,7 +141,7 @@ describe('a partial is started over', () => {
     const result = await run(change);
     await expectRightFile();
     expect(result.reused).toBe(0);
-    expect(ranges()).toEqual([undefined]);
+    expect(ranges()).toEqual(['bytes=0-']);
     expect(codes()).toEqual(notices);
   });
 
@@ -181,7 +181,7 @@ test('without a validator and a digest an interrupted transfer starts over', asy
   const result = await run({ sha256: null });
   await expectRightFile();
   expect(result.wasted).toBeGreaterThan(1_000_000);
-  expect(ranges()).toEqual([undefined, undefined]);
+  expect(ranges()).toEqual(['bytes=0-', 'bytes=0-']);
 });
 
 test('a failed transfer leaves a partial that the next one resumes', async () => {

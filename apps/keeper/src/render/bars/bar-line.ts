@@ -140,7 +140,9 @@ function stateOf(subject: BarSubject, { now, connectionLost = false }: BarLineOp
 function noticeText(notice: NonNullable<BarSubject['notice']>, { movedAt }: BarSubject, now: number): string | null {
   const { attempt, max_attempts: most, next_retry_at: next } = notice;
   const which = attempt === undefined ? '' : `attempt ${attempt}${most === undefined ? '' : `/${most}`}`;
-  switch (notice.code) {
+  // A throttle that stops all bytes is a wait like any other.
+  const code = notice.code === 'THROTTLE' && next !== undefined ? 'RETRY' : notice.code;
+  switch (code) {
     case 'RETRY': {
       const wait = next === undefined ? 0 : Date.parse(next) - now;
       return wait > 0 ? `${which || 'retry'} in ${formatSeconds(Math.ceil(wait / 1_000))}` : which || 'retrying';
