@@ -5,9 +5,9 @@ export class TransferProgress {
   readonly #onState: (state: TransferState) => void;
   #state: TransferState;
 
-  constructor(bytes: number, total: number | null, onState: (state: TransferState) => void) {
+  constructor(bytes: number, total: number | null, wasted: number, onState: (state: TransferState) => void) {
     this.#onState = onState;
-    this.#state = { phase: 'starting', bytes, total, reused: bytes, wasted: 0, attempt: 1, connections: 0 };
+    this.#state = { phase: 'starting', bytes, total, reused: bytes, wasted, attempt: 1, connections: 0 };
     onState(this.#state);
   }
 

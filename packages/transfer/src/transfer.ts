@@ -1,4 +1,4 @@
-import { formatBytes, RbeeError } from '@rbee/contract/plain';
+import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
 import { Address } from './address.ts';
 import type { DownloadHost } from './attempt/download-host.ts';
 import { RangeDownload } from './attempt/range-download.ts';
@@ -6,10 +6,15 @@ import { createDigester, type Digester, type Digests } from './digest/digest.ts'
 import { errorOfDisk } from './disk/disk-error.ts';
 import type { RangeHead } from './http/response-head.ts';
 import { publicUrlOf } from './partial/journal.ts';
-import { openPartial, type PartialFile } from './partial/partial-file.ts';
+import { openPartial } from './partial/open-partial.ts';
+import { LostNameError } from './partial/own-name.ts';
+import type { PartialFile } from './partial/partial-file.ts';
 import { TransferProgress } from './progress.ts';
 import { type Attempt, type Retry, withRetry } from './retry.ts';
 import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult } from './types.ts';
+
+/** A partial that is deleted while it is written is replaced so often; then something deletes whatever is written. */
+const maxLostPartials = 3;
 
 /**
  * Brings one file to its final name: fetched or resumed, verified, synced, renamed.
@@ -25,18 +30,52 @@ export async function transferFile(request: FileRequest, options: TransferOption
     sha256: lowerCase(request.sha256),
     gitSha1: lowerCase(request.gitSha1),
   };
+  let wasted = 0;
+  // Terminates: an outcome without a result is a lost partial, and only so many are replaced.
+  for (let losses = 0; ; losses += 1) {
+    const outcome = await tryTransfer(wanted, options, wasted);
+    if (outcome.result !== null) return outcome.result;
+    if (losses === maxLostPartials) throw errorOfLoss(request.partialPath);
+    wasted = outcome.wasted;
+    options.onNotice({
+      code: 'RESTART',
+      message: `${request.name} starts over: its partial was deleted while it was written`,
+    });
+  }
+}
+
+type Outcome =
+  | { readonly result: TransferResult }
+  /** The partial was deleted meanwhile; `wasted` so far. */
+  | { readonly result: null; readonly wasted: number };
+
+async function tryTransfer(wanted: FileRequest, options: TransferOptions, wasted: number): Promise<Outcome> {
+  const { signal } = options;
+  const { partialPath, size } = wanted;
   let partial: PartialFile | null = null;
+  let transfer: FileTransfer | null = null;
   try {
-    partial = await openPartial(request.partialPath, wanted, options.pool?.release);
-    const result = await new FileTransfer(wanted, options, partial).run();
+    partial = await openPartial(partialPath, wanted, options.pool?.release);
+    transfer = new FileTransfer(wanted, options, partial, wasted);
+    const result = await transfer.run();
     await partial.close();
-    return result;
+    return { result };
   } catch (error) {
+    // Also whoever opens it by its name notices that it is gone.
+    const mayBeLost = error instanceof LostNameError || errnoOf(error) === 'ENOENT';
+    const isLost = mayBeLost && (await partial?.isLost()) === true;
     await partial?.stop();
     if (signal.aborted) throw signal.reason;
-    const neededBytes = request.size === null ? null : request.size - (partial?.bytes ?? 0);
-    throw await errorOfDisk(error, request.partialPath, neededBytes);
+    if (isLost && transfer !== null) return { result: null, wasted: transfer.lost };
+    const neededBytes = size === null ? null : size - (partial?.bytes ?? 0);
+    throw await errorOfDisk(error, partialPath, neededBytes);
   }
+}
+
+function errorOfLoss(partialPath: string): RbeeError {
+  return new RbeeError('STORE_NOT_WRITABLE', `${partialPath} was deleted again and again while it was written`, {
+    hint: 'stop the program that deletes files of the models folder, and retry',
+  });
 }
 
 function lowerCase(digest: string | null): string | null {
@@ -56,15 +95,21 @@ class FileTransfer {
   /** The most bytes the file ever had. Only more than that is progress; otherwise a transfer that restarts every time would never end. */
   #highWater: number;
 
-  constructor(request: FileRequest, options: TransferOptions, partial: PartialFile) {
+  constructor(request: FileRequest, options: TransferOptions, partial: PartialFile, wasted: number) {
     this.#request = request;
     this.#options = options;
     this.#partial = partial;
     this.#address = new Address((signal) => request.locate(signal));
-    this.#progress = new TransferProgress(partial.bytes, partial.size, options.onState);
+    this.#progress = new TransferProgress(partial.bytes, partial.size, wasted, options.onState);
     this.#highWater = partial.bytes;
     const { maxConnections = 1, connections } = options;
     this.#limits = { maxConnections: Math.max(1, Math.min(maxConnections, connections?.limit ?? maxConnections)) };
+  }
+
+  /** What is wasted if the partial is gone. */
+  get lost(): number {
+    const { bytes, wasted } = this.#progress.state;
+    return wasted + bytes;
   }
 
   async run(): Promise<TransferResult> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '@rbee/contract/plain';
 import { syncFolder } from '../disk/sync-folder.ts';
@@ -112,17 +112,21 @@ export type LoadedJournal =
 
 /** Reads the journals of a partial. If both are valid, the one that claims more wins. */
 export async function loadJournal(partialPath: string, boot: string | null): Promise<LoadedJournal> {
-  const synced = await load(journalPathOf(partialPath));
-  const live = await load(liveJournalPathOf(partialPath));
+  const synced = await readJournal(journalPathOf(partialPath));
+  const live = await readJournal(liveJournalPathOf(partialPath));
   if (live.state !== 'read') return synced.state === 'missing' ? live : synced;
   const isCurrent = boot !== null && live.journal.boot === boot;
   if (!isCurrent) return synced.state === 'missing' ? { state: 'outlived' } : synced;
   return synced.state === 'read' && bytesOf(synced.journal.ranges) > bytesOf(live.journal.ranges) ? synced : live;
 }
 
-async function load(path: string): Promise<LoadedJournal> {
+/** Reads one journal. */
+export async function readJournal(path: string): Promise<LoadedJournal> {
   try {
-    if ((await stat(path)).size > maxJournalBytes) return { state: 'damaged' };
+    const stats = await lstat(path);
+    // In a shared folder anything may have the name: a link, or a pipe that never ends.
+    const isOther = !stats.isFile() && !stats.isDirectory();
+    if (isOther || stats.size > maxJournalBytes) return { state: 'damaged' };
     const journal = parseJournal(await readFile(path, 'utf8'));
     return journal === null ? { state: 'damaged' } : { state: 'read', journal };
   } catch (error) {

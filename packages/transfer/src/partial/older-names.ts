@@ -1,8 +1,8 @@
-import { lstat, readFile, rename } from 'node:fs/promises';
+import { lstat, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '@rbee/contract/plain';
 import { syncFolder } from '../disk/sync-folder.ts';
-import { journalPathOf, liveJournalPathOf, putJournal, removeJournal } from './journal.ts';
+import { journalPathOf, liveJournalPathOf, printJournal, putJournal, readJournal, removeJournal } from './journal.ts';
 
 /** The path that older versions gave a partial; null if they had none for it. */
 export function olderPathOf(partialPath: string): string | null {
@@ -27,11 +27,8 @@ export async function adoptOlder(partialPath: string): Promise<void> {
 }
 
 async function copyJournal(from: string, to: string): Promise<void> {
-  try {
-    await putJournal(`${to}-new`, to, await readFile(from, 'utf8'), true);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
+  const loaded = await readJournal(from);
+  if (loaded.state === 'read') await putJournal(`${to}-new`, to, printJournal(loaded.journal), true);
 }
 
 async function exists(path: string): Promise<boolean> {

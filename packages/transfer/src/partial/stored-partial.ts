@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { errnoOf } from '@rbee/contract/plain';
 import { journalPathOf, liveJournalPathOf, loadJournal, readBootId, removeJournal } from './journal.ts';
 import { judgeJournal, type WantedFile } from './judge-journal.ts';
@@ -22,8 +22,8 @@ const ANY_FILE: WantedFile = { size: null, sha256: null, gitSha1: null };
  * of the file that it belongs to. Null if there is no partial.
  */
 export async function inspectPartial(partialPath: string, wanted?: WantedFile): Promise<PartialContent | null> {
-  const length = await stat(partialPath).then(
-    ({ size }) => size,
+  const length = await lstat(partialPath).then(
+    (stats) => (stats.isFile() ? stats.size : null),
     () => null,
   );
   const older = olderPathOf(partialPath);
@@ -50,7 +50,7 @@ export async function discardPartial(partialPath: string): Promise<number> {
 
 async function sizeOf(path: string): Promise<number> {
   try {
-    return (await stat(path)).size;
+    return (await lstat(path)).size;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return 0;
     throw error;

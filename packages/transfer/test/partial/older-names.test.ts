@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { journalPathOf, liveJournalPathOf, printJournal, readBootId } from '../../src/partial/journal.ts';
 import { olderPathOf } from '../../src/partial/older-names.ts';
-import { openPartial } from '../../src/partial/partial-file.ts';
+import { openPartial } from '../../src/partial/open-partial.ts';
 import type { Span } from '../../src/partial/spans.ts';
 import { discardPartial, inspectPartial } from '../../src/partial/stored-partial.ts';
 
