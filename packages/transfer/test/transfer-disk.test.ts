@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { errorOfDisk } from '../src/disk/disk-error.ts';
@@ -9,6 +10,7 @@ import { createFixture, type Fixture } from './fixture.ts';
 
 /** Disks that are full or refuse to be written. */
 const run = promisify(execFile);
+const child = fileURLToPath(new URL('./partial/crash-child.ts', import.meta.url));
 const isLinux = process.platform === 'linux';
 const isRoot = process.getuid?.() === 0;
 
@@ -84,6 +86,18 @@ test('[E2] a final name that cannot be taken keeps the verified partial', async 
   expect(await fixture.names()).toContain('blob.rbee-partial');
 });
 
+test.runIf(isLinux)('[E5] a file that is too large for the file system is told so (EFBIG)', async () => {
+  const { partialPath, finalPath, size, sha256 } = fixture.request();
+  const url = `${fixture.server.url}/model.bin`;
+  const args = ['--conditions=@rbee/source', child, url, partialPath, finalPath, String(size), String(sha256)];
+  // The shell's limit, in KiB, does what a file system with a limit does.
+  const limited = run('bash', ['-c', 'ulimit -f 4096; exec "$0" "$@"', process.execPath, ...args]);
+  await expect(limited).rejects.toMatchObject({
+    stderr: expect.stringMatching(/the file system of \S+ cannot hold a file that large \(EFBIG\)/),
+  });
+  expect(await fixture.names()).toContain('blob.rbee-partial');
+});
+
 describe('an error of the file system', () => {
   const withCode = (code: string) => Object.assign(new Error('x'), { code });
   test.each([
@@ -92,8 +106,15 @@ describe('an error of the file system', () => {
     ['EACCES', 'STORE_NOT_WRITABLE'],
     ['EROFS', 'STORE_NOT_WRITABLE'],
     ['EXDEV', 'STORE_NOT_WRITABLE'],
+    ['EFBIG', 'STORE_NOT_WRITABLE'],
   ])('%s is %s', async (code, expected) => {
     expect(await errorOfDisk(withCode(code), '/tmp/x', null)).toMatchObject({ code: expected });
+  });
+
+  test('[E5] EFBIG has a hint about the file system, not about permissions', async () => {
+    expect(await errorOfDisk(withCode('EFBIG'), '/tmp/x', null)).toMatchObject({
+      hint: expect.stringMatching(/FAT32.*ulimit/),
+    });
   });
 
   test('that is a bug stays as it is', async () => {
