@@ -59,6 +59,19 @@ describe('pruning', () => {
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 
+  it('[G3] removes what older versions left under names in .incomplete', async () => {
+    const blob = inBlobs('a'.repeat(64));
+    const partial = await put(`${blob}.rbee.incomplete`, 25);
+    await put(`${blob}.rbee.journal.incomplete`, 25);
+    await put(`${blob}.rbee.journal-live.incomplete`, 25);
+    const damaged = await put(`${blob}.damaged.incomplete`, 0);
+    expect((await pruned()).sort()).toEqual([
+      ['damaged', damaged],
+      ['partial', partial],
+    ]);
+    expect(await readdir(test.layout.modelsDir)).toEqual([]);
+  });
+
   it('removes old blobs without a link, and damaged ones of any age', async () => {
     await test.download([{ path: 'a.gguf', content: 'used' }]);
     await test.age(test.layout.blob(PLACE, sha256Of('used')), 100);
