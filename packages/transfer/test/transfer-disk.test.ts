@@ -86,7 +86,7 @@ test('[E2] a final name that cannot be taken keeps the verified partial', async 
   expect(await fixture.names()).toContain('blob.rbee-partial');
 });
 
-test.runIf(isLinux)('[E5] a file that is too large for the file system is told so (EFBIG)', async () => {
+test.runIf(isLinux)('[E5] a file that is too large for the file system fails with that reason (EFBIG)', async () => {
   const { partialPath, finalPath, size, sha256 } = fixture.request();
   const url = `${fixture.server.url}/model.bin`;
   const args = ['--conditions=@rbee/source', child, url, partialPath, finalPath, String(size), String(sha256)];

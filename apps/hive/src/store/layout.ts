@@ -117,7 +117,7 @@ export function isCommit(name: string): boolean {
   return COMMIT.test(name);
 }
 
-/** What the names of our unfinished files end with, those of older versions included. */
+/** What the names of our unfinished files end with, with the names of older versions. */
 export const UNFINISHED_NAMES = {
   partial: /\.rbee(?:-partial|\.incomplete)$/,
   journal: /\.rbee(?:-journal[a-z-]*|\.journal[a-z-]*\.incomplete)$/,

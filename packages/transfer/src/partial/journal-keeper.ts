@@ -118,7 +118,7 @@ export class JournalKeeper {
     } catch (error) {
       this.#hasLost = true;
       await this.abandon();
-      // Its claims may be lost; those of the synced journal were safe before. What matters more is why the sync failed.
+      // Its claims may be lost; the claims in the synced journal were safe before. What matters more is why the sync failed.
       await removeLiveJournal(this.#options.partialPath).catch(() => {});
       throw error;
     }

@@ -138,7 +138,7 @@ describe('a partial that is deleted while it is written', () => {
     ]);
     expect(result).toMatchObject({ bytes: 3_000_000, reused: 0 });
     expect(result.wasted).toBeGreaterThan(500_000);
-    // What is told falls only by what is told as wasted.
+    // The bytes fall only by what is reported as wasted.
     for (const [index, state] of fixture.states.entries()) {
       const before = fixture.states[index - 1] ?? state;
       expect(state.bytes + state.wasted).toBeGreaterThanOrEqual(before.bytes + before.wasted);
