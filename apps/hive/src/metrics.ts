@@ -23,7 +23,7 @@ export interface HiveMetricsDeps {
   readonly slots: Slots;
   readonly limiter: Limiter;
   /** Free bytes on the disk of the store. */
-  readonly freeBytes: () => Promise<number>;
+  readonly freeBytes: () => Promise<number | null>;
 }
 
 /** The codes that a download is likely to fail with, and those that a request to a source is retried after. */
@@ -149,6 +149,6 @@ function measureRoom(metrics: Metrics, { slots, limiter, freeBytes }: HiveMetric
     name: 'rbee_store_free_bytes',
     help: 'Free bytes on the disk of the store; missing if unknown',
     // A missing disk must not hide the other metrics.
-    read: () => freeBytes().catch(() => []),
+    read: async () => (await freeBytes().catch(() => null)) ?? [],
   });
 }

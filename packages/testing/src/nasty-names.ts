@@ -84,6 +84,7 @@ export const NASTY_NAMES: readonly NastyName[] = [
     'blobs',
     'x.incomplete',
     'x.rbee.incomplete',
+    'x.rbee-partial',
     '.locks',
     'refs/main',
     '.git/config',

@@ -1,4 +1,4 @@
-import { formatBytes, RbeeError } from '@rbee/contract/plain';
+import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
 import { Address } from './address.ts';
 import type { DownloadFile, DownloadHost } from './attempt/download-host.ts';
 import { RangeDownload } from './attempt/range-download.ts';
@@ -6,10 +6,15 @@ import { createDigester, type Digester, type Digests } from './digest/digest.ts'
 import { errorOfDisk } from './disk/disk-error.ts';
 import type { RangeHead } from './http/response-head.ts';
 import { publicUrlOf } from './partial/journal.ts';
-import { openPartial, type PartialFile } from './partial/partial-file.ts';
+import { openPartial } from './partial/open-partial.ts';
+import { LostNameError } from './partial/own-name.ts';
+import type { PartialFile } from './partial/partial-file.ts';
 import { TransferProgress } from './progress.ts';
 import { type Attempt, type Retry, type RetryOptions, waitForShortages, withRetry } from './retry.ts';
 import type { FileRequest, Location, TransferNotice, TransferOptions, TransferResult, TransferState } from './types.ts';
+
+/** A partial that is deleted while it is written is replaced so often; then something deletes whatever is written. */
+const maxLostPartials = 3;
 
 /**
  * Brings one file to its final name: fetched or resumed, verified, synced, renamed.
@@ -26,40 +31,64 @@ export async function transferFile(request: FileRequest, options: TransferOption
     gitSha1: lowerCase(request.gitSha1),
   };
   let newest: TransferState | null = null;
+  let losses = 0;
   // Each round closes what it has opened, which is what a shortage of descriptors needs.
   return waitForShortages(
-    (attempt) => {
-      const before: TransferState | null = newest;
+    async (attempt) => {
       const follow = (state: TransferState) => {
         if (newest !== null && state.bytes > newest.bytes) attempt.progressed();
         newest = state;
         onState(state);
       };
-      return transferOnce(wanted, { ...options, onState: follow }, before);
+      // Terminates: only so many lost partials are replaced.
+      for (;;) {
+        const result = await transferOnce(wanted, { ...options, onState: follow }, newest);
+        if (result !== null) return result;
+        losses += 1;
+        if (losses > maxLostPartials) throw errorOfLoss(request.partialPath);
+        onNotice({
+          code: 'RESTART',
+          message: `${request.name} starts over: its partial was deleted while it was written`,
+        });
+      }
     },
     { ...retryOptionsOf(options), onRetry: (retry) => onNotice(noticeOf(retry)) },
   );
 }
 
-/** @param before the state at which a previous round ended */
+/**
+ * One round, from an open partial to its end; null if the partial was deleted meanwhile.
+ * @param before the state at which a previous round ended
+ */
 async function transferOnce(
   request: FileRequest,
   options: TransferOptions,
   before: TransferState | null,
-): Promise<TransferResult> {
+): Promise<TransferResult | null> {
   const { signal } = options;
+  const { partialPath, size } = request;
   let partial: PartialFile | null = null;
   try {
-    partial = await openPartial(request.partialPath, request, options.pool?.release);
+    partial = await openPartial(partialPath, request, options.pool?.release);
     const result = await new FileTransfer(request, options, partial, before).run();
     await partial.close();
     return result;
   } catch (error) {
+    // Also whoever opens it by its name notices that it is gone.
+    const mayBeLost = error instanceof LostNameError || errnoOf(error) === 'ENOENT';
+    const isLost = mayBeLost && (await partial?.isLost()) === true;
     await partial?.stop();
     if (signal.aborted) throw signal.reason;
-    const neededBytes = request.size === null ? null : request.size - (partial?.bytes ?? 0);
-    throw await errorOfDisk(error, request.partialPath, neededBytes);
+    if (isLost) return null;
+    const neededBytes = size === null ? null : size - (partial?.bytes ?? 0);
+    throw await errorOfDisk(error, partialPath, neededBytes);
   }
+}
+
+function errorOfLoss(partialPath: string): RbeeError {
+  return new RbeeError('STORE_NOT_WRITABLE', `${partialPath} was deleted again and again while it was written`, {
+    hint: 'stop the program that deletes files of the models folder, and retry',
+  });
 }
 
 function retryOptionsOf({ signal, retry: rule, random, now }: TransferOptions): RetryOptions {

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, readlink, rm, statfs, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, errnoOf, formatBytes, formatSpeed } from '@rbee/contract';
-import { errorOfDisk, spaceNeeded } from '@rbee/transfer';
+import { errorOfDisk, freeBytesIn, spaceNeeded } from '@rbee/transfer';
 import type { Layout } from '../store/layout.ts';
 import type { Store } from '../store/store.ts';
 import { failed, failureOf, ok, skipped, type Verdict, warning } from './verdict.ts';
@@ -22,20 +22,22 @@ const FREE_HINT =
   'free some with "rbee-keeper model prune" or "model remove", or move the store to another disk (RBEE_HIVE_MODELS_DIR)';
 
 export interface DiskFacts {
-  readonly freeBytes: number;
+  /** null if the file system does not tell. */
+  readonly freeBytes: number | null;
   /** Free inodes; null where the file system has no such limit. */
   readonly freeFiles: number | null;
 }
 
 export async function readDisk(folder: string): Promise<DiskFacts> {
-  const { bavail, bsize, files, ffree } = await statfs(folder);
-  return { freeBytes: bavail * bsize, freeFiles: files === 0 ? null : ffree };
+  const { files, ffree } = await statfs(folder);
+  return { freeBytes: await freeBytesIn(folder), freeFiles: files === 0 ? null : ffree };
 }
 
 export function judgeDiskSpace(folder: string, { freeBytes, freeFiles }: DiskFacts): Verdict {
-  const free = `${formatBytes(freeBytes)} free in ${folder}`;
   if (freeFiles === 0)
     return failed(`no file can be created in ${folder}: its file system has no inodes left`, FREE_HINT);
+  if (freeBytes === null) return ok(`the file system of ${folder} does not tell how much is free`);
+  const free = `${formatBytes(freeBytes)} free in ${folder}`;
   if (freeBytes < spaceNeeded(1)) return failed(`${free}, less than the reserve`, FREE_HINT);
   return freeBytes < SPARSE_BYTES ? warning(`${free}, too little for many models`, FREE_HINT) : ok(free);
 }
@@ -43,8 +45,8 @@ export function judgeDiskSpace(folder: string, { freeBytes, freeFiles }: DiskFac
 /** Writes and syncs 16 MiB. The file is unlinked first, so it never stays behind. */
 export async function checkDiskSpeed(layout: Layout, clock: Clock, signal: AbortSignal): Promise<Verdict> {
   const path = layout.trialFile('data');
-  if ((await readDisk(layout.modelsDir)).freeBytes < 2 * TRIAL_BYTES)
-    return skipped('not tested: too little free space');
+  const { freeBytes } = await readDisk(layout.modelsDir);
+  if (freeBytes !== null && freeBytes < 2 * TRIAL_BYTES) return skipped('not tested: too little free space');
   try {
     const startedAtMs = clock.now();
     await withUnnamed(path, async (file) => {

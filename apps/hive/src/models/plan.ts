@@ -41,7 +41,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   const knownRest = files.reduce((sum, { bytes, present_bytes }) => sum + Math.max(0, (bytes ?? 0) - present_bytes), 0);
   const needed = total === null ? null : knownRest;
   const freeBytes = await store.freeBytes(model.place);
-  const fits = freeBytes >= spaceNeeded(knownRest);
+  const fits = freeBytes === null || freeBytes >= spaceNeeded(knownRest);
   narrate('plan_ready', `📋 ${describe(model, { total, presentSum, needed, freeBytes })}`);
   if (!fits) narrate('plan_no_room', '⚠️ Not enough free disk space', 'warn');
   return {
@@ -81,7 +81,7 @@ interface Sums {
   readonly total: number | null;
   readonly presentSum: number;
   readonly needed: number | null;
-  readonly freeBytes: number;
+  readonly freeBytes: number | null;
 }
 
 function describe(model: ResolvedModel, { total, presentSum, needed, freeBytes }: Sums): string {
@@ -89,5 +89,5 @@ function describe(model: ResolvedModel, { total, presentSum, needed, freeBytes }
   const what = more.length === 0 ? `${first.path} of ${model.title}` : `${model.files.length} files of ${model.title}`;
   const size = (bytes: number | null) => (bytes === null ? 'unknown size' : formatBytes(bytes));
   const sums = `${size(total)}, ${formatBytes(presentSum)} on disk, ${size(needed)} to download`;
-  return `${what}: ${sums}; ${formatBytes(freeBytes)} free`;
+  return `${what}: ${sums}; ${freeBytes === null ? 'free space unknown' : `${formatBytes(freeBytes)} free`}`;
 }

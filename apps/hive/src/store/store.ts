@@ -20,7 +20,7 @@ import { PlaceLocks } from './place-locks.ts';
 import { type NewModel, publishModel } from './publish.ts';
 import { type VerifyOptions, verifyModel } from './verify.ts';
 
-/** The models on disk. Any name but `*.incomplete` means: complete, verified, synced. */
+/** The models on disk. Any name but `*.rbee-*` and `*.incomplete` means: complete, verified, synced. */
 export interface Store {
   readonly layout: Layout;
   /** Keeps the files of a place from being removed until the release. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
@@ -43,14 +43,14 @@ export interface Store {
   remove(id: ModelId): Promise<ModelRemoved>;
   verify(model: StoredModel, options: VerifyOptions): Promise<ModelVerified['models'][number]>;
   prune(options: Omit<PruneOptions, 'nowMs'>): Promise<ModelsPruned>;
-  /** Free space where the files of a place are written. */
-  freeBytes(place: string): Promise<number>;
+  /** Free space where the files of a place are written; null if its file system does not tell. */
+  freeBytes(place: string): Promise<number | null>;
   /** Free space for models of the hub, and for models of other sources if they are on another file system. */
   freeSpace(): Promise<FreeSpace>;
 }
 
 interface FreeSpace {
-  readonly free_bytes: number;
+  readonly free_bytes: number | null;
   readonly other_free_bytes?: number;
 }
 
@@ -115,7 +115,7 @@ function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): 
 async function freeSpaceOf(layout: Layout): Promise<FreeSpace> {
   const hub = await volumeOf(layout.modelsDir);
   const others = await Promise.all(OWN_SCHEMES.map((scheme) => volumeOf(layout.schemeFolder(scheme))));
-  const elsewhere = others.filter(({ device }) => device !== hub.device).map(({ freeBytes }) => freeBytes);
+  const elsewhere = others.filter(({ device }) => device !== hub.device).flatMap(({ freeBytes }) => freeBytes ?? []);
   const other = elsewhere.length === 0 ? {} : { other_free_bytes: Math.min(...elsewhere) };
   return { free_bytes: hub.freeBytes, ...other };
 }

@@ -62,13 +62,15 @@ describe('a clock', () => {
   });
 });
 
-describe('a disk', () => {
+describe('[E5] a disk', () => {
   it.each([
     [500 * GiB, null, 'ok'],
     [5 * GiB, 1_000, 'warning'],
     [GiB / 2, null, 'failed'],
     [500 * GiB, 0, 'failed'],
-  ])('with %i bytes and %o files to spare is %s', (freeBytes, freeFiles, status) => {
+    [null, null, 'ok'],
+    [null, 0, 'failed'],
+  ])('with %o bytes and %o files to spare is %s', (freeBytes, freeFiles, status) => {
     expect(judgeDiskSpace('/models', { freeBytes, freeFiles }).status).toBe(status);
   });
 });

@@ -52,10 +52,22 @@ describe('the layout', () => {
     }
   });
 
-  it('never names a blob like an incomplete file', () => {
-    expect(() => store.layout.blob(PLACE, 'x.incomplete')).toThrow(
-      expect.objectContaining({ code: 'DOWNLOAD_FAILED' }),
-    );
+  it.each(['x.incomplete', 'x.rbee-partial', 'x.rbee-journal-live', 'x.rbee-new'])(
+    'never names a blob like an incomplete file: %s',
+    (name) => {
+      expect(() => store.layout.blob(PLACE, name)).toThrow(expect.objectContaining({ code: 'DOWNLOAD_FAILED' }));
+    },
+  );
+
+  it('[G3] gives nothing the end that "hf cache prune" deletes', () => {
+    const { layout } = store;
+    const names = [
+      layout.partial(PLACE, 'x'),
+      layout.damaged(PLACE, 'x'),
+      layout.trialFile('data'),
+      layout.trialFile('link'),
+    ];
+    for (const name of names) expect(name).toMatch(/\.rbee-[a-z]+$/);
   });
 
   it('recognises its own folders and no others', () => {

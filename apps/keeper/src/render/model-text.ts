@@ -21,7 +21,7 @@ export function planText(plan: HivePlan, { width }: TextOptions): string {
     `\n${table(columns, plan.files, width)}\n`,
     `${countOf(plan.files.length, 'file')}, ${sizeOf(plan.total)}; ${sizeOf(plan.needed_bytes)} to download`,
     plan.present_bytes === 0 ? '\n' : `, ${formatBytes(plan.present_bytes)} on disk\n`,
-    `${plan.fits ? 'fits' : 'does not fit'} on ${printable(plan.hive_id)} (${formatBytes(plan.free_bytes)} free)\n`,
+    `${plan.fits ? 'fits' : 'does not fit'} on ${printable(plan.hive_id)} (${plan.free_bytes === null ? 'free space unknown' : `${formatBytes(plan.free_bytes)} free`})\n`,
   ].join('');
 }
 

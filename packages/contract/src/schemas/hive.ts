@@ -12,7 +12,8 @@ export const hiveInfoSchema = z.object({
   version: z.string(),
   uptime_secs: secondsSchema,
   models_dir: z.string(),
-  free_bytes: bytesSchema,
+  /** null if the file system does not tell. */
+  free_bytes: bytesSchema.nullable(),
   /** For files that do not come from a hub; left out if they are on the same file system. */
   other_free_bytes: bytesSchema.optional(),
   /** The current settings without secrets. */
@@ -55,7 +56,8 @@ export const hiveHeartbeatSchema = z.object({
   /** Downloads by status. */
   downloads: countsSchema,
   speed_bps: bytesSchema,
-  free_bytes: bytesSchema,
+  /** null if the file system does not tell. */
+  free_bytes: bytesSchema.nullable(),
   /** For files that do not come from a hub; left out if they are on the same file system. */
   other_free_bytes: bytesSchema.optional(),
 });

@@ -85,7 +85,8 @@ export const modelPlanSchema = z.object({
   present_bytes: bytesSchema,
   /** null if the size of a file is not known. */
   needed_bytes: bytesSchema.nullable(),
-  free_bytes: bytesSchema,
+  /** null if the file system does not tell. */
+  free_bytes: bytesSchema.nullable(),
   /** Whether it fits on the disk, including the reserve that stays free. */
   fits: z.boolean(),
   gguf: ggufSchema.nullable(),

@@ -1,6 +1,6 @@
-import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
+import { freeBytesIn } from './disk-space.ts';
 
 const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 const REFUSED_CODES: ReadonlySet<string> = new Set([
@@ -14,7 +14,6 @@ const REFUSED_CODES: ReadonlySet<string> = new Set([
   'ENAMETOOLONG',
   'ELOOP',
   'EXDEV',
-  'EFBIG',
   'EIO',
 ]);
 
@@ -27,12 +26,19 @@ export async function errorOfDisk(error: unknown, path: string, neededBytes: num
   if (code === null || error instanceof RbeeError) return error;
   const folder = dirname(path);
   if (FULL_CODES.has(code)) {
-    const freeBytes = await freeBytesOf(folder);
+    // The number is only informative, and the folder may be gone by now.
+    const freeBytes = await freeBytesIn(folder).catch(() => null);
     const needed = neededBytes === null ? 'more space is needed' : `${formatBytes(neededBytes)} more needed`;
     const free = freeBytes === null ? '' : `, ${formatBytes(freeBytes)} free`;
     return new RbeeError('DISK_FULL', `the disk of ${folder} is full (${code}): ${needed}${free}`, {
       hint: 'free some space and retry: what is on disk is kept',
       details: { needed_bytes: neededBytes, free_bytes: freeBytes },
+      cause: error,
+    });
+  }
+  if (code === 'EFBIG') {
+    return new RbeeError('STORE_NOT_WRITABLE', `the file system of ${folder} cannot hold a file that large (EFBIG)`, {
+      hint: 'move the models folder to a file system for large files, such as ext4, XFS or Btrfs (FAT32 takes 4 GiB), or raise the limit on file sizes (ulimit -f)',
       cause: error,
     });
   }
@@ -43,14 +49,4 @@ export async function errorOfDisk(error: unknown, path: string, neededBytes: num
     });
   }
   return error;
-}
-
-async function freeBytesOf(folder: string): Promise<number | null> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch {
-    // The number is only informative, and the folder may be gone by now.
-    return null;
-  }
 }

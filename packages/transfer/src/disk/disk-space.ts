@@ -6,6 +6,7 @@ const GiB = 2 ** 30;
 /** Kept free in addition to the download: others write to the same disk. */
 const reserveShare = 0.05;
 const minReserveBytes = GiB;
+const UNTOLD_CODES: readonly (string | null)[] = ['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
 /** Free bytes that a disk needs before `restBytes` are downloaded to it. */
 export function spaceNeeded(restBytes: number): number {
@@ -58,8 +59,9 @@ async function onDevice(claims: readonly Claim[], device: number): Promise<Claim
   return claims.filter((_, index) => devices[index]?.device === device);
 }
 
-function assertFits(rest: number, promised: number, free: number): void {
-  if (rest === 0) return;
+function assertFits(rest: number, promised: number, free: number | null): void {
+  // A disk that does not tell may have room: if not, the download ends when it is full.
+  if (rest === 0 || free === null) return;
   const needed = spaceNeeded(rest + promised);
   if (needed <= free) return;
   const others = promised === 0 ? '' : `, of which other downloads still need ${formatBytes(promised)}`;
@@ -77,14 +79,25 @@ function assertFits(rest: number, promised: number, free: number): void {
 export interface Volume {
   /** Its id on this machine. */
   readonly device: number;
-  readonly freeBytes: number;
+  /** null if the file system does not tell. */
+  readonly freeBytes: number | null;
 }
 
 /** The file system of a folder, which need not exist yet. */
 export async function volumeOf(folder: string): Promise<Volume> {
   const { path, device } = await nearest(folder);
-  const { bavail, bsize } = await statfs(path);
-  return { device, freeBytes: bavail * bsize };
+  return { device, freeBytes: await freeBytesIn(path) };
+}
+
+/** Free bytes of the file system of a folder; null if it does not tell. Some shares and FUSE file systems have 0 of 0 blocks. */
+export async function freeBytesIn(folder: string): Promise<number | null> {
+  try {
+    const { blocks, bavail, bsize } = await statfs(folder);
+    return blocks === 0 ? null : bavail * bsize;
+  } catch (error) {
+    if (UNTOLD_CODES.includes(errnoOf(error))) return null;
+    throw error;
+  }
 }
 
 /** The folder or its nearest existing ancestor; follows links, which may lead to another disk. */

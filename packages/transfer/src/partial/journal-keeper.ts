@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Checkpoints, syncBounds, tightBounds } from './checkpoints.ts';
+import { FileSync } from './file-sync.ts';
 import { type Journal, removeJournal, removeLiveJournal, saveJournal } from './journal.ts';
 import { bytesOf, type Span } from './spans.ts';
 
@@ -19,6 +20,8 @@ export interface JournalKeeperOptions {
   /** Called after each checkpoint: the sender may continue. */
   readonly onSaved: () => void;
   readonly onError: (error: unknown) => void;
+  /** Called before each journal; rejects if nothing may be claimed any more. */
+  readonly check?: () => Promise<void>;
 }
 
 /**
@@ -27,7 +30,9 @@ export interface JournalKeeperOptions {
  */
 export class JournalKeeper {
   readonly #options: JournalKeeperOptions;
+  readonly #file: FileSync;
   #hasJournal: boolean;
+  #hasLost = false;
   #isAbandoned = false;
   #live: Checkpoints | null = null;
   #synced: Checkpoints;
@@ -35,12 +40,18 @@ export class JournalKeeper {
 
   constructor(options: JournalKeeperOptions) {
     this.#options = options;
+    this.#file = new FileSync(options.handle);
     this.#hasJournal = options.hasJournal;
     this.#synced = this.#begin();
   }
 
   get mustWait(): boolean {
     return this.#synced.mustWait || this.#live?.mustWait === true;
+  }
+
+  /** A sync has failed: nothing that was written since the last good one may be claimed. */
+  get hasLost(): boolean {
+    return this.#hasLost;
   }
 
   /** More bytes are written. */
@@ -100,10 +111,23 @@ export class JournalKeeper {
     return new Checkpoints({ ...common, bounds: syncBounds, save: sync });
   }
 
+  /** Makes the bytes durable without claiming them. Once it has failed, no journal is written any more, and it fails every time. */
+  async sync(): Promise<void> {
+    try {
+      await this.#file.run();
+    } catch (error) {
+      this.#hasLost = true;
+      await this.abandon();
+      // Its claims may be lost; the claims in the synced journal were safe before. What matters more is why the sync failed.
+      await removeLiveJournal(this.#options.partialPath).catch(() => {});
+      throw error;
+    }
+  }
+
   /** The order is the guarantee: first the bytes are durable, then the journal claims them. */
   async #sync(): Promise<void> {
     const ranges = this.#options.spans();
-    await this.#options.handle.datasync();
+    await this.sync();
     await this.#save(null, ranges);
   }
 
@@ -111,8 +135,13 @@ export class JournalKeeper {
     const facts = this.#options.facts();
     if (facts === null || this.#isAbandoned) return;
     this.#hasJournal = true;
-    const saved = saveJournal(this.#options.partialPath, { ...facts, boot, ranges });
+    const saved = this.#checkAndSave({ ...facts, boot, ranges });
     this.#saving = Promise.allSettled([this.#saving, saved]).then(() => {});
     await saved;
+  }
+
+  async #checkAndSave(journal: Journal): Promise<void> {
+    await this.#options.check?.();
+    if (!this.#isAbandoned) await saveJournal(this.#options.partialPath, journal);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '@rbee/contract/plain';
 import { syncFolder } from '../disk/sync-folder.ts';
@@ -27,9 +27,11 @@ const FORMAT_VERSION = 2;
 /** A journal has a few hundred bytes; even one range per 64 KiB of a large file would fit. */
 const maxJournalBytes = 16 * 2 ** 20;
 const maxTextLength = 8_192;
+/** Older versions named a partial `x.rbee.incomplete`. Hugging Face's tools delete such names, even while they are written. */
+const olderEnd = /\.incomplete$/;
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
-/** The path of the synced journal. It ends in `.incomplete` like that of the partial; nothing else in the folder may. */
+/** The path of the synced journal: `x.rbee-journal` for the partial `x.rbee-partial`. */
 export function journalPathOf(partialPath: string): string {
   return siblingPath(partialPath, 'journal');
 }
@@ -40,7 +42,8 @@ export function liveJournalPathOf(partialPath: string): string {
 }
 
 function siblingPath(partialPath: string, what: string): string {
-  return `${partialPath.replace(/\.incomplete$/, '')}.${what}.incomplete`;
+  if (olderEnd.test(partialPath)) return `${partialPath.replace(olderEnd, '')}.${what}.incomplete`;
+  return `${partialPath.replace(/-partial$/, '')}-${what}`;
 }
 
 /** A URL without the parts that may be secret. */
@@ -109,17 +112,21 @@ export type LoadedJournal =
 
 /** Reads the journals of a partial. If both are valid, the one that claims more wins. */
 export async function loadJournal(partialPath: string, boot: string | null): Promise<LoadedJournal> {
-  const synced = await load(journalPathOf(partialPath));
-  const live = await load(liveJournalPathOf(partialPath));
+  const synced = await readJournal(journalPathOf(partialPath));
+  const live = await readJournal(liveJournalPathOf(partialPath));
   if (live.state !== 'read') return synced.state === 'missing' ? live : synced;
   const isCurrent = boot !== null && live.journal.boot === boot;
   if (!isCurrent) return synced.state === 'missing' ? { state: 'outlived' } : synced;
   return synced.state === 'read' && bytesOf(synced.journal.ranges) > bytesOf(live.journal.ranges) ? synced : live;
 }
 
-async function load(path: string): Promise<LoadedJournal> {
+/** Reads one journal. */
+export async function readJournal(path: string): Promise<LoadedJournal> {
   try {
-    if ((await stat(path)).size > maxJournalBytes) return { state: 'damaged' };
+    const stats = await lstat(path);
+    // In a shared folder anything may have the name: a link, or a pipe that never ends.
+    const isOther = !stats.isFile() && !stats.isDirectory();
+    if (isOther || stats.size > maxJournalBytes) return { state: 'damaged' };
     const journal = parseJournal(await readFile(path, 'utf8'));
     return journal === null ? { state: 'damaged' } : { state: 'read', journal };
   } catch (error) {
@@ -131,20 +138,32 @@ async function load(path: string): Promise<LoadedJournal> {
 /** Replaces the journal atomically: after a crash there is the old one or the new one, never a mixture. */
 export async function saveJournal(partialPath: string, journal: Journal): Promise<void> {
   const isLive = journal.boot !== null;
+  const path = isLive ? liveJournalPathOf(partialPath) : journalPathOf(partialPath);
   const temporary = siblingPath(partialPath, isLive ? 'journal-live-new' : 'journal-new');
-  const handle = await open(temporary, 'w');
+  // The live journal is only valid until the system restarts, so it need not be durable.
+  await putJournal(temporary, path, printJournal(journal), !isLive);
+  if (!isLive) await syncFolder(dirname(partialPath));
+}
+
+/** Writes the text of a journal under a temporary name and renames it. */
+export async function putJournal(temporary: string, path: string, text: string, isSynced: boolean): Promise<void> {
+  const handle = await openAfresh(temporary);
   try {
-    await handle.writeFile(printJournal(journal));
-    // The live journal is only valid until the system restarts, so it need not be durable.
-    if (!isLive) await handle.sync();
+    await handle.writeFile(text);
+    if (isSynced) await handle.sync();
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   } finally {
     await handle.close();
   }
-  await rename(temporary, isLive ? liveJournalPathOf(partialPath) : journalPathOf(partialPath));
-  if (!isLive) await syncFolder(dirname(partialPath));
+  await rename(temporary, path);
+}
+
+/** A new file: what has the name goes, so that no link in a shared folder leads the bytes elsewhere. */
+async function openAfresh(path: string): Promise<FileHandle> {
+  await rm(path, { force: true });
+  return open(path, 'wx');
 }
 
 /** Removes the live journal. */

@@ -1,5 +1,5 @@
 import type { LoadedJournal } from './journal.ts';
-import { bytesOf, type Span } from './spans.ts';
+import { bytesOf, removeSpan, type Span } from './spans.ts';
 
 /** What is known about the wanted file; null if unknown. */
 export interface WantedFile {
@@ -18,8 +18,8 @@ export interface PartialSource {
 
 export interface PartialOrigin {
   /**
-   * `new`: no partial. `kept`: its bytes are used. `damaged`: the journal is unreadable or claims bytes that are not there.
-   * `foreign`: it belongs to another file. `unproven`: nothing could prove that the rest will fit.
+   * `new`: no partial. `kept`: its bytes are used. `damaged`: the journal is unreadable, or claims only bytes that are not there.
+   * `foreign`: it belongs to another file, or is a link to one. `unproven`: nothing could prove that the rest will fit.
    */
   readonly state: 'new' | 'kept' | 'damaged' | 'foreign' | 'unproven';
   /** The bytes that are used. */
@@ -33,25 +33,27 @@ export interface PartialOrigin {
  * @param length of the partial, according to the file system
  */
 export function judgeJournal(loaded: LoadedJournal, wanted: WantedFile, length: number): PartialOrigin {
-  if (loaded.state === 'missing') return nothing('new');
-  if (loaded.state === 'damaged') return nothing('damaged');
-  if (loaded.state === 'outlived') return nothing('unproven');
+  if (loaded.state === 'missing') return nothingFrom('new');
+  if (loaded.state === 'damaged') return nothingFrom('damaged');
+  if (loaded.state === 'outlived') return nothingFrom('unproven');
   const { url, validator, size, sha256, gitSha1, ranges } = loaded.journal;
   if (differs(size, wanted.size) || differs(sha256, wanted.sha256) || differs(gitSha1, wanted.gitSha1)) {
-    return nothing('foreign');
+    return nothingFrom('foreign');
   }
   // A digest makes up for a missing validator: a mixture of two versions cannot match it.
-  if (validator === null && wanted.sha256 === null && wanted.gitSha1 === null) return nothing('unproven');
-  const lastEnd = ranges.at(-1)?.[1] ?? 0;
-  if (lastEnd > length) return nothing('damaged');
-  if (bytesOf(ranges) === 0) return nothing('new');
-  return { state: 'kept', spans: ranges, size, source: { url, validator } };
+  if (validator === null && wanted.sha256 === null && wanted.gitSha1 === null) return nothingFrom('unproven');
+  if (bytesOf(ranges) === 0) return nothingFrom('new');
+  // The end was cut, on a full disk or by a power failure: what lies before it is as true as it was.
+  const spans = removeSpan(ranges, [length, Number.POSITIVE_INFINITY]);
+  if (spans.length === 0) return nothingFrom('damaged');
+  return { state: 'kept', spans, size, source: { url, validator } };
 }
 
 function differs<T>(known: T | null, wanted: T | null): boolean {
   return known !== null && wanted !== null && known !== wanted;
 }
 
-function nothing(state: PartialOrigin['state']): PartialOrigin {
+/** No bytes are used. */
+export function nothingFrom(state: PartialOrigin['state']): PartialOrigin {
   return { state, spans: [], size: null, source: null };
 }

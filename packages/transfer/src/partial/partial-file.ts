@@ -1,12 +1,12 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '@rbee/contract/plain';
 import { makeFolder, syncFolder } from '../disk/sync-folder.ts';
-import { loadJournal, readBootId, removeJournal } from './journal.ts';
+import { removeJournal } from './journal.ts';
 import { type JournalFacts, JournalKeeper } from './journal-keeper.ts';
-import { judgeJournal, type PartialOrigin, type PartialSource, type WantedFile } from './judge-journal.ts';
+import type { PartialOrigin, PartialSource, WantedFile } from './judge-journal.ts';
+import { assertNamed, LostNameError } from './own-name.ts';
 import { type RangeWriter, type WriteListener, WriterSet } from './range-writer.ts';
 import { addSpan, bytesOf, frontierOf, removeSpan, type Span } from './spans.ts';
 
@@ -54,6 +54,7 @@ export class PartialFile {
       spans: () => this.#spans,
       facts: () => this.#facts,
       onSaved: () => this.#writers.release(),
+      check: () => assertNamed(handle, path),
       onError: (error) => this.#writers.fail(error),
     });
     this.#writers = new WriterSet({
@@ -109,9 +110,17 @@ export class PartialFile {
     this.#keeper.renew();
   }
 
-  /** Makes the bytes durable. */
+  /** Whether it was deleted, or replaced by another file, since it was opened. */
+  async isLost(): Promise<boolean> {
+    return assertNamed(this.#handle, this.path).then(
+      () => false,
+      (error: unknown) => error instanceof LostNameError,
+    );
+  }
+
+  /** Makes the bytes durable. Rejects for good once any sync of this file has failed: it has to be opened again. */
   async sync(): Promise<void> {
-    await this.#handle.datasync();
+    await this.#keeper.sync();
     this.#isSynced = true;
   }
 
@@ -119,6 +128,7 @@ export class PartialFile {
   async commit(finalPath: string): Promise<void> {
     await this.#keeper.stop();
     if (!this.#isSynced) await this.sync();
+    await assertNamed(this.#handle, this.path);
     const folder = dirname(finalPath);
     await makeFolder(folder);
     await rename(this.path, finalPath);
@@ -137,7 +147,7 @@ export class PartialFile {
       () => {},
     );
     // The last checkpoint is best effort: the transfer ends for another reason, which the caller must get.
-    await Promise.race([this.#saveClaims().catch(() => {}), deadline]);
+    await Promise.race([this.#saveClaims().catch((error: unknown) => this.#forgetLost(error)), deadline]);
     limit.abort();
     // An empty partial is of no use.
     if (this.#spans.length === 0) await rm(this.path, { force: true }).catch(() => {});
@@ -158,14 +168,20 @@ export class PartialFile {
     this.#keeper.advance();
   }
 
+  /** Journals beside a file that is gone would describe the next one. */
+  async #forgetLost(error: unknown): Promise<void> {
+    if (error instanceof LostNameError) await removeJournal(this.path).catch(() => {});
+  }
+
   async #saveClaims(): Promise<void> {
     await this.#keeper.stop();
-    if (!this.#hasNews || this.#spans.length === 0) return;
+    await assertNamed(this.#handle, this.path);
+    if (!this.#hasNews || this.#spans.length === 0 || this.#keeper.hasLost) return;
     try {
       await this.#claim();
     } catch (error) {
       const [start, end] = this.#spans.at(-1) ?? [0, 0];
-      if (errnoOf(error) !== 'ENOSPC' || end - start <= journalRoomBytes) throw error;
+      if (errnoOf(error) !== 'ENOSPC' || end - start <= journalRoomBytes || this.#keeper.hasLost) throw error;
       this.#spans = removeSpan(this.#spans, [end - journalRoomBytes, end]);
       await this.#handle.truncate(end - journalRoomBytes);
       await this.#claim();
@@ -184,29 +200,5 @@ export class PartialFile {
     const source = this.#source;
     const isProvable = sha256 !== null || gitSha1 !== null || (source?.validator ?? null) !== null;
     return source === null || !isProvable ? null : { ...source, size: this.#size, sha256, gitSha1 };
-  }
-}
-
-/** Opens or creates a partial; bytes that are not proven to belong to the wanted file are discarded. */
-export async function openPartial(
-  path: string,
-  wanted: WantedFile,
-  release?: (chunk: Buffer) => void,
-): Promise<PartialFile> {
-  await makeFolder(dirname(path));
-  const boot = await readBootId();
-  const loaded = await loadJournal(path, boot);
-  const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666);
-  try {
-    const { size: length } = await handle.stat();
-    const origin = judgeJournal(loaded, wanted, length);
-    if (loaded.state !== 'missing' && origin.spans.length === 0) await removeJournal(path);
-    // Unclaimed bytes may be holes, or belong to another file.
-    const claimedEnd = origin.spans.at(-1)?.[1] ?? 0;
-    if (length > claimedEnd) await handle.truncate(claimedEnd);
-    return new PartialFile(path, handle, wanted, origin, boot, release);
-  } catch (error) {
-    await handle.close();
-    throw error;
   }
 }

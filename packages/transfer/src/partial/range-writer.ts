@@ -41,6 +41,7 @@ interface Member {
 export class WriterSet {
   readonly #options: WriterSetOptions;
   readonly #members = new Set<Member>();
+  #failure: { readonly error: unknown } | null = null;
 
   constructor(options: WriterSetOptions) {
     this.#options = options;
@@ -69,6 +70,8 @@ export class WriterSet {
         return written;
       },
       write: (chunk) => {
+        // The others heard of it when it happened.
+        if (this.#failure !== null) listener.onError(this.#failure.error);
         writer.write(chunk);
         member.isHeld = this.#mustHold;
         // Partial batches would wait forever: nobody sends the rest of them.
@@ -97,7 +100,9 @@ export class WriterSet {
     }
   }
 
+  /** Ends all writers, also those that are opened later. */
   fail(error: unknown): void {
+    this.#failure = { error };
     for (const { listener } of this.#members) listener.onError(error);
   }
 

@@ -1,7 +1,8 @@
-import { rm, stat } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { errnoOf } from '@rbee/contract/plain';
 import { journalPathOf, liveJournalPathOf, loadJournal, readBootId, removeJournal } from './journal.ts';
 import { judgeJournal, type WantedFile } from './judge-journal.ts';
+import { olderPathOf } from './older-names.ts';
 import { bytesOf } from './spans.ts';
 
 /** A partial according to its journals. */
@@ -21,20 +22,22 @@ const ANY_FILE: WantedFile = { size: null, sha256: null, gitSha1: null };
  * of the file that it belongs to. Null if there is no partial.
  */
 export async function inspectPartial(partialPath: string, wanted?: WantedFile): Promise<PartialContent | null> {
-  const length = await stat(partialPath).then(
-    ({ size }) => size,
+  const length = await lstat(partialPath).then(
+    (stats) => (stats.isFile() ? stats.size : null),
     () => null,
   );
-  if (length === null) return null;
+  const older = olderPathOf(partialPath);
+  if (length === null) return older === null ? null : inspectPartial(older, wanted);
   const loaded = await loadJournal(partialPath, await readBootId());
   const own = loaded.state === 'read' ? loaded.journal : ANY_FILE;
   const { spans, size, source } = judgeJournal(loaded, wanted ?? own, length);
   return { bytes: bytesOf(spans), total: size, url: source?.url ?? null };
 }
 
-/** Removes a partial with its journals; resolves with the number of bytes freed, 0 if there was none. */
+/** Removes a partial with its journals, also under its older name; resolves with the number of bytes freed, 0 if there was none. */
 export async function discardPartial(partialPath: string): Promise<number> {
-  let bytes = 0;
+  const older = olderPathOf(partialPath);
+  let bytes = older === null ? 0 : await discardPartial(older);
   for (const path of [partialPath, journalPathOf(partialPath), liveJournalPathOf(partialPath)]) {
     bytes += await sizeOf(path);
   }
@@ -47,7 +50,7 @@ export async function discardPartial(partialPath: string): Promise<number> {
 
 async function sizeOf(path: string): Promise<number> {
   try {
-    return (await stat(path)).size;
+    return (await lstat(path)).size;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return 0;
     throw error;

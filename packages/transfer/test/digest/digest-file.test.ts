@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TempDir, tempDir } from '@rbee/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { digestFile } from '../../src/index.ts';
 
 let folder: TempDir;
@@ -16,6 +16,14 @@ async function put(size: number): Promise<{ path: string; content: Buffer }> {
   const content = Buffer.alloc(size, 'content');
   await writeFile(path, content);
   return { path, content };
+}
+
+/** Whether a thread of this process has it open. */
+async function isOpen(path: string): Promise<boolean> {
+  const links = await Promise.all(
+    (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+  );
+  return links.includes(path);
 }
 
 describe('the digest of a file', () => {
@@ -39,7 +47,24 @@ describe('the digest of a file', () => {
     await expect(digestFile(`${path}-none`, { isGit: false, size, signal })).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it.each([1_000, 50_000_000])('ends immediately with the reason of an abort, for %i bytes', async (size) => {
+  it.runIf(process.platform === 'linux')(
+    '[J2] of a size that takes hours to read ends with an abort while it is read',
+    async () => {
+      const path = join(folder.path, 'huge');
+      const size = 2 ** 40;
+      await writeFile(path, '');
+      await truncate(path, size);
+      const controller = new AbortController();
+      const running = digestFile(path, { isGit: true, size, signal: controller.signal });
+      await vi.waitFor(async () => expect(await isOpen(path)).toBe(true), { timeout: 20_000 });
+      const reason = new Error('cancelled');
+      controller.abort(reason);
+      await expect(running).rejects.toBe(reason);
+      expect(await isOpen(path)).toBe(false);
+    },
+  );
+
+  it.each([1_000, 50_000_000])('[J2] ends immediately with the reason of an abort, for %i bytes', async (size) => {
     const { path } = await put(size);
     const controller = new AbortController();
     const reason = new Error('cancelled');

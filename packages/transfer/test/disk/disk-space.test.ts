@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createDiskSpace, spaceNeeded } from '../../src/index.ts';
+import { createDiskSpace, spaceNeeded, volumeOf } from '../../src/index.ts';
 
 const GiB = 2 ** 30;
 const FOLDER = '/models';
 /** The only disk there is. */
-const disk = (freeBytes: () => number) => async () => ({ device: 1, freeBytes: freeBytes() });
+const disk = (freeBytes: () => number | null) => async () => ({ device: 1, freeBytes: freeBytes() });
 
 describe('the needed space', () => {
   test.each([
@@ -93,5 +93,26 @@ describe('disk space', () => {
         expect(promised.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(free);
       }),
     );
+  });
+});
+
+describe('a file system that does not tell its free space', () => {
+  test.runIf(process.platform === 'linux').each(['/proc', '/sys'])(
+    '[E5] is not full: %s has 0 of 0 blocks',
+    async (folder) => {
+      const { freeBytes } = await volumeOf(folder);
+      expect(freeBytes).toBeNull();
+      await expect(createDiskSpace(volumeOf).claim(folder, () => 500 * GiB)).resolves.toBeTypeOf('function');
+    },
+  );
+
+  test('[E5] takes any claim, also beside others', async () => {
+    const diskSpace = createDiskSpace(disk(() => null));
+    await diskSpace.claim(FOLDER, () => 500 * GiB);
+    await expect(diskSpace.claim(FOLDER, () => 500 * GiB)).resolves.toBeTypeOf('function');
+  });
+
+  test('[E5] is another than one with no space left', async () => {
+    await expect(createDiskSpace(disk(() => 0)).claim(FOLDER, () => 1)).rejects.toMatchObject({ code: 'DISK_FULL' });
   });
 });

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { formatBytes, RbeeError } from '@rbee/contract';
-import { errorOfDisk, spaceNeeded, syncFolder, type TransferState } from '@rbee/transfer';
+import { errorOfDisk, freeBytesIn, spaceNeeded, syncFolder, type TransferState } from '@rbee/transfer';
 import type { LocalOriginal } from '../source.ts';
 import type { CopyMessage, CopyTask } from './copy-worker.ts';
 import { errorOfOriginal, inspectFile } from './local-file.ts';
@@ -95,9 +95,8 @@ async function succeeds(action: () => Promise<void>): Promise<boolean> {
 }
 
 async function assertDiskSpace(path: string, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(dirname(path));
-  const [needed, free] = [spaceNeeded(size), bavail * bsize];
-  if (needed <= free) return;
+  const [needed, free] = [spaceNeeded(size), await freeBytesIn(dirname(path))];
+  if (free === null || needed <= free) return;
   throw new RbeeError('DISK_FULL', `${formatBytes(needed)} needed, ${formatBytes(free)} free`, {
     hint: 'free some disk space and retry',
     details: { needed_bytes: needed, free_bytes: free },

@@ -17,7 +17,7 @@ async function put(path: string, hours: number, content = 'old'): Promise<string
   return path;
 }
 
-const journalPathOf = (partial: string) => partial.replace(/incomplete$/, 'journal.incomplete');
+const journalPathOf = (partial: string) => partial.replace(/partial$/, 'journal');
 const inBlobs = (name: string) => join(test.layout.blobsFolder(PLACE), name);
 
 async function pruned(options: Parameters<TestStore['prune']>[0] = {}) {
@@ -56,6 +56,19 @@ describe('pruning', () => {
     });
     expect(await readdir(dirname(partial))).toHaveLength(2);
     expect(await test.prune()).toEqual({ ...dry, dry_run: false });
+    expect(await readdir(test.layout.modelsDir)).toEqual([]);
+  });
+
+  it('[G3] removes what older versions left under names in .incomplete', async () => {
+    const blob = inBlobs('a'.repeat(64));
+    const partial = await put(`${blob}.rbee.incomplete`, 25);
+    await put(`${blob}.rbee.journal.incomplete`, 25);
+    await put(`${blob}.rbee.journal-live.incomplete`, 25);
+    const damaged = await put(`${blob}.damaged.incomplete`, 0);
+    expect((await pruned()).sort()).toEqual([
+      ['damaged', damaged],
+      ['partial', partial],
+    ]);
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 

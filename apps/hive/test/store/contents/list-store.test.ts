@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type HfRef, modelIdOf, modelListSchema, parseModelRef } from '@rbee/contract';
 import { startHub, type TestHub } from '@rbee/testing';
@@ -278,6 +278,20 @@ describe('partials', () => {
         [fromElsewhere, hub.cdnUrl],
       ].sort(),
     );
+    await hub.close();
+  });
+
+  it('[G3] of older versions count as their journals say, which are not listed themselves', async () => {
+    const hub = await startHub();
+    const path = test.layout.partial(PLACE, 'a'.repeat(64));
+    await stopHalfway(hub, path);
+    const older = path.replace(/-partial$/, '.incomplete');
+    await rename(path, older);
+    await rename(path.replace(/partial$/, 'journal'), older.replace(/incomplete$/, 'journal.incomplete'));
+    await writeFile(older.replace(/rbee\.incomplete$/, 'damaged.incomplete'), 'damaged');
+    const { partials } = await listed();
+    expect(partials).toMatchObject([{ path: older, origin: PLACE, total: SIZE }]);
+    expect(partials[0]?.bytes).toBeGreaterThanOrEqual(SIZE / 4);
     await hub.close();
   });
 
