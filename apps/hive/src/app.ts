@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
@@ -6,7 +5,6 @@ import {
   fingerprint,
   jobHooks,
   listen,
-  openStateDb,
   type Running,
   readTls,
   serveTls,
@@ -28,7 +26,8 @@ import { Slots } from './downloads/slots.ts';
 import { TransferCounts } from './downloads/transfer-counts.ts';
 import { announce } from './fleet/announce.ts';
 import { publishHeartbeats } from './fleet/heartbeat.ts';
-import { createHistory, HISTORY_MIGRATIONS, type History } from './history/history.ts';
+import type { History } from './history/history.ts';
+import { openState } from './history/state.ts';
 import { createHiveMetrics } from './metrics.ts';
 import { createModels } from './models/models.ts';
 import { addDoctorRoutes } from './routes/doctor.ts';
@@ -78,7 +77,8 @@ async function buildHive(settings: HiveSettings) {
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
   logDownloads(tracker, logger);
-  const history = openHistory(settings.stateDir, logger);
+  const state = openState(settings.stateDir, { clock, logger });
+  const { history } = state;
   const registry = createRegistry({ streamHub: hub, clock, hiveId, onBug, history, logger }, settings.maxOpenJobs);
 
   const pool = createReadPool({
@@ -123,7 +123,7 @@ async function buildHive(settings: HiveSettings) {
     mayWant: (place) => downloads.mayWant(place),
   });
   return {
-    ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, history, registry },
+    ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
     ...{ dispatcher, http, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
@@ -136,7 +136,8 @@ async function buildHive(settings: HiveSettings) {
 
 /** Creates the server with its routes and metrics; it does not listen yet. */
 async function serveHive(hive: Hive, tls: TlsIdentity | null) {
-  const { settings, clock, hiveId, logger, onBug, store, hub, tracker, registry, downloads, models } = hive;
+  const { settings, clock, hiveId, logger, onBug, store, hub, tracker, state, registry, downloads, models } = hive;
+  const { history } = state;
   const { access, counts, slots, limiter, inForce, heartbeats } = hive;
   const { signal } = hive.stopping;
   const app = await createServer({
@@ -150,7 +151,7 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
     jobRate: settings.jobRate,
   });
   const freeBytes = async () => (await store.freeSpace()).free_bytes;
-  const metrics = createHiveMetrics({ tracker, registry, hub, counts, slots, limiter, freeBytes });
+  const metrics = createHiveMetrics({ tracker, state, registry, hub, counts, slots, limiter, freeBytes });
   metrics.serve(app, hiveRoutes.metrics);
   const live = liveSettings(limiter, slots);
   const info = async (): Promise<HiveInfo> => ({
@@ -164,12 +165,12 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
   const allowedSources = () => inForce.allowedSources;
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
-  addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources });
+  addJobRoutes(app, { hub, history, registry, downloads, models, hiveId, allowedSources });
   addModelRoutes(app, { registry, models, hiveId, signal });
   const hubAccess = { ...hive.http, endpoint: settings.hfEndpoint, token: settings.hfToken };
   const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
   addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal, onBug }));
-  addDownloadRoutes(app, { hub, registry, downloads, hiveId, allowedSources });
+  addDownloadRoutes(app, { hub, history, registry, downloads, hiveId, allowedSources });
 
   const apply = (changed: Partial<HiveSettings>) => {
     Object.assign(inForce, changed);
@@ -256,12 +257,6 @@ function liveSettings(limiter: Limiter, slots: Slots): LiveSettings {
       if (max_concurrent_downloads !== undefined) slots.resize(max_concurrent_downloads);
     },
   };
-}
-
-function openHistory(folder: string, logger: Logger) {
-  const onDamage = (movedTo: string, error: unknown) =>
-    logger.error({ err: error, movedTo }, 'the history was damaged: it was moved aside, and a new one was started');
-  return createHistory(openStateDb(join(folder, 'hive.sqlite'), { migrations: HISTORY_MIGRATIONS, onDamage }));
 }
 
 function logSecrets(logger: Logger, settings: HiveSettings): void {

@@ -35,3 +35,4 @@ export {
   url,
 } from './settings/setting.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';
+export { StateWriter } from './state-writer.ts';
