@@ -5,6 +5,7 @@ import {
   fingerprint,
   jobHooks,
   listen,
+  type Parent,
   type Running,
   readTls,
   serveTls,
@@ -40,6 +41,7 @@ import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
 import { createSourceDispatcher } from './sources/http/dispatcher.ts';
 import { sourceOf } from './sources/source.ts';
 import { createSources } from './sources/sources.ts';
+import { hiveAddressPath, publishAddress, withOwnerAddress } from './store/address.ts';
 import { findOfflineModel } from './store/contents/offline-model.ts';
 import { createLayout } from './store/layout.ts';
 import { lockStore } from './store/lock.ts';
@@ -56,10 +58,13 @@ type Logger = ReturnType<typeof createLogger>;
  * Starts a hive and resolves when it listens. The only place that constructs anything that does I/O.
  * @throws RbeeError STORE_NOT_WRITABLE when the store cannot be used, or another hive owns it
  */
-export async function startHive(settings: HiveSettings): Promise<Running<typeof hiveSettings>> {
+export async function startHive(
+  settings: HiveSettings,
+  parent: Parent | null = null,
+): Promise<Running<typeof hiveSettings>> {
   const tls = readTls(settings);
   const hive = await buildHive(settings);
-  return runHive(hive, await serveHive(hive, tls), tls);
+  return runHive(hive, await serveHive(hive, tls), { tls, parent });
 }
 
 type Hive = Awaited<ReturnType<typeof buildHive>>;
@@ -73,7 +78,8 @@ async function buildHive(settings: HiveSettings) {
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
 
   const store = await openStore(createLayout(settings.modelsDir), { clock });
-  const lock = await lockStore(store.layout.lockFile());
+  const addressPath = hiveAddressPath(store.layout);
+  const lock = await withOwnerAddress(addressPath, () => lockStore(store.layout.lockFile()));
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
   logDownloads(tracker, logger);
@@ -124,7 +130,7 @@ async function buildHive(settings: HiveSettings) {
   });
   return {
     ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
-    ...{ dispatcher, http, counts, slots, limiter, downloads, models },
+    ...{ addressPath, dispatcher, http, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
     access: { apiToken: settings.apiToken },
@@ -185,7 +191,7 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
 async function runHive(
   hive: Hive,
   { app, metrics, apply }: Awaited<ReturnType<typeof serveHive>>,
-  tls: TlsIdentity | null,
+  { tls, parent }: { tls: TlsIdentity | null; parent: Parent | null },
 ): Promise<Running<typeof hiveSettings>> {
   const { settings, clock, hiveId, logger, onBug, store, lock, tracker, history, registry, dispatcher, stopping } =
     hive;
@@ -208,6 +214,8 @@ async function runHive(
     );
     restoreJobs(hive, history.jobs());
     const hiveUrl = settings.advertisedUrl ?? url;
+    const address = { hive_id: hiveId, hive_url: url, queen_url: settings.queenUrl };
+    closing.push(await publishAddress({ path: hive.addressPath, parent, log: logger }, address));
     closing.push(
       publishHeartbeats(
         { channel: hive.heartbeats, clock, tracker, freeSpace: () => store.freeSpace(), onBug },
