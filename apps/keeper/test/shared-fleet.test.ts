@@ -111,7 +111,7 @@ describe.skipIf(!isUsable)('commands at the same time without a queen', () => {
     expect(temporaryFolders()).toEqual([]);
   });
 
-  it('[F5] the second ends first: the first goes on', async () => {
+  it('[F5] the second ends first: the first continues', async () => {
     const [first, second] = await startTwo();
     expect(await second.stop('SIGINT', START)).toBe(EXIT_CODES.interrupted);
     expect(daemonsOf(folder)).toHaveLength(2);

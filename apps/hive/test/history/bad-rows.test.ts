@@ -94,7 +94,7 @@ describe('a history with one bad row', () => {
     ['has a ref of a later version', (state: DownloadState) => JSON.stringify({ ...state, modelRef: 'new:b/k' })],
     ['has a status of a later version', (state: DownloadState) => JSON.stringify({ ...state, status: 'frozen' })],
     ['has the id of another', (state: DownloadState) => JSON.stringify({ ...state, downloadId: newDownloadId() })],
-    ['has a time that is none', (state: DownloadState) => JSON.stringify({ ...state, createdAtMs: 1e300 })],
+    ['has an impossible time', (state: DownloadState) => JSON.stringify({ ...state, createdAtMs: 1e300 })],
     ['has negative bytes', (state: DownloadState) => JSON.stringify({ ...state, bytes: -1 })],
     ['has ended without a time', (state: DownloadState) => JSON.stringify({ ...state, endedAtMs: null })],
     ['has an unknown error', (state: DownloadState) => JSON.stringify({ ...state, error: { code: 'NEW' } })],
@@ -115,7 +115,7 @@ describe('a history with one bad row', () => {
     ['has a state of a later version', (job: object) => JSON.stringify({ ...job, state: 'frozen' })],
     ['has ended without a time', (job: object) => JSON.stringify({ ...job, ended_at: null })],
     ['has the id of another', (job: object) => JSON.stringify({ ...job, job_id: newJobId() })],
-    ['has downloads that are none', (job: object) => JSON.stringify({ ...job, downloads: [{}] })],
+    ['has malformed downloads', (job: object) => JSON.stringify({ ...job, downloads: [{}] })],
   ])('[F3] a job that %s: the hive starts with the others', async (_, text) => {
     const bad = endedJob();
     const id = String(bad['job_id']);
@@ -152,6 +152,6 @@ describe('a history with one bad row', () => {
       db.prepare('INSERT INTO jobs VALUES (?, ?, ?)').run(String(job['job_id']), '2026', snapshot);
     });
     const state = async () => (await hive?.api('GET', `/v1/jobs/${String(job['job_id'])}`))?.body['state'];
-    await expect.poll(state).toBe('failed');
+    await expect.poll(state, { timeout: 40_000 }).toBe('failed');
   });
 });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStateDb } from '@rbee/daemon';
-import { type TempDir, tempDir } from '@rbee/testing';
+import { startHub, type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HISTORY_MIGRATIONS } from '../../src/history/history.ts';
 import { startTestHive, type TestHive } from '../models/support.ts';
@@ -15,6 +15,7 @@ import { startTestHive, type TestHive } from '../models/support.ts';
 const REF = 'hf:org/models::file=a.gguf';
 const SIZE = 300_000;
 vi.setConfig({ testTimeout: 60_000 });
+const POLL = { timeout: 40_000 } as const;
 
 let state: TempDir;
 let hive: TestHive;
@@ -26,8 +27,8 @@ afterEach(async () => {
   await state.remove();
 });
 
-async function start(folder: string): Promise<void> {
-  hive = await startTestHive({ RBEE_HIVE_STATE_DIR: folder, RBEE_HIVE_MAX_OPEN_JOBS: '3' });
+async function start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  hive = await startTestHive({ RBEE_HIVE_STATE_DIR: folder, RBEE_HIVE_MAX_OPEN_JOBS: '3', ...env });
   hive.hub.addRepo({ id: 'org/models', files: { 'a.gguf': { size: SIZE, seed: 1 } } });
 }
 
@@ -186,7 +187,7 @@ describe.skipIf(!canMount)('a history on a disk', () => {
     const { body } = await accept();
     const events = eventsOf(body['download_sse_url']);
     const status = async () => (await hive.api('GET', `/v2/downloads/${String(body['download_id'])}`)).body['status'];
-    await expect.poll(status).toBe('downloading');
+    await expect.poll(status, POLL).toBe('downloading');
     fill();
     hive.hub.throttle(null);
     expect(terminal(await events)).toEqual(['complete']);
@@ -196,13 +197,18 @@ describe.skipIf(!canMount)('a history on a disk', () => {
   });
 
   it('[F2] that is full when the hive starts again: the download resumes and completes', async () => {
-    await start(onDisk());
-    hive.hub.throttle(0);
+    // One hub for both runs of the hive.
+    const hub = await startHub();
+    hub.addRepo({ id: 'org/models', files: { 'a.gguf': { size: SIZE, seed: 1 } } });
+    await start(onDisk(), { HF_ENDPOINT: hub.url });
+    hub.throttle(0);
     const { body } = await accept();
     fill();
-    const path = `/v2/downloads/${String(body['download_id'])}`;
     await hive.close();
-    await start(onDisk());
-    await expect.poll(async () => (await hive.api('GET', path)).body['status']).toBe('complete');
+    hub.throttle(null);
+    await start(onDisk(), { HF_ENDPOINT: hub.url });
+    const path = `/v2/downloads/${String(body['download_id'])}`;
+    await expect.poll(async () => (await hive.api('GET', path)).body['status'], POLL).toBe('complete');
+    await hub.close();
   });
 });

@@ -79,7 +79,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
     if (type === 'failed') failure = fieldsOf(details);
   });
   const say = (message: object) => {
-    // A daemon that has exited needs to be told nothing.
+    // A daemon that has exited needs no message.
     if (child.connected) child.send(message, () => {});
   };
   if (options.isShared) say({ type: 'share' });

@@ -31,7 +31,7 @@ export interface FleetOptions {
   readonly signal: AbortSignal;
 }
 
-/** A queen and a hive for a command: its own, or those of others. */
+/** A queen and a hive for a command, which it has started itself or shares with others. */
 export interface Fleet {
   readonly queenUrl: string;
   readonly hiveUrl: string;
