@@ -16,6 +16,7 @@ export function metricsOfDaemons(): { hive: MetricInfo[]; queen: MetricInfo[] } 
   const registry = new JobRegistry({ streamHub, clock, actor: 'docs', onBug: () => {} });
   const hive = createHiveMetrics({
     tracker: new DownloadTracker({ clock }),
+    state: { writer: { unsaved: 0, failures: 0 }, history: { badRows: 0 } },
     registry,
     hub: streamHub,
     counts: new TransferCounts(),

@@ -98,7 +98,10 @@ describe('what is asked of the metrics', () => {
     const asked = new Set((await queriesOfDashboard()).flatMap((query) => askedBy(query).metrics));
     const unasked = all.map(({ name }) => name).filter((name) => !asked.has(name) && !asked.has(`${name}_bucket`));
     const elsewhere = ['rbee_build_info', 'process_start_time_seconds', 'process_open_fds'];
-    expect([...new Set(unasked)].sort()).toEqual([...elsewhere, 'rbee_bandwidth_budget_bytes_per_second'].sort());
+    const history = ['bad_rows_total', 'unsaved_rows', 'write_failures_total'].map((name) => `rbee_history_${name}`);
+    expect([...new Set(unasked)].sort()).toEqual(
+      [...elsewhere, ...history, 'rbee_bandwidth_budget_bytes_per_second'].sort(),
+    );
   });
 
   it('is read from a query by its names, whatever stands around them', () => {

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HISTORY_MIGRATIONS } from '../../apps/hive/src/history/history.ts';
+import { hiveAddressPath, publishAddress } from '../../apps/hive/src/store/address.ts';
 import { MIN_AGE_MS } from '../../apps/hive/src/store/cleanup/prune.ts';
 import { catalogEntrySchema } from '../../apps/hive/src/store/contents/catalog.ts';
 import { createLayout } from '../../apps/hive/src/store/layout.ts';
@@ -74,6 +75,11 @@ describe('docs/reference/on-disk.md', () => {
     await writeFile(layout.damaged(PLACE, ETAG), '');
     const lock = await lockStore(layout.lockFile());
     await writeFile(layout.trialFile('data'), '');
+    const address = { hive_id: 'h', hive_url: 'http://127.0.0.1:1', queen_url: null };
+    const path = hiveAddressPath(layout);
+    const removeAddress = await publishAddress({ path, parent: null, log: { warn: () => {} } }, address);
+    const fields = Object.keys(JSON.parse(await readFile(path, 'utf8')));
+    expect(column(tableUnder(page, 'Its address'), 'Field')).toEqual(fields);
 
     const entries = await readdir(folder.path, { recursive: true, withFileTypes: true });
     const written = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
@@ -85,6 +91,7 @@ describe('docs/reference/on-disk.md', () => {
     const link = layout.snapshotFile(PLACE, COMMIT, PATH);
     expect(page.prose).toContain(`\`${(await readlink(link)).replace(ETAG, '<etag>')}\``);
     expect(await readFile(layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
+    await removeAddress();
     await lock.release();
   });
 

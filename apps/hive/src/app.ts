@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
@@ -6,7 +5,7 @@ import {
   fingerprint,
   jobHooks,
   listen,
-  openStateDb,
+  type Parent,
   type Running,
   readTls,
   serveTls,
@@ -28,7 +27,8 @@ import { Slots } from './downloads/slots.ts';
 import { TransferCounts } from './downloads/transfer-counts.ts';
 import { announce } from './fleet/announce.ts';
 import { publishHeartbeats } from './fleet/heartbeat.ts';
-import { createHistory, HISTORY_MIGRATIONS, type History } from './history/history.ts';
+import type { History } from './history/history.ts';
+import { openState } from './history/state.ts';
 import { createHiveMetrics } from './metrics.ts';
 import { createModels } from './models/models.ts';
 import { addDoctorRoutes } from './routes/doctor.ts';
@@ -41,6 +41,7 @@ import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
 import { createSourceDispatcher } from './sources/http/dispatcher.ts';
 import { sourceOf } from './sources/source.ts';
 import { createSources } from './sources/sources.ts';
+import { hiveAddressPath, publishAddress, withOwnerAddress } from './store/address.ts';
 import { findOfflineModel } from './store/contents/offline-model.ts';
 import { createLayout } from './store/layout.ts';
 import { lockStore } from './store/lock.ts';
@@ -57,10 +58,13 @@ type Logger = ReturnType<typeof createLogger>;
  * Starts a hive and resolves when it listens. The only place that constructs anything that does I/O.
  * @throws RbeeError STORE_NOT_WRITABLE when the store cannot be used, or another hive owns it
  */
-export async function startHive(settings: HiveSettings): Promise<Running<typeof hiveSettings>> {
+export async function startHive(
+  settings: HiveSettings,
+  parent: Parent | null = null,
+): Promise<Running<typeof hiveSettings>> {
   const tls = readTls(settings);
   const hive = await buildHive(settings);
-  return runHive(hive, await serveHive(hive, tls), tls);
+  return runHive(hive, await serveHive(hive, tls), { tls, parent });
 }
 
 type Hive = Awaited<ReturnType<typeof buildHive>>;
@@ -74,11 +78,13 @@ async function buildHive(settings: HiveSettings) {
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
 
   const store = await openStore(createLayout(settings.modelsDir), { clock });
-  const lock = await lockStore(store.layout.lockFile());
+  const addressPath = hiveAddressPath(store.layout);
+  const lock = await withOwnerAddress(addressPath, () => lockStore(store.layout.lockFile()));
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
   logDownloads(tracker, logger);
-  const history = openHistory(settings.stateDir, logger);
+  const state = openState(settings.stateDir, { clock, logger });
+  const { history } = state;
   const registry = createRegistry({ streamHub: hub, clock, hiveId, onBug, history, logger }, settings.maxOpenJobs);
 
   const pool = createReadPool({
@@ -124,8 +130,8 @@ async function buildHive(settings: HiveSettings) {
     mayWant: (place) => downloads.mayWant(place),
   });
   return {
-    ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, history, registry },
-    ...{ dispatcher, http, counts, slots, limiter, downloads, models },
+    ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
+    ...{ addressPath, dispatcher, http, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
     access: { apiToken: settings.apiToken },
@@ -137,7 +143,8 @@ async function buildHive(settings: HiveSettings) {
 
 /** Creates the server with its routes and metrics; it does not listen yet. */
 async function serveHive(hive: Hive, tls: TlsIdentity | null) {
-  const { settings, clock, hiveId, logger, onBug, store, hub, tracker, registry, downloads, models } = hive;
+  const { settings, clock, hiveId, logger, onBug, store, hub, tracker, state, registry, downloads, models } = hive;
+  const { history } = state;
   const { access, counts, slots, limiter, inForce, heartbeats } = hive;
   const { signal } = hive.stopping;
   const app = await createServer({
@@ -151,7 +158,7 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
     jobRate: settings.jobRate,
   });
   const freeBytes = async () => (await store.freeSpace()).free_bytes;
-  const metrics = createHiveMetrics({ tracker, registry, hub, counts, slots, limiter, freeBytes });
+  const metrics = createHiveMetrics({ tracker, state, registry, hub, counts, slots, limiter, freeBytes });
   metrics.serve(app, hiveRoutes.metrics);
   const live = liveSettings(limiter, slots);
   const info = async (): Promise<HiveInfo> => ({
@@ -165,12 +172,12 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
   const allowedSources = () => inForce.allowedSources;
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
-  addJobRoutes(app, { hub, registry, downloads, models, hiveId, allowedSources });
+  addJobRoutes(app, { hub, history, registry, downloads, models, hiveId, allowedSources });
   addModelRoutes(app, { registry, models, hiveId, signal });
   const hubAccess = { ...hive.http, endpoint: settings.hfEndpoint, token: settings.hfToken };
   const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
   addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal, onBug }));
-  addDownloadRoutes(app, { hub, registry, downloads, hiveId, allowedSources });
+  addDownloadRoutes(app, { hub, history, registry, downloads, hiveId, allowedSources });
 
   const apply = (changed: Partial<HiveSettings>) => {
     Object.assign(inForce, changed);
@@ -185,7 +192,7 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
 async function runHive(
   hive: Hive,
   { app, metrics, apply }: Awaited<ReturnType<typeof serveHive>>,
-  tls: TlsIdentity | null,
+  { tls, parent }: { tls: TlsIdentity | null; parent: Parent | null },
 ): Promise<Running<typeof hiveSettings>> {
   const { settings, clock, hiveId, logger, onBug, store, lock, tracker, history, registry, dispatcher, stopping } =
     hive;
@@ -208,6 +215,8 @@ async function runHive(
     );
     restoreJobs(hive, history.jobs());
     const hiveUrl = settings.advertisedUrl ?? url;
+    const address = { hive_id: hiveId, hive_url: url, queen_url: settings.queenUrl };
+    closing.push(await publishAddress({ path: hive.addressPath, parent, log: logger }, address));
     closing.push(
       publishHeartbeats(
         { channel: hive.heartbeats, clock, tracker, freeSpace: () => store.freeSpace(), onBug },
@@ -257,12 +266,6 @@ function liveSettings(limiter: Limiter, slots: Slots): LiveSettings {
       if (max_concurrent_downloads !== undefined) slots.resize(max_concurrent_downloads);
     },
   };
-}
-
-function openHistory(folder: string, logger: Logger) {
-  const onDamage = (movedTo: string, error: unknown) =>
-    logger.error({ err: error, movedTo }, 'the history was damaged: it was moved aside, and a new one was started');
-  return createHistory(openStateDb(join(folder, 'hive.sqlite'), { migrations: HISTORY_MIGRATIONS, onDamage }));
 }
 
 function logSecrets(logger: Logger, settings: HiveSettings): void {

@@ -7,15 +7,21 @@ import {
   measureJobs,
   measureStreams,
   type Sample,
+  type StateWriter,
   samplesBy,
 } from '@rbee/daemon';
 import { type DownloadTracker, isEnded } from '@rbee/download-tracker';
 import type { Limiter } from '@rbee/transfer';
 import type { Slots } from './downloads/slots.ts';
 import type { TransferCounts } from './downloads/transfer-counts.ts';
+import type { History } from './history/history.ts';
 import { VERSION } from './version.ts';
 
 export interface HiveMetricsDeps {
+  readonly state: {
+    readonly writer: Pick<StateWriter, 'unsaved' | 'failures'>;
+    readonly history: Pick<History, 'badRows'>;
+  };
   readonly tracker: Pick<DownloadTracker, 'list' | 'onKeep'>;
   readonly registry: MeasuredJobs;
   readonly hub: MeasuredStreams;
@@ -40,6 +46,7 @@ export function createHiveMetrics(deps: HiveMetricsDeps): Metrics {
   measureDownloads(metrics, deps.tracker);
   measureTransfers(metrics, deps.counts);
   measureRoom(metrics, deps);
+  measureState(metrics, deps.state);
   measureJobs(metrics, deps.registry);
   measureStreams(metrics, deps.hub);
   return metrics;
@@ -126,6 +133,24 @@ function measureTransfers(metrics: Metrics, counts: TransferCounts): void {
     name: 'rbee_download_verify_failures_total',
     help: 'Files whose content did not match their digest',
     read: () => counts.verifyFailures,
+  });
+}
+
+function measureState(metrics: Metrics, { writer, history }: HiveMetricsDeps['state']): void {
+  metrics.gauge({
+    name: 'rbee_history_unsaved_rows',
+    help: 'Rows of the history that could not be written yet; above 0 while its disk is full or read-only',
+    read: () => writer.unsaved,
+  });
+  metrics.counter({
+    name: 'rbee_history_write_failures_total',
+    help: 'Failed writes of the history',
+    read: () => writer.failures,
+  });
+  metrics.counter({
+    name: 'rbee_history_bad_rows_total',
+    help: 'Rows of the history that could not be read and were set aside',
+    read: () => history.badRows,
   });
 }
 

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { KeeperError } from './errors/keeper-error.ts';
 import type { Io } from './io.ts';
 import type { CommandDeps, ListDeps } from './operations/command-deps.ts';
-import type { Fleet } from './own-fleet/embedded.ts';
+import type { Fleet, FleetOptions } from './own-fleet/embedded.ts';
 import type { FleetEnv } from './own-fleet/fleet-env.ts';
 import type { Renderer } from './render/renderer.ts';
 import type { QueenSettings } from './settings.ts';
@@ -49,15 +49,24 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
   /** The work also aborts when one of the two daemons exits by itself. */
   const withTemporaryFleet = async <T>(fleet: Fleet, work: (deps: CommandDeps) => Promise<T>): Promise<T> => {
     try {
-      renderer.note(`no queen is running: started a temporary queen and hive (models in ${fleet.modelsDir})`);
+      renderer.note(
+        fleet.isOwn
+          ? `no queen is running: started a temporary queen and hive (models in ${fleet.modelsDir})`
+          : `no queen is running: using the hive that runs already (models in ${fleet.modelsDir})`,
+      );
       const gone = new AbortController();
       void fleet.failed.then((error) => gone.abort(error));
       const signal = AbortSignal.any([io.interrupt, gone.signal]);
-      return await withClient({ url: fleet.queenUrl, token: null }, signal, work);
+      return await withClient({ url: fleet.queenUrl, token: fleet.token }, signal, work);
     } finally {
       await fleet.stop();
     }
   };
+  const programs = (): Pick<FleetOptions, 'bins' | 'onTrouble' | 'onLeave'> => ({
+    bins: { queen: binOf('rbee-queen/bin'), hive: binOf('rbee-hive/bin') },
+    onTrouble: (daemon, message) => renderer.note(`${daemon}: ${message}`),
+    onLeave: io.onLeave,
+  });
   return {
     io,
     renderer,
@@ -75,21 +84,16 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
           hint: 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
         });
       }
-      const { embeddedEnv } = await import('./own-fleet/fleet-env.ts');
-      const start = { temporaryState: true, isBystander, token: null, signal: io.interrupt };
-      return withTemporaryFleet(await this.startFleet(embeddedEnv(io.env), start), work);
+      const [{ embeddedEnv }, { openFleet }] = await Promise.all([
+        import('./own-fleet/fleet-env.ts'),
+        import('./own-fleet/open-fleet.ts'),
+      ]);
+      const start = { temporaryState: true, isBystander, token: settings.token, signal: io.interrupt };
+      return withTemporaryFleet(await openFleet({ ...start, ...embeddedEnv(io.env), ...programs() }), work);
     },
-    async startFleet({ env, queenEnv, hiveEnv }, start) {
+    async startFleet(env, start) {
       const { startFleet } = await import('./own-fleet/embedded.ts');
-      return startFleet({
-        ...start,
-        env,
-        queenEnv,
-        hiveEnv,
-        bins: { queen: binOf('rbee-queen/bin'), hive: binOf('rbee-hive/bin') },
-        onTrouble: (daemon, message) => renderer.note(`${daemon}: ${message}`),
-        onLeave: io.onLeave,
-      });
+      return startFleet({ ...start, ...env, ...programs() });
     },
   };
 }

@@ -54,6 +54,7 @@ export const ERROR_CODES = {
   SOURCE_CHANGED: row(502, 'once'),
   CHECKSUM_MISMATCH: row(502, 'once'),
   HIVE_UNAVAILABLE: row(503, 'no', EXIT_CODES.unreachable),
+  STATE_UNAVAILABLE: row(503),
   DISK_FULL: row(507),
   STORE_NOT_WRITABLE: row(507),
 } as const satisfies Record<string, CodeRow>;

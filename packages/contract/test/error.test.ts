@@ -27,7 +27,7 @@ const PUBLISHED: [codes: string, http: number, retried: 'yes' | 'once' | 'no'][]
   ['DOWNLOAD_TIMEOUT DOWNLOAD_FAILED SOURCE_UNAVAILABLE', 502, 'yes'],
   ['SOURCE_CHANGED CHECKSUM_MISMATCH', 502, 'once'],
   ['DISK_FULL STORE_NOT_WRITABLE', 507, 'no'],
-  ['HIVE_UNAVAILABLE', 503, 'no'],
+  ['HIVE_UNAVAILABLE STATE_UNAVAILABLE', 503, 'no'],
   ['INTERNAL', 500, 'no'],
 ];
 const USAGE = ['MODEL_REF_INVALID', 'REQUEST_INVALID', 'OPERATION_UNKNOWN'];

@@ -5,6 +5,7 @@ export { createLogger, LOG_LEVELS, type Logger } from './logging/logger.ts';
 export { type Measure, type MetricInfo, type Metrics, type Sample, samplesBy } from './metrics/metric.ts';
 export { createMetrics } from './metrics/metrics.ts';
 export { type MeasuredJobs, type MeasuredStreams, measureJobs, measureStreams } from './metrics/shared-metrics.ts';
+export type { Parent } from './parent/parent.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
 export { type AccessPolicy, bindProblem, isLoopback, MIN_TOKEN_LENGTH } from './server/access.ts';
 export { jobSettings } from './server/job-settings.ts';
@@ -35,3 +36,4 @@ export {
   url,
 } from './settings/setting.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';
+export { StateWriter } from './state-writer.ts';

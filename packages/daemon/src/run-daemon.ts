@@ -1,4 +1,6 @@
+import { RbeeError } from '@rbee/contract';
 import type { Logger } from './logging/logger.ts';
+import { type Parent, watchParent } from './parent/parent.ts';
 import { bindProblem } from './server/access.ts';
 import { readRenewal, type ServedTls } from './server/served-tls.ts';
 import { type TlsFiles, tlsProblems } from './server/tls.ts';
@@ -33,7 +35,7 @@ export interface DaemonDefinition<Table extends SettingsTable> {
   readonly version: string;
   readonly prefix: string;
   readonly table: Table;
-  readonly start: (settings: SettingsOf<Table>) => Promise<Running<Table>>;
+  readonly start: (settings: SettingsOf<Table>, parent: Parent | null) => Promise<Running<Table>>;
 }
 
 interface Common extends TlsFiles {
@@ -48,6 +50,9 @@ export async function runDaemon<Table extends SettingsTable>(
 ): Promise<void> {
   const { program, purpose, version, prefix, table } = definition;
   const read = () => readInvocation(definition, process);
+  // First of all: until it runs there is nothing to drain, and nobody would stop it later.
+  const parent = watchParent(process);
+  parent?.onGone(() => process.exit(EXIT_CANNOT_START));
   try {
     const invocation = read();
     switch (invocation.kind) {
@@ -60,21 +65,23 @@ export async function runDaemon<Table extends SettingsTable>(
         if (invocation.found.problems.length > 0) throw new SettingsError(invocation.found.problems);
         return;
     }
-    const running = await definition.start(invocation.settings);
+    const running = await definition.start(invocation.settings, parent);
     const manager = createServiceManager(process.env, running.logger);
-    handleSignals({ definition, process, running, manager, started: invocation.settings });
+    handleSignals({ definition, process, parent, running, manager, started: invocation.settings });
     running.logger.info({ url: running.url, version }, 'listening');
     await manager.ready();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`${program}: ${message}\n`);
     process.exitCode = error instanceof SettingsError ? EXIT_BAD_SETTINGS : EXIT_CANNOT_START;
+    parent?.fail(message, error instanceof RbeeError ? (error.details ?? null) : null);
   }
 }
 
 interface Lifecycle<Table extends SettingsTable> {
   readonly definition: DaemonDefinition<Table>;
   readonly process: NodeJS.Process;
+  readonly parent: Parent | null;
   readonly running: Running<Table>;
   readonly manager: ServiceManager;
   readonly started: SettingsOf<Table>;
@@ -84,6 +91,7 @@ interface Lifecycle<Table extends SettingsTable> {
 function handleSignals<Table extends SettingsTable>({
   definition,
   process,
+  parent,
   running,
   manager,
   started,
@@ -109,6 +117,7 @@ function handleSignals<Table extends SettingsTable>({
       });
     },
     log: running.logger,
+    parent,
     exit: (code) => process.exit(code),
   });
 }

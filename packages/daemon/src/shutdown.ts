@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty';
+import type { Parent } from './parent/parent.ts';
 
 /** How long a drain may take. */
 const DRAIN_LIMIT_MS = 10_000;
@@ -11,11 +12,13 @@ export interface ShutdownDeps {
   readonly exit: (code: number) => void;
   /** Reloads the settings. */
   readonly reload: () => void;
+  /** The command that started it, if any. */
+  readonly parent: Pick<Parent, 'onGone'> | null;
 }
 
 /**
- * Exits with 0 on SIGTERM, on SIGINT, and when the IPC channel to its parent closes, so that no daemon outlives a keeper
- * that was killed. The drain is limited to 10 s. SIGHUP reloads, or stops a daemon whose terminal is gone.
+ * Exits with 0 on SIGTERM, on SIGINT, and when the command that started it is gone, however that ended, and no other uses
+ * the daemon. The drain is limited to 10 s. SIGHUP reloads, or stops a daemon whose terminal is gone.
  */
 export function onSignals(deps: ShutdownDeps): void {
   let ending = false;
@@ -41,5 +44,5 @@ export function onSignals(deps: ShutdownDeps): void {
     if (hadTerminal && !isatty(STDOUT)) end('the terminal is gone');
     else if (!ending) deps.reload();
   });
-  if (process.connected) process.on('disconnect', () => end('parent is gone'));
+  deps.parent?.onGone(end);
 }

@@ -1,9 +1,11 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** How long another process may hold the lock. */
 const BUSY_TIMEOUT_MS = 2_000;
+/** Every page of a file up to this size is checked at the start; a larger one would take too long. */
+const MAX_CHECKED_BYTES = 256 * 2 ** 20;
 
 export interface StateDbOptions {
   /** The steps of the schema, each applied once and in order; new versions append steps. */
@@ -38,12 +40,19 @@ function open(path: string, migrations: readonly string[]): DatabaseSync {
   try {
     // Exclusive: two daemons with one history would overwrite each other's rows.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    if (statSync(path).size <= MAX_CHECKED_BYTES) check(db);
     migrate(db, path, migrations);
     return db;
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** A damaged page is found here, not in the middle of a start that reads it. */
+function check(db: DatabaseSync): void {
+  const { quick_check: result } = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+  if (result !== 'ok') throw new DamagedError(result);
 }
 
 function migrate(db: DatabaseSync, path: string, migrations: readonly string[]): void {
@@ -62,8 +71,12 @@ function isLocked(error: unknown): boolean {
   return ((error as { errcode?: number }).errcode ?? 0) % 0x100 === 5;
 }
 
+/** What `quick_check` found. */
+class DamagedError extends Error {}
+
 // SQLITE_CORRUPT and SQLITE_NOTADB of sqlite.org/rescode.html.
 function isDamage(error: unknown): boolean {
+  if (error instanceof DamagedError) return true;
   const code = (error as { errcode?: number }).errcode;
   return code !== undefined && [11, 26].includes(code % 0x100);
 }

@@ -112,11 +112,16 @@ export class DownloadTracker {
     this.#emit(this.#newest(entry));
   }
 
+  /** Undoes `start`, for a download that could not begin: it is forgotten without an end. */
+  undo(id: DownloadId): void {
+    this.#entry(id);
+    this.#forget(id);
+  }
+
   /** Forgets an ended download. */
   remove(id: DownloadId): void {
     if (!isEnded(this.#entry(id).state.status)) throw new Error(`${id} has not ended: it cannot be forgotten`);
-    this.#entries.delete(id);
-    for (const listener of this.#forgetListeners) listener(id);
+    this.#forget(id);
   }
 
   /**
@@ -248,10 +253,13 @@ export class DownloadTracker {
     // Unsent progress goes out before the end, so that a bar ends where the bytes did.
     if (entry.dirty && !isEnded(entry.state.status)) this.#emitProgress(entry);
     this.#move(entry, move);
-    // Kept before it is emitted: a client that saw the end finds it after a restart too.
-    this.#keep(entry);
-    const terminal = toTerminalEvent(entry.state);
-    if (terminal) this.#emit(terminal);
+    try {
+      // Kept before it is emitted: a client that saw the end finds it after a restart too.
+      this.#keep(entry);
+    } finally {
+      const terminal = toTerminalEvent(entry.state);
+      if (terminal) this.#emit(terminal);
+    }
   }
 
   #emitProgress(entry: Entry): void {
@@ -283,6 +291,11 @@ export class DownloadTracker {
       const idleChange = this.#speed(entry) !== entry.emittedSpeedBps && nowMs - entry.emittedAtMs >= IDLE_EMIT_MS;
       if (entry.dirty || idleChange) this.#emitProgress(entry);
     }
+  }
+
+  #forget(id: DownloadId): void {
+    this.#entries.delete(id);
+    for (const listener of this.#forgetListeners) listener(id);
   }
 
   #forgetOldest(): void {

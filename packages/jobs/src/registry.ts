@@ -60,6 +60,8 @@ export class JobRegistry {
   /** Places reserved for jobs that do not exist yet. */
   #reserved = 0;
   readonly #jobs = new Map<JobId, Job>();
+  /** Jobs whose work has been started: only these settle. */
+  readonly #run = new WeakSet<Job>();
   readonly #endedByState = { completed: 0, failed: 0, cancelled: 0 };
   #closing = false;
 
@@ -104,6 +106,13 @@ export class JobRegistry {
     };
   }
 
+  /** Undoes `create`, for a job whose work could not begin: it is forgotten without an end. */
+  undo(job: Job): void {
+    if (this.#run.has(job)) throw new Error(`${job.id} has begun: it cannot be undone`);
+    this.#jobs.delete(job.id);
+    this.#forgotten(job.id);
+  }
+
   /** Restores a job of a previous run: an ended one as it was, any other `queued`, for the caller to run. */
   restore(snapshot: JobSnapshot): Job {
     const job = this.#add({ operation: snapshot.operation, model: snapshot.model }, snapshot.job_id);
@@ -117,6 +126,7 @@ export class JobRegistry {
    */
   run(job: Job, work: (job: Job) => Promise<void>): void {
     const { within = (_, start) => start() } = this.#deps;
+    this.#run.add(job);
     job.start();
     void withListener(job, async () => {
       try {
@@ -170,10 +180,13 @@ export class JobRegistry {
     return job;
   }
 
-  /** Stops all work without ending a job; resolves when the last work is over. */
+  /**
+   * Stops all work without ending a job; resolves when the last work is over. Jobs that were never run have no work: a
+   * start that failed between `restore` and `run` does not wait for them.
+   */
   async shutdown(): Promise<void> {
     this.#closing = true;
-    const running = [...this.#jobs.values()].filter((job) => !job.ended);
+    const running = [...this.#jobs.values()].filter((job) => !job.ended && this.#run.has(job));
     for (const job of running) job.abort(new ShutdownRequest());
     await Promise.all(running.map((job) => job.settled));
   }
@@ -209,6 +222,15 @@ export class JobRegistry {
     } catch (error) {
       // For instance a full disk: a running job is worth more than its history.
       this.#deps.onBug(error, job.id);
+    }
+  }
+
+  #forgotten(id: JobId): void {
+    try {
+      this.#deps.onForget?.(id);
+    } catch (error) {
+      // An old row that stays on disk must not refuse a new job.
+      this.#deps.onBug(error, id);
     }
   }
 
@@ -252,7 +274,7 @@ export class JobRegistry {
       if (ended <= this.#historyLimit) return;
       if (!job.ended) continue;
       this.#jobs.delete(id);
-      this.#deps.onForget?.(id);
+      this.#forgotten(id);
       ended -= 1;
     }
   }

@@ -298,3 +298,35 @@ describe('jobs that cannot be remembered, as on a full disk', () => {
     expect(registry.list()).toEqual([]);
   });
 });
+
+describe('jobs whose work never began', () => {
+  it('[F3] do not hold up a shutdown', async () => {
+    const { registry } = createRegistry();
+    const snapshot = registry.create(REQUEST).snapshot();
+    const { registry: next } = createRegistry();
+    const job = next.restore(snapshot);
+    await next.shutdown();
+    expect(job.ended).toBe(false);
+  });
+
+  it('[F2] can be undone: neither the job nor its place is left', () => {
+    const forgotten: string[] = [];
+    const { registry } = createRegistry({ maxOpen: 1 }, { onForget: (id) => forgotten.push(id) });
+    const job = registry.create(REQUEST);
+    registry.undo(job);
+    expect(registry.list()).toEqual([]);
+    expect(forgotten).toEqual([job.id]);
+    registry.run(registry.create(REQUEST), async () => {});
+  });
+
+  it('[F2] an old job that cannot be deleted refuses no new one', async () => {
+    const full = new Error('database or disk is full');
+    const onForget = () => {
+      throw full;
+    };
+    const { registry, bugs } = createRegistry({ historyLimit: 0 }, { onForget });
+    await finished(registry, async () => {});
+    expect(registry.create(REQUEST).state).toBe('queued');
+    expect(bugs).toEqual([full]);
+  });
+});

@@ -169,10 +169,10 @@ class Bucket {
 
 /** The limiter of one download's connections; also tells whether any of them is held back. */
 export class WatchedLimiter implements Pick<Limiter, 'isLimited' | 'pass'> {
-  readonly #limiter: Limiter;
+  readonly #limiter: Pick<Limiter, 'isLimited' | 'pass'>;
   #waiting = 0;
 
-  constructor(limiter: Limiter) {
+  constructor(limiter: Pick<Limiter, 'isLimited' | 'pass'>) {
     this.#limiter = limiter;
   }
 

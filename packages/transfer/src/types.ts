@@ -74,7 +74,7 @@ export interface TransferOptions {
   readonly stallTimeoutMs: number;
   readonly retry: RetryRule;
   /** Limits the bytes of bodies; left out, there is no limit. */
-  readonly limiter?: Limiter;
+  readonly limiter?: Pick<Limiter, 'isLimited' | 'pass'>;
   /** Maximum connections for this file, default 1. It starts with one and opens more only while that makes it faster. */
   readonly maxConnections?: number;
   /** The pool that the dispatcher's sockets read into; chunks are released to it once written. */

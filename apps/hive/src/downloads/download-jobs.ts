@@ -1,23 +1,49 @@
 import { type JobAccepted, type JobId, redactModelRef } from '@rbee/contract';
 import type { Job, JobRegistry } from '@rbee/jobs';
+import type { History } from '../history/history.ts';
 import type { DownloadRequest } from './download.ts';
 import type { Downloads } from './downloads.ts';
 
 export interface StartJobDeps {
+  readonly history: Pick<History, 'atomically'>;
   readonly registry: JobRegistry;
   readonly downloads: Downloads;
   readonly hiveId: string;
 }
 
-/** Creates and starts a job that downloads what the request names. */
+/**
+ * Creates and starts a job that downloads what the request names. Job and download are in the history before either
+ * begins; where they cannot be, nothing of them is left.
+ * @throws RbeeError STATE_UNAVAILABLE
+ */
 export function startDownload(deps: StartJobDeps, request: DownloadRequest, id?: JobId): JobAccepted {
-  const { registry, downloads, hiveId } = deps;
-  const job = registry.create({ operation: 'model_download', model: redactModelRef(request.ref) }, id);
-  const download = downloads.join(job, request);
-  const download_sse_url = `/v2/downloads/${download.id}/stream`;
-  job.addDownload({ hive_id: hiveId, download_id: download.id, download_sse_url });
-  registry.run(job, () => download.wait(job));
+  const { registry, downloads, history, hiveId } = deps;
+  const undo: (() => void)[] = [];
+  const begin = () =>
+    history.atomically(() => {
+      const job = registry.create({ operation: 'model_download', model: redactModelRef(request.ref) }, id);
+      undo.push(() => registry.undo(job));
+      const joined = downloads.join(job, request);
+      undo.push(joined.leave);
+      const download_id = joined.download.id;
+      const download_sse_url = `/v2/downloads/${download_id}/stream`;
+      job.addDownload({ hive_id: hiveId, download_id, download_sse_url });
+      return { job, joined };
+    });
+  const { job, joined } = orUndo(begin, undo);
+  joined.begin();
+  registry.run(job, () => joined.download.wait(job));
   return toAccepted(job);
+}
+
+/** When `work` throws, runs the steps that it has left by then, the last one first. */
+function orUndo<T>(work: () => T, steps: readonly (() => void)[]): T {
+  try {
+    return work();
+  } catch (error) {
+    for (const step of steps.toReversed()) step();
+    throw error;
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { DownloadId, ModelRef, PartialChoice } from '@rbee/contract';
 import { CancelRequest, type Job, type Line, type Listener } from '@rbee/jobs';
 import { abortable, type Limiter } from '@rbee/transfer';
-import type { DownloadContent } from '../history/history.ts';
+import type { DownloadContent } from '../history/saved-rows.ts';
 
 /** The abort reason of a paused run. The download has not ended. */
 class PauseRequest extends Error {
@@ -115,6 +115,11 @@ export class Download implements Listener {
 
   join(job: Job): void {
     this.#jobs.add(job);
+  }
+
+  /** Undoes `join`, for a job that could not begin. */
+  leave(job: Job): void {
+    this.#jobs.delete(job);
   }
 
   /** Starts the work; called once. */

@@ -16,7 +16,8 @@ import { type DownloadState, type DownloadTracker, isEnded } from '@rbee/downloa
 import type { Channel, StreamHub } from '@rbee/event-stream';
 import { type Job, withListener } from '@rbee/jobs';
 import type { Limiter } from '@rbee/transfer';
-import type { DownloadContent, History } from '../history/history.ts';
+import type { History } from '../history/history.ts';
+import type { DownloadContent } from '../history/saved-rows.ts';
 import { Download, type DownloadOptions, type DownloadRequest } from './download.ts';
 import { type RunDeps, runDownload } from './run-download.ts';
 
@@ -30,6 +31,12 @@ export interface DownloadsDeps {
   readonly limiter: Limiter;
   /** For the work of each download. */
   readonly run: RunDeps;
+}
+
+interface JoinedDownload {
+  readonly download: Download;
+  begin(): void;
+  leave(): void;
 }
 
 /** Every download of the hive: its jobs, its state and its stream. */
@@ -57,12 +64,15 @@ export class Downloads {
     });
   }
 
-  /** The download for a job to wait for: the one in progress for an equal request, or a new one, which starts now. */
-  join(job: Job, request: DownloadRequest): Download {
+  /**
+   * The download for a job to wait for: the one in progress for an equal request, or a new one, which `begin` starts.
+   * `leave` undoes it until then.
+   */
+  join(job: Job, request: DownloadRequest): JoinedDownload {
     const running = this.#byRequest.get(keyOf(request));
     if (running && !running.signal.aborted) {
       running.join(job);
-      return running;
+      return { download: running, begin: () => {}, leave: () => running.leave(job) };
     }
     const { tracker, clock, hiveId } = this.#deps;
     const id = newDownloadId(clock.now());
@@ -71,8 +81,11 @@ export class Downloads {
     download.join(job);
     const modelRef = redactModelRef(request.ref);
     tracker.start({ downloadId: id, jobId: job.id, hiveId, modelRef, priority, maxBandwidth, retryOf });
-    this.#start(download, request);
-    return download;
+    const leave = () => {
+      this.#live.delete(id);
+      tracker.undo(id);
+    };
+    return { download, begin: () => this.#start(download, request), leave };
   }
 
   /**

@@ -6,8 +6,10 @@ import { copyLocal } from '../sources/local/copy-local.ts';
 import type { LocalOriginal, SourceFile } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { narratePresent, presentState } from './download-progress.ts';
+import type { SharedLimiter } from './shared-limiter.ts';
 import type { BlobWatcher, SingleFlight } from './single-flight.ts';
 import type { TransferCounts } from './transfer-counts.ts';
+import type { Turn } from './turn.ts';
 
 export interface FetchFileDeps {
   readonly store: Store;
@@ -23,6 +25,8 @@ interface FetchFileRequest {
   /** Aborts when the download is cancelled or paused. */
   readonly signal: AbortSignal;
   readonly limiter: Limiter;
+  /** The slot of the download in the queue. */
+  readonly turn: Turn;
   /** Shared by the files of the download; null: one connection for this file alone. */
   readonly connections: ConnectionBudget | null;
   readonly watcher: BlobWatcher;
@@ -33,20 +37,43 @@ export type FetchFile = (request: FetchFileRequest) => Promise<string>;
 
 export function createFetchFile(deps: FetchFileDeps): FetchFile {
   return (request) => {
-    const { place, file, signal, watcher } = request;
+    const { place, file, signal, limiter, watcher, turn } = request;
     const path = deps.store.layout.blob(place, file.blobName);
-    const fetch = (watched: BlobWatcher) => fetchBlob(deps, request, watched);
-    // A local file is copied without a transfer, so it does not count as one.
-    const counted = file.local === undefined ? (all: BlobWatcher) => deps.counts.watch(all, fetch) : fetch;
-    return deps.flights.run(path, watcher, signal, counted);
+    const fetch = (all: BlobWatcher, shared: SharedLimiter) => {
+      const transfer = (watched: BlobWatcher) => fetchBlob(deps, request, watched, shared);
+      // A local file is copied without a transfer, so it does not count as one.
+      return file.local === undefined ? deps.counts.watch(all, transfer) : transfer(all);
+    };
+    let isThere = false;
+    const slotOrBlob = async () => {
+      isThere = await hasFile(deps.store, request);
+      if (!isThere) await turn.take(signal);
+    };
+    return turn.work(() =>
+      deps.flights.run(path, watcher, signal, fetch, {
+        limiter,
+        watch: (watch) => turn.watch(watch),
+        // What somebody else has fetched needs no slot.
+        beforeLead: () => (turn.isHeld || isThere ? undefined : slotOrBlob()),
+      }),
+    );
   };
 }
 
-async function fetchBlob(deps: FetchFileDeps, request: FetchFileRequest, watcher: BlobWatcher): Promise<string> {
+async function hasFile(store: Store, { place, file }: FetchFileRequest): Promise<boolean> {
+  return !file.isUnversioned && (await store.hasBlob(place, file.blobName, file.size));
+}
+
+async function fetchBlob(
+  deps: FetchFileDeps,
+  request: FetchFileRequest,
+  watcher: BlobWatcher,
+  limiter: SharedLimiter,
+): Promise<string> {
   const { store, transport } = deps;
-  const { place, file, signal, limiter, connections } = request;
+  const { place, file, signal, connections } = request;
   const finalPath = store.layout.blob(place, file.blobName);
-  if (!file.isUnversioned && (await store.hasBlob(place, file.blobName, file.size))) {
+  if (await hasFile(store, request)) {
     const { size } = await stat(finalPath);
     narratePresent(file, size);
     watcher.onState(presentState(size));

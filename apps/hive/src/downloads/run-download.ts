@@ -34,6 +34,7 @@ import { fetchFiles } from './fetch-files.ts';
 import type { SingleFlight } from './single-flight.ts';
 import type { Slots } from './slots.ts';
 import type { TransferCounts } from './transfer-counts.ts';
+import { Turn } from './turn.ts';
 
 export interface RunDeps {
   readonly clock: Clock;
@@ -71,12 +72,15 @@ class DownloadRun {
   readonly #request: DownloadRequest;
   /** Aborts on a cancel or a pause; a resume replaces it. */
   #signal: AbortSignal;
+  /** Its slot in the queue; each run has its own. */
+  #turn: Turn;
 
   constructor(deps: RunDeps, download: Download, request: DownloadRequest) {
     this.#deps = deps;
     this.#download = download;
     this.#request = request;
     this.#signal = download.runSignal;
+    this.#turn = new Turn(deps.slots, () => 0);
   }
 
   async run(): Promise<void> {
@@ -104,11 +108,13 @@ class DownloadRun {
     const beat = () => narrate(HEARTBEAT_ACTION, heartbeatLine(tracker.get(id), this.#request.ref));
     try {
       await withHeartbeat({ clock, intervalMs, signal, beat }, async () => {
-        const release = await slots.acquire(signal, () => tracker.get(id).priority);
+        const turn = new Turn(slots, () => tracker.get(id).priority);
+        this.#turn = turn;
         try {
+          await turn.take(signal);
           await waitForShortages(() => this.#fetchNewest(), this.#retryOptions);
         } finally {
-          release();
+          turn.end();
         }
       });
       return true;
@@ -213,12 +219,13 @@ class DownloadRun {
   #fetchFiles(place: string, files: Files, progress: DownloadProgress): Promise<string[]> {
     const { fetchFile, maxConnections } = this.#deps;
     const { limiter } = this.#download;
+    const turn = this.#turn;
     return fetchFiles(files, {
       connections: createConnectionBudget(maxConnections),
       signal: this.#signal,
       async fetch(file, index, connections, signal) {
         const watcher = progress.begin(index);
-        const sha256 = await fetchFile({ place, file, signal, limiter, connections, watcher });
+        const sha256 = await fetchFile({ place, file, signal, limiter, turn, connections, watcher });
         watcher.done();
         return sha256;
       },

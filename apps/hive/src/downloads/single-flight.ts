@@ -1,4 +1,5 @@
-import { abortable, type TransferNotice, type TransferState } from '@rbee/transfer';
+import { abortable, type Limiter, type TransferNotice, type TransferState } from '@rbee/transfer';
+import { SharedLimiter } from './shared-limiter.ts';
 
 /** Callbacks that follow the transfer of a blob. */
 export interface BlobWatcher {
@@ -6,7 +7,18 @@ export interface BlobWatcher {
   readonly onNotice: (notice: TransferNotice) => void;
 }
 
+/** How a caller takes part in the transfers of others. */
+export interface FlightShare {
+  /** Its bandwidth. */
+  readonly limiter: Limiter;
+  /** Wraps the time in which it only watches. */
+  watch<T>(work: () => Promise<T>): Promise<T>;
+  /** What it has to wait for before it fetches the blob itself; undefined if it may fetch now. */
+  beforeLead(): Promise<void> | undefined;
+}
+
 interface Flight {
+  readonly limiter: SharedLimiter;
   readonly watchers: Set<BlobWatcher>;
   readonly done: Promise<void>;
   last: TransferState | null;
@@ -34,14 +46,23 @@ export class SingleFlight {
     path: string,
     watcher: BlobWatcher,
     signal: AbortSignal,
-    fetch: (watcher: BlobWatcher) => Promise<T>,
+    fetch: (watcher: BlobWatcher, limiter: SharedLimiter) => Promise<T>,
+    share: FlightShare | null = null,
   ): Promise<T> {
     this.#callers.set(path, (this.#callers.get(path) ?? 0) + 1);
     try {
-      for (let flight = this.#flights.get(path); flight !== undefined; flight = this.#flights.get(path)) {
-        await watchFlight(flight, watcher, signal);
+      while (true) {
+        const flight = this.#flights.get(path);
+        if (flight !== undefined) {
+          const watch = () => watchFlight(flight, watcher, signal, share?.limiter ?? null);
+          await (share === null ? watch() : share.watch(watch));
+          continue;
+        }
+        const before = share?.beforeLead();
+        // Another caller may lead by the time the wait is over.
+        if (before === undefined) return await this.#lead(path, watcher, fetch, share?.limiter ?? null);
+        await before;
       }
-      return await this.#lead(path, watcher, fetch);
     } finally {
       const others = (this.#callers.get(path) ?? 1) - 1;
       if (others > 0) this.#callers.set(path, others);
@@ -49,20 +70,28 @@ export class SingleFlight {
     }
   }
 
-  async #lead<T>(path: string, watcher: BlobWatcher, fetch: (watcher: BlobWatcher) => Promise<T>): Promise<T> {
+  async #lead<T>(
+    path: string,
+    watcher: BlobWatcher,
+    fetch: (watcher: BlobWatcher, limiter: SharedLimiter) => Promise<T>,
+    own: Limiter | null,
+  ): Promise<T> {
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    const flight: Flight = { watchers: new Set([watcher]), done, last: null };
+    const limiter = new SharedLimiter();
+    if (own !== null) limiter.join(own);
+    const flight: Flight = { limiter, watchers: new Set([watcher]), done, last: null };
     this.#flights.set(path, flight);
+    const all: BlobWatcher = {
+      onState: (state) => {
+        flight.last = state;
+        for (const each of flight.watchers) each.onState(state);
+      },
+      onNotice: (notice) => {
+        for (const each of flight.watchers) each.onNotice(notice);
+      },
+    };
     try {
-      return await fetch({
-        onState: (state) => {
-          flight.last = state;
-          for (const each of flight.watchers) each.onState(state);
-        },
-        onNotice: (notice) => {
-          for (const each of flight.watchers) each.onNotice(notice);
-        },
-      });
+      return await fetch(all, limiter);
     } finally {
       this.#flights.delete(path);
       resolve();
@@ -70,13 +99,20 @@ export class SingleFlight {
   }
 }
 
-async function watchFlight(flight: Flight, watcher: BlobWatcher, signal: AbortSignal): Promise<void> {
+async function watchFlight(
+  flight: Flight,
+  watcher: BlobWatcher,
+  signal: AbortSignal,
+  limiter: Limiter | null,
+): Promise<void> {
   signal.throwIfAborted();
   flight.watchers.add(watcher);
+  const leave = limiter === null ? () => {} : flight.limiter.join(limiter);
   if (flight.last) watcher.onState(flight.last);
   try {
     await abortable(signal, () => flight.done);
   } finally {
+    leave();
     flight.watchers.delete(watcher);
   }
 }

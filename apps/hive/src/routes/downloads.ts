@@ -4,9 +4,11 @@ import type { StreamHub } from '@rbee/event-stream';
 import type { JobRegistry } from '@rbee/jobs';
 import { startDownload } from '../downloads/download-jobs.ts';
 import type { Downloads } from '../downloads/downloads.ts';
+import type { History } from '../history/history.ts';
 import { allowedRef } from '../sources/source.ts';
 
 export interface DownloadRoutesDeps {
+  readonly history: Pick<History, 'atomically'>;
   readonly hub: StreamHub;
   readonly registry: JobRegistry;
   readonly downloads: Downloads;

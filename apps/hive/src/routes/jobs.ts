@@ -12,11 +12,13 @@ import type { StreamHub } from '@rbee/event-stream';
 import type { Job, JobRegistry } from '@rbee/jobs';
 import { startDownload, toAccepted } from '../downloads/download-jobs.ts';
 import type { Downloads } from '../downloads/downloads.ts';
+import type { History } from '../history/history.ts';
 import type { Models } from '../models/models.ts';
 import { startOperation } from '../models/start-operation.ts';
 import { allowedRef } from '../sources/source.ts';
 
 export interface JobRoutesDeps {
+  readonly history: Pick<History, 'atomically'>;
   readonly hub: StreamHub;
   readonly registry: JobRegistry;
   readonly downloads: Downloads;

@@ -102,5 +102,6 @@ function owned(path: string, pid: number | null): RbeeError {
   const who = pid === null ? 'another hive' : `another hive (pid ${pid})`;
   return new RbeeError('STORE_NOT_WRITABLE', `${who} owns this store: ${path}`, {
     hint: 'stop it, or give this hive its own store: --models-dir',
+    details: { is_owned: true },
   });
 }

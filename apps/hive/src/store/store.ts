@@ -11,6 +11,7 @@ import {
 import { digestFile, errorOfDisk, volumeOf } from '@rbee/transfer';
 import { type PruneOptions, pruneStore } from './cleanup/prune.ts';
 import { removeModel } from './cleanup/remove.ts';
+import { knownDigest } from './contents/known-digest.ts';
 import { findModel, listStore, readStore } from './contents/list-store.ts';
 import { blobSize, presentBytes, type WantedBlob } from './contents/present-bytes.ts';
 import type { StoredModel } from './contents/stored-model.ts';
@@ -29,7 +30,7 @@ export interface Store {
   hasBlob(place: string, name: string, size: number | null): Promise<boolean>;
   /** For each file, the bytes of it that are already on disk. */
   presentBytes(place: string, files: readonly WantedBlob[]): Promise<number[]>;
-  /** The sha256 of a blob: its name if that is one, else a hash of its bytes. Rejects with the signal's reason on abort. */
+  /** The sha256 of a blob: its name if that is one, else what the catalog knows, else a hash of its bytes. Rejects with the signal's reason on abort. */
   sha256OfBlob(place: string, name: string, signal: AbortSignal): Promise<string>;
   /** Makes a model visible; returns the path of its first file. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
   publish(model: NewModel): Promise<string>;
@@ -97,8 +98,9 @@ function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): 
     async sha256OfBlob(place, name, signal) {
       if (SHA256.test(name)) return name;
       const path = layout.blob(place, name);
-      const { size } = await stat(path);
-      return (await digestFile(path, { isGit: false, size, signal })).sha256;
+      const stats = await stat(path);
+      const known = await knownDigest(layout, place, name, stats);
+      return known ?? (await digestFile(path, { isGit: false, size: stats.size, signal })).sha256;
     },
     publish: (model) => publishModel(disk, layout, model, clock.now()),
     list: () => listStore(layout),

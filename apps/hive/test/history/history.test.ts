@@ -1,7 +1,7 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { open as openFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newDownloadId, newJobId } from '@rbee/contract';
-import { openStateDb } from '@rbee/daemon';
+import { openStateDb, StateWriter } from '@rbee/daemon';
 import { type DownloadState, DownloadTracker } from '@rbee/download-tracker';
 import { createManualClock, type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,9 +17,10 @@ afterEach(() => folder.remove());
 
 function open(): History {
   const path = join(folder.path, 'deep', 'hive.sqlite');
-  return createHistory(
-    openStateDb(path, { migrations: HISTORY_MIGRATIONS, onDamage: (movedTo) => damage.push(movedTo) }),
-  );
+  const db = openStateDb(path, { migrations: HISTORY_MIGRATIONS, onDamage: (movedTo) => damage.push(movedTo) });
+  const log = { info: () => {}, error: () => {} };
+  const writer = new StateWriter(db, { clock: createManualClock(), log, what: 'the history' });
+  return createHistory({ db, writer, onBadRow: () => {} });
 }
 
 function states(count: number): DownloadState[] {
@@ -41,11 +42,11 @@ describe('the history', () => {
     const history = open();
     history.saveDownload({ state: second, sha256: null });
     history.saveDownload({ state: first, sha256: 'ab' });
-    history.saveDownload({ state: { ...first, status: 'failed' }, sha256: 'ab' });
+    history.saveDownload({ state: { ...first, status: 'failed', endedAtMs: 5_000 }, sha256: 'ab' });
     history.close();
     const later = open();
     expect(later.downloads()).toEqual([
-      { state: { ...first, status: 'failed' }, sha256: 'ab', content: null },
+      { state: { ...first, status: 'failed', endedAtMs: 5_000 }, sha256: 'ab', content: null },
       { state: second, sha256: null, content: null },
     ]);
     later.deleteDownload(first.downloadId);
@@ -97,6 +98,23 @@ describe('the history', () => {
     expect(damage).toHaveLength(1);
     history.close();
     expect((await readdir(join(folder.path, 'deep'))).some((name) => name.includes('damaged'))).toBe(true);
+  });
+
+  it('[F3] with one damaged page is moved aside too, before anything reads it', async () => {
+    const history = open();
+    const [state] = states(1);
+    if (!state) throw new Error('one state');
+    history.saveDownload({ state, sha256: null });
+    history.close();
+    const path = join(folder.path, 'deep', 'hive.sqlite');
+    const file = await openFile(path, 'r+');
+    // The first page, with the schema, stays as it is.
+    await file.write(Buffer.alloc((await stat(path)).size - 4096, 0xff), 0, undefined, 4096);
+    await file.close();
+    const later = open();
+    expect(later.downloads()).toEqual([]);
+    expect(damage).toHaveLength(1);
+    later.close();
   });
 
   it('belongs to one daemon at a time', () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KeeperError } from '../errors/keeper-error.ts';
+import { fieldsOf, type HoldAddress, readHold, readOwner, type SharedFleet, StoreOwnedError } from './store-owner.ts';
 
 const START_TIMEOUT_MS = 20_000;
 /** A daemon drains for at most 10 s; after this it is killed. */
@@ -20,6 +21,8 @@ export interface DaemonOptions {
   /** The JavaScript file to run. */
   readonly bin: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether other commands may use it. */
+  readonly isShared?: boolean;
   /** Called with each error that it logs. */
   onTrouble?(message: string): void;
   /** Aborts the start and stops the daemon. */
@@ -33,8 +36,19 @@ export interface DaemonProcess {
   readonly failed: Promise<KeeperError>;
   /** SIGTERM, a bounded wait, SIGKILL. Resolves when it has exited. */
   stop(): Promise<void>;
-  /** Sends SIGTERM without waiting, for an immediate exit of the keeper. */
+  /**
+   * Ends the use of a daemon that other commands may hold. Resolves when it has exited, or with true when it says that it
+   * stays for them. A daemon without `hold` is stopped.
+   */
+  leave(): Promise<boolean>;
+  /** Sends SIGTERM without waiting, for an immediate exit of the keeper. A daemon that others hold stays. */
   abandon(): void;
+  /** Whether other commands hold it. */
+  readonly isHeld: boolean;
+  /** Where other commands hold the daemon; null if they may not, or while it is not known. */
+  readonly hold: HoldAddress | null;
+  /** Tells a hive how other commands find it and its queen. */
+  shareFleet(fleet: SharedFleet): void;
 }
 
 /**
@@ -53,8 +67,27 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
   });
+  let hold: HoldAddress | null = null;
+  let failure: Readonly<Record<string, unknown>> | null = null;
+  let isHeld = false;
+  let onStays = () => {};
+  child.on('message', (message) => {
+    const { type, address, count, details } = fieldsOf(message);
+    if (type === 'held') isHeld = count !== 0;
+    if (type === 'hold') hold = readHold(address);
+    if (type === 'stays') onStays();
+    if (type === 'failed') failure = fieldsOf(details);
+  });
+  const say = (message: object) => {
+    // A daemon that has exited needs no message.
+    if (child.connected) child.send(message, () => {});
+  };
+  if (options.isShared) say({ type: 'share' });
   const exited = once(child, 'close').then(
-    ([code, signal]: unknown[]) => ended(options.name, code ?? signal, stderr),
+    ([code, signal]: unknown[]) => {
+      const error = ended(options.name, code ?? signal, stderr);
+      return failure?.['is_owned'] === true ? new StoreOwnedError(error, readOwner(failure['owner'])) : error;
+    },
     (error: unknown) => new KeeperError('DAEMON_FAILED', `could not run the ${options.name}`, { cause: error }),
   );
   const timer = new AbortController();
@@ -64,8 +97,42 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
       exited.then((error) => Promise.reject(error)),
       delay(START_TIMEOUT_MS, null, { signal: AbortSignal.any([options.signal, timer.signal]) }),
     ]);
-    if (url !== null)
-      return { url, failed: exited, stop: () => stop(child, exited), abandon: () => kill(child, 'SIGTERM') };
+    if (url !== null) {
+      return {
+        url,
+        failed: exited,
+        get hold() {
+          return hold;
+        },
+        shareFleet: (fleet) => say({ type: 'fleet', fleet }),
+        stop: () => stop(child, exited),
+        async leave() {
+          if (hold === null || !child.connected) {
+            await stop(child, exited);
+            return false;
+          }
+          let isStaying = false;
+          const stays = new Promise<void>((resolve) => {
+            onStays = () => {
+              isStaying = true;
+              resolve();
+            };
+          });
+          say({ type: 'leave' });
+          await exitOf(child, Promise.race([exited, stays]));
+          // Nothing of a daemon that stays may keep this command running.
+          for (const pipe of [child.stdout, child.stderr]) pipe?.destroy();
+          child.unref();
+          return isStaying;
+        },
+        abandon() {
+          if (!isHeld) kill(child, 'SIGTERM');
+        },
+        get isHeld() {
+          return isHeld;
+        },
+      };
+    }
     throw new KeeperError('DAEMON_FAILED', `the ${options.name} did not start within ${START_TIMEOUT_MS / 1_000} s`);
   } catch (error) {
     await stop(child, exited);
@@ -90,8 +157,7 @@ function listening(child: ChildProcess, options: DaemonOptions): Promise<string>
 
 function parseRecord(line: string): Readonly<Record<string, unknown>> {
   try {
-    const record: unknown = JSON.parse(line);
-    return typeof record === 'object' && record !== null ? { ...record } : {};
+    return fieldsOf(JSON.parse(line));
   } catch {
     return {};
   }
@@ -109,6 +175,11 @@ function ended(name: string, how: unknown, stderr: string): KeeperError {
 
 async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
   kill(child, 'SIGTERM');
+  await exitOf(child, exited);
+}
+
+/** Waits for a daemon that drains, and kills it when that takes too long. */
+async function exitOf(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
   const timer = new AbortController();
   const late = delay(STOP_TIMEOUT_MS, true, { signal: timer.signal });
   const isLate = await Promise.race([exited.then(() => false), late]);

@@ -21,6 +21,8 @@ export interface FleetOptions {
   readonly temporaryState: boolean;
   /** Keeps the hive's history in that folder too, so that it does not resume downloads of a previous run. */
   readonly isBystander?: boolean;
+  /** Whether other commands may use the two, and keep them when this one ends. */
+  readonly isShared?: boolean;
   /** The token that clients of the two must send. */
   readonly token: string | null;
   onTrouble?(daemon: 'queen' | 'hive', message: string): void;
@@ -29,15 +31,18 @@ export interface FleetOptions {
   readonly signal: AbortSignal;
 }
 
-/** A queen and a hive that the keeper has started. */
+/** A queen and a hive for a command, which it has started itself or shares with others. */
 export interface Fleet {
   readonly queenUrl: string;
   readonly hiveUrl: string;
   readonly hiveId: string;
   readonly modelsDir: string;
+  /** Whose they are, for people. */
+  readonly isOwn: boolean;
+  readonly token: string | null;
   /** Resolves when one of the two exits by itself; never rejects. */
   readonly failed: Promise<KeeperError>;
-  /** Stops both, the hive first, and removes the temporary folder. */
+  /** Ends the use of both: those that nobody else uses are stopped, the hive first, and the temporary folder is removed. */
   stop(): Promise<void>;
 }
 
@@ -50,11 +55,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const daemons: DaemonProcess[] = [];
   const removeCleanUp = options.onLeave(() => {
     for (const daemon of daemons) daemon.abandon();
-    if (stateDir !== null) rmSync(stateDir, { recursive: true, force: true });
+    // The last command that uses the queen removes it.
+    if (stateDir !== null && !daemons.some(({ isHeld }) => isHeld)) rmSync(stateDir, { recursive: true, force: true });
   });
   const stop = async () => {
-    for (const daemon of [...daemons].reverse()) await daemon.stop();
-    if (stateDir !== null) await rm(stateDir, { recursive: true, force: true });
+    let isStaying = false;
+    for (const daemon of [...daemons].reverse()) isStaying = await daemon.leave();
+    if (stateDir !== null && !isStaying) await rm(stateDir, { recursive: true, force: true });
     removeCleanUp();
   };
   const start = async (name: 'queen' | 'hive', settings: Readonly<Record<string, string>>) => {
@@ -62,6 +69,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       name,
       bin: options.bins[name],
       env: { ...options.env, ...settings },
+      isShared: options.isShared ?? false,
       onTrouble: (message) => options.onTrouble?.(name, message),
       signal: options.signal,
     });
@@ -80,7 +88,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     });
     const failed = Promise.race([queen.failed, hive.failed]);
     const info = await registered(options, { queenUrl: queen.url, hiveUrl: hive.url, failed });
-    return { queenUrl: queen.url, hiveUrl: hive.url, ...info, failed, stop };
+    if (queen.hold !== null && hive.hold !== null)
+      hive.shareFleet({
+        ...{ queen_url: queen.url, queen_hold: queen.hold, hive_hold: hive.hold },
+        state_dir: stateDir,
+      });
+    const { token } = options;
+    return { queenUrl: queen.url, hiveUrl: hive.url, ...info, isOwn: true, token, failed, stop };
   } catch (error) {
     await stop();
     options.signal.throwIfAborted();
@@ -95,10 +109,16 @@ interface Starting {
 }
 
 /** Waits until the queen lists the hive as online. */
-async function registered(options: FleetOptions, { queenUrl, hiveUrl, failed }: Starting) {
+export async function registered(
+  options: Pick<FleetOptions, 'token' | 'signal'> & { readonly queenToken?: string | null },
+  { queenUrl, hiveUrl, failed }: Starting,
+) {
   const timer = new AbortController();
   const signal = AbortSignal.any([options.signal, timer.signal]);
-  const client = createQueenClient({ url: queenUrl, token: options.token });
+  const client = createQueenClient({
+    url: queenUrl,
+    token: options.queenToken === undefined ? options.token : options.queenToken,
+  });
   const search = async () => {
     const { hive_id: hiveId, models_dir: modelsDir } = await hiveInfo({ url: hiveUrl, token: options.token }, signal);
     while (!(await client.hives(signal)).some((hive) => hive.hive_id === hiveId && hive.online)) {
