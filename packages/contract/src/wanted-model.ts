@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RbeeError } from './error.ts';
-import { type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
+import { hubRefOf, type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
 import { isRedacted, redactModelRef } from './redacted-ref.ts';
 import type { Operation } from './schemas/job.ts';
 
@@ -19,10 +19,11 @@ export interface WantedModel {
 /**
  * The ref of a request with its other fields merged in: globs become part of a hub's ref, a sha256 part of a URL. Equal
  * requests thus have equal refs, however they are written, and share one download.
+ * @param hub URL of the caller's own hub, whose pages are refs of it as those of huggingface.co are
  * @throws RbeeError MODEL_REF_INVALID, REQUEST_INVALID
  */
-export function wantedModel(body: DownloadFields): WantedModel {
-  const ref = merged(body);
+export function wantedModel(body: DownloadFields, hub: string | null = null): WantedModel {
+  const ref = merged(body, hub);
   if (isRedacted(ref)) {
     throw new RbeeError('MODEL_REF_INVALID', 'the secret part of the URL has been hidden', {
       hint: 'use the complete original URL',
@@ -33,8 +34,9 @@ export function wantedModel(body: DownloadFields): WantedModel {
   return { ref, sha256: 'sha256' in ref ? null : (body.sha256?.toLowerCase() ?? null) };
 }
 
-function merged(body: DownloadFields): ModelRef {
-  const ref = parseModelRef(body.model);
+function merged(body: DownloadFields, hub: string | null): ModelRef {
+  const parsed = parseModelRef(body.model);
+  const ref = ('url' in parsed && hub !== null ? hubRefOf(parsed, hub) : null) ?? parsed;
   const globs = [...(body.include ?? []), ...(body.exclude ?? [])];
   if (globs.length > 0 && ref.scheme !== 'hf') {
     throw new RbeeError('REQUEST_INVALID', `include and exclude only apply to hf: refs, not to ${ref.scheme}: refs`, {
