@@ -147,7 +147,7 @@ export const hiveSettings = {
   hfEndpoint: url({ env: 'HF_ENDPOINT', fallback: 'https://huggingface.co', doc: 'URL of the Hugging Face hub' }),
   hfToken: setting({
     env: 'HF_TOKEN',
-    defaultText: '$HUGGING_FACE_HUB_TOKEN, else the token file of "hf auth login"',
+    defaultText: '$HUGGING_FACE_HUB_TOKEN, else the token file',
     doc: 'access token for the hub; sent to the origin of HF_ENDPOINT only',
     secret: true,
     parse: (value): string | null => headerToken(value.trim()),

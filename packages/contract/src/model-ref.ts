@@ -223,21 +223,22 @@ function assertGlob(glob: string): string {
 
 function parseWeb(scheme: 'https' | 'http', text: string): UrlRef | HfRef {
   const ref = parseUrl(scheme, text);
-  const isHub = isPublicHub(new URL(ref.url));
-  return (isHub ? hubRefOf(ref, `${new URL(ref.url).origin}/`) : null) ?? ref;
+  // A ref of a hub has no place for a digest.
+  return (ref.sha256 === null ? hubRefOf(ref, null) : null) ?? ref;
 }
 
 /**
  * The `hf:` ref that the address of a hub's page or file means: `<endpoint>/org/repo[/tree|blob|resolve/rev/path]`. Null for any other
- * URL, and for one with a digest, which a ref of a hub has no place for.
- * @param endpoint URL of the hub
+ * URL. A digest of the URL is not part of it.
+ * @param endpoint URL of a hub beside huggingface.co; null for none
  * @throws RbeeError MODEL_REF_INVALID where what it names cannot be part of a ref
  */
-export function hubRefOf({ url, sha256 }: UrlRef, endpoint: string): HfRef | null {
+export function hubRefOf({ url }: UrlRef, endpoint: string | null): HfRef | null {
   const { origin, pathname, searchParams } = new URL(url);
-  const hub = new URL(endpoint);
+  const hub = new URL(endpoint !== null && !isPublicHub(new URL(url)) ? endpoint : origin);
   const prefix = hub.pathname.replace(/\/+$/, '');
-  if (sha256 !== null || origin !== hub.origin || !pathname.startsWith(`${prefix}/`)) return null;
+  if ((endpoint === null && !isPublicHub(hub)) || origin !== hub.origin || !pathname.startsWith(`${prefix}/`))
+    return null;
   const page = readHubPage(pathname.slice(prefix.length), searchParams);
   if (page === null || !isRepo(page.repo)) return null;
   const { repo, suffix, revision, path, isFolder } = page;

@@ -89,6 +89,8 @@ describe('an address pasted from the hub', () => {
     const sha256 = 'AB'.repeat(32);
     const model = 'https://huggingface.co/org/repo/blob/main/m.gguf';
     expect(wantedModel({ model, sha256 })).toMatchObject({ sha256: sha256.toLowerCase(), ref: { scheme: 'hf' } });
+    const withDigest = `https://huggingface.co/org/repo/blob/main/m.gguf::sha256=${sha256}`;
+    expect(wantedModel({ model: withDigest })).toEqual(wantedModel({ model, sha256 }));
     const globs = wantedModel({ model: 'https://hf.co/org/repo', include: ['*.json'] });
     expect(printModelRef(globs.ref)).toBe('hf:org/repo::include=*.json');
   });
