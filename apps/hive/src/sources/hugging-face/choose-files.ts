@@ -1,6 +1,6 @@
 import { type HfRef, RbeeError } from '@rbee/contract';
 import { listed, shortened } from '../../selection/listed.ts';
-import { selectFiles } from '../../selection/select-files.ts';
+import { isChosenByRule, selectFiles } from '../../selection/select-files.ts';
 import type { HubFile } from './hub-file.ts';
 import type { HubTreeEntry } from './hub-tree.ts';
 
@@ -28,7 +28,7 @@ export async function chooseFiles(
   inspect: (path: string) => Promise<HubFile>,
 ): Promise<ChosenFiles> {
   const inspected = new Map<string, HubFile>();
-  const hasGlobs = ref.include.length + ref.exclude.length > 0;
+  const hasGlobs = !isChosenByRule(ref);
   // Globs mean every file that they match. The choice of our own rules is as good without an image or a text, but not without weights.
   const candidates = tree.filter(({ path, problem }) => problem === null || hasGlobs || WEIGHTS.test(path));
   const byPath = new Map(candidates.map((entry) => [entry.path, entry]));
