@@ -36,8 +36,10 @@ export function wantedModel(body: DownloadFields, hub: string | null = null): Wa
 
 function merged(body: DownloadFields, hub: string | null): WantedModel {
   const parsed = parseModelRef(body.model);
-  const ref = ('url' in parsed ? hubRefOf(parsed, hub) : null) ?? parsed;
   const sha256 = agreedSha256('sha256' in parsed ? parsed.sha256 : null, body.sha256?.toLowerCase() ?? null);
+  // With a digest a queen, which does not know the hubs of its hives, finds the same download by the URL.
+  const ownHub = sha256 === null ? hub : null;
+  const ref = ('url' in parsed ? hubRefOf(parsed, ownHub) : null) ?? parsed;
   const globs = [...(body.include ?? []), ...(body.exclude ?? [])];
   if (globs.length > 0 && ref.scheme !== 'hf') {
     throw new RbeeError('REQUEST_INVALID', `include and exclude only apply to hf: refs, not to ${ref.scheme}: refs`, {

@@ -85,6 +85,13 @@ describe('an address pasted from the hub', () => {
     expect(printModelRef(wantedModel({ model }, hub).ref)).toBe(ref);
   });
 
+  it('[A14] of the own hub stays a URL where a digest names its content', () => {
+    const sha256 = 'ab'.repeat(32);
+    const model = 'https://hub.example/org/repo/resolve/main/m.gguf';
+    expect(wantedModel({ model, sha256 }, 'https://hub.example').ref).toMatchObject({ scheme: 'https', sha256 });
+    expect(wantedModel({ model }, 'https://hub.example').ref.scheme).toBe('hf');
+  });
+
   it('[A14] takes the digest and the globs of its request', () => {
     const sha256 = 'AB'.repeat(32);
     const model = 'https://huggingface.co/org/repo/blob/main/m.gguf';
