@@ -106,10 +106,10 @@ describe('a login that has expired', () => {
     ['no file', null],
     ['another token', '[me]\nhf_token = hf_x\nexpires_at = 1\n'],
     ['no date', '[me]\nhf_token = hf_old\n'],
-    ['a date that is none', '[me]\nhf_token = hf_old\nexpires_at = soon\n'],
+    ['a date that is not one', '[me]\nhf_token = hf_old\nexpires_at = soon\n'],
     ['a date in the future', '[me]\nhf_token = hf_old\nexpires_at = 9999999999\n'],
     ['a date beyond all calendars', '[me]\nhf_token = hf_old\nexpires_at = 9999999999999\n'],
-  ])('[A11] is told as refused where stored_tokens has %s', async (_, text) => {
+  ])('[A11] is named as refused where stored_tokens has %s', async (_, text) => {
     if (text !== null) await writeFile(join(folder.path, 'stored_tokens'), text);
     await expect(source.resolve('hf:org/secret')).rejects.toMatchObject({
       code: 'MODEL_TOKEN_INVALID',

@@ -125,7 +125,7 @@ describe("a refusal that is not the hub's", () => {
     ['a firewall in plain text', 403, {}, /not by a hub/, /HTTPS_PROXY/],
     ['a proxy that wants a login', 407, html, /proxy .*wants a login/, /HTTPS_PROXY/],
     ['a filter by law', 451, html, /not by a hub/, /firewall/],
-  ])('[A10] is told as what it is: %s', async (_, status, headers, message, hint) => {
+  ])('[A10] is named as what it is: %s', async (_, status, headers, message, hint) => {
     const hub = await openHub();
     for (const ref of ['hf:org/model::file=m.gguf', 'hf:org/model']) {
       hub.fault({ kind: 'status', server: 'hub', status, headers, times: 2 });
