@@ -1,4 +1,4 @@
-import { type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
+import { type Clock, type HiveInfo, hiveRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
   createServer,
@@ -39,6 +39,7 @@ import { addSettingsRoutes, type LiveSettings } from './routes/settings.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
 import { createSourceDispatcher } from './sources/http/dispatcher.ts';
+import { fixedToken, type HubToken, loginToken } from './sources/hugging-face/hub-token.ts';
 import { sourceOf } from './sources/source.ts';
 import { createSources } from './sources/sources.ts';
 import { hiveAddressPath, publishAddress, withOwnerAddress } from './store/address.ts';
@@ -104,9 +105,11 @@ async function buildHive(settings: HiveSettings) {
   };
   const patient = { ...retry, windowMs: settings.retryWindowMs };
   const http = { dispatcher, headersTimeoutMs, userAgent: `rbee-hive/${VERSION}` };
+  const token = hubToken(settings, clock);
   const sources = createSources({
     settings,
     http,
+    token,
     findOffline: (ref, treeOf) => findOfflineModel(store.layout, ref, treeOf),
   });
   const flights = new SingleFlight();
@@ -131,7 +134,7 @@ async function buildHive(settings: HiveSettings) {
   });
   return {
     ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
-    ...{ addressPath, dispatcher, http, counts, slots, limiter, downloads, models },
+    ...{ addressPath, dispatcher, http, token, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
     access: { apiToken: settings.apiToken },
@@ -139,6 +142,12 @@ async function buildHive(settings: HiveSettings) {
     /** Aborts when the daemon stops. */
     stopping: new AbortController(),
   };
+}
+
+/** The token of the settings, or that of the login, which may change while the hive runs. */
+function hubToken({ hfToken, hfTokenPath }: HiveSettings, clock: Clock): HubToken {
+  const login = loginToken(hfTokenPath, () => clock.now());
+  return hfToken === null || hfToken === login.current() ? login : fixedToken(hfToken);
 }
 
 /** Creates the server with its routes and metrics; it does not listen yet. */
@@ -172,9 +181,9 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
   const allowedSources = () => inForce.allowedSources;
   addSystemRoutes(app, { hub, info, heartbeats });
   addSettingsRoutes(app, live);
-  addJobRoutes(app, { hub, history, registry, downloads, models, hiveId, allowedSources });
+  addJobRoutes(app, { hub, history, registry, downloads, models, hiveId, allowedSources, hubUrl: settings.hfEndpoint });
   addModelRoutes(app, { registry, models, hiveId, signal });
-  const hubAccess = { ...hive.http, endpoint: settings.hfEndpoint, token: settings.hfToken };
+  const hubAccess = { ...hive.http, endpoint: settings.hfEndpoint, token: hive.token };
   const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
   addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal, onBug }));
   addDownloadRoutes(app, { hub, history, registry, downloads, hiveId, allowedSources });

@@ -147,11 +147,18 @@ export const hiveSettings = {
   hfEndpoint: url({ env: 'HF_ENDPOINT', fallback: 'https://huggingface.co', doc: 'URL of the Hugging Face hub' }),
   hfToken: setting({
     env: 'HF_TOKEN',
-    defaultText: 'the token file of "hf auth login"',
+    defaultText: '$HUGGING_FACE_HUB_TOKEN, else the token file',
     doc: 'access token for the hub; sent to the origin of HF_ENDPOINT only',
     secret: true,
     parse: (value): string | null => headerToken(value.trim()),
     fallback: tokenOfLogin,
+  }),
+  hfTokenPath: setting({
+    env: 'HF_TOKEN_PATH',
+    defaultText: '$HF_HOME/token, else ~/.cache/huggingface/token',
+    doc: 'file of "hf auth login" with the token; read again when it changes',
+    parse: (path): string => tokenPath({ HF_TOKEN_PATH: path }),
+    fallback: tokenPath,
   }),
   hfHubOffline: toggle({ env: 'HF_HUB_OFFLINE', doc: 'never contact the hub; use only what the store has' }),
   ...jobSettings(HIVE_PREFIX),
@@ -188,9 +195,18 @@ function defaultModelsDir(env: Environment): string {
   return resolve(env['HF_HUB_CACHE'] || join(hfHome(env), 'hub'));
 }
 
+/** The file that `hf auth login` writes. */
+function tokenPath(env: Environment): string {
+  const path = env['HF_TOKEN_PATH'] || join(hfHome(env), 'token');
+  return resolve(path.startsWith('~/') ? join(homedir(), path.slice(2)) : path);
+}
+
+// The order of huggingface_hub: the older variable still counts before the file.
 function tokenOfLogin(env: Environment): string | null {
+  const older = env['HUGGING_FACE_HUB_TOKEN']?.trim();
+  if (older) return headerToken(older);
   try {
-    const token = readFileSync(env['HF_TOKEN_PATH'] || join(hfHome(env), 'token'), 'utf8').trim();
+    const token = readFileSync(tokenPath(env), 'utf8').trim();
     return token === '' ? null : headerToken(token);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;

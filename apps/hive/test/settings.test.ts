@@ -1,4 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { tempDir } from '@rbee/testing';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -32,6 +33,22 @@ describe("the hub's token", () => {
     expect(hiveSettings.hfToken.fallback({ ...home, HF_TOKEN_PATH: join(folder, 'own') })).toBe('hf_own');
     expect(hiveSettings.hfToken.fallback(home)).toBe('hf_home');
     expect(hiveSettings.hfToken.fallback(cache)).toBe('hf_cache');
+  });
+
+  it('[A11] is HUGGING_FACE_HUB_TOKEN where HF_TOKEN is not set, and before the file', async () => {
+    const folder = await tokenFiles(['own', 'hf_own']);
+    const env = { HF_TOKEN_PATH: join(folder, 'own'), HUGGING_FACE_HUB_TOKEN: ' hf_older\n' };
+    expect(hiveSettings.hfToken.fallback(env)).toBe('hf_older');
+    expect(hiveSettings.hfToken.fallback({ ...env, HUGGING_FACE_HUB_TOKEN: ' ' })).toBe('hf_own');
+    expect(() => hiveSettings.hfToken.fallback({ HUGGING_FACE_HUB_TOKEN: 'two words' })).toThrow(/token/);
+  });
+
+  it('[A11] has its file where HF_TOKEN_PATH says, else in HF_HOME, else in the cache folder', () => {
+    const { fallback, parse } = hiveSettings.hfTokenPath;
+    expect(parse('/a/token')).toBe('/a/token');
+    expect(parse('~/t')).toBe(join(homedir(), 't'));
+    expect(fallback({ HF_HOME: '/h' })).toBe('/h/token');
+    expect(fallback({ XDG_CACHE_HOME: '/c' })).toBe('/c/huggingface/token');
   });
 
   it('is none where there is no file, or an empty one', async () => {

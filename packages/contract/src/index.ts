@@ -24,6 +24,7 @@ export {
 export {
   type FileRef,
   type HfRef,
+  hubRefOf,
   type ModelRef,
   type OllamaRef,
   parseModelRef,

@@ -1,11 +1,12 @@
 import { RbeeError } from './error.ts';
+import { isPublicHub, readHubPage, withScheme } from './hub-page.ts';
 import { onlyProjectors } from './projector.ts';
 import { assertRepoPath, assertText } from './safe-path.ts';
 
 /** One repo of a Hugging Face hub, and what to take of it. */
 export interface HfRef {
   readonly scheme: 'hf';
-  /** `org/name` */
+  /** `org/name`, or `name` alone: the oldest models have no organisation. */
   readonly repo: string;
   /** Branch, tag or commit; `main` where the ref names none. */
   readonly revision: string;
@@ -51,8 +52,11 @@ export type RefOf<S extends Scheme, R = ModelRef> = R extends { readonly scheme:
 interface SchemeRules<R extends ModelRef> {
   /** How a hint shows it. */
   readonly form: string;
-  /** Reads a whole text that begins with the scheme. @throws RbeeError MODEL_REF_INVALID */
-  parse(text: string): R;
+  /**
+   * Reads a whole text that begins with the scheme; the address of a page of the hub is the ref of its repo.
+   * @throws RbeeError MODEL_REF_INVALID
+   */
+  parse(text: string): R | HfRef;
   /** The canonical text, which `parse` reads back to an equal ref. */
   print(ref: R): string;
   /** The name people know the model by. */
@@ -67,19 +71,19 @@ const OLLAMA_TAG = 'latest';
 /** The one list of schemes: settings, sources and the store derive theirs from it. */
 const RULES: { readonly [S in Scheme]: SchemeRules<RefOf<S>> } = {
   hf: {
-    form: 'hf:org/repo[@rev][::file=path], org/repo[:QUANT]',
-    parse: (text) => parseHf(text.slice('hf:'.length)),
+    form: 'hf:org/repo[@rev][::file=path], hf:repo, org/repo[:QUANT]',
+    parse: (text) => parseHf(text.slice('hf:'.length), { isBare: false }),
     print: printHf,
     shortName: ({ files, repo }) => lastPart(files[0] ?? repo),
   },
-  https: { form: 'https://host/path', parse: (text) => parseUrl('https', text), print: printUrl, shortName: nameOfUrl },
+  https: { form: 'https://host/path', parse: (text) => parseWeb('https', text), print: printUrl, shortName: nameOfUrl },
   ollama: {
     form: 'ollama:name[:tag]',
     parse: (text) => parseOllama(text.slice('ollama:'.length)),
     print: printOllama,
     shortName: ({ name, tag }) => (tag === OLLAMA_TAG ? name : `${name}:${tag}`),
   },
-  http: { form: 'http://host/path', parse: (text) => parseUrl('http', text), print: printUrl, shortName: nameOfUrl },
+  http: { form: 'http://host/path', parse: (text) => parseWeb('http', text), print: printUrl, shortName: nameOfUrl },
   file: {
     form: 'file:///path',
     parse: parseFile,
@@ -104,13 +108,15 @@ function invalid(message: string, hint = `a model ref is ${FORMS}`): RbeeError {
  * text, so that a ref that was read once can always be read again.
  * @throws RbeeError MODEL_REF_INVALID, with a message that repeats nothing of the text: it may hold credentials
  */
-export function parseModelRef(text: string): ModelRef {
-  if (text.length === 0) throw invalid('the model ref is empty');
-  assertLength(text);
-  assertText(text, 'the model ref');
+export function parseModelRef(untrusted: string): ModelRef {
+  if (untrusted.length === 0) throw invalid('the model ref is empty');
+  assertLength(untrusted);
+  const text = withScheme(assertText(untrusted, 'the model ref'));
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
   // A text without a scheme of ours is a repo: `org/repo:QUANT`.
-  const ref = SCHEMES.some((known) => known === scheme) ? RULES[scheme as Scheme].parse(text) : parseHf(text);
+  const ref = SCHEMES.some((known) => known === scheme)
+    ? RULES[scheme as Scheme].parse(text)
+    : parseHf(text, { isBare: true });
   assertLength(printModelRef(ref));
   return ref;
 }
@@ -155,12 +161,12 @@ const REPO_PART = /^(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0
 const REVISION = /^(?!.*(?:\.\.|\/\/|\/\.|\.lock(?:\/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![/.])$/;
 const QUANT = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
-function parseHf(text: string): HfRef {
+function parseHf(text: string, { isBare }: { readonly isBare: boolean }): HfRef {
   const { head, options } = splitOptions(text);
   const match = /^([^@:]+)(?:@([^:]*))?(?::([^:]*))?$/.exec(head);
   const repo = match?.[1] ?? '';
-  const parts = repo.split('/');
-  if (parts.length !== 2 || !parts.every((part) => REPO_PART.test(part) && !part.endsWith('.git'))) {
+  // A word alone could as well be a model of a registry, an id or a scheme.
+  if (!isRepo(repo) || (isBare && !repo.includes('/'))) {
     throw invalid('the ref does not name a repo', `write org/repo, for example hf:Qwen/Qwen3-0.6B-GGUF; ${FORMS}`);
   }
   const revision = match?.[2] ?? DEFAULT_REVISION;
@@ -195,6 +201,11 @@ function parseHf(text: string): HfRef {
   return { scheme: 'hf', repo, revision, files, include, exclude, quant };
 }
 
+function isRepo(text: string): boolean {
+  const parts = text.split('/');
+  return parts.length <= 2 && parts.every((part) => REPO_PART.test(part) && !part.endsWith('.git'));
+}
+
 function printHf({ repo, revision, quant, files, include, exclude }: HfRef): string {
   const options = [
     ...files.map((path) => `::file=${path}`),
@@ -208,6 +219,42 @@ function printHf({ repo, revision, quant, files, include, exclude }: HfRef): str
 function assertGlob(glob: string): string {
   if (glob.startsWith('/') || glob.split('/').includes('..')) throw invalid('a glob leaves the repo');
   return glob;
+}
+
+function parseWeb(scheme: 'https' | 'http', text: string): UrlRef | HfRef {
+  const ref = parseUrl(scheme, text);
+  // A ref of a hub has no place for a digest.
+  return (ref.sha256 === null ? hubRefOf(ref, null) : null) ?? ref;
+}
+
+/**
+ * The `hf:` ref that the address of a hub's page or file means: `<endpoint>/org/repo[/tree|blob|resolve/rev/path]`. Null for any other
+ * URL. A digest of the URL is not part of it.
+ * @param endpoint URL of a hub beside huggingface.co; null for none
+ * @throws RbeeError MODEL_REF_INVALID where what it names cannot be part of a ref
+ */
+export function hubRefOf({ url }: UrlRef, endpoint: string | null): HfRef | null {
+  const { origin, pathname, searchParams } = new URL(url);
+  const hub = new URL(endpoint !== null && !isPublicHub(new URL(url)) ? endpoint : origin);
+  const prefix = hub.pathname.replace(/\/+$/, '');
+  if ((endpoint === null && !isPublicHub(hub)) || origin !== hub.origin || !pathname.startsWith(`${prefix}/`))
+    return null;
+  const page = readHubPage(pathname.slice(prefix.length), searchParams);
+  if (page === null || !isRepo(page.repo)) return null;
+  const { repo, suffix, revision, path, isFolder } = page;
+  const at = revision === null ? '' : `@${revision}`;
+  // The parts were encoded in the URL: decoded, they must not open options of their own.
+  if (/[@:]/.test(revision ?? '') || splitOptions(path ?? suffix ?? '').options.length > 0) {
+    throw invalid('the address of the hub names what cannot be part of a ref');
+  }
+  const wish = path === null ? '' : isFolder ? `::include=${literalGlob(path)}/*` : `::file=${path}`;
+  const short = suffix === null ? '' : `:${suffix}`;
+  return parseHf(assertText(repo + at + short + wish, 'the model ref'), { isBare: false });
+}
+
+/** A glob that matches this text only. */
+function literalGlob(text: string): string {
+  return text.replaceAll(/[*?[]/g, '[$&]');
 }
 
 function parseUrl(scheme: 'https' | 'http', text: string): UrlRef {

@@ -9,6 +9,9 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 // Characters that look like a slash or backslash. NFKC folds only some of them; legacy code pages fold the others.
 const SLASH_LIKE = /[\u2044\u2215\u2216\u29f5\u29f8\u29f9]/;
 
+// `.`, `..` and what a file system that drops dots and blanks at the end of a name could make of one of them.
+const ONLY_DOTS = /^[.\s]*\.[.\s]*$/;
+
 function refuse(code: ErrorCode, message: string): RbeeError {
   return new RbeeError(code, message, { hint: 'use a relative path with "/" between its parts' });
 }
@@ -35,7 +38,7 @@ export function assertRepoPath(path: string, code: ErrorCode): string {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw refuse(code, 'the path is too long');
   for (const part of path.split('/')) {
     const folded = part.normalize('NFKC');
-    if (part === '' || folded === '.' || folded.includes('..')) throw refuse(code, 'the path leaves its folder');
+    if (part === '' || ONLY_DOTS.test(folded)) throw refuse(code, 'the path leaves its folder');
     if (SLASH_LIKE.test(part) || folded.includes('/') || folded.includes('\\')) {
       throw refuse(code, 'the path contains a disguised separator');
     }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RbeeError } from './error.ts';
-import { type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
+import { hubRefOf, type ModelRef, parseModelRef, printModelRef } from './model-ref.ts';
 import { isRedacted, redactModelRef } from './redacted-ref.ts';
 import type { Operation } from './schemas/job.ts';
 
@@ -19,10 +19,11 @@ export interface WantedModel {
 /**
  * The ref of a request with its other fields merged in: globs become part of a hub's ref, a sha256 part of a URL. Equal
  * requests thus have equal refs, however they are written, and share one download.
+ * @param hub URL of the caller's own hub, whose pages are read as refs, as the pages of huggingface.co are
  * @throws RbeeError MODEL_REF_INVALID, REQUEST_INVALID
  */
-export function wantedModel(body: DownloadFields): WantedModel {
-  const ref = merged(body);
+export function wantedModel(body: DownloadFields, hub: string | null = null): WantedModel {
+  const { ref, sha256 } = merged(body, hub);
   if (isRedacted(ref)) {
     throw new RbeeError('MODEL_REF_INVALID', 'the secret part of the URL has been hidden', {
       hint: 'use the complete original URL',
@@ -30,11 +31,15 @@ export function wantedModel(body: DownloadFields): WantedModel {
   }
   // The redacted text, which is stored, may be longer.
   parseModelRef(redactModelRef(ref));
-  return { ref, sha256: 'sha256' in ref ? null : (body.sha256?.toLowerCase() ?? null) };
+  return { ref, sha256: 'sha256' in ref ? null : sha256 };
 }
 
-function merged(body: DownloadFields): ModelRef {
-  const ref = parseModelRef(body.model);
+function merged(body: DownloadFields, hub: string | null): WantedModel {
+  const parsed = parseModelRef(body.model);
+  const sha256 = agreedSha256('sha256' in parsed ? parsed.sha256 : null, body.sha256?.toLowerCase() ?? null);
+  // With a digest a queen, which does not know the hubs of its hives, finds the same download by the URL.
+  const ownHub = sha256 === null ? hub : null;
+  const ref = ('url' in parsed ? hubRefOf(parsed, ownHub) : null) ?? parsed;
   const globs = [...(body.include ?? []), ...(body.exclude ?? [])];
   if (globs.length > 0 && ref.scheme !== 'hf') {
     throw new RbeeError('REQUEST_INVALID', `include and exclude only apply to hf: refs, not to ${ref.scheme}: refs`, {
@@ -44,16 +49,17 @@ function merged(body: DownloadFields): ModelRef {
   if (ref.scheme === 'hf') {
     const include = distinct([...ref.include, ...(body.include ?? [])]);
     const exclude = distinct([...ref.exclude, ...(body.exclude ?? [])]);
-    return readBack({ ...ref, include, exclude });
+    return { ref: readBack({ ...ref, include, exclude }), sha256 };
   }
-  const sha256 = body.sha256?.toLowerCase() ?? null;
-  if (sha256 === null || (ref.scheme !== 'https' && ref.scheme !== 'http')) return ref;
-  if (ref.sha256 !== null && ref.sha256 !== sha256) {
-    throw new RbeeError('REQUEST_INVALID', 'the ref and the request have different digests', {
-      hint: 'remove one of them',
-    });
-  }
-  return readBack({ ...ref, sha256 });
+  if (sha256 === null || (ref.scheme !== 'https' && ref.scheme !== 'http')) return { ref, sha256 };
+  return { ref: readBack({ ...ref, sha256 }), sha256 };
+}
+
+function agreedSha256(ofRef: string | null, ofRequest: string | null): string | null {
+  if (ofRef === null || ofRequest === null || ofRef === ofRequest) return ofRef ?? ofRequest;
+  throw new RbeeError('REQUEST_INVALID', 'the ref and the request have different digests', {
+    hint: 'remove one of them',
+  });
 }
 
 function distinct(globs: readonly string[]): string[] {

@@ -129,7 +129,7 @@ describe('what is refused', () => {
     ['513 characters', `hf:org/${'r'.repeat(506)}`],
     ['a text that is too long once it is canonical', `org/repo:${'dir/'.repeat(124)}a.bin`],
     ['a URL that is too long once it is encoded', `https://host/${'é'.repeat(100)}`],
-    ['one part only', 'hf:repo'],
+    ['one part only, without a scheme', 'repo'],
     ['three parts', 'hf:org/sub/repo'],
     ['an empty part', 'hf:org/'],
     ['a leading blank', ' hf:org/repo'],

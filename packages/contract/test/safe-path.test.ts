@@ -21,7 +21,7 @@ describe('assertRepoPath', () => {
     },
   );
 
-  it.each(['', '/a', 'a/', 'a//b', '.', './a', '..', 'a/..', 'a..b', 'C:a', 'a\\b', 'a\0b', 'a\u2215b', '\ud800'])(
+  it.each(['', '/a', 'a/', 'a//b', '.', './a', '..', 'a/..', '...', 'C:a', 'a\\b', 'a\0b', 'a\u2215b', '\ud800'])(
     'refuses %j with the code it is given',
     (path) => {
       expect(codeOf(path)).toBe('SOURCE_NOT_ALLOWED');

@@ -28,5 +28,36 @@ export const HUB_ERRORS = {
 
 export type HubErrorCode = (typeof HUB_ERRORS)[keyof typeof HUB_ERRORS];
 
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+const MAX_MESSAGE_CHARACTERS = 300;
+
+/**
+ * What a hub says about a refusal: its code, and its reason for people as one printable line of at most 300 characters. Both null: no
+ * hub sent this, or one that does not say.
+ */
+export function readRefusal(headers: Headers): { readonly code: string | null; readonly message: string | null } {
+  const code = firstOf(headers[HUB_HEADERS.errorCode]);
+  const text = firstOf(headers[HUB_HEADERS.errorMessage]) ?? '';
+  const line = decoded(text)
+    .replaceAll(/[\s\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim();
+  const characters = [...line];
+  const isLong = characters.length > MAX_MESSAGE_CHARACTERS;
+  const message = isLong ? `${characters.slice(0, MAX_MESSAGE_CHARACTERS - 1).join('')}…` : line;
+  return { code: code !== null && /^\w{1,64}$/.test(code) ? code : null, message: message === '' ? null : message };
+}
+
+function firstOf(value: string | readonly string[] | undefined): string | null {
+  return (typeof value === 'string' ? value : value?.[0]) ?? null;
+}
+
+/** Header bytes arrive as Latin-1; what is UTF-8 is read as that. */
+function decoded(header: string): string {
+  if (!/^[\x00-\xff]*$/.test(header)) return header;
+  const text = Buffer.from(header, 'latin1').toString();
+  return text.includes('\ufffd') ? header : text;
+}
+
 /** `X-Error-Message` of a 401 for a token that the hub does not know or that has expired, whatever the code beside it. */
 export const INVALID_TOKEN_MESSAGE = 'Invalid credentials in Authorization header';

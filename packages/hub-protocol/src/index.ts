@@ -1,4 +1,4 @@
-export { HUB_ERRORS, HUB_HEADERS, type HubErrorCode, INVALID_TOKEN_MESSAGE } from './headers.ts';
+export { HUB_ERRORS, HUB_HEADERS, type HubErrorCode, INVALID_TOKEN_MESSAGE, readRefusal } from './headers.ts';
 export { formatLink, type Link, nextPageOf, parseLinkHeader } from './link.ts';
 export { type ModelInfo, modelInfoSchema, readTreeFiles, type TreeFile } from './listing.ts';
 export { formatRateLimit, type Quota } from './rate-limit.ts';

@@ -6,7 +6,10 @@ const sizeSchema = z.int().nonnegative();
 /** `GET /api/models/{repo}/revision/{rev}`. A mirror without a tree has its files in `siblings` alone. */
 export const modelInfoSchema = z.object({
   sha: commitSchema,
-  siblings: z.array(z.object({ rfilename: z.string() })).optional(),
+  siblings: z
+    .array(z.object({ rfilename: z.string() }))
+    .optional()
+    .catch(undefined),
 });
 
 export type ModelInfo = z.infer<typeof modelInfoSchema>;

@@ -1,7 +1,15 @@
 import { hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatLink, nextPageOf, parseHubRoute, parseLinkHeader, readTreeFiles } from '../src/index.ts';
+import {
+  formatLink,
+  HUB_HEADERS,
+  nextPageOf,
+  parseHubRoute,
+  parseLinkHeader,
+  readRefusal,
+  readTreeFiles,
+} from '../src/index.ts';
 
 const LINKS: [string, ...string[]] = [
   '<https://hub/a?cursor=eyJ9>; rel="next"',
@@ -31,6 +39,44 @@ describe('a Link header', () => {
       fc.property(target, quoted, fc.boolean(), (url, title, isJoined) => {
         const values = [`</other>; rel=preload; title=${title}`, formatLink(url, 'next')];
         expect(nextPageOf(isJoined ? values.join(', ') : values)).toBe(url.trim());
+      }),
+    );
+  });
+});
+
+describe('the headers of a refusal', () => {
+  const pieces: [string, ...string[]] = [
+    'RepoNotFound',
+    ' ',
+    '\t',
+    '\r\n',
+    '\x1b[31m',
+    '\u202e',
+    '\xc3\xa9',
+    '\xff',
+    '\ud800',
+    'é',
+  ];
+
+  it('are one printable line of limited length, and a code, whatever they are', () => {
+    const header = fc.oneof(hostileText(pieces), fc.array(hostileText(pieces), { maxLength: 3 }));
+    fc.assert(
+      fc.property(header, header, (sentCode, sentMessage) => {
+        const sent = { [HUB_HEADERS.errorCode]: sentCode, [HUB_HEADERS.errorMessage]: sentMessage };
+        const { code, message } = readRefusal(sent);
+        if (code !== null) expect(code).toMatch(/^\w{1,64}$/);
+        if (message === null) return;
+        expect(message).not.toMatch(/^\s|\s$|\s\s|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+        expect([...message].length).toBeLessThanOrEqual(300);
+      }),
+    );
+  });
+
+  it('are read as they were sent where they are plain', () => {
+    const text = fc.stringMatching(/^[!-~](?:[ -~]{0,200}[!-~])?$/).filter((line) => !line.includes('  '));
+    fc.assert(
+      fc.property(text, (message) => {
+        expect(readRefusal({ [HUB_HEADERS.errorMessage]: message })).toEqual({ code: null, message });
       }),
     );
   });

@@ -67,8 +67,10 @@ function isCountedApart(error: unknown): boolean {
 
 /** A status such as 400 is the server's final word on this request, although `DOWNLOAD_FAILED` is retried otherwise. */
 function isRefusal(error: RbeeError): boolean {
-  const status = error.details?.['status'];
-  return error.code === 'DOWNLOAD_FAILED' && typeof status === 'number' && status >= 400 && status < 500;
+  const { status, page } = error.details ?? {};
+  // A URL that leads to a web page leads there again.
+  const isFinal = page === true || (typeof status === 'number' && status >= 400 && status < 500);
+  return error.code === 'DOWNLOAD_FAILED' && isFinal;
 }
 
 /** What a function gets from `withRetry`. */

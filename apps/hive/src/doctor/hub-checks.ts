@@ -1,5 +1,6 @@
 import { type Clock, type DoctorCheck, RbeeError } from '@rbee/contract';
 import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
+import { fixedToken } from '../sources/hugging-face/hub-token.ts';
 import { checkDns } from './check-dns.ts';
 import { checkProxy } from './check-proxy.ts';
 import { checkTls } from './check-tls.ts';
@@ -40,7 +41,7 @@ export function checksOfHub(deps: HubChecksDeps, run: Run, signal: AbortSignal):
     const settledWhoami = await whoami;
     return settledWhoami.ok ? judge(settledWhoami.value) : skipped(`not tested: ${host} was not reached`);
   };
-  const token = run('token', () => ofWhoami((response) => judgeToken(hub.endpoint, response, hub.token !== null)));
+  const token = run('token', () => ofWhoami((response) => judgeToken(hub.endpoint, response, hub.token)));
   const sample = settled(sampleAfter(whoami, token, { deps, signal, host }));
   const ofSample = (failure: (error: unknown) => Verdict, judge: (sample: Sample | null, host: string) => Verdict) =>
     ofWhoami(async () => {
@@ -80,7 +81,7 @@ async function sampleAfter(
   { deps, signal, host }: { deps: HubChecksDeps; signal: AbortSignal; host: string },
 ): Promise<Sample | null> {
   if (!(await whoami).ok) return null;
-  const access = (await token).status === 'ok' ? deps.hub : { ...deps.hub, token: null };
+  const access = (await token).status === 'ok' ? deps.hub : { ...deps.hub, token: fixedToken(null) };
   return inTime(SAMPLE_MS, signal, host, (limit) => readSample(access, deps.clock, limit));
 }
 

@@ -18,11 +18,12 @@ export interface WhoamiResponse {
 /** Asks the hub who owns the token. @throws RbeeError as `errorOfConnection` says; the signal's reason */
 export async function requestWhoami(hub: HubAccess, clock: Clock, signal: AbortSignal): Promise<WhoamiResponse> {
   const sentAtMs = clock.now();
+  const token = hub.token.current();
   try {
     const response = await requestOnce(hub, {
       method: 'GET',
       url: new URL(`${hub.endpoint}/api/whoami-v2`),
-      headers: hub.token === null ? {} : { authorization: `Bearer ${hub.token}` },
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
       signal,
     });
     const receivedAtMs = clock.now();

@@ -1,5 +1,6 @@
 import { formatSeconds } from '@rbee/contract';
 import { headerOf } from '@rbee/transfer';
+import type { HubToken } from '../sources/hugging-face/hub-token.ts';
 import type { WhoamiResponse } from './hub-request.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
 
@@ -32,9 +33,11 @@ export function judgeHub(host: string, response: WhoamiResponse, isFileThere: bo
 }
 
 /** Whether the hub accepts the token. */
-export function judgeToken(endpoint: string, { status, user }: WhoamiResponse, hasToken: boolean): Verdict {
+export function judgeToken(endpoint: string, { status, user }: WhoamiResponse, token: HubToken): Verdict {
   const { host } = new URL(endpoint);
-  if (!hasToken) {
+  const problem = token.problem();
+  if (problem !== null) return failed(problem, NEW_TOKEN_HINT.replace('ENDPOINT', endpoint));
+  if (token.current() === null) {
     return skipped('no token is set: public models need none', 'for private and gated models set HF_TOKEN on the hive');
   }
   if (status === 200) return ok(`${host} accepts the token${user === null ? '' : ` of ${user}`}`);

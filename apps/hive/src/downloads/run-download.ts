@@ -148,6 +148,7 @@ class DownloadRun {
     if (model.fromStore !== undefined)
       narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);
     if (model.alsoChosen !== undefined) narrate(PROJECTOR_ACTION, `👀 ${model.alsoChosen}`);
+    if (model.leftOut !== undefined) narrate('download_left_out', `⚠️ ${model.leftOut}`, 'warn');
     return model;
   }
 

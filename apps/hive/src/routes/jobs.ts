@@ -26,6 +26,8 @@ export interface JobRoutesDeps {
   readonly hiveId: string;
   /** Read per request: it can change at run time. */
   readonly allowedSources: () => ReadonlySet<Scheme>;
+  /** The hub's URL: an address of a page there is read as the ref it means. */
+  readonly hubUrl: string;
 }
 
 export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
@@ -45,7 +47,7 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
 function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
   switch (body.operation) {
     case 'model_download': {
-      const { ref, sha256 } = wantedModel(body);
+      const { ref, sha256 } = wantedModel(body, deps.hubUrl);
       allowedRef(ref, deps.allowedSources());
       const { priority = 0, max_bandwidth: maxBandwidth = null } = body;
       const known = sameJob(deps.registry, body.job_id, { operation: body.operation, model: redactModelRef(ref) });
@@ -54,7 +56,7 @@ function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
       return startDownload(deps, request, body.job_id);
     }
     case 'model_plan': {
-      const ref = allowedRef(wantedModel(body).ref, deps.allowedSources());
+      const ref = allowedRef(wantedModel(body, deps.hubUrl).ref, deps.allowedSources());
       return startOperation(deps, { operation: body.operation, ref }, body.job_id);
     }
     default:

@@ -15,5 +15,5 @@ export function listed(names: readonly string[]): string {
 /** A name that is safe to print: a repo may hold any characters. */
 export function shortened(name: string): string {
   const text = name.length > MAX_NAME_CHARACTERS ? `…${name.slice(1 - MAX_NAME_CHARACTERS)}` : name;
-  return text.replaceAll(/\p{C}/gu, '?');
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }

@@ -48,6 +48,8 @@ export interface ResolvedModel {
   readonly alsoChosen?: string;
   /** Set where the model was resolved from the store: why no request was sent, for the narration. */
   readonly fromStore?: string;
+  /** Set where files of the repo were left out that could not be stored: which and why, for the narration. */
+  readonly leftOut?: string;
 }
 
 /** Where models of a scheme come from. */

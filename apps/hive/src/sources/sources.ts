@@ -6,14 +6,14 @@ import { createOllama } from './ollama/ollama.ts';
 import type { Sources } from './source.ts';
 import { createWebSource } from './web/web.ts';
 
-export interface SourcesDeps extends Pick<HuggingFaceDeps, 'findOffline'> {
+export interface SourcesDeps extends Pick<HuggingFaceDeps, 'findOffline' | 'token'> {
   readonly settings: HiveSettings;
   readonly http: HttpClient;
 }
 
 /** The source of every scheme: a new source gets its line here. */
-export function createSources({ settings, http, findOffline }: SourcesDeps): Sources {
-  const { hfEndpoint: endpoint, hfToken: token, hfHubOffline: isOffline, ollamaRegistry: registry } = settings;
+export function createSources({ settings, http, token, findOffline }: SourcesDeps): Sources {
+  const { hfEndpoint: endpoint, hfHubOffline: isOffline, ollamaRegistry: registry } = settings;
   return {
     hf: createHuggingFace({ ...http, endpoint, token, isOffline, findOffline }),
     https: createWebSource(http),

@@ -8,7 +8,8 @@ const BLOB_NAME = /^(?!.*\.(?:incomplete|rbee-[a-z-]+)$)[A-Za-z0-9][A-Za-z0-9._-
 const COMMIT = /^[0-9a-f]{40}$/;
 /** The name of a place that is not a repo of the hub: one path segment, chosen by its source. */
 const PLACE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,159}$/;
-const REPO_FOLDER = /^models--([^/]+?)--([^/]+)$/;
+/** The oldest repos have no organisation: `models--gpt2`. */
+const REPO_FOLDER = /^models--(?:([^/]+?)--)?([^/]+)$/;
 
 /**
  * The only builder of paths. Hub models use the layout of the Hugging Face cache
@@ -19,7 +20,7 @@ const REPO_FOLDER = /^models--([^/]+?)--([^/]+)$/;
  */
 export interface Layout {
   readonly modelsDir: string;
-  /** The folder of one place, which the source names: `hf:org/repo` or `<scheme>:<name>`. */
+  /** The folder of one place, which the source names: `hf:org/repo`, `hf:repo` or `<scheme>:<name>`. */
   placeFolder(place: string): string;
   /** The folder that holds the places of a scheme. */
   schemeFolder(scheme: string): string;
@@ -75,7 +76,8 @@ export function createLayout(modelsDir: string): Layout {
     schemeFolder,
     placeOfFolder(scheme, name) {
       const [, org, repo] = REPO_FOLDER.exec(name) ?? [];
-      const place = `${scheme}:${scheme === 'hf' ? `${org}/${repo}` : name}`;
+      const repoName = org === undefined ? repo : `${org}/${repo}`;
+      const place = `${scheme}:${scheme === 'hf' ? repoName : name}`;
       return isPlaceFolder(place, name) ? place : null;
     },
     blobsFolder,
@@ -138,7 +140,7 @@ export function splitPlace(place: string): [scheme: string, name: string] {
 function assertRepo(repo: string): string {
   const parts = repo.split('/');
   assertRepoPath(repo, 'DOWNLOAD_FAILED');
-  if (parts.length !== 2 || repo.includes('--')) throw unsafe('repo');
+  if (parts.length > 2 || repo.includes('--')) throw unsafe('repo');
   return repo;
 }
 

@@ -192,7 +192,7 @@ describe('what a hive finds on the route to its hub', () => {
       status: 'ok',
       message: expect.stringContaining('as a mirror does'),
     });
-    hub.fault({ kind: 'status', server: 'hub', path: SAMPLE.repo, status: 404 });
+    hub.fault({ kind: 'status', server: 'hub', path: SAMPLE.repo, status: 404, times: 2 });
     expect(await found()).toMatchObject({
       hub: { status: 'warning', hint: 'check HF_ENDPOINT' },
       range: { status: 'skipped', message: expect.stringContaining(SAMPLE.repo) },

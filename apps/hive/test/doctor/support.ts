@@ -7,6 +7,7 @@ import { type TempDir, tempDir } from '@rbee/testing';
 import type { Dispatcher } from 'undici';
 import { createDoctor, type Doctor } from '../../src/doctor/doctor.ts';
 import { createSourceDispatcher } from '../../src/sources/http/dispatcher.ts';
+import { fixedToken } from '../../src/sources/hugging-face/hub-token.ts';
 import { createLayout } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 
@@ -45,7 +46,7 @@ export async function openDoctor(options: DoctorOptions): Promise<TestDoctor> {
   const doctor = createDoctor({
     hiveId: 'gpu-1',
     clock: systemClock,
-    hub: { dispatcher, endpoint, token, headersTimeoutMs: 30_000, userAgent: 'rbee-test' },
+    hub: { dispatcher, endpoint, token: fixedToken(token), headersTimeoutMs: 30_000, userAgent: 'rbee-test' },
     isOffline,
     env: process.env,
     store,

@@ -2,6 +2,7 @@ import { rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileRef, type HfRef, type OllamaRef, parseModelRef, type UrlRef } from '@rbee/contract';
 import { type HubRequest, startHub, startRegistry, startWebServer } from '@rbee/testing';
+import { fixedToken } from '../../src/sources/hugging-face/hub-token.ts';
 import { createHuggingFace } from '../../src/sources/hugging-face/hugging-face.ts';
 import { createLocalFiles } from '../../src/sources/local/local-file.ts';
 import { createOllama } from '../../src/sources/ollama/ollama.ts';
@@ -23,7 +24,7 @@ for (const [name, ref] of [
     const source = createHuggingFace({
       ...bench.client([hub.url, hub.cdnUrl]),
       endpoint: hub.url,
-      token: 'hf_reader',
+      token: fixedToken('hf_reader'),
       isOffline: false,
       findOffline: async () => null,
     });

@@ -2,7 +2,10 @@ import { answerLater, answerOf, costlyRuns, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { selectFiles } from '../../src/selection/select-files.ts';
-import { readCommit, readTree } from '../../src/sources/hugging-face/hub-tree.ts';
+import { jsonRows, MalformedRows } from '../../src/sources/http/json-rows.ts';
+import type { HubApi } from '../../src/sources/hugging-face/hub-api.ts';
+import { unexpectedResponse } from '../../src/sources/hugging-face/hub-error.ts';
+import { readTree, readVersion } from '../../src/sources/hugging-face/hub-tree.ts';
 import { assertBlobName, placeName, safeFileName } from '../../src/sources/names.ts';
 import { fileNameOf } from '../../src/sources/web/content-disposition.ts';
 import { createLayout } from '../../src/store/layout.ts';
@@ -159,18 +162,19 @@ describe('responses of a hub', () => {
         fc.array(fc.tuple(body, fc.option(link, { nil: undefined })), { minLength: 1, maxLength: 4 }),
         async (pages) => {
           let asked = 0;
-          const request = async (url: URL) => {
+          const rows: HubApi['rows'] = async (url) => {
             expect(url.origin).toBe(endpoint);
             const [page, next] = pages[asked % pages.length] ?? [[], undefined];
             asked += 1;
-            return { headers: next === undefined ? {} : { link: next }, body: page };
+            return { headers: next === undefined ? {} : { link: next }, batches: batchesOf(page) };
           };
-          const read = await answerLater(() => readTree(request, endpoint, 'org/repo', COMMIT));
+          const api = { rows, json: async () => ({ sha: COMMIT }) };
+          const read = await answerLater(() => readTree(api, endpoint, 'org/repo', COMMIT, null));
           expect(asked).toBeLessThanOrEqual(1_000);
-          if ('code' in read) return void expect(['SOURCE_UNAVAILABLE', 'DOWNLOAD_FAILED']).toContain(read.code);
-          for (const { path, size } of read.value) {
-            expect(path.split('/')).not.toContain('..');
-            expect(Number.isSafeInteger(size) && size >= 0).toBe(true);
+          if ('code' in read) return void expect(read.code).toBe('SOURCE_UNAVAILABLE');
+          for (const { path, size, problem } of read.value) {
+            if (problem === null) expect(path.split('/')).not.toContain('..');
+            expect(Number.isSafeInteger(size) && (size ?? -1) >= 0).toBe(true);
           }
         },
       ),
@@ -182,12 +186,67 @@ describe('responses of a hub', () => {
     const named = fc.oneof(fc.record({ sha: fc.oneof(fc.constant(COMMIT), fc.anything()) }), fc.jsonValue());
     await fc.assert(
       fc.asyncProperty(named, hostileText(PATHS), async (answer, revision) => {
-        const read = await answerLater(() =>
-          readCommit(async () => ({ headers: {}, body: answer }), endpoint, 'o/r', revision.toWellFormed()),
-        );
+        const api = { json: async () => answer, rows: async () => null };
+        const read = await answerLater(() => readVersion(api, endpoint, 'o/r', revision.toWellFormed()));
         if ('code' in read) expect(read.code).toBe('SOURCE_UNAVAILABLE');
-        else expect(read.value).toMatch(/^[0-9a-f]{40}$/);
+        else expect(read.value.commit).toMatch(/^[0-9a-f]{40}$/);
       }),
     );
   });
+
+  it('in rows are the elements of the array, however the text is cut', async () => {
+    const cuts = fc.array(fc.nat({ max: 200 }), { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.jsonValue(), { maxLength: 6 }), cuts, fc.boolean(), async (rows, at, isIndented) => {
+        const text = Buffer.from(JSON.stringify(rows, null, isIndented ? 2 : undefined));
+        expect(await rowsOf(cut(text, at))).toEqual(JSON.parse(text.toString()));
+      }),
+      costlyRuns(2),
+    );
+  });
+
+  it('that are no array are refused as JSON.parse refuses them', async () => {
+    const pieces = ['[', ']', '{', '}', '"', '\\', ',', ':', '1', 'null', ' ', '\n', '"a"', 'é', '\ufeff'] as const;
+    await fc.assert(
+      fc.asyncProperty(hostileText(pieces), fc.array(fc.nat({ max: 20 })), async (text, at) => {
+        const read = await rowsOf(cut(Buffer.from(text), at));
+        const parsed = arrayIn(text.replace(/^\ufeff/, ''));
+        if (parsed === null || read === null) expect([read, parsed]).toEqual([null, null]);
+        else expect(read).toEqual(parsed);
+      }),
+      costlyRuns(2),
+    );
+  });
 });
+
+async function* cut(text: Buffer, cuts: readonly number[]) {
+  const at = [0, ...cuts.filter((place) => place < text.length).sort((a, b) => a - b), text.length];
+  for (const [index, from] of at.entries()) yield text.subarray(from, at[index + 1] ?? text.length);
+}
+
+async function rowsOf(chunks: AsyncIterable<Buffer>): Promise<unknown[] | null> {
+  const all: unknown[] = [];
+  try {
+    for await (const rows of jsonRows(chunks)) all.push(...rows);
+    return all;
+  } catch (error) {
+    if (error instanceof MalformedRows) return null;
+    throw error;
+  }
+}
+
+function arrayIn(text: string): unknown[] | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+async function* batchesOf(page: unknown) {
+  const text = Buffer.from(JSON.stringify(page) ?? '');
+  const rows = await rowsOf(cut(text, []));
+  if (rows === null) throw unexpectedResponse('no list');
+  yield { rows, bytes: text.length };
+}

@@ -74,7 +74,14 @@ describe('the layout', () => {
     const { layout } = store;
     expect(layout.placeOfFolder('hf', 'models--org--model')).toBe(PLACE);
     expect(layout.placeOfFolder('https', 'host-abc')).toBe('https:host-abc');
-    for (const name of ['datasets--org--data', 'models--gpt2', 'models--a--b--c', 'models--..--x', '.locks']) {
+    for (const name of [
+      'datasets--org--data',
+      'models--',
+      'models--gpt--',
+      'models--a--b--c',
+      'models--..--x',
+      '.locks',
+    ]) {
       expect([name, layout.placeOfFolder('hf', name)]).toEqual([name, null]);
     }
   });

@@ -6,7 +6,7 @@ import type { Repo, StoredFile } from './repo.ts';
 import type { HubShape } from './shape.ts';
 
 export interface ListingOptions
-  extends Pick<HubShape, 'tree' | 'links' | 'nextPageOrigin' | 'folders' | 'xet' | 'prefix'> {
+  extends Pick<HubShape, 'tree' | 'links' | 'totals' | 'nextPageOrigin' | 'folders' | 'xet' | 'prefix'> {
   /** The maximum number of entries on a page, whatever the client requests. */
   readonly treePageSize: number;
 }
@@ -53,7 +53,11 @@ export function treePage(repo: Repo, commit: string, folder: string, url: URL, o
   if (start === null) return errorReply(400, null, 'Invalid cursor');
   const end = start + Math.min(Math.floor(limit), options.treePageSize);
   const rows = entries.slice(start, end);
-  const headers = end < entries.length ? { Link: nextLink(url, end, options) } : {};
+  const hasLink = end < entries.length && options.links !== 'lost';
+  const headers = {
+    ...(hasLink ? { Link: nextLink(url, end, options) } : {}),
+    ...(options.totals ? { 'X-Total-Count': String(entries.length) } : {}),
+  };
   return jsonReply(200, isTrue(url, 'expand') ? rows.map((row) => expanded(row, commit)) : rows, headers);
 }
 
@@ -126,6 +130,10 @@ function nextLink(url: URL, offset: number, { links, nextPageOrigin }: ListingOp
   if (links === 'joined') return `${other}, ${formatLink(next.href, 'next')}`;
   if (links === 'repeated') return [other, formatLink(next.href, 'next')];
   if (links === 'parameter_first') return `<${next.href}>; title="page, next"; rel="next"`;
+  if (links === 'bare') return `<${next.href}>;rel=next`;
+  if (links === 'relative') return formatLink(next.pathname + next.search, 'next');
+  if (links === 'upper') return `<${next.href}>; REL="NEXT"`;
+  if (links === 'several') return formatLink(next.href, 'last next');
   return formatLink(next.href, 'next');
 }
 

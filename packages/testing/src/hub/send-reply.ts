@@ -31,8 +31,8 @@ export async function sendReply(reply: Reply, context: SendContext): Promise<voi
   }
   const { status, headers, body } = fault === null ? reply : withFault(reply, fault);
   response.writeHead(status, headers);
-  // Node sends flushed headers as UTF-8, which is not what a Location of raw bytes is written for.
-  if (!/[^\x20-\x7e]/.test(String(headers['Location'] ?? ''))) response.flushHeaders();
+  // Node sends flushed headers as UTF-8, which is not what a value of raw bytes is written for.
+  if (!/[^\x00-\x7f]/.test(Object.values(headers).join(''))) response.flushHeaders();
   entry.status = status;
   context.poke();
   if (body === null || entry.method === 'HEAD') {

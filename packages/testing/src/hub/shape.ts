@@ -14,8 +14,22 @@ export interface HubShape {
   readonly xet: boolean;
   /** `RateLimit` and `RateLimit-Policy`, with so many requests left. */
   readonly rateLimit: { readonly remaining: number } | null;
-  /** `Link` of a page: alone, behind another value in the same header, in a header of its own behind another, or with another parameter first. */
-  readonly links: 'alone' | 'joined' | 'repeated' | 'parameter_first';
+  /**
+   * `Link` of a page: alone, behind another value in the same header, in a header of its own behind another, with another parameter
+   * first, without quotes, relative, the relation in another case, several relations, or lost on the way.
+   */
+  readonly links:
+    | 'alone'
+    | 'joined'
+    | 'repeated'
+    | 'parameter_first'
+    | 'bare'
+    | 'relative'
+    | 'upper'
+    | 'several'
+    | 'lost';
+  /** `X-Total-Count` of a page: the rows on all pages. */
+  readonly totals: boolean;
   /** Origin that the next page of a tree is said to be at; null is the hub's own. */
   readonly nextPageOrigin: string | null;
   /** Where there is no tree, the files of a revision are its siblings. */
@@ -47,6 +61,7 @@ export const TODAY: HubShape = {
   xet: true,
   rateLimit: { remaining: 2_999 },
   links: 'alone',
+  totals: false,
   nextPageOrigin: null,
   tree: 'pages',
   folders: 'with_oid',

@@ -85,18 +85,29 @@ export async function followRedirects<R extends RedirectResponse>(
 /**
  * The target of a redirect. Only what is wrong with a URL by itself is checked here; which addresses may be reached is up to the
  * dispatcher.
+ * Names in raw UTF-8 are read as such, in Latin-1 where they are no UTF-8.
  * @throws RbeeError SOURCE_NOT_ALLOWED for a scheme other than https and http, a step from https to http, or a URL with credentials;
  *   DOWNLOAD_FAILED for a missing or invalid target. The message names nothing of the target but its scheme
  */
 export function nextHop(from: URL, headers: ResponseHeaders): URL {
   const location = headerOf(headers, 'location');
-  const to = location === null ? null : URL.parse(location, from.href);
+  const to = location === null ? null : URL.parse(asUtf8(location), from.href);
   if (to === null) throw new RbeeError('DOWNLOAD_FAILED', `${from.host} redirects to an invalid URL`);
   const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
   if (!isSafe) throw refused(`redirect from ${from.protocol} to ${to.protocol}`, from);
   if (to.username !== '' || to.password !== '') throw refused('redirect to a URL with credentials', from);
   to.hash = '';
   return to;
+}
+
+/** Header bytes arrive as Latin-1, but servers that do not encode names in a `Location` send UTF-8. */
+function asUtf8(header: string): string {
+  if (!/^[\x00-\xff]*$/.test(header)) return header;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'));
+  } catch {
+    return header;
+  }
 }
 
 function refused(what: string, { host }: URL): RbeeError {

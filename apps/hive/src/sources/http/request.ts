@@ -83,22 +83,43 @@ export function discard({ body }: HttpResponse): void {
 
 /** Reads a whole body. @throws RbeeError SOURCE_UNAVAILABLE where it is larger than `maxBytes` */
 export async function readBody(response: HttpResponse, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
-  const { host } = response.url;
   const chunks: Buffer[] = [];
   let bytes = 0;
-  try {
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) {
-        throw new RbeeError('SOURCE_UNAVAILABLE', `the response of ${host} is larger than ${formatBytes(maxBytes)}`);
-      }
-      chunks.push(chunk);
+  for await (const chunk of bodyChunks(response, signal)) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      const { host } = response.url;
+      throw new RbeeError('SOURCE_UNAVAILABLE', `the response of ${host} is larger than ${formatBytes(maxBytes)}`);
     }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** A body as it arrives. A caller that leaves the loop early drops the rest. @throws RbeeError as `errorOfConnection` says */
+export async function* bodyChunks(
+  response: HttpResponse,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  const chunks = (response.body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { value, done } = await nextOf(chunks, response.url.host, signal);
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    discard(response);
+  }
+}
+
+async function nextOf(chunks: AsyncIterator<Buffer>, host: string, signal: AbortSignal) {
+  try {
+    return await chunks.next();
   } catch (error) {
     signal.throwIfAborted();
     throw errorOfConnection(error, host);
   }
-  return Buffer.concat(chunks);
 }
 
 /** The value of a JSON text; undefined where the text is not JSON. */

@@ -1,16 +1,15 @@
-import type { HfRef, RbeeError } from '@rbee/contract';
-import { HUB_HEADERS, hubPaths } from '@rbee/hub-protocol';
+import { RbeeError } from '@rbee/contract';
+import { HUB_HEADERS, hubPaths, readRefusal } from '@rbee/hub-protocol';
 import { headerOf, type Location, redirectHops } from '@rbee/transfer';
-import { discard, type HttpClient, type HttpResponse, parseJson, readBody, requestOnce } from '../http/request.ts';
+import { discard, type HttpClient, type HttpResponse, requestOnce } from '../http/request.ts';
+import { versionBlobName, versionOf } from '../names.ts';
 import { errorOfHub, type HubRefusal, unexpectedResponse } from './hub-error.ts';
-
-/** A page of a tree has a thousand entries and is far smaller. */
-const MAX_JSON_BYTES = 32 * 1024 * 1024;
+import type { HubToken } from './hub-token.ts';
 
 export interface HubAccess extends HttpClient {
   /** The URL of the hub, without a slash at its end. */
   readonly endpoint: string;
-  readonly token: string | null;
+  readonly token: HubToken;
 }
 
 /** What the hub says of one file. */
@@ -21,71 +20,134 @@ export interface HubFile {
   readonly location: Location;
 }
 
-/** Requests the facts of a file: one HEAD, or a few where the hub redirects within itself. */
-export async function requestFile(
+interface FileRequest {
+  readonly repo: string;
+  readonly revision: string;
+  readonly path: string;
+}
+
+/** Statuses of a HEAD after which a GET could not do better: the server says why, or asks to wait. */
+const SAME_FOR_GET: ReadonlySet<number> = new Set([401, 407, 408, 425, 429, 451, 502, 503, 504]);
+
+/**
+ * Requests the facts of a file: one HEAD, or a few where the hub redirects within itself or, as mirrors do, to another hub. A server
+ * that does not know HEAD is asked for the first byte.
+ */
+export function requestFile(
   hub: HubAccess,
   repo: string,
   revision: string,
   path: string,
   signal: AbortSignal,
 ): Promise<HubFile> {
+  const request = { repo, revision, path };
+  return withToken(hub, async (token) => {
+    const found = await inspect(hub, token, 'HEAD', request, signal);
+    const file = found ?? (await inspect(hub, token, 'GET', request, signal));
+    if (file === null) throw new Error('a GET was not answered');
+    return file;
+  });
+}
+
+/** Null where a HEAD was refused that a GET might answer. */
+async function inspect(
+  hub: HubAccess,
+  token: string | null,
+  method: 'HEAD' | 'GET',
+  request: FileRequest,
+  signal: AbortSignal,
+): Promise<HubFile | null> {
+  const { repo, revision, path } = request;
   let commit: string | null = null;
   let linked: string | null = null;
-  for await (const { url, response, to } of hops(hub, 'HEAD', fileUrl(hub, repo, revision, path), signal)) {
+  let linkedSize: string | null = null;
+  let hubOrigin: string | null = null;
+  const extra = method === 'GET' ? { range: 'bytes=0-0' } : {};
+  for await (const { url, response, to } of hops(
+    hub,
+    token,
+    method,
+    fileUrl(hub, repo, revision, path),
+    signal,
+    extra,
+  )) {
     discard(response);
     const { status, headers } = response;
-    if (status >= 400) throw refused(hub, { repo, revision, path }, response);
+    const isEmpty = method === 'GET' && status === 416;
+    if (status >= 400 && !isEmpty) {
+      if (method === 'HEAD' && mayAnswerGet(response)) return null;
+      throw refused(hub, token, request, response);
+    }
+    if (headerOf(headers, HUB_HEADERS.commit) !== null) hubOrigin = url.origin;
     commit ??= headerOf(headers, HUB_HEADERS.commit);
     linked ??= headerOf(headers, HUB_HEADERS.linkedEtag);
-    const size = headerOf(headers, HUB_HEADERS.linkedSize);
+    linkedSize ??= headerOf(headers, HUB_HEADERS.linkedSize);
     // The redirect to the CDN has all the facts of a large file, since the CDN has none. The redirect of a small file
     // within the hub lacks its size: the next response has it. The Content-Length of a redirect is that of its own text.
-    if (to === null || (linked !== null && (size !== null || to.origin !== url.origin))) {
-      const etag = linked ?? headerOf(headers, 'etag');
-      const length = to === null ? headerOf(headers, 'content-length') : null;
-      const facts = { commit, etag, size: size ?? (length === '0' ? null : length), path };
-      return toHubFile(hub, facts, to ?? url);
-    }
-    if (to.origin !== url.origin) throw unexpectedResponse(`it redirects ${path} without its ETag`);
+    const isAllSaid = linked !== null && commit !== null && (linkedSize !== null || to?.origin !== url.origin);
+    if (to !== null && !isAllSaid) continue;
+    const etag = linked ?? ownEtag(response, { commit, path, isHub: hubOrigin === url.origin });
+    const size = linkedSize ?? (to === null ? lengthOf(response) : null);
+    return toHubFile(hub, { commit, etag, size, path }, to ?? url, token);
   }
   throw new Error('the hops ended without a final response');
+}
+
+function mayAnswerGet({ status, headers }: HttpResponse): boolean {
+  return readRefusal(headers).code === null && !SAME_FOR_GET.has(status) && headerOf(headers, 'retry-after') === null;
+}
+
+/** The ETag of a server that is no hub names a version of the file, and may look like a digest that it is not. */
+function ownEtag(
+  { headers }: HttpResponse,
+  of: { commit: string | null; path: string; isHub: boolean },
+): string | null {
+  const etag = headerOf(headers, 'etag');
+  if (etag === null || of.isHub || of.commit === null) return etag;
+  return versionBlobName(versionOf([of.commit, of.path, etag]));
+}
+
+/** The size that a final response gives. An empty one is not believed: mirrors answer a HEAD like that. */
+function lengthOf({ status, headers }: HttpResponse): string | null {
+  if (status === 206 || status === 416) {
+    return /^\s*bytes[ =](?:\d+-\d+|\*)\/(\d+)\s*$/i.exec(headerOf(headers, 'content-range') ?? '')?.[1] ?? null;
+  }
+  const length = headerOf(headers, 'content-length');
+  const isEncoded = !/^(?:identity)?$/i.test(headerOf(headers, 'content-encoding') ?? '');
+  return status !== 200 || length === '0' || isEncoded ? null : length;
 }
 
 /** Where the hub itself serves a file, or redirects to it. */
 export function locationOf(hub: HubAccess, repo: string, revision: string, path: string): Location {
-  return toLocation(hub, fileUrl(hub, repo, revision, path));
+  return toLocation(hub, fileUrl(hub, repo, revision, path), hub.token.current());
 }
 
-/** Sends a request to the hub's API, which returns JSON and redirects within the hub only, for example to a renamed repo. */
-export async function requestApi(
+/** Follows redirects from a URL of the hub. Its token goes to the hub's own origin and never along a redirect to another. */
+export function hops(
   hub: HubAccess,
-  of: Pick<HfRef, 'repo' | 'revision'>,
-  apiUrl: URL,
+  token: string | null,
+  method: 'HEAD' | 'GET',
+  start: URL,
   signal: AbortSignal,
+  extra: Readonly<Record<string, string>> = {},
 ) {
-  for await (const { url, response, to } of hops(hub, 'GET', apiUrl, signal)) {
-    if (to !== null) {
-      if (to.origin !== url.origin) throw unexpectedResponse('it redirects an API request to another origin');
-      continue;
-    }
-    const { status, headers } = response;
-    if (status !== 200) {
-      discard(response);
-      throw refused(hub, { ...of, path: null }, response);
-    }
-    const body = parseJson(await readBody(response, MAX_JSON_BYTES, signal));
-    if (body === undefined) throw unexpectedResponse('it is not JSON');
-    return { headers, body };
-  }
-  throw new Error('the hops ended without a final response');
-}
-
-function hops(hub: HubAccess, method: 'HEAD' | 'GET', start: URL, signal: AbortSignal) {
   return redirectHops(
-    { url: start, headers: tokenFor(hub, start) },
-    (url, headers) => requestOnce(hub, { method, url, headers, signal }),
+    { url: start, headers: headersFor(hub, start, token) },
+    (url, headers) => requestOnce(hub, { method, url, headers: { ...extra, ...headers }, signal }),
     { discard, tooMany: () => unexpectedResponse(`too many redirects for ${start.pathname}`) },
   );
+}
+
+/** Runs with the current token, and once more with the next one, or without any, where the hub refuses it. */
+export async function withToken<T>(hub: HubAccess, work: (token: string | null) => Promise<T>): Promise<T> {
+  const token = hub.token.current();
+  try {
+    return await work(token);
+  } catch (error) {
+    const isRefused = error instanceof RbeeError && error.code === 'MODEL_TOKEN_INVALID';
+    if (!isRefused || token === null || !hub.token.refused(token)) throw error;
+  }
+  return work(hub.token.current());
 }
 
 interface Facts {
@@ -95,36 +157,36 @@ interface Facts {
   readonly path: string;
 }
 
-function toHubFile(hub: HubAccess, { commit, etag, size, path }: Facts, location: URL): HubFile {
+function toHubFile(hub: HubAccess, facts: Facts, location: URL, token: string | null): HubFile {
+  const { commit, etag, size, path } = facts;
   if (commit === null || etag === null) throw unexpectedResponse(`no commit or no ETag for ${path}`);
   if (!/^[0-9a-f]{40}$/.test(commit)) throw unexpectedResponse(`the commit of ${path} is not 40 hex digits`);
   return {
     commit,
     etag: etag.replace(/^W\//, '').replaceAll('"', ''),
     size: size !== null && /^\d{1,15}$/.test(size) ? Number(size) : null,
-    location: toLocation(hub, location),
+    location: toLocation(hub, location, token),
   };
 }
 
-function toLocation(hub: HubAccess, url: URL): Location {
-  return { url: url.href, headers: { 'user-agent': hub.userAgent, ...tokenFor(hub, url) } };
+function toLocation(hub: HubAccess, url: URL, token: string | null): Location {
+  return { url: url.href, headers: { 'user-agent': hub.userAgent, ...headersFor(hub, url, token) } };
 }
 
 function fileUrl({ endpoint }: HubAccess, repo: string, revision: string, path: string): URL {
   return new URL(endpoint + hubPaths.resolve(repo, revision, path));
 }
 
-/** The token goes to the hub's own origin and never along a redirect to another. */
-function tokenFor(hub: HubAccess, url: URL): Record<string, string> {
-  const isOwn = hub.token !== null && url.origin === new URL(hub.endpoint).origin;
-  return isOwn ? { authorization: `Bearer ${hub.token}` } : {};
+function headersFor({ endpoint }: HubAccess, url: URL, token: string | null): Record<string, string> {
+  return token !== null && url.origin === new URL(endpoint).origin ? { authorization: `Bearer ${token}` } : {};
 }
 
-function refused(
-  { endpoint, token }: HubAccess,
-  of: Pick<HubRefusal, 'repo' | 'revision' | 'path'>,
+export function refused(
+  { endpoint, token: { problem } }: HubAccess,
+  token: string | null,
+  { repo, revision, path }: Pick<HubRefusal, 'repo' | 'revision' | 'path'>,
   { status, headers }: HttpResponse,
 ): RbeeError {
-  const { repo, revision, path } = of;
-  return errorOfHub({ status, headers, repo, revision, path, endpoint, hadToken: token !== null });
+  const tokenProblem = token === null ? problem() : null;
+  return errorOfHub({ status, headers, repo, revision, path, endpoint, token, tokenProblem });
 }

@@ -1,11 +1,13 @@
 import { type HfRef, isProjector, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
 import type { Location } from '@rbee/transfer';
 import { shortened } from '../../selection/listed.ts';
-import { isChosenByRule, selectFiles, type TreeFile } from '../../selection/select-files.ts';
+import { isChosenByRule, type TreeFile } from '../../selection/select-files.ts';
 import { assertBlobName } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
-import { type HubAccess, type HubFile, locationOf, requestApi, requestFile } from './hub-file.ts';
-import { type HubTreeEntry, readCommit, readTree } from './hub-tree.ts';
+import { chooseFiles } from './choose-files.ts';
+import { createHubApi } from './hub-api.ts';
+import { type HubAccess, type HubFile, locationOf, requestFile } from './hub-file.ts';
+import { type HubTreeEntry, readTree, readVersion } from './hub-tree.ts';
 import { createTreeCache, type TreeCache } from './tree-cache.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -80,22 +82,30 @@ async function byName(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<Reso
 /** Files chosen from the tree, which has their sizes and digests: no request per file is needed. */
 async function byTree(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<ResolvedModel> {
   const { repo, revision } = ref;
-  const request = (url: URL) => requestApi(deps, { repo, revision }, url, signal);
-  const isCommit = GIT_SHA1.test(revision);
-  const commit = isCommit ? revision : await readCommit(request, deps.endpoint, repo, revision);
+  const api = createHubApi(deps, { repo, revision }, signal);
+  const version = GIT_SHA1.test(revision) ? null : await readVersion(api, deps.endpoint, repo, revision);
+  const commit = version?.commit ?? revision;
   let tree = deps.trees.get(repo, commit);
   if (tree === null) {
-    tree = await readTree(request, deps.endpoint, repo, commit);
+    tree = await readTree(api, deps.endpoint, repo, commit, version);
     deps.trees.set(repo, commit, tree);
   }
-  const entries = new Map(tree.map((entry) => [entry.path, entry]));
-  const chosen = selectFiles(tree, ref).flatMap((path) => entries.get(path) ?? []);
-  const files = chosen.map((entry) => fromTree(deps, repo, commit, entry));
-  return toModel(ref, commit, files);
+  const inspect = (path: string) => requestFile(deps, repo, commit, path, signal);
+  const { entries, inspected, leftOut } = await chooseFiles(tree, ref, inspect);
+  const files = entries.map((entry) => {
+    const file = inspected.get(entry.path);
+    return file ? toSourceFile(deps, repo, commit, entry.path, file) : fromTree(deps, repo, commit, entry);
+  });
+  return { ...toModel(ref, commit, files), ...(leftOut === null ? {} : { leftOut }) };
 }
 
 async function fromStore(deps: Deps, ref: HfRef, why: string): Promise<ResolvedModel | null> {
-  const stored = await deps.findOffline(ref, (commit) => deps.trees.get(ref.repo, commit));
+  const treeOf = (commit: string) =>
+    deps.trees
+      .get(ref.repo, commit)
+      ?.filter(({ problem }) => problem === null)
+      .map(({ path, size }) => ({ path, size: size ?? 0 })) ?? null;
+  const stored = await deps.findOffline(ref, treeOf);
   if (stored === null) return null;
   const model = toModel(ref, stored.commit, stored.files.map(fromDisk));
   return { ...model, fromStore: why };
@@ -170,7 +180,9 @@ function fromTree(deps: Deps, repo: string, commit: string, { path, size, sha256
   // The hub serves a plain file itself: requesting its address would cost two more round trips. An LFS file has a signed
   // address, requested once for all its parts.
   const first = sha256 === null ? locationOf(deps, repo, commit, path) : null;
-  return { path, ...namedBy(sha256 ?? gitSha1), size, locate: locator(deps, repo, commit, path, first) };
+  const name = sha256 ?? gitSha1;
+  if (name === null) throw new Error('a file that the hub was not asked about');
+  return { path, ...namedBy(name), size, locate: locator(deps, repo, commit, path, first) };
 }
 
 /** Returns the first address once; after that the hub is asked for a new one, or says what is wrong. */

@@ -30,7 +30,7 @@ export function createWebSource(http: HttpClient): Source<'https' | 'http'> {
       const found = await inspect(http, url, signal);
       const name = nameOf(found, url);
       // Without a digest nothing else would tell a login page from the file.
-      if (ref.sha256 === null && isStrayPage(found.headers, name)) throw errorOfPage(name);
+      if (ref.sha256 === null && isStrayPage(found.headers, name)) throw errorOfPage(name, { isFinal: true });
       const commit = commitOf(ref, found);
       const isUnversioned = ref.sha256 === null && found.validator === null;
       const file: SourceFile = {

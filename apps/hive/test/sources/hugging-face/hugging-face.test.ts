@@ -2,6 +2,7 @@ import { type HfRef, parseModelRef } from '@rbee/contract';
 import { type HubOptions, startHub } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fixedToken } from '../../../src/sources/hugging-face/hub-token.ts';
 import { createHuggingFace } from '../../../src/sources/hugging-face/hugging-face.ts';
 
 const READER = 'hf_reader';
@@ -36,7 +37,7 @@ async function setUp(options: HubOptions = {}, token: string | null = null) {
   hub.addRepo({ id: 'org/secret', files: { 'm.gguf': { size: 9, seed: 1 } }, private: true });
   const source = createHuggingFace({
     endpoint: hub.url,
-    token,
+    token: fixedToken(token),
     dispatcher,
     headersTimeoutMs: 5_000,
     userAgent: 'test/1',

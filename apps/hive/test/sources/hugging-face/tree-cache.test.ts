@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { createTreeCache } from '../../../src/sources/hugging-face/tree-cache.ts';
 
 const tree = (entries: number) =>
-  Array.from({ length: entries }, (_, index) => ({ path: `${index}`, size: 1, sha256: null, gitSha1: 'a'.repeat(40) }));
+  Array.from({ length: entries }, (_, index) => ({
+    path: `${index}`,
+    size: 1,
+    sha256: null,
+    problem: null,
+    gitSha1: 'a'.repeat(40),
+  }));
 
 describe('the trees of commits', () => {
   it('are kept up to a number of files, most recently used', () => {

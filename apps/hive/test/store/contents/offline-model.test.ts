@@ -4,6 +4,7 @@ import { type HfRef, parseModelRef } from '@rbee/contract';
 import { startHub, tempDir } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fixedToken } from '../../../src/sources/hugging-face/hub-token.ts';
 import { createHuggingFace } from '../../../src/sources/hugging-face/hugging-face.ts';
 import type { ResolvedModel } from '../../../src/sources/source.ts';
 import { findOfflineModel } from '../../../src/store/contents/offline-model.ts';
@@ -34,7 +35,7 @@ async function setUp({ isOffline = false } = {}) {
   const sourceAt = (endpoint: string, offline = isOffline) =>
     createHuggingFace({
       endpoint,
-      token: null,
+      token: fixedToken(null),
       dispatcher,
       headersTimeoutMs: 5_000,
       userAgent: 'test/1',
