@@ -62,7 +62,7 @@ describe('DELETE /v1/jobs/:id on the queen while bytes flow', () => {
     const [kept] = receipt.body['downloads'] as { bytes: number }[];
     expect(jsonOf(events.at(-1))).toMatchObject({ partial: 'kept', bytes: kept?.bytes, total: SIZE });
     expect(kept?.bytes).toBeGreaterThan(0);
-    expect((await filesOfStore()).every((name) => name.endsWith('.incomplete'))).toBe(true);
+    expect((await filesOfStore()).every((name) => /\.rbee-[a-z-]+$/.test(name))).toBe(true);
   });
 
   it('returns 200 again, with the final state', async () => {

@@ -305,7 +305,7 @@ async function gatherWhatIsLeft(): Promise<void> {
 function placeOf(path: string): string {
   if (/\.sqlite/.test(path))
     return `the state of the ${path.includes('queen') ? 'queen' : 'hive'}, its log of changes too`;
-  if (path.endsWith('.journal') || path.includes('incomplete')) return 'the partials and their journals';
+  if (path.includes('.rbee-')) return 'the partials and their journals';
   if (path.includes('catalog')) return 'the catalog';
   return 'the other files and folders';
 }

@@ -108,7 +108,7 @@ describe('docs/reference/on-disk.md', () => {
   });
 
   it('names the journal as it is named beside a partial', () => {
-    const partial = '<etag>.rbee.incomplete';
+    const partial = '<etag>.rbee-partial';
     expect(column(tableUnder(page, 'The store'), 'Path')).toContain(
       `models--org--name/blobs/${journalPathOf(partial)}`,
     );
@@ -118,7 +118,7 @@ describe('docs/reference/on-disk.md', () => {
     const text = await sourceOf('packages/transfer');
     const names = new Set([...text.matchAll(/'(journal[a-z-]*-new)'/g)].map(([, name]) => name));
     expect(names.size).toBeGreaterThan(0);
-    for (const name of names) expect(page.prose).toContain(`\`….${name}.incomplete\``);
+    for (const name of names) expect(page.prose).toContain(`\`….rbee-${name}\``);
   });
 
   it('lists the fields of an entry of the catalog', () => {

@@ -22,6 +22,7 @@ export {
 export { errorOfPage, isStrayPage } from './http/web-page.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { readBootId } from './partial/journal.ts';
+export { olderPathOf } from './partial/older-names.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {
   type Attempt,

@@ -21,7 +21,7 @@ export interface FileRequest {
    * Its errors count as failed attempts of the transfer, so it should not retry on its own.
    */
   locate(signal: AbortSignal): Promise<Location>;
-  /** Where the file grows, next to its journal (`x.incomplete` has `x.journal.incomplete`). */
+  /** Where the file grows, next to its journal (`x.rbee-partial` has `x.rbee-journal`). */
   readonly partialPath: string;
   /** Where the verified file goes, on the same file system. Its folder is created. */
   readonly finalPath: string;

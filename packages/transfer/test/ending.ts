@@ -78,7 +78,7 @@ export interface ConnectOptions extends Pick<TcpNetConnectOpts, 'lookup' | 'auto
 /** A folder and an agent, whose sockets read into a pool as a hive's do, for transfers of one file. */
 export async function createPlace({ allowH2 = false, ...connect }: ConnectOptions = {}): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'rbee-transfer-'));
-  const paths = { partialPath: join(folder, 'blob.incomplete'), finalPath: join(folder, 'blob') };
+  const paths = { partialPath: join(folder, 'blob.rbee-partial'), finalPath: join(folder, 'blob') };
   const pool = createReadPool();
   const agent = new Agent({
     allowH2,
@@ -195,5 +195,5 @@ async function expectRightFile(finalPath: string, partialPath: string, right: re
     'the right file under the final name',
   ).toBe(true);
   const beside = await readdir(join(partialPath, '..'));
-  expect(beside.filter((name) => name.endsWith('.incomplete'))).toEqual([]);
+  expect(beside.filter((name) => /\.(?:incomplete|rbee-[a-z-]+)$/.test(name))).toEqual([]);
 }

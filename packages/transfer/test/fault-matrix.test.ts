@@ -469,7 +469,7 @@ describe.skipIf(!mayMount).each(waysOf)('[E8] a small disk, over %s', { timeout:
       const mount = join(stage.place.folder, 'disk');
       await mkdir(mount);
       await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', mount]);
-      const paths = { partialPath: join(mount, 'blob.incomplete'), finalPath: join(mount, 'blob') };
+      const paths = { partialPath: join(mount, 'blob.rbee-partial'), finalPath: join(mount, 'blob') };
       const known = { size: stage.content.length, sha256: sha256Of(stage.content), ...paths };
       try {
         await check({ ...stage, run: (change) => stage.run({ request: known, ...change }) }, mount);
@@ -485,7 +485,7 @@ describe.skipIf(!mayMount).each(waysOf)('[E8] a small disk, over %s', { timeout:
         code: 'DISK_FULL',
         error: { details: { free_bytes: expect.any(Number) } },
       });
-      const { blocks } = await stat(join(mount, 'blob.incomplete'));
+      const { blocks } = await stat(join(mount, 'blob.rbee-partial'));
       expect(blocks * 512).toBeGreaterThan(MiB);
       await run('mount', ['-o', 'remount,size=100m', mount]);
       const ending = await stage.run();

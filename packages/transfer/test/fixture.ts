@@ -56,7 +56,7 @@ export async function createFixture(size = 3_000_000, etag: string | null = '"v1
   const folder = await mkdtemp(join(tmpdir(), 'rbee-transfer-'));
   const pool = createReadPool();
   const dispatcher = new Agent({ allowH2: false, connect: pool.buildConnector({ allowH2: false }) });
-  const partialPath = join(folder, 'blob.incomplete');
+  const partialPath = join(folder, 'blob.rbee-partial');
   const finalPath = join(folder, 'blob');
   const notices: TransferNotice[] = [];
   const states: TransferState[] = [];

@@ -84,14 +84,14 @@ test('[J2] while it verifies leaves no file under the final name', async () => {
   await seen;
   abort.abort(reason);
   await expect(done).rejects.toBe(reason);
-  expect(await fixture.names()).toEqual(['blob.incomplete', 'blob.journal.incomplete']);
+  expect(await fixture.names()).toEqual(['blob.rbee-partial', 'blob.rbee-journal']);
 });
 
 test('while the partial is being discarded ends after that, so that nothing changes under the next transfer', async () => {
   const { server, file, abort } = fixture;
   server.script(serve(file, { bytes: 5_000_000 }), refuse(400));
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
-  expect(await fixture.names()).toEqual(['blob.incomplete', 'blob.journal.incomplete']);
+  expect(await fixture.names()).toEqual(['blob.rbee-partial', 'blob.rbee-journal']);
 
   server.script(serve(file, { ignoreRange: true, bytes: 1_000_000, after: stall }));
   const onNotice = ({ code }: TransferNotice) => {

@@ -38,12 +38,12 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
     await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mount]);
   });
   afterEach(() => run('umount', [mount]));
-  const inMount = () => ({ partialPath: join(mount, 'blob.incomplete'), finalPath: join(mount, 'blob') });
+  const inMount = () => ({ partialPath: join(mount, 'blob.rbee-partial'), finalPath: join(mount, 'blob') });
 
   test('[E8] that fills up keeps the partial, which is resumed when there is space', async () => {
     const error = await transferFile(fixture.request(inMount()), fixture.options()).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'DISK_FULL', details: { needed_bytes: expect.any(Number) } });
-    const { size: kept } = await stat(join(mount, 'blob.incomplete'));
+    const { size: kept } = await stat(join(mount, 'blob.rbee-partial'));
     expect(kept).toBeGreaterThan(3_000_000);
 
     await run('mount', ['-o', 'remount,size=20m', mount]);
@@ -65,7 +65,7 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
 
 test('[E2] a folder that cannot be created ends with STORE_NOT_WRITABLE and no request', async () => {
   await writeFile(join(fixture.folder, 'file'), '');
-  const partialPath = join(fixture.folder, 'file', 'blob.incomplete');
+  const partialPath = join(fixture.folder, 'file', 'blob.rbee-partial');
   await expect(transferFile(fixture.request({ partialPath }), fixture.options())).rejects.toMatchObject({
     code: 'STORE_NOT_WRITABLE',
     hint: expect.stringMatching(/permissions/),
@@ -86,7 +86,7 @@ test('[E2] a final name that cannot be taken keeps the verified partial', async 
   await expect(transferFile(fixture.request(), fixture.options())).rejects.toMatchObject({
     code: 'STORE_NOT_WRITABLE',
   });
-  expect(await fixture.names()).toContain('blob.incomplete');
+  expect(await fixture.names()).toContain('blob.rbee-partial');
 });
 
 describe('an error of the file system', () => {

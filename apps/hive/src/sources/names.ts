@@ -17,7 +17,7 @@ const DEVICE_NAME = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|c
  * @throws RbeeError DOWNLOAD_FAILED; the message does not repeat the name
  */
 export function assertBlobName(name: string): string {
-  if (BLOB_NAME.test(name) && !/\.(?:incomplete|lock)$/i.test(name)) return name;
+  if (BLOB_NAME.test(name) && !/\.(?:incomplete|lock|rbee-[a-z-]+)$/i.test(name)) return name;
   throw new RbeeError('DOWNLOAD_FAILED', 'the source sent an ETag that cannot be a file name', {
     hint: 'check the mirror or proxy between the hive and the source',
   });
@@ -35,7 +35,7 @@ export function safeFileName(untrusted: string): string | null {
     .replace(/^[\s.-]+/, '')
     .replace(/[\s.]+$/, '')
     // These suffixes are the store's own, for unfinished files.
-    .replace(/\.(incomplete|lock)$/i, '_$1');
+    .replace(/\.(incomplete|lock|rbee-[a-z-]+)$/i, '_$1');
   if (!/[\p{L}\p{N}]/u.test(name)) return null;
   const short = shortened(DEVICE_NAME.test(name) ? `_${name}` : name);
   return assertRepoPath(short, 'DOWNLOAD_FAILED');

@@ -101,5 +101,5 @@ async function removeEmptyFolder(path: string): Promise<boolean> {
 
 /** Unique for each writer: two downloads may publish the same revision concurrently. */
 function temporaryName(path: string): string {
-  return `${path}.${randomUUID()}.incomplete`;
+  return `${path}.${randomUUID()}.rbee-new`;
 }

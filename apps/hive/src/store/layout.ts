@@ -4,7 +4,7 @@ import { assertRepoPath, type ModelId, modelIdSchema, RbeeError, SCHEMES } from 
 /** Of a blob whose name is its digest. */
 export const SHA256 = /^[0-9a-f]{64}$/;
 // A blob is named by the hub's ETag: a sha256, a git sha1, or whatever a mirror sends.
-const BLOB_NAME = /^(?!.*\.incomplete$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const BLOB_NAME = /^(?!.*\.(?:incomplete|rbee-[a-z-]+)$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 /** The name of a place that is not a repo of the hub: one path segment, chosen by its source. */
 const PLACE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,159}$/;
@@ -29,8 +29,8 @@ export interface Layout {
   /** The final path of a blob: a file of this name is complete, verified and synced. */
   blob(place: string, name: string): string;
   /**
-   * The path of a blob while it is fetched. Not `<etag>.incomplete`: huggingface_hub would take that for a partial of its
-   * own and append to it.
+   * The path of a blob while it is fetched. It does not end in `.incomplete`: huggingface_hub would append to such a file
+   * as if it were its own, and its prune deletes it, even while it is written.
    */
   partial(place: string, name: string): string;
   /** Where a damaged blob is moved. */
@@ -80,8 +80,8 @@ export function createLayout(modelsDir: string): Layout {
     },
     blobsFolder,
     blob,
-    partial: (place, name) => `${blob(place, name)}.rbee.incomplete`,
-    damaged: (place, name) => `${blob(place, name)}.damaged.incomplete`,
+    partial: (place, name) => `${blob(place, name)}.rbee-partial`,
+    damaged: (place, name) => `${blob(place, name)}.rbee-damaged`,
     snapshotsFolder,
     snapshotFolder,
     snapshotFile: (place, commit, path) => join(snapshotFolder(place, commit), assertRepoPath(path, 'DOWNLOAD_FAILED')),
@@ -94,7 +94,7 @@ export function createLayout(modelsDir: string): Layout {
     catalogFolder,
     catalogFile: (id) => join(catalogFolder(), `${modelIdSchema.parse(id)}.json`),
     lockFile: () => join(modelsDir, '.locks', 'rbee-hive.lock'),
-    trialFile: (name) => join(modelsDir, '.locks', `rbee-trial-${name}.incomplete`),
+    trialFile: (name) => join(modelsDir, '.locks', `rbee-trial-${name}.rbee-new`),
   };
 
   function isPlaceFolder(place: string, name: string): boolean {
@@ -117,9 +117,16 @@ export function isCommit(name: string): boolean {
   return COMMIT.test(name);
 }
 
-/** Whether the file under a name is incomplete or not to be used. */
+/** What the names of our unfinished files end with, those of older versions included. */
+export const UNFINISHED_NAMES = {
+  partial: /\.rbee(?:-partial|\.incomplete)$/,
+  journal: /\.rbee(?:-journal[a-z-]*|\.journal[a-z-]*\.incomplete)$/,
+  damaged: /\.(?:rbee-damaged|damaged\.incomplete)$/,
+} as const;
+
+/** Whether the file under a name is incomplete or not to be used, ours or that of another tool. */
 export function isUnfinished(name: string): boolean {
-  return name.endsWith('.incomplete');
+  return /\.(?:incomplete|rbee-[a-z-]+)$/.test(name);
 }
 
 /** The scheme and the name of a place. */

@@ -20,7 +20,7 @@ import { PlaceLocks } from './place-locks.ts';
 import { type NewModel, publishModel } from './publish.ts';
 import { type VerifyOptions, verifyModel } from './verify.ts';
 
-/** The models on disk. Any name but `*.incomplete` means: complete, verified, synced. */
+/** The models on disk. Any name but `*.rbee-*` and `*.incomplete` means: complete, verified, synced. */
 export interface Store {
   readonly layout: Layout;
   /** Keeps the files of a place from being removed until the release. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */

@@ -213,7 +213,7 @@ describe('a prune', () => {
     hive.hub.throttle(1_000_000);
     const { body } = await hive.api('POST', '/v1/jobs', { operation: 'model_download', model: MODEL });
     const id = String(body['download_id']);
-    const partial = join(hive.modelsDir, 'models--org--model', 'blobs', `${sha256}.rbee.incomplete`);
+    const partial = join(hive.modelsDir, 'models--org--model', 'blobs', `${sha256}.rbee-partial`);
     await hive.hub.waitFor(() => hive.hub.requests.some(({ bytesSent }) => bytesSent > 300_000), 'bytes to flow');
     expect((await hive.api('POST', `/v2/downloads/${id}/pause`)).status).toBe(200);
     const makeOld = async () => {

@@ -227,7 +227,7 @@ export function sha256Of(bytes: Buffer): string {
 /** Fetches a file as the hive does; the answer is where it is. */
 async function fetchTo({ folder, dispatcher }: OpenBench, name: string, file: SourceFile): Promise<string> {
   const finalPath = join(folder, name);
-  const to = { partialPath: `${finalPath}.incomplete`, finalPath, sha256: file.sha256, name: file.path };
+  const to = { partialPath: `${finalPath}.rbee-partial`, finalPath, sha256: file.sha256, name: file.path };
   const options = { signal: within(), onState: () => {}, onNotice: () => {} };
   if (file.local !== undefined) {
     await copyLocal({ ...to, original: file.local }, options);

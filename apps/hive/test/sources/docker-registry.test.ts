@@ -73,7 +73,7 @@ describe.skipIf(isMissing)('a real registry', () => {
     const finalPath = join(folder, 'blob');
     const { size, sha256, gitSha1, locate, path: name } = file;
     await transferFile(
-      { locate, partialPath: `${finalPath}.incomplete`, finalPath, size, sha256, gitSha1, name },
+      { locate, partialPath: `${finalPath}.rbee-partial`, finalPath, size, sha256, gitSha1, name },
       {
         signal,
         dispatcher,

@@ -55,7 +55,7 @@ describe('verifying a model', () => {
     const verified = await verify();
     expect(verified).toMatchObject({ ok: false, problems: [{ path, code: 'CHECKSUM_MISMATCH' }] });
     expect(verified.problems[0]?.message).toMatch(/moved aside.*next download/);
-    expect(await readdir(test.layout.blobsFolder(PLACE))).toContain(`${blobName}.damaged.incomplete`);
+    expect(await readdir(test.layout.blobsFolder(PLACE))).toContain(`${blobName}.rbee-damaged`);
     const { models, problems } = await test.store.list();
     expect([models, problems.length]).toEqual([[], 1]);
     expect(await test.store.hasBlob(PLACE, blobName, null)).toBe(false);
@@ -71,8 +71,8 @@ describe('verifying a model', () => {
     const locks = new PlaceLocks();
     const exclude = locks.acquireExclusive.bind(locks);
     locks.acquireExclusive = async (place) => {
-      await writeFile(`${blob}.rbee.incomplete`, LARGE);
-      await rename(`${blob}.rbee.incomplete`, blob);
+      await writeFile(`${blob}.rbee-partial`, LARGE);
+      await rename(`${blob}.rbee-partial`, blob);
       return exclude(place);
     };
     const { signal } = new AbortController();

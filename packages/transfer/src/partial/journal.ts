@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '@rbee/contract/plain';
 import { syncFolder } from '../disk/sync-folder.ts';
@@ -27,9 +27,11 @@ const FORMAT_VERSION = 2;
 /** A journal has a few hundred bytes; even one range per 64 KiB of a large file would fit. */
 const maxJournalBytes = 16 * 2 ** 20;
 const maxTextLength = 8_192;
+/** Older versions named a partial `x.rbee.incomplete`. Hugging Face's tools delete such names, even while they are written. */
+const olderEnd = /\.incomplete$/;
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
-/** The path of the synced journal. It ends in `.incomplete` like that of the partial; nothing else in the folder may. */
+/** The path of the synced journal: `x.rbee-journal` for the partial `x.rbee-partial`. */
 export function journalPathOf(partialPath: string): string {
   return siblingPath(partialPath, 'journal');
 }
@@ -40,7 +42,8 @@ export function liveJournalPathOf(partialPath: string): string {
 }
 
 function siblingPath(partialPath: string, what: string): string {
-  return `${partialPath.replace(/\.incomplete$/, '')}.${what}.incomplete`;
+  if (olderEnd.test(partialPath)) return `${partialPath.replace(olderEnd, '')}.${what}.incomplete`;
+  return `${partialPath.replace(/-partial$/, '')}-${what}`;
 }
 
 /** A URL without the parts that may be secret. */
@@ -131,20 +134,32 @@ async function load(path: string): Promise<LoadedJournal> {
 /** Replaces the journal atomically: after a crash there is the old one or the new one, never a mixture. */
 export async function saveJournal(partialPath: string, journal: Journal): Promise<void> {
   const isLive = journal.boot !== null;
+  const path = isLive ? liveJournalPathOf(partialPath) : journalPathOf(partialPath);
   const temporary = siblingPath(partialPath, isLive ? 'journal-live-new' : 'journal-new');
-  const handle = await open(temporary, 'w');
+  // The live journal is only valid until the system restarts, so it need not be durable.
+  await putJournal(temporary, path, printJournal(journal), !isLive);
+  if (!isLive) await syncFolder(dirname(partialPath));
+}
+
+/** Writes the text of a journal under a temporary name and renames it. */
+export async function putJournal(temporary: string, path: string, text: string, isSynced: boolean): Promise<void> {
+  const handle = await openAfresh(temporary);
   try {
-    await handle.writeFile(printJournal(journal));
-    // The live journal is only valid until the system restarts, so it need not be durable.
-    if (!isLive) await handle.sync();
+    await handle.writeFile(text);
+    if (isSynced) await handle.sync();
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   } finally {
     await handle.close();
   }
-  await rename(temporary, isLive ? liveJournalPathOf(partialPath) : journalPathOf(partialPath));
-  if (!isLive) await syncFolder(dirname(partialPath));
+  await rename(temporary, path);
+}
+
+/** A new file: what has the name goes, so that no link in a shared folder leads the bytes elsewhere. */
+async function openAfresh(path: string): Promise<FileHandle> {
+  await rm(path, { force: true });
+  return open(path, 'wx');
 }
 
 /** Removes the live journal. */

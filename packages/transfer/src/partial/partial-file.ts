@@ -7,6 +7,7 @@ import { makeFolder, syncFolder } from '../disk/sync-folder.ts';
 import { loadJournal, readBootId, removeJournal } from './journal.ts';
 import { type JournalFacts, JournalKeeper } from './journal-keeper.ts';
 import { judgeJournal, type PartialOrigin, type PartialSource, type WantedFile } from './judge-journal.ts';
+import { adoptOlder } from './older-names.ts';
 import { type RangeWriter, type WriteListener, WriterSet } from './range-writer.ts';
 import { addSpan, bytesOf, frontierOf, removeSpan, type Span } from './spans.ts';
 
@@ -194,6 +195,7 @@ export async function openPartial(
   release?: (chunk: Buffer) => void,
 ): Promise<PartialFile> {
   await makeFolder(dirname(path));
+  await adoptOlder(path);
   const boot = await readBootId();
   const loaded = await loadJournal(path, boot);
   const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666);

@@ -2,6 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { errnoOf } from '@rbee/contract/plain';
 import { journalPathOf, liveJournalPathOf, loadJournal, readBootId, removeJournal } from './journal.ts';
 import { judgeJournal, type WantedFile } from './judge-journal.ts';
+import { olderPathOf } from './older-names.ts';
 import { bytesOf } from './spans.ts';
 
 /** A partial according to its journals. */
@@ -25,16 +26,18 @@ export async function inspectPartial(partialPath: string, wanted?: WantedFile): 
     ({ size }) => size,
     () => null,
   );
-  if (length === null) return null;
+  const older = olderPathOf(partialPath);
+  if (length === null) return older === null ? null : inspectPartial(older, wanted);
   const loaded = await loadJournal(partialPath, await readBootId());
   const own = loaded.state === 'read' ? loaded.journal : ANY_FILE;
   const { spans, size, source } = judgeJournal(loaded, wanted ?? own, length);
   return { bytes: bytesOf(spans), total: size, url: source?.url ?? null };
 }
 
-/** Removes a partial with its journals; resolves with the number of bytes freed, 0 if there was none. */
+/** Removes a partial with its journals, also under its older name; resolves with the number of bytes freed, 0 if there was none. */
 export async function discardPartial(partialPath: string): Promise<number> {
-  let bytes = 0;
+  const older = olderPathOf(partialPath);
+  let bytes = older === null ? 0 : await discardPartial(older);
   for (const path of [partialPath, journalPathOf(partialPath), liveJournalPathOf(partialPath)]) {
     bytes += await sizeOf(path);
   }

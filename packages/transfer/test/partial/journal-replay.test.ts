@@ -131,7 +131,7 @@ const isWithin = (spans: readonly Span[], limits: readonly Span[]) => bytesOf(li
 function copyOf(path: string, to: string): string {
   mkdirSync(to, { recursive: true });
   const copy = join(to, basename(path));
-  const temporary = path.replace('.incomplete', '.journal-new.incomplete');
+  const temporary = path.replace(/partial$/, 'journal-new');
   for (const file of [journalPathOf(path), liveJournalPathOf(path), temporary]) {
     if (existsSync(file)) copyFileSync(file, join(to, basename(file)));
   }
@@ -140,7 +140,7 @@ function copyOf(path: string, to: string): string {
 
 /** What is not synced may be of any length after a power loss. */
 async function tear(path: string, share: number): Promise<void> {
-  for (const file of [liveJournalPathOf(path), path.replace('.incomplete', '.journal-new.incomplete')]) {
+  for (const file of [liveJournalPathOf(path), path.replace(/partial$/, 'journal-new')]) {
     if (existsSync(file)) truncateSync(file, Math.floor((await stat(file)).size * share));
   }
 }
@@ -165,7 +165,7 @@ test(
       fc.asyncProperty(plan, async ({ steps, shares: tears, hasBoot }) => {
         let boots = 0;
         const bootOf = () => (hasBoot ? `boot-${boots}` : null);
-        let life = new Life(join(nextFolder(), 'blob.incomplete'), bootOf(), 1, [], []);
+        let life = new Life(join(nextFolder(), 'blob.rbee-partial'), bootOf(), 1, [], []);
         const check = async (index: number) => {
           const killed = copyOf(life.path, nextFolder());
           const afterKill = await claimsOf(killed, life.boot, life);

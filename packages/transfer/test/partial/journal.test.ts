@@ -112,7 +112,7 @@ describe('the file of a journal', () => {
     await saveJournal(fixture.partialPath, { ...journal, ranges: [] });
     await saveJournal(fixture.partialPath, journal);
     expect(await loadJournal(fixture.partialPath, 'boot-1')).toEqual({ state: 'read', journal });
-    expect(await readdir(fixture.folder)).toEqual(['blob.journal.incomplete']);
+    expect(await readdir(fixture.folder)).toEqual(['blob.rbee-journal']);
   });
 
   test('may be missing or damaged', async () => {
@@ -150,7 +150,7 @@ describe('the file of a journal', () => {
   });
 
   test('that cannot be read is an error, not a missing journal', async () => {
-    await mkdir(join(fixture.folder, 'blob.journal.incomplete'));
+    await mkdir(join(fixture.folder, 'blob.rbee-journal'));
     await expect(loadJournal(fixture.partialPath, 'boot-1')).rejects.toMatchObject({ code: 'EISDIR' });
   });
 });

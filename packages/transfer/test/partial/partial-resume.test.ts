@@ -208,7 +208,7 @@ describe('discarding', () => {
 
   test('does nothing if there is nothing, not even a folder', async () => {
     expect(await discardPartial(fixture.partialPath)).toBe(0);
-    expect(await discardPartial(`${fixture.folder}/none/x.incomplete`)).toBe(0);
+    expect(await discardPartial(`${fixture.folder}/none/x.rbee-partial`)).toBe(0);
   });
 
   test('fails if it cannot remove', async () => {

@@ -12,7 +12,7 @@ let folder: TempDir;
 let path: string;
 beforeEach(async () => {
   folder = await tempDir();
-  path = join(folder.path, 'x.incomplete');
+  path = join(folder.path, 'x.rbee-partial');
 });
 afterEach(() => folder.remove());
 

@@ -4,7 +4,7 @@ import type { ModelsPruned } from '@rbee/contract';
 import type { CatalogEntry } from '../contents/catalog.ts';
 import { type PlaceState, readRefs, type StoredBytes } from '../contents/read-place.ts';
 import { ifExists } from '../disk.ts';
-import { type Layout, splitPlace } from '../layout.ts';
+import { type Layout, splitPlace, UNFINISHED_NAMES } from '../layout.ts';
 import type { RemovedName } from './remove-empty-folders.ts';
 
 /** A file or link in the store that nothing uses. */
@@ -19,10 +19,6 @@ export interface UnusedFile {
   /** Set for a name in a snapshot, whose folders `removeEmptyFolders` removes in the right order. */
   readonly name: RemovedName | null;
 }
-
-const DAMAGED = /\.damaged\.incomplete$/;
-const JOURNAL = /\.rbee\.journal[a-z-]*\.incomplete$/;
-const PARTIAL = /\.rbee\.incomplete$/;
 
 /**
  * The unused files of a place: links first, so that no blob is removed while a link points to it. `entries`: all catalog
@@ -109,13 +105,13 @@ function unusedBlobs(
 /** Old partials with their journals, of ours and of other tools; and damaged blobs of any age. */
 function unfinished(layout: Layout, { place, unfinished: files }: PlaceState, beforeMs: number): UnusedFile[] {
   const pathOf = ({ name }: StoredBytes) => join(layout.blobsFolder(place), name);
-  const groups = Map.groupBy(files, ({ name }) => name.replace(JOURNAL, '.rbee.incomplete'));
+  const groups = Map.groupBy(files, ({ name }) => partialOfJournal(name));
   return [...groups].flatMap(([partialName, parts]): UnusedFile[] => {
     const newestMs = Math.max(...parts.map(({ modifiedAtMs }) => modifiedAtMs));
-    const isDamaged = DAMAGED.test(partialName);
+    const isDamaged = UNFINISHED_NAMES.damaged.test(partialName);
     if (!isDamaged && newestMs > beforeMs) return [];
     // Journals without a partial: a crash between the rename and their removal left them.
-    const [main, ...others] = PARTIAL.test(partialName)
+    const [main, ...others] = UNFINISHED_NAMES.partial.test(partialName)
       ? parts.toSorted((a, b) => Number(b.name === partialName) - Number(a.name === partialName))
       : parts;
     if (main === undefined) return [];
@@ -123,6 +119,12 @@ function unfinished(layout: Layout, { place, unfinished: files }: PlaceState, be
     const kind = isDamaged ? 'damaged' : 'partial';
     return [{ ...plain(pathOf(main), kind, bytes, newestMs), journals: others.map(pathOf) }];
   });
+}
+
+/** The name of the partial that a journal belongs to; any other name as it is. */
+function partialOfJournal(name: string): string {
+  const end = name.endsWith('.incomplete') ? '.rbee.incomplete' : '.rbee-partial';
+  return name.replace(UNFINISHED_NAMES.journal, end);
 }
 
 function plain(path: string, kind: UnusedFile['kind'], bytes: number, modifiedAtMs: number): UnusedFile {

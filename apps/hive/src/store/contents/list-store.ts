@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ModelId, ModelList, PartialFile, StoreProblem } from '@rbee/contract';
 import { errnoOf, newestFirst, RbeeError, toTimestamp } from '@rbee/contract';
 import { inspectPartial } from '@rbee/transfer';
-import { type Layout, splitPlace } from '../layout.ts';
+import { type Layout, splitPlace, UNFINISHED_NAMES } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import { type CatalogEntry, findEntry, readCatalog } from './catalog.ts';
 import { listPlaces, type PlaceState, readPlace } from './read-place.ts';
@@ -10,9 +10,6 @@ import { modelsOfPlace, problemOf, type StoredModel, toModel } from './stored-mo
 
 /** Places that are read concurrently; each reads several files concurrently itself. */
 const PLACE_CONCURRENCY = 8;
-const PARTIAL = /\.rbee\.incomplete$/;
-/** Files next to blobs that are not partials: journals and damaged blobs. */
-const NOT_PARTIAL = /\.(?:rbee\.journal[a-z-]*|damaged)\.incomplete$/;
 
 /** Everything in the store: complete models newest first, partials, and problems. */
 export async function listStore(layout: Layout): Promise<ModelList> {
@@ -91,11 +88,12 @@ export async function findModel(layout: Layout, id: ModelId): Promise<StoredMode
 }
 
 async function partialsOf(layout: Layout, { place, unfinished }: PlaceState): Promise<PartialFile[]> {
-  const files = unfinished.filter(({ name }) => !NOT_PARTIAL.test(name));
+  const { partial, journal, damaged } = UNFINISHED_NAMES;
+  const files = unfinished.filter(({ name }) => !journal.test(name) && !damaged.test(name));
   return mapConcurrent(files, async ({ name, bytes, modifiedAtMs }) => {
     const path = join(layout.blobsFolder(place), name);
     // A partial has gaps, so its size says little; its journals say which bytes count.
-    const inspected = PARTIAL.test(name) ? await inspectPartial(path) : null;
+    const inspected = partial.test(name) ? await inspectPartial(path) : null;
     return {
       path,
       origin: originOf(place, inspected?.url ?? null),

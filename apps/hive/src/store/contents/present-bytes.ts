@@ -1,6 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { inspectPartial } from '@rbee/transfer';
+import { inspectPartial, olderPathOf } from '@rbee/transfer';
 import { ifExists } from '../disk.ts';
 import type { Layout } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
@@ -28,7 +28,8 @@ export async function presentBytes(layout: Layout, place: string, files: readonl
       if (bytes !== null && (size === null || bytes === size)) return bytes;
     }
     const partial = layout.partial(place, blobName);
-    if (!names.has(basename(partial))) return 0;
+    const older = olderPathOf(partial);
+    if (!names.has(basename(partial)) && (older === null || !names.has(basename(older)))) return 0;
     return (await inspectPartial(partial, { size, sha256, gitSha1 }))?.bytes ?? 0;
   });
 }

@@ -30,7 +30,7 @@ export interface PlaceState {
   readonly place: string;
   /** Complete blobs, by name. */
   readonly blobs: ReadonlyMap<string, StoredBytes>;
-  /** Files named `*.incomplete` in the blobs folder. */
+  /** Files in the blobs folder with the name of an unfinished one. */
   readonly unfinished: readonly StoredBytes[];
   /** By commit, sorted by path. */
   readonly snapshots: ReadonlyMap<string, readonly SnapshotName[]>;

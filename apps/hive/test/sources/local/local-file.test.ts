@@ -45,7 +45,7 @@ async function setUp(content: Buffer = CONTENT) {
     if (original === undefined) throw new Error('not of this machine');
     const { sha256 = null, signal = AbortSignal.timeout(15_000), onState = () => {} } = options;
     return copyLocal(
-      { original, partialPath: `${finalPath}.rbee.incomplete`, finalPath, sha256, name: 'model.gguf' },
+      { original, partialPath: `${finalPath}.rbee-partial`, finalPath, sha256, name: 'model.gguf' },
       {
         signal,
         onState(state) {
@@ -148,7 +148,7 @@ describe('what is refused', () => {
     const { local } = (await resolve(path)).files[0];
     await truncate(path, 10);
     if (local === undefined) throw new Error('not of this machine');
-    const to = { partialPath: `${path}.incomplete`, finalPath: `${path}.copy`, sha256: null, name: 'x' };
+    const to = { partialPath: `${path}.rbee-partial`, finalPath: `${path}.copy`, sha256: null, name: 'x' };
     const copied = copyLocal({ original: local, ...to }, { signal: AbortSignal.timeout(5_000), onState: () => {} });
     await expect(copied).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
   });

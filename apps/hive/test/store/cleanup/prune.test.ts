@@ -17,7 +17,7 @@ async function put(path: string, hours: number, content = 'old'): Promise<string
   return path;
 }
 
-const journalPathOf = (partial: string) => partial.replace(/incomplete$/, 'journal.incomplete');
+const journalPathOf = (partial: string) => partial.replace(/partial$/, 'journal');
 const inBlobs = (name: string) => join(test.layout.blobsFolder(PLACE), name);
 
 async function pruned(options: Parameters<TestStore['prune']>[0] = {}) {
