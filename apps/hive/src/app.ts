@@ -44,6 +44,7 @@ import { createSources } from './sources/sources.ts';
 import { findOfflineModel } from './store/contents/offline-model.ts';
 import { createLayout } from './store/layout.ts';
 import { lockStore } from './store/lock.ts';
+import type { Migration } from './store/migrate.ts';
 import { openStore } from './store/store.ts';
 import { VERSION } from './version.ts';
 
@@ -74,7 +75,8 @@ async function buildHive(settings: HiveSettings) {
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
 
   const store = await openStore(createLayout(settings.modelsDir), { clock });
-  const lock = await lockStore(store.layout.lockFile());
+  const lock = await lockStore(store.layout, startedAtMs);
+  logMigration(logger, await store.migrate());
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
   logDownloads(tracker, logger);
@@ -262,6 +264,13 @@ function openHistory(folder: string, logger: Logger) {
   const onDamage = (movedTo: string, error: unknown) =>
     logger.error({ err: error, movedTo }, 'the history was damaged: it was moved aside, and a new one was started');
   return createHistory(openStateDb(join(folder, 'hive.sqlite'), { migrations: HISTORY_MIGRATIONS, onDamage }));
+}
+
+function logMigration(logger: Logger, { moved, linked, left }: Migration): void {
+  if (moved > 0) logger.info({ moved }, 'what was beside the models folder has been moved into it');
+  for (const path of linked)
+    logger.warn({ path }, 'this folder is on another disk: it stays there, with a link in the store');
+  for (const { path, reason } of left) logger.warn({ path, reason }, 'this could not be moved into the models folder');
 }
 
 function logSecrets(logger: Logger, settings: HiveSettings): void {

@@ -21,7 +21,7 @@ export {
 } from './http/redirect.ts';
 export { errorOfPage, isStrayPage } from './http/web-page.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
-export { readBootId } from './partial/journal.ts';
+export { claimPrefix } from './partial/claim-prefix.ts';
 export { olderPathOf } from './partial/older-names.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {

@@ -30,7 +30,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
       narrate('plan_retry', `🔁 ${error.message}; retrying (attempt ${attempt} of ${maxAttempts})`, 'warn'),
   });
   if (model.alsoChosen !== undefined) narrate('plan_projector', `👀 ${model.alsoChosen}`);
-  const present = await store.presentBytes(model.place, model.files);
+  const present = await store.presentBytes(model.place, model.commit, model.files);
   const files = model.files.map(({ path, size, sha256 }, index) => {
     return { path, bytes: size, sha256, present_bytes: present[index] ?? 0 };
   });
@@ -66,9 +66,8 @@ function ggufOf(deps: PlanDeps, model: ResolvedModel, present: readonly number[]
     const file = model.files[index];
     if (!file) throw new Error(`${path} is not a file of the model`);
     const isThere = file.size !== null && present[index] === file.size;
-    if (isThere && (await store.hasBlob(model.place, file.blobName, file.size))) {
-      return localRanges(store.layout.blob(model.place, file.blobName));
-    }
+    const stored = isThere ? await store.findFile(model.place, model.commit, file) : null;
+    if (stored !== null) return localRanges(stored.path);
     return file.local ? localRanges(file.local.path) : remoteRanges(http, await file.locate(signal));
   };
   return ggufOfFiles(
