@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { errnoOf, RbeeError, toTimestamp } from '@rbee/contract';
@@ -38,6 +39,8 @@ export async function lockStore(layout: Layout, nowMs: number): Promise<StoreLoc
     await mkdir(layout.locksFolder(), { recursive: true });
     const folder = await open(layout.modelsDir, 'r');
     undo.push(() => folder.close());
+    // A trial file there would be a broken repo for cache scanners.
+    await access(layout.modelsDir, constants.W_OK | constants.X_OK);
     if ((await flockFolder(folder.fd)) === 'held') throw await owned(layout);
     undo.push(await lockDatabase(layout));
     await writeOwner(path, { pid: process.pid, host: hostname(), started: toTimestamp(nowMs) });

@@ -84,7 +84,12 @@ async function removeBarePlace(disk: Disk, layout: Layout, place: string): Promi
   const folder = await realpath(path);
   const isLink = (await lstat(path)).isSymbolicLink();
   if (isLink) await disk.remove(path);
-  for (const name of names) await disk.removeEmptyFolder(join(folder, name));
+  for (const name of names) {
+    const inner = join(folder, name);
+    // Blobs may be on another disk by a link to their folder.
+    if ((await lstat(inner)).isSymbolicLink()) await disk.remove(inner);
+    else await disk.removeEmptyFolder(inner);
+  }
   await disk.removeEmptyFolder(folder);
   await removeHubLocks(disk, layout, place);
   await disk.syncFolder(dirname(path));
