@@ -39,8 +39,8 @@ export async function lockStore(layout: Layout, nowMs: number): Promise<StoreLoc
     await mkdir(layout.locksFolder(), { recursive: true });
     const folder = await open(layout.modelsDir, 'r');
     undo.push(() => folder.close());
-    // A trial file there would be a broken repo for cache scanners.
-    await access(layout.modelsDir, constants.W_OK | constants.X_OK);
+    // Not by a trial file: in the models folder that would be a broken repo for cache scanners.
+    for (const path of [layout.modelsDir, layout.locksFolder()]) await access(path, constants.W_OK | constants.X_OK);
     if ((await flockFolder(folder.fd)) === 'held') throw await owned(layout);
     undo.push(await lockDatabase(layout));
     await writeOwner(path, { pid: process.pid, host: hostname(), started: toTimestamp(nowMs) });
