@@ -1,5 +1,5 @@
 import { constants, createReadStream, createWriteStream, type Stats } from 'node:fs';
-import { copyFile, lstat, readdir, truncate } from 'node:fs/promises';
+import { copyFile, lstat, readdir, rm, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
@@ -73,6 +73,7 @@ async function copyStart({ path, bytes }: Unfinished, to: string, signal: AbortS
     await truncate(to, bytes);
   } catch {
     // Whatever the clone could not do, the copy reports if it cannot do it either.
-    await pipeline(createReadStream(path, { end: bytes - 1 }), createWriteStream(to), { signal });
+    await rm(to, { force: true });
+    await pipeline(createReadStream(path, { end: bytes - 1 }), createWriteStream(to, { flags: 'wx' }), { signal });
   }
 }
