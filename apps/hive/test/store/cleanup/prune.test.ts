@@ -77,7 +77,12 @@ describe('pruning', () => {
     await test.download([{ path: 'deep/a.gguf', content: 'a' }]);
     await rm(inBlobs(sha256Of('a')));
     const link = test.layout.snapshotFile(PLACE, COMMIT, 'deep/a.gguf');
-    expect(await pruned()).toEqual([['link', link]]);
+    const entry = test.layout.catalogFile(PLACE, modelIdOf(`hf:org/model@${COMMIT}::file=deep/a.gguf`));
+    await test.age(entry, 25);
+    expect((await pruned()).sort()).toEqual([
+      ['link', entry],
+      ['link', link],
+    ]);
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 
