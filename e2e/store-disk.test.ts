@@ -134,7 +134,7 @@ describe.skipIf(process.getuid?.() !== 0)('the folder of a store', () => {
     expect(hive.stderr() + hive.stdout()).toContain(`cannot write ${at('fixed', 'models')} (EROFS)`);
   });
 
-  it('[E3] whose disk is unmounted gets no byte on the disk below, and is told of by doctor', async () => {
+  it('[E3] whose disk is unmounted gets no byte on the disk below, and doctor says so', async () => {
     await mkdir(at('disk', 'models'), { recursive: true });
     await run('mount', ['-t', 'tmpfs', '-o', 'size=2g', 'tmpfs', at('disk', 'models')]);
     mounts.push(at('disk', 'models'));
@@ -195,7 +195,7 @@ describe.skipIf(process.getuid?.() !== 0)('the folder of a store', () => {
     await web.close();
   });
 
-  it('[F1] is held over PID namespaces, as those of two containers, and when .locks is deleted', async () => {
+  it('[F1] is held over PID namespaces, as in two containers, and when .locks is deleted', async () => {
     await mkdir(at('owned', 'models'), { recursive: true });
     const inNamespace = ['unshare', '-pf', '--kill-child=KILL', '--mount-proc'];
     await urlOf(await startHive('owned', inNamespace));

@@ -9,8 +9,8 @@ const EXIT_HELD = 1;
 
 /**
  * Locks an open file or folder with the command `flock` of util-linux or busybox, since Node.js has no such call. The lock
- * belongs to the open file, which the child shares, so it stays until this process closes it or ends. `unavailable`: there
- * is no such command, or the file system has no such locks.
+ * belongs to the open file, which the child shares, so it stays until this process closes it or ends. `unavailable`: the
+ * command is not installed, or the file system has no locks.
  */
 export async function flockFolder(fd: number): Promise<'locked' | 'held' | 'unavailable'> {
   const child = spawn('flock', ['-x', '-n', String(CHILD_FD)], { stdio: ['ignore', 'ignore', 'pipe', fd] });

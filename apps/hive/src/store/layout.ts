@@ -129,7 +129,7 @@ export function isCommit(name: string): boolean {
   return COMMIT.test(name);
 }
 
-/** What the names of our unfinished files end with, those of older versions included. */
+/** What the names of our unfinished files end with, names of older versions included. */
 export const UNFINISHED_NAMES = {
   partial: /\.rbee(?:-partial|\.incomplete)$/,
   journal: /\.rbee(?:-journal[a-z-]*|\.journal[a-z-]*\.incomplete)$/,

@@ -41,7 +41,7 @@ describe('a file system without links', () => {
     async (code) => {
       const store = await test.reopen(withoutLinks(code));
       const path = await test.download(FILES, { modelRef: REF, store });
-      expect(path).toBe(test.layout.snapshotFolder(PLACE, COMMIT) + '/a.gguf');
+      expect(path).toBe(test.layout.snapshotFile(PLACE, COMMIT, 'a.gguf'));
       for (const file of FILES) {
         const onDisk = test.layout.snapshotFile(PLACE, COMMIT, file.path);
         expect((await lstat(onDisk)).isFile()).toBe(true);

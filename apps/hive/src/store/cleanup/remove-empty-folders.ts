@@ -52,7 +52,7 @@ async function removeEmptyParents(disk: Disk, path: string, top: string): Promis
   }
 }
 
-/** Notes about commits that have no snapshot any more; `hf cache ls` would show the repo with 0 bytes for ever. */
+/** Notes about commits that have no snapshot any more; `hf cache ls` would show the repo with 0 bytes forever. */
 async function removeNotes(disk: Disk, layout: Layout, place: string): Promise<void> {
   const kept = new Set(await ifExists(readdir(layout.snapshotsFolder(place)), []));
   for (const notes of NOTES_OF_COMMITS) {

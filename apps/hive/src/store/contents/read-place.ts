@@ -33,7 +33,7 @@ export interface PlaceState {
   readonly place: string;
   /** Complete blobs, by name. */
   readonly blobs: ReadonlyMap<string, StoredBytes>;
-  /** Partials, journals and damaged files in the blobs folder, ours and those of other tools. */
+  /** Partials, journals and damaged files in the blobs folder, of a hive or of another tool. */
   readonly unfinished: readonly StoredBytes[];
   /** By commit, sorted by path. */
   readonly snapshots: ReadonlyMap<string, readonly SnapshotName[]>;
