@@ -189,7 +189,7 @@ describe('a source that is added as the page says', { timeout: 300_000 }, () => 
       ref: 'toy:bear',
       allowed: ['toy'],
       isOnByDefault: false,
-      folder: expect.stringMatching(/^\/models\/rbee\/toy\/hub\/bear--[0-9a-f]{12}$/),
+      folder: expect.stringMatching(/^\/models\/hub\/models--rbee\.toy--bear--[0-9a-f]{12}$/),
       path: 'bear.gguf',
       location: { url: 'https://toys.example/bear.gguf' },
     });

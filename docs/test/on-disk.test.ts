@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TempDir, tempDir } from '@rbee/testing';
@@ -11,7 +11,7 @@ import { createLayout } from '../../apps/hive/src/store/layout.ts';
 import { lockStore } from '../../apps/hive/src/store/lock.ts';
 import { openStore } from '../../apps/hive/src/store/store.ts';
 import { STATE_MIGRATIONS } from '../../apps/queen/src/state/state.ts';
-import { modelIdOf, systemClock } from '../../packages/contract/src/index.ts';
+import { systemClock } from '../../packages/contract/src/index.ts';
 import { openStateDb } from '../../packages/daemon/src/index.ts';
 import { journalPathOf, parseJournal, printJournal, saveJournal } from '../../packages/transfer/src/partial/journal.ts';
 import { fieldsOf } from './schema-text.ts';
@@ -44,8 +44,7 @@ function generic(path: string): string {
   return relative(folder.path, path)
     .replaceAll('\\', '/')
     .replace(/^hub\//, '')
-    .replace(/^(rbee\/\w+)\/hub\//, '$1/<store>/')
-    .replace('rbee/https/<store>/some-name', 'rbee/<scheme>/<store>/<name>')
+    .replace('rbee.https--some-name', 'rbee.<scheme>--<name>')
     .replace(/\/m-[0-9a-f]{12}\./, '/<model_id>.')
     .replace(COMMIT, '<commit>')
     .replace(ETAG, '<etag>')
@@ -67,13 +66,11 @@ describe('docs/reference/on-disk.md', () => {
     const modelRef = `hf:org/name@${COMMIT}::file=${PATH}`;
     const files = [{ path: PATH, blobName: ETAG, sha256: ETAG }];
     await store.publish({ place: PLACE, revision: 'main', commit: COMMIT, modelRef, files });
-    await rename(layout.catalogFile(modelIdOf(modelRef)), join(folder.path, 'entry'));
     await mkdir(layout.blobsFolder(OWN_PLACE), { recursive: true });
     await writeFile(layout.blob(OWN_PLACE, ETAG), '');
     await store.publish({ place: OWN_PLACE, revision: COMMIT, commit: COMMIT, modelRef, files });
-    await rm(join(folder.path, 'entry'));
     await writeFile(layout.damaged(PLACE, ETAG), '');
-    const lock = await lockStore(layout.lockFile());
+    const lock = await lockStore(layout, 0);
     await writeFile(layout.trialFile('data'), '');
     const address = { hive_id: 'h', hive_url: 'http://127.0.0.1:1', queen_url: null };
     const path = hiveAddressPath(layout);
@@ -83,9 +80,7 @@ describe('docs/reference/on-disk.md', () => {
 
     const entries = await readdir(folder.path, { recursive: true, withFileTypes: true });
     const written = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
-    const documented = ['The store', 'Beside the models folder'].flatMap((heading) =>
-      column(tableUnder(page, heading), 'Path'),
-    );
+    const documented = ['The store', 'Other sources'].flatMap((heading) => column(tableUnder(page, heading), 'Path'));
     expect(documented.sort()).toEqual(written.map(generic).sort());
 
     const link = layout.snapshotFile(PLACE, COMMIT, PATH);
@@ -140,9 +135,9 @@ describe('docs/reference/on-disk.md', () => {
   });
 
   it('lists the fields of the lock', async () => {
-    const path = createLayout(folder.path).lockFile();
-    const lock = await lockStore(path);
-    const content = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    const layout = createLayout(folder.path);
+    const lock = await lockStore(layout, 0);
+    const content = JSON.parse(await readFile(layout.lockFile(), 'utf8')) as Record<string, unknown>;
     await lock.release();
     expect(column(tableUnder(page, 'The lock'), 'Field')).toEqual(Object.keys(content));
   });

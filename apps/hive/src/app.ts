@@ -46,6 +46,7 @@ import { hiveAddressPath, publishAddress, withOwnerAddress } from './store/addre
 import { findOfflineModel } from './store/contents/offline-model.ts';
 import { createLayout } from './store/layout.ts';
 import { lockStore } from './store/lock.ts';
+import type { Migration } from './store/migrate.ts';
 import { openStore } from './store/store.ts';
 import { VERSION } from './version.ts';
 
@@ -80,7 +81,8 @@ async function buildHive(settings: HiveSettings) {
 
   const store = await openStore(createLayout(settings.modelsDir), { clock });
   const addressPath = hiveAddressPath(store.layout);
-  const lock = await withOwnerAddress(addressPath, () => lockStore(store.layout.lockFile()));
+  const lock = await withOwnerAddress(addressPath, () => lockStore(store.layout, startedAtMs));
+  logMigration(logger, await store.migrate());
   const hub = createStreamHub();
   const tracker = new DownloadTracker({ clock });
   logDownloads(tracker, logger);
@@ -275,6 +277,13 @@ function liveSettings(limiter: Limiter, slots: Slots): LiveSettings {
       if (max_concurrent_downloads !== undefined) slots.resize(max_concurrent_downloads);
     },
   };
+}
+
+function logMigration(logger: Logger, { moved, linked, left }: Migration): void {
+  if (moved > 0) logger.info({ moved }, 'what was beside the models folder has been moved into it');
+  for (const path of linked)
+    logger.warn({ path }, 'this folder is on another disk: it stays there, with a link in the store');
+  for (const { path, reason } of left) logger.warn({ path, reason }, 'this could not be moved into the models folder');
 }
 
 function logSecrets(logger: Logger, settings: HiveSettings): void {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { homedir, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { hiveIdSchema, SCHEMES } from '@rbee/contract';
 import {
@@ -21,6 +21,7 @@ import {
   toggle,
   url,
 } from '@rbee/daemon';
+import { expandPath } from './expand-path.ts';
 
 export const HIVE_PREFIX = 'RBEE_HIVE_';
 
@@ -53,7 +54,7 @@ export const hiveSettings = {
   queenUrl: url({ env: 'RBEE_HIVE_QUEEN_URL', fallback: null, doc: 'queen to register with; none = standalone' }),
   modelsDir: setting({
     env: 'RBEE_HIVE_MODELS_DIR',
-    defaultText: '$HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub',
+    defaultText: '$HF_HUB_CACHE, else $HUGGINGFACE_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub',
     doc: 'folder of the model store',
     parse: absolutePath,
     fallback: defaultModelsDir,
@@ -63,7 +64,7 @@ export const hiveSettings = {
     defaultText: '$XDG_STATE_HOME/rbee/hive, else ~/.local/state/rbee/hive',
     doc: 'folder of the job and download history (SQLite)',
     parse: absolutePath,
-    fallback: (env) => join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'rbee', 'hive'),
+    fallback: (env) => expandPath(join(env.XDG_STATE_HOME || join('~', '.local', 'state'), 'rbee', 'hive'), env),
   }),
   maxConcurrentDownloads: integer({
     env: 'RBEE_HIVE_MAX_CONCURRENT_DOWNLOADS',
@@ -188,17 +189,18 @@ function parseHiveId(value: string): string {
 
 // The order of huggingface_hub (its page on environment variables).
 function hfHome(env: Environment): string {
-  return env['HF_HOME'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'huggingface');
+  return expandPath(env['HF_HOME'] || join(env['XDG_CACHE_HOME'] || join('~', '.cache'), 'huggingface'), env);
 }
 
 function defaultModelsDir(env: Environment): string {
-  return resolve(env['HF_HUB_CACHE'] || join(hfHome(env), 'hub'));
+  const named = env['HF_HUB_CACHE'] || env['HUGGINGFACE_HUB_CACHE'];
+  return resolve(named ? expandPath(named, env) : join(hfHome(env), 'hub'));
 }
 
 /** The file that `hf auth login` writes. */
 function tokenPath(env: Environment): string {
-  const path = env['HF_TOKEN_PATH'] || join(hfHome(env), 'token');
-  return resolve(path.startsWith('~/') ? join(homedir(), path.slice(2)) : path);
+  const named = env['HF_TOKEN_PATH'];
+  return resolve(named ? expandPath(named, env) : join(hfHome(env), 'token'));
 }
 
 // The order of huggingface_hub: the older variable still counts before the file.

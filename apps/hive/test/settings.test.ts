@@ -77,3 +77,38 @@ describe('the sources', () => {
     expect(() => hiveSettings.allowedSources.parse('ftp')).toThrow(/not one of/);
   });
 });
+
+describe('the models folder', () => {
+  const HOME = '/home/alice';
+  it.each([
+    ['~ in HF_HUB_CACHE', { HF_HUB_CACHE: '~/hub' }, '/home/alice/hub'],
+    ['~ alone', { HF_HUB_CACHE: '~' }, '/home/alice'],
+    ['$NAME in HF_HUB_CACHE', { HF_HUB_CACHE: '$HOME/hub' }, '/home/alice/hub'],
+    ['a name in braces in HF_HUB_CACHE', { HF_HUB_CACHE: `$${'{HOME}'}/hub` }, '/home/alice/hub'],
+    ['a name within a path', { HF_HUB_CACHE: '/srv/$WHO/hub', WHO: 'bob' }, '/srv/bob/hub'],
+    ['two names', { HF_HUB_CACHE: `/$A$${'{B}'}`, A: 'x', B: 'y' }, '/xy'],
+    ['~ of another user', { HF_HUB_CACHE: '~root/hub' }, '/root/hub'],
+    ['~ in HUGGINGFACE_HUB_CACHE', { HUGGINGFACE_HUB_CACHE: '~/old' }, '/home/alice/old'],
+    ['HUGGINGFACE_HUB_CACHE beside HF_HOME', { HUGGINGFACE_HUB_CACHE: '/old', HF_HOME: '/home' }, '/old'],
+    ['HF_HUB_CACHE beside HUGGINGFACE_HUB_CACHE', { HF_HUB_CACHE: '/new', HUGGINGFACE_HUB_CACHE: '/old' }, '/new'],
+    ['~ in HF_HOME', { HF_HOME: '~/hf' }, '/home/alice/hf/hub'],
+    ['a name in braces in HF_HOME', { HF_HOME: `$${'{HOME}'}/hf` }, '/home/alice/hf/hub'],
+    ['$NAME in XDG_CACHE_HOME', { XDG_CACHE_HOME: '$HOME/cache' }, '/home/alice/cache/huggingface/hub'],
+    ['~ in XDG_CACHE_HOME', { XDG_CACHE_HOME: '~/cache' }, '/home/alice/cache/huggingface/hub'],
+    ['a name that is not set', { HF_HUB_CACHE: '/srv/$NONE/hub' }, '/srv/$NONE/hub'],
+    ['a ~ that is not at the start', { HF_HUB_CACHE: '/srv/~/hub' }, '/srv/~/hub'],
+    ['nothing', {}, '/home/alice/.cache/huggingface/hub'],
+  ])('[G7] is read as huggingface_hub reads it from %s', (_, env, folder) => {
+    expect(hiveSettings.modelsDir.fallback({ HOME, ...env })).toBe(folder);
+  });
+
+  it('[G7] of HF_TOKEN_PATH is expanded too', async () => {
+    const folder = await tokenFiles(['token', 'hf_own']);
+    expect(hiveSettings.hfToken.fallback({ HOME: folder, HF_TOKEN_PATH: '~/token' })).toBe('hf_own');
+    expect(hiveSettings.hfToken.fallback({ HOME: folder, HF_HOME: '$HOME' })).toBe('hf_own');
+  });
+
+  it('[G7] of XDG_STATE_HOME is expanded too', () => {
+    expect(hiveSettings.stateDir.fallback({ HOME, XDG_STATE_HOME: '~/state' })).toBe('/home/alice/state/rbee/hive');
+  });
+});

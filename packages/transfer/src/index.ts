@@ -22,7 +22,7 @@ export {
 export { errorOfPage, isStrayPage } from './http/web-page.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { isOutage } from './outage.ts';
-export { readBootId } from './partial/journal.ts';
+export { claimPrefix } from './partial/claim-prefix.ts';
 export { olderPathOf } from './partial/older-names.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { generateBytes, startHub, type TestHub } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readBootId, type TransferState, transferFile } from '../src/index.ts';
-import { loadJournal } from '../src/partial/journal.ts';
+import { loadJournal, readBootId } from '../src/partial/journal.ts';
 import { bytesOf } from '../src/partial/spans.ts';
 
 /*

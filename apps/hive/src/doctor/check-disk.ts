@@ -1,8 +1,10 @@
-import { type FileHandle, mkdir, open, readlink, rm, statfs, symlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { constants } from 'node:fs';
+import { access, type FileHandle, mkdir, open, readlink, rm, statfs, symlink } from 'node:fs/promises';
 import { type Clock, errnoOf, formatBytes, formatSpeed } from '@rbee/contract';
 import { errorOfDisk, freeBytesIn, spaceNeeded } from '@rbee/transfer';
 import type { Layout } from '../store/layout.ts';
+import { NO_LINKS } from '../store/plain-files.ts';
+import { pathOf } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
 import { failed, failureOf, ok, skipped, type Verdict, warning } from './verdict.ts';
 
@@ -14,9 +16,6 @@ const MIN_WRITE_MS = 1;
 const SLOW_DISK_BPS = 25_000_000;
 /** What a model of a few billion parameters takes. */
 const SPARSE_BYTES = 10 * 1024 * MiB;
-
-/** The error codes of a file system without symbolic links. */
-const NO_LINKS: readonly string[] = ['EPERM', 'ENOSYS', 'EOPNOTSUPP'];
 
 const FREE_HINT =
   'free some with "rbee-keeper model prune" or "model remove", or move the store to another disk (RBEE_HIVE_MODELS_DIR)';
@@ -71,24 +70,29 @@ export async function checkDiskSpeed(layout: Layout, clock: Clock, signal: Abort
 }
 
 /** Whether the store can be written, linked and read. */
-export async function checkStore(layout: Layout, store: Pick<Store, 'list'>): Promise<Verdict> {
+export async function checkStore(layout: Layout, store: Pick<Store, 'list' | 'assertSame'>): Promise<Verdict> {
   const path = layout.trialFile('data');
   const link = layout.trialFile('link');
+  let hasLinks = true;
   try {
-    await makeFolder(dirname(path));
+    await store.assertSame();
+    // Downloads make folders in the models folder itself. A trial there would be a broken repo for cache scanners.
+    await access(layout.modelsDir, constants.W_OK | constants.X_OK);
+    await makeFolder(layout.locksFolder());
     await withUnnamed(path, async (file) => {
       await file.write('a trial');
       await file.sync();
     });
-    if (!(await supportsLinks(link))) {
-      const hint = 'the store needs them: move it to a disk of this machine (RBEE_HIVE_MODELS_DIR)';
-      return failed(`the file system of ${layout.modelsDir} does not support symbolic links`, hint);
-    }
+    hasLinks = await supportsLinks(link);
   } catch (error) {
-    return failureOf(await errorOfDisk(error, path, null));
+    return failureOf(await errorOfDisk(error, pathOf(error) ?? path, null));
   }
   const { models, problems } = await store.list();
   const count = `${models.length} ${models.length === 1 ? 'model' : 'models'}`;
+  if (!hasLinks) {
+    const message = `the file system of ${layout.modelsDir} has no symbolic links: versions of a model share no files`;
+    return warning(message, 'to save space, move the store to a disk with links (RBEE_HIVE_MODELS_DIR)');
+  }
   if (problems.length === 0) return ok(`${layout.modelsDir} is writable and has ${count}`);
   return warning(
     `${layout.modelsDir} has ${count}; ${problems.length} of its entries cannot be read`,

@@ -6,7 +6,7 @@ import { skipped } from './verdict.ts';
 
 export interface DiskChecksDeps {
   readonly clock: Clock;
-  readonly store: Pick<Store, 'layout' | 'list'>;
+  readonly store: Pick<Store, 'layout' | 'list' | 'assertSame'>;
 }
 
 /** The checks of the store and its disk. */

@@ -18,7 +18,7 @@ export interface DoctorDeps {
   /** HF_HUB_OFFLINE: no request is sent to the hub. */
   readonly isOffline: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly store: Pick<Store, 'layout' | 'list'>;
+  readonly store: Pick<Store, 'layout' | 'list' | 'assertSame'>;
   /** Aborts when the hive stops. */
   readonly signal: AbortSignal;
   readonly onBug: (error: unknown) => void;

@@ -1,5 +1,4 @@
-import { stat } from 'node:fs/promises';
-import { RbeeError } from '@rbee/contract';
+import { formatBytes, RbeeError } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
 import { type ConnectionBudget, type Limiter, type TransferOptions, transferFile } from '@rbee/transfer';
 import { copyLocal } from '../sources/local/copy-local.ts';
@@ -21,6 +20,7 @@ export interface FetchFileDeps {
 
 interface FetchFileRequest {
   readonly place: string;
+  readonly commit: string;
   readonly file: SourceFile;
   /** Aborts when the download is cancelled or paused. */
   readonly signal: AbortSignal;
@@ -46,7 +46,7 @@ export function createFetchFile(deps: FetchFileDeps): FetchFile {
     };
     let isThere = false;
     const slotOrBlob = async () => {
-      isThere = await hasFile(deps.store, request);
+      isThere = (await deps.store.findFile(place, request.commit, file)) !== null;
       if (!isThere) await turn.take(signal);
     };
     return turn.work(() =>
@@ -60,10 +60,6 @@ export function createFetchFile(deps: FetchFileDeps): FetchFile {
   };
 }
 
-async function hasFile(store: Store, { place, file }: FetchFileRequest): Promise<boolean> {
-  return !file.isUnversioned && (await store.hasBlob(place, file.blobName, file.size));
-}
-
 async function fetchBlob(
   deps: FetchFileDeps,
   request: FetchFileRequest,
@@ -71,18 +67,24 @@ async function fetchBlob(
   limiter: SharedLimiter,
 ): Promise<string> {
   const { store, transport } = deps;
-  const { place, file, signal, connections } = request;
+  const { place, commit, file, signal, connections } = request;
+  // Before each file: the disk may go away during a download of many.
+  await store.assertSame();
   const finalPath = store.layout.blob(place, file.blobName);
-  if (await hasFile(store, request)) {
-    const { size } = await stat(finalPath);
-    narratePresent(file, size);
-    watcher.onState(presentState(size));
-    return checkPresent(await store.sha256OfBlob(place, file.blobName, signal), file);
+  const present = await store.findFile(place, commit, file);
+  const digest = present && (await store.sha256Of(place, present, file, signal));
+  if (present !== null && digest !== null) {
+    narratePresent(file, present.bytes);
+    watcher.onState(presentState(present.bytes));
+    return checkPresent(digest, file);
   }
   const { sha256, gitSha1, size, path: name, local } = file;
   const partialPath = store.layout.partial(place, file.blobName);
   const locate = (locateSignal: AbortSignal) => file.locate(locateSignal);
   if (local !== undefined) return fetchLocal(local, { partialPath, finalPath, sha256, name }, signal, watcher);
+  const adopted = await store.adoptPartial(place, file, signal);
+  if (adopted > 0)
+    narrate('partial_adopted', `♻️ Using ${formatBytes(adopted)} of ${name} that another tool has fetched`);
   const several = connections === null ? {} : { connections, maxConnections: connections.limit };
   const done = await transferFile(
     { locate, partialPath, finalPath, size, sha256, gitSha1, name },

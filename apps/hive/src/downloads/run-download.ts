@@ -187,13 +187,13 @@ class DownloadRun {
     // Held from the first look at the store until the model is published: nothing it found may be removed.
     const releasePlace = await store.acquirePlace(place, this.#signal);
     try {
-      const present = await store.presentBytes(place, files);
+      const present = await store.presentBytes(place, model.commit, files);
       // Created before space is reserved, which counts from the bytes that are present.
       const progress = createDownloadProgress(tracker, this.#download.id, files, present);
       const releaseSpace = await this.#reserveSpace(place, files, present);
       try {
         narrate('download_start', `📥 Downloading ${describeModel(model, progress.total)}`);
-        await this.#publish(model, files, await this.#fetchFiles(place, files, progress));
+        await this.#publish(model, files, await this.#fetchFiles(model, files, progress));
       } finally {
         releaseSpace();
       }
@@ -217,7 +217,7 @@ class DownloadRun {
   }
 
   /** The sha256 of each file. */
-  #fetchFiles(place: string, files: Files, progress: DownloadProgress): Promise<string[]> {
+  #fetchFiles({ place, commit }: ResolvedModel, files: Files, progress: DownloadProgress): Promise<string[]> {
     const { fetchFile, maxConnections } = this.#deps;
     const { limiter } = this.#download;
     const turn = this.#turn;
@@ -226,7 +226,7 @@ class DownloadRun {
       signal: this.#signal,
       async fetch(file, index, connections, signal) {
         const watcher = progress.begin(index);
-        const sha256 = await fetchFile({ place, file, signal, limiter, turn, connections, watcher });
+        const sha256 = await fetchFile({ place, commit, file, signal, limiter, turn, connections, watcher });
         watcher.done();
         return sha256;
       },

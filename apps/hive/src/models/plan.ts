@@ -29,7 +29,7 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
     onRetry: (retry) => narrate('plan_retry', `🔁 ${retry.error.message}; retrying (${attemptText(retry)})`, 'warn'),
   });
   if (model.alsoChosen !== undefined) narrate('plan_projector', `👀 ${model.alsoChosen}`);
-  const present = await store.presentBytes(model.place, model.files);
+  const present = await store.presentBytes(model.place, model.commit, model.files);
   const files = model.files.map(({ path, size, sha256 }, index) => {
     return { path, bytes: size, sha256, present_bytes: present[index] ?? 0 };
   });
@@ -65,9 +65,8 @@ function ggufOf(deps: PlanDeps, model: ResolvedModel, present: readonly number[]
     const file = model.files[index];
     if (!file) throw new Error(`${path} is not a file of the model`);
     const isThere = file.size !== null && present[index] === file.size;
-    if (isThere && (await store.hasBlob(model.place, file.blobName, file.size))) {
-      return localRanges(store.layout.blob(model.place, file.blobName));
-    }
+    const stored = isThere ? await store.findFile(model.place, model.commit, file) : null;
+    if (stored !== null) return localRanges(stored.path);
     return file.local ? localRanges(file.local.path) : remoteRanges(http, await file.locate(signal));
   };
   return ggufOfFiles(

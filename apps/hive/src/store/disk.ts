@@ -1,21 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { open, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { constants } from 'node:fs';
+import { copyFile, open, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { errnoOf } from '@rbee/contract';
 import { makeFolder, syncFolder } from '@rbee/transfer';
 
 /**
  * The changes that a store makes to its disk, each atomic. Passed in, so that a test can stop after any of them and check
- * what a crash would leave.
+ * what a crash would leave. `scratch` is a folder of the same file system where a file can be incomplete: other tools take
+ * whatever lies in `refs` or `snapshots` for complete.
  */
 export interface Disk {
   /** Makes a link, replacing whatever is there. Durable after `syncFolder`. */
-  putLink(path: string, target: string): Promise<void>;
+  putLink(path: string, target: string, scratch: string): Promise<void>;
   /** Writes a small file durably: after a crash there is the old one or the new one. */
-  putText(path: string, text: string): Promise<void>;
+  putText(path: string, text: string, scratch: string): Promise<void>;
+  /** Copies a file durably, replacing whatever is there. */
+  copy(from: string, to: string, scratch: string): Promise<void>;
   /** Makes a folder with its parents, durably. */
   makeFolder(path: string): Promise<void>;
-  /** Renames a file within its folder durably, replacing whatever is there. */
+  /** Renames a file or folder durably, replacing a file that is there. */
   rename(from: string, to: string): Promise<void>;
   /** Removes a file, or a link itself; a missing one is fine. Durable after `syncFolder`. */
   remove(path: string): Promise<void>;
@@ -25,7 +29,9 @@ export interface Disk {
   syncFolder(path: string): Promise<void>;
 }
 
-export const realDisk: Disk = { putLink, putText, makeFolder, rename: move, remove, removeEmptyFolder, syncFolder };
+export const realDisk: Disk = {
+  ...{ putLink, putText, copy, makeFolder, rename: move, remove, removeEmptyFolder, syncFolder },
+};
 
 /** The result of a file operation, or `fallback` if the file does not exist. */
 export async function ifExists<T, U>(work: Promise<T>, fallback: U): Promise<T | U> {
@@ -37,14 +43,15 @@ export async function ifExists<T, U>(work: Promise<T>, fallback: U): Promise<T |
   }
 }
 
-async function putLink(path: string, target: string): Promise<void> {
+async function putLink(path: string, target: string, scratch: string): Promise<void> {
   await makeFolder(dirname(path));
   try {
     await symlink(target, path);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
     if ((await readlinkOrNull(path)) === target) return;
-    const temporary = temporaryName(path);
+    await makeFolder(scratch);
+    const temporary = temporaryName(scratch);
     await symlink(target, temporary);
     await rename(temporary, path);
   }
@@ -59,10 +66,8 @@ async function readlinkOrNull(path: string): Promise<string | null> {
   }
 }
 
-async function putText(path: string, text: string): Promise<void> {
-  await makeFolder(dirname(path));
-  const temporary = temporaryName(path);
-  try {
+function putText(path: string, text: string, scratch: string): Promise<void> {
+  return putFile(path, scratch, async (temporary) => {
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(text);
@@ -70,6 +75,27 @@ async function putText(path: string, text: string): Promise<void> {
     } finally {
       await file.close();
     }
+  });
+}
+
+function copy(from: string, to: string, scratch: string): Promise<void> {
+  return putFile(to, scratch, async (temporary) => {
+    await copyFile(from, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const file = await open(temporary, 'r+');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+async function putFile(path: string, scratch: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  await makeFolder(dirname(path));
+  await makeFolder(scratch);
+  const temporary = temporaryName(scratch);
+  try {
+    await write(temporary);
     await rename(temporary, path);
   } catch (error) {
     await remove(temporary);
@@ -100,6 +126,6 @@ async function removeEmptyFolder(path: string): Promise<boolean> {
 }
 
 /** Unique for each writer: two downloads may publish the same revision concurrently. */
-function temporaryName(path: string): string {
-  return `${path}.${randomUUID()}.rbee-new`;
+function temporaryName(scratch: string): string {
+  return join(scratch, `${randomUUID()}.rbee-new`);
 }

@@ -1,107 +1,105 @@
-import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { errnoOf, RbeeError } from '@rbee/contract';
+import { constants } from 'node:fs';
+import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { DatabaseSync } from 'node:sqlite';
+import { errnoOf, RbeeError, toTimestamp } from '@rbee/contract';
 import { ifExists } from './disk.ts';
-import { isRunning, type Owner, ownProcess } from './process-identity.ts';
-
-const MAX_TRIES = 3;
+import { flockFolder } from './flock.ts';
+import type { Layout } from './layout.ts';
+import { pathOf } from './publish.ts';
 
 /** The exclusive lock of a store. */
 export interface StoreLock {
   release(): Promise<void>;
 }
 
+/** Who holds the lock, for people: the lock itself is the kernel's. */
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** When the hive took the lock. */
+  readonly started: string;
+}
+
+const SQLITE_BUSY = 5;
+
 /**
- * Locks the store for this process with a file that holds its pid and start time. A lock whose process has ended is taken
- * over, also when its pid now belongs to another program, or to this one (as in a restarted container).
- * @throws RbeeError STORE_NOT_WRITABLE when another hive owns the store, or its folder cannot be written
+ * Locks the store for this process, twice: the models folder itself with `flock`, which outlives a deleted `.locks`, and a
+ * small database in `.locks` with SQLite, for systems without that command. The kernel holds both, whatever namespace a
+ * process is in, and drops them when it ends.
+ * @throws RbeeError STORE_NOT_WRITABLE when another hive owns the store, or it cannot be locked
  */
-export async function lockStore(path: string): Promise<StoreLock> {
-  const own = JSON.stringify(await ownProcess());
+export async function lockStore(layout: Layout, nowMs: number): Promise<StoreLock> {
+  const path = layout.lockFile();
+  const undo: (() => unknown)[] = [];
+  const release = async () => {
+    for (const step of undo.splice(0).toReversed()) await step();
+  };
   try {
-    await mkdir(dirname(path), { recursive: true });
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      if (await create(path, own)) return { release: () => release(path, own) };
-      const found = await ifExists(readFile(path, 'utf8'), null);
-      if (found === null) continue;
-      const pid = await runningOwner(found);
-      if (pid !== null) throw owned(path, pid);
-      await removeStale(path, found, own);
-    }
+    await mkdir(layout.locksFolder(), { recursive: true });
+    const folder = await open(layout.modelsDir, 'r');
+    undo.push(() => folder.close());
+    // Not by a trial file: in the models folder that would be a broken repo for cache scanners.
+    for (const path of [layout.modelsDir, layout.locksFolder()]) await access(path, constants.W_OK | constants.X_OK);
+    if ((await flockFolder(folder.fd)) === 'held') throw await owned(layout);
+    undo.push(await lockDatabase(layout));
+    await writeOwner(path, { pid: process.pid, host: hostname(), started: toTimestamp(nowMs) });
+    undo.push(() => rm(path, { force: true }));
+    return { release };
   } catch (error) {
-    if (error instanceof RbeeError) throw error;
-    const message = `cannot write the store's lock ${path}: ${(error as Error).message}`;
-    throw new RbeeError('STORE_NOT_WRITABLE', message, {
-      hint: 'choose a folder that the hive can write to: --models-dir',
+    await release();
+    if (error instanceof RbeeError || errnoOf(error) === null) throw error;
+    const where = pathOf(error) ?? path;
+    throw new RbeeError('STORE_NOT_WRITABLE', `cannot write ${where} (${errnoOf(error)})`, {
+      hint: 'a hive writes to its models folder and to .locks in it: check their owner and mount, or choose another folder with --models-dir',
+      cause: error,
     });
   }
-  throw owned(path, null);
 }
 
-// Written first, then linked, so that there is never a lock without its pid.
-async function create(path: string, content: string): Promise<boolean> {
-  const written = `${path}.${randomUUID()}`;
-  await writeFile(written, content);
+async function lockDatabase(layout: Layout): Promise<() => void> {
+  const path = layout.lockDatabase();
+  let db: DatabaseSync | null = null;
   try {
-    await link(written, path);
-    return true;
+    db = new DatabaseSync(path);
+    db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    const held = db;
+    return () => held.close();
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
-  } finally {
-    await rm(written, { force: true });
+    db?.close();
+    if ((error as { errcode?: unknown }).errcode === SQLITE_BUSY) throw await owned(layout);
+    throw new RbeeError('STORE_NOT_WRITABLE', `cannot lock ${path}: ${(error as Error).message}`, {
+      hint: 'check that the file can be written and that its file system has locks, or choose another folder with --models-dir',
+      cause: error,
+    });
   }
 }
 
-/**
- * Removes a stale lock. Another hive may have done so in the meantime and hold its own lock by now, so one hive at a time
- * reads the lock again and removes it only if it is still the stale one.
- */
-async function removeStale(path: string, found: string, own: string): Promise<void> {
-  const takeover = `${path}.takeover`;
-  if (!(await create(takeover, own))) {
-    const holder = await ifExists(readFile(takeover, 'utf8'), null);
-    const pid = holder === null ? null : await runningOwner(holder);
-    if (pid !== null) throw owned(path, pid);
-    // Its hive crashed during the takeover. The next one reads the lock again, so removing this twice does no harm.
-    await rm(takeover, { force: true });
-    return;
-  }
+/** Renamed into place, so that a reader finds all of it. */
+async function writeOwner(path: string, owner: Owner): Promise<void> {
+  const written = `${path}.${owner.pid}`;
+  await writeFile(written, JSON.stringify(owner));
+  await rename(written, path);
+}
+
+async function owned(layout: Layout): Promise<RbeeError> {
+  const owner = ownerOf(await ifExists(readFile(layout.lockFile(), 'utf8'), ''));
+  const who = owner === null ? '' : ` (pid ${owner.pid}${owner.host === hostname() ? '' : ` on ${owner.host}`})`;
+  return new RbeeError('STORE_NOT_WRITABLE', `another hive${who} owns this store: ${layout.modelsDir}`, {
+    hint: 'stop it, or give this hive its own store: --models-dir',
+    details: { is_owned: true },
+  });
+}
+
+/** Null for a file that cannot be parsed: it is of another version, or was edited by hand. */
+function ownerOf(content: string): Pick<Owner, 'pid' | 'host'> | null {
   try {
-    if ((await ifExists(readFile(path, 'utf8'), null)) === found) await rm(path, { force: true });
-  } finally {
-    await rm(takeover, { force: true });
-  }
-}
-
-/** Leaves alone a lock that another hive has taken over. */
-async function release(path: string, own: string): Promise<void> {
-  if ((await ifExists(readFile(path, 'utf8'), null)) === own) await rm(path, { force: true });
-}
-
-/** The pid of a lock's process; null if it is not running. */
-async function runningOwner(content: string): Promise<number | null> {
-  const owner = ownerOf(content);
-  return owner !== null && (await isRunning(owner)) ? owner.pid : null;
-}
-
-/** Null for a lock that cannot be parsed, for example one edited by hand. */
-function ownerOf(content: string): Owner | null {
-  try {
-    const { pid, started } = JSON.parse(content) as { pid?: unknown; started?: unknown };
-    if (!Number.isSafeInteger(pid) || (pid as number) <= 0) return null;
-    return { pid: pid as number, started: typeof started === 'string' ? started : null };
+    const { pid, host } = JSON.parse(content) as { pid?: unknown; host?: unknown };
+    return Number.isSafeInteger(pid)
+      ? { pid: pid as number, host: typeof host === 'string' ? host : hostname() }
+      : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return null;
     throw error;
   }
-}
-
-function owned(path: string, pid: number | null): RbeeError {
-  const who = pid === null ? 'another hive' : `another hive (pid ${pid})`;
-  return new RbeeError('STORE_NOT_WRITABLE', `${who} owns this store: ${path}`, {
-    hint: 'stop it, or give this hive its own store: --models-dir',
-    details: { is_owned: true },
-  });
 }

@@ -1,6 +1,7 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import {
   type Clock,
+  errnoOf,
   type ModelId,
   type ModelList,
   type ModelRemoved,
@@ -8,30 +9,45 @@ import {
   type ModelVerified,
   RbeeError,
 } from '@rbee/contract';
-import { digestFile, errorOfDisk, volumeOf } from '@rbee/transfer';
+import { errorOfDisk, volumeOf } from '@rbee/transfer';
 import { type PruneOptions, pruneStore } from './cleanup/prune.ts';
 import { removeModel } from './cleanup/remove.ts';
-import { knownDigest } from './contents/known-digest.ts';
 import { findModel, listStore, readStore } from './contents/list-store.ts';
-import { blobSize, presentBytes, type WantedBlob } from './contents/present-bytes.ts';
+import { findFile, type PresentFile, presentBytes, sha256Of, type WantedFile } from './contents/present-bytes.ts';
+import { isFolder } from './contents/reached.ts';
 import type { StoredModel } from './contents/stored-model.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { type Layout, OWN_SCHEMES, SHA256 } from './layout.ts';
+import { adoptForeignPartial } from './foreign-partials.ts';
+import { identifyStore, type StoreIdentity } from './identity.ts';
+import type { Layout } from './layout.ts';
+import { type Migration, migrateStore } from './migrate.ts';
 import { PlaceLocks } from './place-locks.ts';
-import { type NewModel, publishModel } from './publish.ts';
+import { type NewModel, pathOf, publishModel, REFUSED } from './publish.ts';
 import { type VerifyOptions, verifyModel } from './verify.ts';
 
 /** The models on disk. Any name but `*.rbee-*` and `*.incomplete` means: complete, verified, synced. */
 export interface Store {
   readonly layout: Layout;
-  /** Keeps the files of a place from being removed until the release. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
+  /**
+   * Keeps the files of a place from being removed until the release.
+   * @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE, also if the disk of the store is not mounted any more
+   */
   acquirePlace(place: string, signal: AbortSignal): Promise<() => void>;
-  /** Whether the blob is complete. A file of another size under its name is not the blob. */
-  hasBlob(place: string, name: string, size: number | null): Promise<boolean>;
+  /** @throws RbeeError STORE_NOT_WRITABLE if the models folder is not the one that the hive started with */
+  assertSame(): Promise<void>;
+  /** Where the content of a file is, complete; null if it has to be fetched. */
+  findFile(place: string, commit: string, file: WantedFile): Promise<PresentFile | null>;
   /** For each file, the bytes of it that are already on disk. */
-  presentBytes(place: string, files: readonly WantedBlob[]): Promise<number[]>;
-  /** The sha256 of a blob: its name if that is one, else what the catalog knows, else a hash of its bytes. Rejects with the signal's reason on abort. */
-  sha256OfBlob(place: string, name: string, signal: AbortSignal): Promise<string>;
+  presentBytes(place: string, commit: string, files: readonly WantedFile[]): Promise<number[]>;
+  /** The sha256 of a file that is there; null if it is not the wanted one. Rejects with the signal's reason on abort. */
+  sha256Of(
+    place: string,
+    present: PresentFile,
+    file: Pick<WantedFile, 'blobName' | 'sha256' | 'gitSha1'>,
+    signal: AbortSignal,
+  ): Promise<string | null>;
+  /** Takes over what another tool has fetched of a file; returns the bytes. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
+  adoptPartial(place: string, file: WantedFile, signal: AbortSignal): Promise<number>;
   /** Makes a model visible; returns the path of its first file. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
   publish(model: NewModel): Promise<string>;
   /** Every complete model, newest first, with partials and problems. */
@@ -44,15 +60,12 @@ export interface Store {
   remove(id: ModelId): Promise<ModelRemoved>;
   verify(model: StoredModel, options: VerifyOptions): Promise<ModelVerified['models'][number]>;
   prune(options: Omit<PruneOptions, 'nowMs'>): Promise<ModelsPruned>;
+  /** Moves what older versions kept beside the models folder into it. The store must be locked. */
+  migrate(): Promise<Migration>;
   /** Free space where the files of a place are written; null if its file system does not tell. */
   freeBytes(place: string): Promise<number | null>;
-  /** Free space for models of the hub, and for models of other sources if they are on another file system. */
-  freeSpace(): Promise<FreeSpace>;
-}
-
-interface FreeSpace {
-  readonly free_bytes: number | null;
-  readonly other_free_bytes?: number;
+  /** Free space of the models folder. */
+  freeSpace(): Promise<{ readonly free_bytes: number | null }>;
 }
 
 export interface StoreOptions {
@@ -70,10 +83,10 @@ export async function openStore(layout: Layout, options: StoreOptions): Promise<
       hint: 'choose a folder that the hive can write to: --models-dir',
     });
   }
-  return createStore(layout, options);
+  return createStore(layout, await identifyStore(layout.modelsDir), options);
 }
 
-function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): Store {
+function createStore(layout: Layout, identity: StoreIdentity, { clock, disk = realDisk }: StoreOptions): Store {
   const locks = new PlaceLocks();
   const deps = { layout, disk, locks };
   return {
@@ -81,28 +94,31 @@ function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): 
     async acquirePlace(place, signal) {
       const release = await locks.acquireShared(place, signal);
       try {
-        // Cache scanners report a repo without these as broken, even while its first download runs.
-        await disk.makeFolder(layout.snapshotsFolder(place));
-        await disk.makeFolder(layout.refsFolder(place));
+        await identity.assertSame();
+        await makePlace(disk, layout, place);
         return release;
       } catch (error) {
         release();
-        throw await errorOfDisk(error, layout.placeFolder(place), null);
+        throw await errorOfDisk(error, pathOf(error) ?? layout.placeFolder(place), null);
       }
     },
-    async hasBlob(place, name, size) {
-      const bytes = await blobSize(layout.blob(place, name));
-      return bytes !== null && (size === null || bytes === size);
+    assertSame: () => identity.assertSame(),
+    findFile: (place, commit, file) => findFile(layout, place, commit, file),
+    presentBytes: (place, commit, files) => presentBytes(layout, place, commit, files),
+    sha256Of: (place, present, file, signal) => sha256Of(layout, place, present, file, signal),
+    async adoptPartial(place, file, signal) {
+      try {
+        return await adoptForeignPartial(layout, place, file, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw await errorOfDisk(error, pathOf(error) ?? layout.partial(place, file.blobName), file.size);
+      }
     },
-    presentBytes: (place, files) => presentBytes(layout, place, files),
-    async sha256OfBlob(place, name, signal) {
-      if (SHA256.test(name)) return name;
-      const path = layout.blob(place, name);
-      const stats = await stat(path);
-      const known = await knownDigest(layout, place, name, stats);
-      return known ?? (await digestFile(path, { isGit: false, size: stats.size, signal })).sha256;
+    async publish(model) {
+      await identity.assertSame();
+      return publishModel(disk, layout, model, clock.now());
     },
-    publish: (model) => publishModel(disk, layout, model, clock.now()),
+    migrate: () => migrateStore(disk, layout),
     list: () => listStore(layout),
     models: async () => (await readStore(layout)).models,
     find: (id) => findModel(layout, id),
@@ -110,14 +126,20 @@ function createStore(layout: Layout, { clock, disk = realDisk }: StoreOptions): 
     verify: (model, verifyOptions) => verifyModel(deps, model, verifyOptions),
     prune: (pruneOptions) => pruneStore(deps, { ...pruneOptions, nowMs: clock.now() }),
     freeBytes: async (place) => (await volumeOf(layout.blobsFolder(place))).freeBytes,
-    freeSpace: () => freeSpaceOf(layout),
+    freeSpace: async () => ({ free_bytes: (await volumeOf(layout.modelsDir)).freeBytes }),
   };
 }
 
-async function freeSpaceOf(layout: Layout): Promise<FreeSpace> {
-  const hub = await volumeOf(layout.modelsDir);
-  const others = await Promise.all(OWN_SCHEMES.map((scheme) => volumeOf(layout.schemeFolder(scheme))));
-  const elsewhere = others.filter(({ device }) => device !== hub.device).flatMap(({ freeBytes }) => freeBytes ?? []);
-  const other = elsewhere.length === 0 ? {} : { other_free_bytes: Math.min(...elsewhere) };
-  return { free_bytes: hub.freeBytes, ...other };
+/**
+ * Cache scanners report a repo without these folders as broken, even while its first download runs. If they cannot be made
+ * in a repo of somebody else, what is complete there can be used nevertheless; anything else fails when it is written.
+ */
+async function makePlace(disk: Disk, layout: Layout, place: string): Promise<void> {
+  try {
+    await disk.makeFolder(layout.snapshotsFolder(place));
+    await disk.makeFolder(layout.refsFolder(place));
+  } catch (error) {
+    const isThere = await isFolder(layout.placeFolder(place));
+    if (!isThere || !REFUSED.includes(errnoOf(error))) throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { type ErrorCode, errnoOf, type ModelVerified, RbeeError } from '@rbee/contract';
 import { digestFile, errorOfDisk } from '@rbee/transfer';
 import type { StoreDeps } from './cleanup/remove.ts';
@@ -78,7 +78,7 @@ async function readAndCompare(
 ): Promise<Verdict> {
   const release = await locks.acquireShared(place, signal);
   try {
-    const stats = await ifExists(lstat(path), null);
+    const stats = await ifExists(stat(path), null);
     if (stats === null) return { bytes: 0, fault: missing(name) };
     if (stats.size !== expectedBytes) {
       const sizes = `has ${stats.size} bytes instead of ${expectedBytes}`;
@@ -118,7 +118,7 @@ async function moveAside(
   try {
     const release = await locks.acquireExclusive(place);
     try {
-      const now = await ifExists(lstat(path), null);
+      const now = await ifExists(stat(path), null);
       if (now === null || now.ino !== seen?.ino || now.mtimeMs !== seen.mtimeMs)
         return verdict('it has been fetched again since: verify again');
       await disk.makeFolder(layout.blobsFolder(place));

@@ -86,9 +86,9 @@ describe('untrusted names', () => {
         ]) {
           const read = answerOf(make);
           if ('code' in read) expect(read.code).toBe('DOWNLOAD_FAILED');
-          else expect(read.value).toMatch(/^\/store\/(?:models|rbee)\/[^\0]+$/);
+          else expect(read.value).toMatch(/^\/store\/models\/[^\0]+$/);
         }
-        answerOf(() => layout.placeOfFolder('hf', name));
+        answerOf(() => layout.placeOfFolder(name));
       }),
     );
   });

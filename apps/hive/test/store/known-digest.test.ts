@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { modelIdOf, systemClock } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
@@ -45,10 +45,17 @@ const publish = (sha256: string | null) =>
     files: [{ path: 'model.bin', blobName: BLOB, sha256 }],
   });
 
+async function sha256Of(signal: AbortSignal) {
+  const path = layout.blob(PLACE, BLOB);
+  const { size: bytes } = await stat(path);
+  const wanted = { blobName: BLOB, sha256: null, gitSha1: null };
+  return store.sha256Of(PLACE, { path, bytes, isBlob: true }, wanted, signal);
+}
+
 describe('the digest of a blob whose name is none', () => {
   it('[J2] is what the catalog has from its download, without a read', async () => {
     await publish(KNOWN);
-    expect(await store.sha256OfBlob(PLACE, BLOB, never)).toBe(KNOWN);
+    expect(await sha256Of(never)).toBe(KNOWN);
     expect(modelIdOf(`https://example.com/model.bin::sha256=${KNOWN}`)).toMatch(/^m-/);
   });
 
@@ -75,14 +82,14 @@ describe('the digest of a blob whose name is none', () => {
     ],
   ])('[J2] is read from the file if %s', async (_, prepare) => {
     await prepare();
-    expect(await store.sha256OfBlob(PLACE, BLOB, never)).toBe(zeros);
+    expect(await sha256Of(never)).toBe(zeros);
   });
 
   it('[J2] is not waited for when the download is stopped, however long the file', async () => {
     // Days of reading.
     await putBlob(2 ** 43);
     const stop = new AbortController();
-    const hashing = store.sha256OfBlob(PLACE, BLOB, stop.signal);
+    const hashing = sha256Of(stop.signal);
     setImmediate(() => stop.abort(new Error('cancelled')));
     await expect(hashing).rejects.toThrow('cancelled');
   });

@@ -1,105 +1,173 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLayout, type Layout } from '../../src/store/layout.ts';
 import { lockStore } from '../../src/store/lock.ts';
-import { ownProcess } from '../../src/store/process-identity.ts';
+
+// Goal: one hive owns a store, whatever happens to its files, and a dead one owns none. Method: real processes, some in a
+// PID namespace of their own, where pids say nothing about each other.
+
+const SOURCE = new URL('../../src/store/', import.meta.url).href;
+const NOW_MS = Date.UTC(2026, 0, 2);
 
 let folder: TempDir;
-let path: string;
+let layout: Layout;
+const children: ChildProcess[] = [];
 beforeEach(async () => {
   folder = await tempDir();
-  path = join(folder.path, '.locks', 'rbee-hive.lock');
-  await mkdir(dirname(path));
+  layout = createLayout(join(folder.path, 'hub'));
+  await mkdir(layout.modelsDir);
 });
-afterEach(() => folder.remove());
+afterEach(async () => {
+  for (const child of children.splice(0)) await kill(child);
+  await folder.remove();
+});
 
-describe("[F1] a store's lock", () => {
-  it('holds the pid, and is removed on release', async () => {
-    const lock = await lockStore(path);
-    expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(await ownProcess());
-    await lock.release();
-    expect(await readdir(dirname(path))).toEqual([]);
+const lock = () => lockStore(layout, NOW_MS);
+
+/** A process that takes the lock, says `owns` or its error, and stays. */
+async function start(command: readonly string[] = [], env: Record<string, string> = {}) {
+  const script = `
+    const { createLayout } = await import(${JSON.stringify(`${SOURCE}layout.ts`)});
+    const { lockStore } = await import(${JSON.stringify(`${SOURCE}lock.ts`)});
+    const layout = createLayout(${JSON.stringify(layout.modelsDir)});
+    globalThis.kept = await lockStore(layout, 0).catch((error) => error);
+    process.stdout.write(globalThis.kept.release ? 'owns' : globalThis.kept.code + ' ' + globalThis.kept.message);
+    setInterval(() => {}, 1000);`;
+  const node = [process.execPath, '--conditions=@rbee/source', '--input-type=module', '-e', script];
+  const [program = '', ...args] = [...command, ...node];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+  children.push(child);
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  return { child, said: said.toString() };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+function canUnshare(): boolean {
+  try {
+    execFileSync('unshare', ['-pf', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const IN_NAMESPACE = ['unshare', '-pf', '--kill-child=KILL', '--mount-proc'];
+/** A PATH without `flock`, as on systems that have no such command. */
+const NO_FLOCK = { PATH: '/nonexistent' };
+
+describe("a store's lock", () => {
+  it('says who holds it, and is free after its release', async () => {
+    const held = await lock();
+    const owner = JSON.parse(await readFile(layout.lockFile(), 'utf8'));
+    expect(owner).toEqual({ pid: process.pid, host: hostname(), started: '2026-01-02T00:00:00.000Z' });
+    await held.release();
+    expect(await readdir(layout.locksFolder())).not.toContain('rbee-hive.lock');
+    await (await lock()).release();
   });
 
-  it('of a running process is refused, with its pid', async () => {
-    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
-    await once(child, 'spawn');
-    await writeFile(path, JSON.stringify({ pid: child.pid }));
-    await expect(lockStore(path)).rejects.toMatchObject({
+  it('[F1] of a running hive is refused, with its pid', async () => {
+    const { child } = await start();
+    await expect(lock()).rejects.toMatchObject({
       code: 'STORE_NOT_WRITABLE',
       message: expect.stringContaining(`pid ${child.pid}`),
     });
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-    await (await lockStore(path)).release();
+  });
+
+  it('[F1] is free as soon as its hive is killed, and goes to exactly one of many that start after it', async () => {
+    const first = await start();
+    expect(first.said).toBe('owns');
+    await kill(first.child);
+    const next = await Promise.all([start(), start(), start()]);
+    expect(next.map(({ said }) => said.split(' ')[0]).sort()).toEqual([
+      'STORE_NOT_WRITABLE',
+      'STORE_NOT_WRITABLE',
+      'owns',
+    ]);
+  });
+
+  it('[F1] is refused within one process too', async () => {
+    const held = await lock();
+    await expect(lock()).rejects.toThrow(/another hive/);
+    await held.release();
   });
 
   it.each([
-    ['of a previous process with the same pid, as in a container,', JSON.stringify({ pid: process.pid })],
-    ['that is not JSON', '{"pid":'],
-    ['with an invalid pid', '{"pid":-1}'],
-    ['that is empty', ''],
-  ])('%s is taken over', async (_, content) => {
-    await writeFile(path, content);
-    const lock = await lockStore(path);
-    expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(await ownProcess());
-    await lock.release();
+    ['.locks is deleted', () => rm(layout.locksFolder(), { recursive: true })],
+    ['the file with the pid is deleted', () => rm(layout.lockFile())],
+    ['the database is deleted', () => rm(layout.lockDatabase())],
+    ['the file with the pid is overwritten', () => writeFile(layout.lockFile(), '{"pid":1}')],
+    ['the file with the pid is damaged', () => writeFile(layout.lockFile(), 'x')],
+  ])('[F1] holds when %s', async (_, harm) => {
+    expect((await start()).said).toBe('owns');
+    await harm();
+    await expect(lock()).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE', message: /another hive/ });
   });
 
-  it.runIf(process.platform === 'linux')('of a pid that now belongs to another program is taken over', async () => {
-    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
-    await once(child, 'spawn');
-    const { started } = await ownProcess();
-    await writeFile(path, JSON.stringify({ pid: child.pid, started }));
-    const lock = await lockStore(path);
-    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ pid: process.pid });
-    await lock.release();
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+  it.each([
+    ['{"pid":1,"started":null}', 'of an older version'],
+    ['{"pid":', 'that is not JSON'],
+    ['', 'that is empty'],
+  ])('is not held by a file %j %s', async (content) => {
+    await mkdir(layout.locksFolder());
+    await writeFile(layout.lockFile(), content);
+    await (await lock()).release();
   });
 
-  it('that another hive has taken over is not removed by its release', async () => {
-    const lock = await lockStore(path);
-    const other = JSON.stringify({ pid: 1, started: null });
-    await writeFile(path, other);
-    await lock.release();
-    expect(await readFile(path, 'utf8')).toBe(other);
+  it.skipIf(!canUnshare())('[F1] holds over PID namespaces, where both hives have the same pid', async () => {
+    expect((await start(IN_NAMESPACE)).said).toBe('owns');
+    const second = await start(IN_NAMESPACE);
+    expect(second.said).toMatch(/^STORE_NOT_WRITABLE another hive/);
   });
 
-  it('survives a crash of its hive and goes to exactly one of many that start after it', async () => {
-    const lockModule = new URL('../../src/store/lock.ts', import.meta.url).href;
-    const script = `
-      const { lockStore } = await import(${JSON.stringify(lockModule)});
-      await lockStore(${JSON.stringify(path)}).then(() => 'owns', (error) => error.code).then((said) => process.stdout.write(said));
-      setInterval(() => {}, 1000);`;
-    const start = async () => {
-      const child = spawn(process.execPath, ['--conditions=@rbee/source', '--input-type=module', '-e', script], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      const [said] = (await once(child.stdout, 'data')) as [Buffer];
-      return { child, said: said.toString() };
-    };
-    const kill = async ({ child }: Awaited<ReturnType<typeof start>>) => {
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    };
-    const first = await start();
-    expect(first.said).toBe('owns');
-    await kill(first);
-    const next = await Promise.all([start(), start(), start()]);
-    expect(next.map(({ said }) => said).sort()).toEqual(['STORE_NOT_WRITABLE', 'STORE_NOT_WRITABLE', 'owns']);
-    for (const each of next) await kill(each);
+  it.skipIf(!canUnshare())('[F1] is free when a hive in a namespace of its own is killed', async () => {
+    const first = await start(IN_NAMESPACE);
+    await kill(first.child);
+    await expect.poll(async () => (await start()).said, { timeout: 30_000 }).toBe('owns');
   });
 
-  it('in a folder that cannot be created fails with a hint', async () => {
-    const file = join(folder.path, 'a-file');
-    await writeFile(file, '');
-    await expect(lockStore(join(file, '.locks', 'x.lock'))).rejects.toMatchObject({
+  it('[F1] holds without the command flock', async () => {
+    expect((await start([], NO_FLOCK)).said).toBe('owns');
+    expect((await start([], NO_FLOCK)).said).toMatch(/^STORE_NOT_WRITABLE another hive/);
+  });
+
+  it('[F1] holds between a hive with the command and one without', async () => {
+    const first = await start([], NO_FLOCK);
+    await expect(lock()).rejects.toThrow(/another hive/);
+    await kill(first.child);
+    await (await lock()).release();
+  });
+
+  it('[F1] that cannot be had for another reason says which', async () => {
+    await mkdir(layout.locksFolder());
+    await writeFile(layout.lockDatabase(), 'not a database '.repeat(100));
+    const refused = lock();
+    await expect(refused).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE', message: /cannot lock .*sqlite: / });
+    await expect(refused).rejects.not.toThrow(/another hive/);
+  });
+
+  it('[E2] in a folder that cannot be created names it, with a hint', async () => {
+    await writeFile(layout.locksFolder(), '');
+    await expect(lock()).rejects.toMatchObject({
       code: 'STORE_NOT_WRITABLE',
+      message: expect.stringContaining(layout.locksFolder()),
       hint: expect.stringMatching(/--models-dir/),
     });
+  });
+
+  it.skipIf(process.getuid?.() === 0)('[E2] in a folder that cannot be written names it', async () => {
+    await mkdir(layout.locksFolder());
+    await chmod(layout.locksFolder(), 0o500);
+    await expect(lock()).rejects.toMatchObject({ message: expect.stringContaining(layout.locksFolder()) });
+    await chmod(layout.locksFolder(), 0o700);
   });
 });

@@ -23,7 +23,7 @@ const entry = {
 let store: TestStore;
 beforeAll(async () => {
   store = await openTestStore();
-  await mkdir(dirname(store.layout.catalogFile(ID)), { recursive: true });
+  await mkdir(dirname(store.layout.catalogFile(PLACE, ID)), { recursive: true });
 });
 afterAll(() => store.folder.remove());
 
@@ -55,8 +55,8 @@ describe('a file of the catalog', () => {
     );
     await fc.assert(
       fc.asyncProperty(content, async (text) => {
-        await writeFile(store.layout.catalogFile(ID), text);
-        const read = await answerLater(() => readCatalog(store.layout));
+        await writeFile(store.layout.catalogFile(PLACE, ID), text);
+        const read = await answerLater(() => readCatalog(store.layout, PLACE));
         if ('code' in read) throw new Error(`a damaged entry must be a problem, not ${read.code}`);
         const { entries, problems } = read.value;
         expect(entries.length + problems.length).toBe(1);

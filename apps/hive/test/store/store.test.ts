@@ -7,6 +7,7 @@ import { COMMIT, gitSha1Of, openTestStore, PLACE, sha256Of, type TestStore } fro
 const CONTENT = 'weights';
 const SHA256 = sha256Of(CONTENT);
 const FILE = { path: 'm.gguf', blobName: SHA256, sha256: SHA256 };
+const WANTED = { ...FILE, size: null, gitSha1: null };
 
 let test: TestStore;
 let store: Store;
@@ -31,10 +32,16 @@ describe('the layout', () => {
     expect(layout.linkTarget('sub/m.gguf', SHA256)).toBe(`../../../blobs/${SHA256}`);
   });
 
-  it('keeps files of other sources next to the cache, apart from the files of a second store in the same folder', () => {
-    const root = join(test.folder.path, 'rbee');
-    expect(store.layout.placeFolder('https:host-abc')).toBe(join(root, 'https', 'hub', 'host-abc'));
-    expect(store.layout.catalogFolder()).toBe(join(root, 'catalog', 'hub'));
+  it('[E2] keeps files of other sources and all records in the models folder, in folders that are repos of a cache', () => {
+    const root = join(test.folder.path, 'hub', 'models--rbee.https--host-abc');
+    expect(store.layout.placeFolder('https:host-abc')).toBe(root);
+    expect(store.layout.catalogFolder('https:host-abc')).toBe(join(root, '.rbee'));
+  });
+
+  it('[E2] never takes a repo of a hub for the place of another source', () => {
+    expect(() => store.layout.placeFolder('hf:rbee.https/host-abc')).toThrow(/cannot be stored/);
+    expect(store.layout.placeOfFolder('models--rbee.https--host-abc')).toBe('https:host-abc');
+    expect(store.layout.placeOfFolder('models--rbee.ftp--x')).toBe('hf:rbee.ftp/x');
   });
 
   it.each([
@@ -72,8 +79,8 @@ describe('the layout', () => {
 
   it('recognises its own folders and no others', () => {
     const { layout } = store;
-    expect(layout.placeOfFolder('hf', 'models--org--model')).toBe(PLACE);
-    expect(layout.placeOfFolder('https', 'host-abc')).toBe('https:host-abc');
+    expect(layout.placeOfFolder('models--org--model')).toBe(PLACE);
+    expect(layout.placeOfFolder('models--gpt2')).toBe('hf:gpt2');
     for (const name of [
       'datasets--org--data',
       'models--',
@@ -82,7 +89,7 @@ describe('the layout', () => {
       'models--..--x',
       '.locks',
     ]) {
-      expect([name, layout.placeOfFolder('hf', name)]).toEqual([name, null]);
+      expect([name, layout.placeOfFolder(name)]).toEqual([name, null]);
     }
   });
 });
@@ -136,27 +143,32 @@ describe('a published model', () => {
     expect(await readFile(store.layout.ref(PLACE, 'main'), 'utf8')).toBe(COMMIT);
     expect((await store.list()).models).toHaveLength(5);
     expect(await readdir(store.layout.refsFolder(PLACE))).toEqual(['main']);
-    expect((await readdir(store.layout.catalogFolder())).every((name) => name.endsWith('.json'))).toBe(true);
+    expect((await readdir(store.layout.catalogFolder(PLACE))).every((name) => name.endsWith('.json'))).toBe(true);
   });
 });
 
 describe('blobs', () => {
   it('are present if they are files of the right size', async () => {
-    expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(false);
+    const found = async (size: number | null, blobName = SHA256) =>
+      (await store.findFile(PLACE, COMMIT, { ...WANTED, blobName, size })) !== null;
+    expect(await found(CONTENT.length)).toBe(false);
     await test.putBlob(CONTENT);
-    expect(await store.hasBlob(PLACE, SHA256, CONTENT.length)).toBe(true);
-    expect(await store.hasBlob(PLACE, SHA256, null)).toBe(true);
-    expect(await store.hasBlob(PLACE, SHA256, CONTENT.length + 1)).toBe(false);
-    await symlink(SHA256, store.layout.blob(PLACE, 'a-link'));
-    expect(await store.hasBlob(PLACE, 'a-link', CONTENT.length)).toBe(false);
+    expect(await found(CONTENT.length)).toBe(true);
+    expect(await found(null)).toBe(true);
+    expect(await found(CONTENT.length + 1)).toBe(false);
+    await mkdir(store.layout.blob(PLACE, 'a-folder'));
+    expect(await found(null, 'a-folder')).toBe(false);
   });
 
   it('have a sha256 whatever they are named', async () => {
     const name = await test.putBlob(CONTENT, { isGit: true });
     expect(name).toBe(gitSha1Of(CONTENT));
     const { signal } = new AbortController();
-    expect(await store.sha256OfBlob(PLACE, name, signal)).toBe(SHA256);
-    expect(await store.sha256OfBlob(PLACE, SHA256, signal)).toBe(SHA256);
+    await test.putBlob(CONTENT);
+    for (const blobName of [name, SHA256]) {
+      const present = { path: store.layout.blob(PLACE, blobName), bytes: CONTENT.length, isBlob: true };
+      expect(await store.sha256Of(PLACE, present, { ...WANTED, blobName }, signal)).toBe(SHA256);
+    }
   });
 
   it('are no longer hashed after an abort', async () => {
@@ -164,7 +176,8 @@ describe('blobs', () => {
     // Sparse, and so large that hashing it would outlast the test.
     await truncate(store.layout.blob(PLACE, name), 2 ** 38);
     const controller = new AbortController();
-    const hashed = store.sha256OfBlob(PLACE, name, controller.signal);
+    const present = { path: store.layout.blob(PLACE, name), bytes: 2 ** 38, isBlob: true };
+    const hashed = store.sha256Of(PLACE, present, { ...WANTED, blobName: name }, controller.signal);
     const reason = new Error('cancelled');
     setImmediate(() => controller.abort(reason));
     await expect(hashed).rejects.toBe(reason);
@@ -172,15 +185,15 @@ describe('blobs', () => {
 
   it('count in full, by the journal of a partial, or not at all', async () => {
     await test.putBlob(CONTENT);
-    const unknown = { size: 10, sha256: null, gitSha1: null };
+    const unknown = { ...WANTED, size: 10, sha256: null };
     await writeFile(store.layout.partial(PLACE, 'without-journal'), 'xxx');
-    const present = await store.presentBytes(PLACE, [
-      { blobName: SHA256, ...unknown, size: CONTENT.length },
-      { blobName: SHA256, ...unknown, size: CONTENT.length + 1 },
-      { blobName: 'without-journal', ...unknown },
-      { blobName: 'not-there', ...unknown },
+    const present = await store.presentBytes(PLACE, COMMIT, [
+      { ...unknown, size: CONTENT.length },
+      { ...unknown, size: CONTENT.length + 1 },
+      { ...unknown, blobName: 'without-journal' },
+      { ...unknown, blobName: 'not-there' },
     ]);
     expect(present).toEqual([CONTENT.length, 0, 0, 0]);
-    expect(await store.presentBytes('hf:org/never-seen', [{ blobName: SHA256, ...unknown }])).toEqual([0]);
+    expect(await store.presentBytes('hf:org/never-seen', COMMIT, [unknown])).toEqual([0]);
   });
 });

@@ -118,6 +118,7 @@ export function createFailingDisk(changesLeft: number): { readonly disk: Disk; r
   const disk: Disk = {
     putLink: counted(realDisk.putLink),
     putText: counted(realDisk.putText),
+    copy: counted(realDisk.copy),
     makeFolder: counted(realDisk.makeFolder),
     rename: counted(realDisk.rename),
     remove: counted(realDisk.remove),

@@ -1,9 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, readdir, realpath } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import { type ModelsPruned, RbeeError, toTimestamp } from '@rbee/contract';
-import { readCatalog } from '../contents/catalog.ts';
+import { listPlaces } from '../contents/list-places.ts';
 import { type PlaceModels, readOnePlace } from '../contents/list-store.ts';
-import { listPlaces } from '../contents/read-place.ts';
 import { ifExists } from '../disk.ts';
 import { isUnfinished, type Layout } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
@@ -43,12 +42,10 @@ export async function pruneStore(deps: StoreDeps, options: PruneOptions): Promis
     removed.push(entry);
     options.onRemoved(entry);
   };
-  for (const unused of await unfinishedEntries(deps.layout, options.nowMs)) await remove(unused);
-  const { entries } = await readCatalog(deps.layout);
-  // A model without any files left has an entry, but perhaps no folder.
-  const places = new Set([...(await listPlaces(deps.layout)), ...entries.map(({ place }) => place)]);
-  for (const place of places) {
-    await prunePlace(deps, place, options, remove);
+  for (const place of await listPlaces(deps.layout)) {
+    // A repo on another disk is read through its link, but it is outside the store.
+    if (await isInside(deps.layout.placeFolder(place), deps.layout.modelsDir))
+      await prunePlace(deps, place, options, remove);
   }
   return { dry_run: options.dryRun, removed, freed_bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
@@ -68,10 +65,14 @@ async function prunePlace(
     // Checked under the lock, so that a download that starts now waits for the prune.
     if (isWanted(place)) return;
     const content = await readOnePlace(layout, place);
-    const { state, entries, areAll } = content;
+    const { state, entries, problems } = content;
+    const [blobsFolder, beforeMs] = [layout.blobsFolder(place), nowMs - MIN_AGE_MS];
+    const found = await findUnusedFiles(layout, state, problems.length === 0 ? entries : null, beforeMs);
+    const areBlobsInside = await isInside(blobsFolder, layout.placeFolder(place));
     const unused = [
       ...(await emptyEntries(layout, content, nowMs)),
-      ...(await findUnusedFiles(layout, state, areAll ? entries : null, nowMs - MIN_AGE_MS)),
+      ...(await unfinishedRecords(layout, place, nowMs)),
+      ...found.filter(({ path }) => areBlobsInside || dirname(path) !== blobsFolder),
     ];
     for (const each of unused) await remove(each);
     const names = unused.flatMap(({ name }) => name ?? []);
@@ -85,13 +86,13 @@ async function prunePlace(
 function emptyEntries(layout: Layout, { state, models }: PlaceModels, nowMs: number): Promise<UnusedFile[]> {
   if (state.unfinished.length > 0) return Promise.resolve([]);
   const empty = models.filter(({ isCatalogued, missing, files }) => isCatalogued && missing.length === files.length);
-  const paths = empty.map(({ id }) => layout.catalogFile(id));
+  const paths = empty.map(({ place, id }) => layout.catalogFile(place, id));
   return oldFiles(paths, nowMs);
 }
 
-/** Entries that were being written when a hive was killed. */
-async function unfinishedEntries(layout: Layout, nowMs: number): Promise<UnusedFile[]> {
-  const folder = layout.catalogFolder();
+/** Entries, refs and links that were being written when a hive was killed. */
+async function unfinishedRecords(layout: Layout, place: string, nowMs: number): Promise<UnusedFile[]> {
+  const folder = layout.catalogFolder(place);
   const names = (await ifExists(readdir(folder), [])).filter(isUnfinished);
   return oldFiles(
     names.map((name) => join(folder, name)),
@@ -99,9 +100,15 @@ async function unfinishedEntries(layout: Layout, nowMs: number): Promise<UnusedF
   );
 }
 
+/** Whether a folder is in another one, over any links. A missing one is. */
+async function isInside(folder: string, top: string): Promise<boolean> {
+  const real = await ifExists(realpath(folder), null);
+  return real === null || real.startsWith((await realpath(top)) + sep);
+}
+
 async function oldFiles(paths: readonly string[], nowMs: number): Promise<UnusedFile[]> {
   const files = await mapConcurrent(paths, async (path): Promise<UnusedFile | null> => {
-    const stats = await ifExists(stat(path), null);
+    const stats = await ifExists(lstat(path), null);
     if (stats === null || stats.mtimeMs > nowMs - MIN_AGE_MS) return null;
     return { path, kind: 'link', bytes: stats.size, modifiedAtMs: stats.mtimeMs, journals: [], name: null };
   });

@@ -8,6 +8,9 @@ import type { Layout } from '../layout.ts';
 import type { PlaceLocks } from '../place-locks.ts';
 import { removeEmptyFolders } from './remove-empty-folders.ts';
 
+/** Files of a repo that no program loads. */
+const DESCRIPTION = /^(?:\.gitattributes|\.gitignore|(?:README|LICENSE|LICENCE|NOTICE|USE_POLICY)[^/]*|[^/]*\.md)$/i;
+
 export interface StoreDeps {
   readonly layout: Layout;
   readonly disk: Disk;
@@ -16,7 +19,8 @@ export interface StoreDeps {
 
 /**
  * Removes a model and the blobs that nothing else uses: first its catalog entry, then its links, then the blobs. A crash
- * in between leaves only complete files, and nothing is listed without its bytes.
+ * in between leaves only complete files, and nothing is listed without its bytes. With the last model of a commit go the
+ * files that only describe it, so that nothing remains that other tools list.
  * @throws RbeeError MODEL_NOT_FOUND, STATUS_CONFLICT while a download uses the place
  */
 export async function removeModel({ layout, disk, locks }: StoreDeps, id: ModelId): Promise<ModelRemoved> {
@@ -27,8 +31,8 @@ export async function removeModel({ layout, disk, locks }: StoreDeps, id: ModelI
     const model = content.models.find((each) => each.id === id);
     if (!model) throw new RbeeError('MODEL_NOT_FOUND', `the model ${id} has already been removed`);
     const plan = planRemoval(content, model);
-    await disk.remove(layout.catalogFile(id));
-    await disk.syncFolder(layout.catalogFolder());
+    await disk.remove(layout.catalogFile(place, id));
+    await disk.syncFolder(layout.catalogFolder(place));
     const paths = plan.names.map(({ commit, path }) => layout.snapshotFile(place, commit, path));
     for (const path of paths) await disk.remove(path);
     for (const folder of new Set(paths.map(dirname))) await disk.syncFolder(folder);
@@ -60,8 +64,11 @@ function planRemoval({ state, models }: PlaceModels, model: StoredModel): Remova
   const keptPaths = new Set(
     others.filter(({ commit }) => commit === model.commit).flatMap(({ files }) => files.map(({ path }) => path)),
   );
-  const ownPaths = new Set(model.files.map(({ path }) => path).filter((path) => !keptPaths.has(path)));
   const all = [...state.snapshots.values()].flat();
+  const ownPaths = new Set(model.files.map(({ path }) => path).filter((path) => !keptPaths.has(path)));
+  const rest = all.filter(({ commit, path }) => commit === model.commit && !ownPaths.has(path));
+  if (rest.every(({ path }) => DESCRIPTION.test(path) && !keptPaths.has(path)))
+    for (const { path } of rest) ownPaths.add(path);
   const isRemoved = (name: SnapshotName) => name.commit === model.commit && ownPaths.has(name.path);
   const names = all.filter(isRemoved);
   const keptBlobs = new Set([
@@ -70,13 +77,15 @@ function planRemoval({ state, models }: PlaceModels, model: StoredModel): Remova
   ]);
   const ownBlobs = [...names, ...model.files].flatMap(({ blobName }) => (blobName === null ? [] : [blobName]));
   const blobNames = new Set(ownBlobs.filter((name) => !keptBlobs.has(name)));
-  const freedBlobs = [...blobNames].flatMap((name) => state.blobs.get(name) ?? []);
+  const blobsOf = (isLink: boolean, names: ReadonlySet<string>) =>
+    [...names].flatMap((name) => state.blobs.get(name) ?? []).filter((blob) => (blob.isLink ?? false) === isLink);
   const copies = names.flatMap(({ kind, content }) => (kind === 'file' && content !== null ? [content] : []));
   const sharedBlobs = new Set(ownBlobs.filter((name) => keptBlobs.has(name)));
   return {
     names,
     blobNames,
-    freed_bytes: bytesOf([...freedBlobs, ...copies]),
-    shared_bytes: bytesOf([...sharedBlobs].flatMap((name) => state.blobs.get(name) ?? [])),
+    freed_bytes: bytesOf([...blobsOf(false, blobNames), ...copies]),
+    // What a link led to is not freed by removing the link: other repos may use it.
+    shared_bytes: bytesOf([...blobsOf(false, sharedBlobs), ...blobsOf(true, new Set(ownBlobs))]),
   };
 }

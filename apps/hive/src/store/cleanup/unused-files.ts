@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelsPruned } from '@rbee/contract';
 import type { CatalogEntry } from '../contents/catalog.ts';
+import { isDead } from '../contents/reached.ts';
 import { type PlaceState, readRefs, type StoredBytes } from '../contents/read-place.ts';
 import { ifExists } from '../disk.ts';
 import { type Layout, splitPlace, UNFINISHED_NAMES } from '../layout.ts';
@@ -51,7 +52,8 @@ async function brokenLinks(layout: Layout, { place, snapshots }: PlaceState): Pr
   const unused: UnusedFile[] = [];
   for (const { commit, path } of broken) {
     const onDisk = layout.snapshotFile(place, commit, path);
-    const stats = await ifExists(lstat(onDisk), null);
+    // Its blob may be of a kind that is not ours: what can be read stays.
+    const stats = (await isDead(onDisk)) ? await ifExists(lstat(onDisk), null) : null;
     if (stats !== null) unused.push({ ...plain(onDisk, 'link', 0, stats.mtimeMs), name: { commit, path } });
   }
   return unused;
@@ -66,7 +68,7 @@ async function oldRefs(layout: Layout, { place, snapshots }: PlaceState, beforeM
 }
 
 /**
- * Names that no model of the catalog has, outside the cache, where only hives write. There a tag or a URL leads to a new
+ * Names that no model of the catalog has, in places of other sources, where only hives write. There a tag or a URL leads to a new
  * version from time to time, and the model's entry is for the newest only.
  */
 async function oldVersions(
@@ -99,7 +101,10 @@ function unusedBlobs(
   const used = new Set(names.map(({ blobName }) => blobName));
   return [...blobs.values()]
     .filter(({ name, modifiedAtMs }) => !used.has(name) && modifiedAtMs <= beforeMs)
-    .map(({ name, bytes, modifiedAtMs }) => plain(layout.blob(place, name), 'blob', bytes, modifiedAtMs));
+    .map(({ name, bytes, modifiedAtMs, isLink }) =>
+      // Removing a link does not free what it leads to.
+      plain(layout.blob(place, name), 'blob', isLink ? 0 : bytes, modifiedAtMs),
+    );
 }
 
 /** Old partials with their journals, of ours and of other tools; and damaged blobs of any age. */

@@ -14,6 +14,7 @@ import { z } from 'zod';
 import { type Disk, ifExists } from '../disk.ts';
 import { isUnfinished, type Layout, SHA256 } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
+import { listPlaces } from './list-places.ts';
 
 const FORMAT_VERSION = 1;
 /** Far more than an entry of 100,000 files needs. */
@@ -60,15 +61,22 @@ export async function putEntry(
 ): Promise<void> {
   const model_id = modelIdOf(entry.model_ref);
   const full: CatalogEntry = { version: FORMAT_VERSION, model_id, ...entry, downloaded_at: toTimestamp(nowMs) };
-  await disk.putText(layout.catalogFile(model_id), `${JSON.stringify(full)}\n`);
+  await writeEntry(disk, layout, full);
 }
 
-/** Every entry that can be read, and the problems of the others. */
-export async function readCatalog(layout: Layout): Promise<Catalog> {
-  const names = await ifExists(readdir(layout.catalogFolder()), []);
+/** Writes an entry as it is. */
+export async function writeEntry(disk: Disk, layout: Layout, entry: CatalogEntry): Promise<void> {
+  const path = layout.catalogFile(entry.place, entry.model_id);
+  await disk.putText(path, `${JSON.stringify(entry)}\n`, layout.catalogFolder(entry.place));
+}
+
+/** The entries of one place that can be read, and the problems of the others. */
+export async function readCatalog(layout: Layout, place: string): Promise<Catalog> {
+  const folder = layout.catalogFolder(place);
+  const names = await ifExists(readdir(folder), []);
   const read = await mapConcurrent(names.filter((name) => !isUnfinished(name)).sort(), async (name) => {
-    const path = join(layout.catalogFolder(), name);
-    return { path, entry: await readEntry(layout, path, name) };
+    const path = join(folder, name);
+    return { path, entry: await readEntry(layout, { path, name, place }) };
   });
   // Sorted by name, in whatever order the reads finished.
   const entries: CatalogEntry[] = [];
@@ -81,16 +89,26 @@ export async function readCatalog(layout: Layout): Promise<Catalog> {
   return { entries, problems };
 }
 
-/** One entry; null if there is none or it cannot be read. */
+/** The entry of a model, in whichever place it is; null if there is none or it cannot be read. */
 export async function findEntry(layout: Layout, id: ModelId): Promise<CatalogEntry | null> {
-  const read = await readEntry(layout, layout.catalogFile(id), `${id}.json`);
-  return read === null || 'problem' in read ? null : read;
+  const name = `${id}.json`;
+  const found = await mapConcurrent(await listPlaces(layout), (place) =>
+    readEntry(layout, { path: layout.catalogFile(place, id), name, place }),
+  );
+  return (found.find((read) => read !== null && !('problem' in read)) as CatalogEntry | undefined) ?? null;
 }
 
-async function readEntry(
+interface EntryFile {
+  readonly path: string;
+  readonly name: string;
+  /** The place that the entry must be of; null for any. */
+  readonly place: string | null;
+}
+
+/** Reads the file of an entry; null if there is none. */
+export async function readEntry(
   layout: Layout,
-  path: string,
-  name: string,
+  { path, name, place }: EntryFile,
 ): Promise<CatalogEntry | { problem: string } | null> {
   let text: string;
   try {
@@ -116,6 +134,7 @@ async function readEntry(
   const entry = parsed.data;
   if (name !== `${entry.model_id}.json` || modelIdOf(entry.model_ref) !== entry.model_id)
     return problem('has the id of another model');
+  if (place !== null && entry.place !== place) return problem('is of another place');
   if (!staysInside(layout, entry)) return problem('has a path or name that cannot be stored');
   return entry;
 }

@@ -16,9 +16,9 @@ export async function knownDigest(
   { size, mtimeMs }: Pick<Stats, 'size' | 'mtimeMs'>,
 ): Promise<string | null> {
   if (size < MIN_BYTES) return null;
-  const { entries } = await readCatalog(layout);
+  const { entries } = await readCatalog(layout, place);
   for (const entry of entries) {
-    if (entry.place !== place || mtimeMs > Date.parse(entry.downloaded_at)) continue;
+    if (mtimeMs > Date.parse(entry.downloaded_at)) continue;
     const file = entry.files.find(({ blob, bytes }) => blob === name && bytes === size);
     if (file !== undefined && file.sha256 !== null) return file.sha256;
   }

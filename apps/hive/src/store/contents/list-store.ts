@@ -5,7 +5,8 @@ import { inspectPartial } from '@rbee/transfer';
 import { type Layout, splitPlace, UNFINISHED_NAMES } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import { type CatalogEntry, findEntry, readCatalog } from './catalog.ts';
-import { listPlaces, type PlaceState, readPlace } from './read-place.ts';
+import { listPlaces } from './list-places.ts';
+import { type PlaceState, readPlace } from './read-place.ts';
 import { modelsOfPlace, problemOf, type StoredModel, toModel } from './stored-model.ts';
 
 /** Places that are read concurrently; each reads several files concurrently itself. */
@@ -34,44 +35,41 @@ export interface StoreContent {
 }
 
 export async function readStore(layout: Layout): Promise<StoreContent> {
-  const { entries, problems } = await readCatalog(layout);
-  const byPlace = Map.groupBy(entries, ({ place }) => place);
-  const places = new Set([...byPlace.keys(), ...(await listPlaces(layout))]);
   const states: PlaceState[] = [];
-  const unreadable: StoreProblem[] = [];
+  const problems: StoreProblem[] = [];
   const models = await mapConcurrent(
-    [...places].sort(),
+    (await listPlaces(layout)).sort(),
     async (place) => {
       try {
-        const state = await readPlace(layout, place);
-        states.push(state);
-        return await modelsOfPlace(layout, state, byPlace.get(place) ?? []);
+        const read = await readOnePlace(layout, place);
+        states.push(read.state);
+        problems.push(...read.problems);
+        return read.models;
       } catch (error) {
         // A folder that cannot be read must not hide the others.
         const code = errnoOf(error);
         if (code === null) throw error;
-        unreadable.push({ path: layout.placeFolder(place), message: `cannot read the folder (${code})` });
+        problems.push({ path: layout.placeFolder(place), message: `cannot read the folder (${code})` });
         return [];
       }
     },
     PLACE_CONCURRENCY,
   );
-  return { models: models.flat(), states, problems: [...problems, ...unreadable] };
+  return { models: models.flat(), states, problems };
 }
 
 /** One place, with its entries in the catalog. */
 export async function readOnePlace(layout: Layout, place: string): Promise<PlaceModels> {
-  const { entries, problems } = await readCatalog(layout);
-  const own = entries.filter((entry) => entry.place === place);
+  const { entries, problems } = await readCatalog(layout, place);
   const state = await readPlace(layout, place);
-  return { state, entries: own, areAll: problems.length === 0, models: await modelsOfPlace(layout, state, own) };
+  return { state, entries, problems, models: await modelsOfPlace(layout, state, entries) };
 }
 
 export interface PlaceModels {
   readonly state: PlaceState;
   readonly entries: readonly CatalogEntry[];
-  /** Whether every entry of the catalog could be read: any other might be for this place. */
-  readonly areAll: boolean;
+  /** Entries that cannot be read. */
+  readonly problems: readonly StoreProblem[];
   readonly models: readonly StoredModel[];
 }
 

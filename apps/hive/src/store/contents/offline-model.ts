@@ -1,10 +1,13 @@
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readlink, realpath } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
-import { errnoOf, type HfRef, RbeeError } from '@rbee/contract';
+import { type HfRef, RbeeError } from '@rbee/contract';
 import { ggufFiles } from '../../selection/gguf.ts';
 import { safetensorsModel } from '../../selection/safetensors.ts';
 import { isChosenByRule, selectFiles, type TreeFile } from '../../selection/select-files.ts';
-import { isCommit, type Layout } from '../layout.ts';
+import { isBlobName, isCommit, type Layout } from '../layout.ts';
+import { orNull, reached } from './reached.ts';
+import { readRef } from './read-place.ts';
 
 interface OfflineModel {
   readonly commit: string;
@@ -13,9 +16,12 @@ interface OfflineModel {
 
 interface OfflineFile {
   readonly path: string;
+  /** For a file in the snapshot itself, a name made of its path: nothing on disk has its digest. */
   readonly blobName: string;
   readonly size: number;
 }
+
+const NAME_DIGITS = 40;
 
 /**
  * The files that a ref of a hub means, if the store has all of them: those it names, else those chosen from the commit's
@@ -42,8 +48,7 @@ export async function findOfflineModel(
 }
 
 async function commitOf(layout: Layout, place: string, revision: string): Promise<string | null> {
-  const text = await orNull(() => readFile(layout.ref(place, revision), 'utf8'));
-  const commit = text?.trim() ?? revision;
+  const commit = (await readRef(layout, place, revision)) ?? revision;
   return isCommit(commit) ? commit : null;
 }
 
@@ -67,42 +72,28 @@ async function chosenFiles(
 }
 
 async function snapshotFiles(folder: string): Promise<{ path: string; size: number }[]> {
-  const entries = (await orNull(() => readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
+  const entries = (await orNull(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
   return entries
-    .filter((entry) => entry.isSymbolicLink())
+    .filter((entry) => entry.isSymbolicLink() || entry.isFile())
     .map((entry) => ({ path: relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'), size: 0 }));
 }
 
-/** A file counts only if it is a link to a complete blob of its own repo. */
+/** A file in the snapshot, or a link to one: the blob of its repo has the name that the hub gave it. */
 async function storedFile(layout: Layout, place: string, commit: string, path: string): Promise<OfflineFile | null> {
-  const link = layout.snapshotFile(place, commit, path);
-  const target = await orNull(() => readlink(link));
-  if (target === null) return null;
-  const blobName = basename(target);
-  const [linked, blob] = await Promise.all([
-    orNull(() => stat(link)),
-    orNull(() => stat(blobPath(layout, place, blobName))),
-  ]);
-  if (linked === null || blob === null || linked.ino !== blob.ino || !blob.isFile()) return null;
-  return { path, blobName, size: blob.size };
+  const name = layout.snapshotFile(place, commit, path);
+  const found = await reached(name);
+  if (!found?.isFile()) return null;
+  const target = await orNull(readlink(name));
+  const blobName = target === null ? '' : basename(target);
+  const isBlob = isBlobName(blobName) && (await isSameFile(name, layout.blob(place, blobName)));
+  return { path, blobName: isBlob ? blobName : nameOf(path), size: found.size };
 }
 
-function blobPath(layout: Layout, place: string, name: string): string {
-  try {
-    return layout.blob(place, name);
-  } catch {
-    // A link made by another program may have any target; it is not one of ours.
-    return '';
-  }
+async function isSameFile(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([orNull(realpath(a)), orNull(realpath(b))]);
+  return first !== null && first === second;
 }
 
-const ABSENT_CODES: readonly (string | null)[] = ['ENOENT', 'ENOTDIR', 'EINVAL', 'EISDIR', 'ELOOP', 'EACCES'];
-
-async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read();
-  } catch (error) {
-    if (ABSENT_CODES.includes(errnoOf(error))) return null;
-    throw error;
-  }
+function nameOf(path: string): string {
+  return `plain-${createHash('sha256').update(path).digest('hex').slice(0, NAME_DIGITS)}`;
 }

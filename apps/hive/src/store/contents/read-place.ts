@@ -1,16 +1,19 @@
 import type { Dirent, Stats } from 'node:fs';
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { assertRepoPath, RbeeError } from '@rbee/contract';
 import { ifExists } from '../disk.ts';
-import { isBlobName, isCommit, isUnfinished, type Layout, OWN_SCHEMES } from '../layout.ts';
+import { isBlobName, isCommit, isUnfinished, type Layout } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
+import { isFolder, orNull, reached } from './reached.ts';
 
 /** A file in a place's blobs folder, complete or not. */
 export interface StoredBytes {
   readonly name: string;
   readonly bytes: number;
   readonly modifiedAtMs: number;
+  /** Set for a link to a file elsewhere, such as one in the blobs that huggingface_hub shares between repos. */
+  readonly isLink?: true;
 }
 
 /** One name in a snapshot. */
@@ -20,17 +23,17 @@ export interface SnapshotName {
   readonly path: string;
   /** The blob that the link points to, existing or not; null for a regular file and for a link that leads elsewhere. */
   readonly blobName: string | null;
-  /** The file that a reader of the name gets; null if there is none, or if it is not in this place. */
+  /** The file that a reader of the name gets, over any links; null if there is none. */
   readonly content: StoredBytes | null;
   readonly kind: 'link' | 'file' | 'elsewhere';
 }
 
-/** The contents of one place of the store, read without following a link out of it. */
+/** The contents of one place of the store. Links to files are followed, links to folders in a snapshot are not. */
 export interface PlaceState {
   readonly place: string;
   /** Complete blobs, by name. */
   readonly blobs: ReadonlyMap<string, StoredBytes>;
-  /** Files in the blobs folder with the name of an unfinished one. */
+  /** Partials, journals and damaged files in the blobs folder, of a hive or of another tool. */
   readonly unfinished: readonly StoredBytes[];
   /** By commit, sorted by path. */
   readonly snapshots: ReadonlyMap<string, readonly SnapshotName[]>;
@@ -42,18 +45,6 @@ export interface PlaceState {
   }[];
 }
 
-/** The places that have a folder in the store. Folders with names that no place can have are ignored. */
-export async function listPlaces(layout: Layout): Promise<string[]> {
-  const places = await mapConcurrent(['hf', ...OWN_SCHEMES], async (scheme) => {
-    const entries = await ifExists(readdir(layout.schemeFolder(scheme), { withFileTypes: true }), []);
-    return entries.flatMap((entry) => {
-      const place = entry.isDirectory() ? layout.placeOfFolder(scheme, entry.name) : null;
-      return place === null ? [] : [place];
-    });
-  });
-  return places.flat();
-}
-
 export async function readPlace(layout: Layout, place: string): Promise<PlaceState> {
   const isThere = await isFolder(layout.placeFolder(place));
   const files = isThere ? await readBlobs(layout.blobsFolder(place)) : [];
@@ -61,6 +52,7 @@ export async function readPlace(layout: Layout, place: string): Promise<PlaceSta
   const snapshots = new Map<string, SnapshotName[]>();
   const unfinishedNames: { commit: string; path: string; modifiedAtMs: number }[] = [];
   const folders = isThere ? await readFolder(layout.snapshotsFolder(place)) : [];
+  const blobsFolder = (await orNull(realpath(layout.blobsFolder(place)))) ?? layout.blobsFolder(place);
   for (const { name: commit } of folders.filter((entry) => entry.isDirectory() && isCommit(entry.name))) {
     const folder = layout.snapshotFolder(place, commit);
     const entries = await readFolder(folder, true);
@@ -70,7 +62,7 @@ export async function readPlace(layout: Layout, place: string): Promise<PlaceSta
         const onDisk = join(entry.parentPath, entry.name);
         const path = relative(folder, onDisk).split(sep).join('/');
         if (!isRepoPath(path)) return null;
-        if (!isUnfinished(path)) return readName(layout, { place, commit, path }, entry, blobs);
+        if (!isUnfinished(path)) return readName(layout, { place, commit, path }, entry, { blobs, blobsFolder });
         const stats = await ifExists(lstat(onDisk), null);
         if (stats !== null) unfinishedNames.push({ commit, path, modifiedAtMs: stats.mtimeMs });
         return null;
@@ -79,6 +71,12 @@ export async function readPlace(layout: Layout, place: string): Promise<PlaceSta
     snapshots.set(commit, names.filter((name) => name !== null).sort(byPath));
   }
   return { place, blobs, unfinished: files.filter(({ name }) => isUnfinished(name)), snapshots, unfinishedNames };
+}
+
+/** The commit of a revision, as its ref has it; null if there is none. */
+export async function readRef(layout: Layout, place: string, revision: string): Promise<string | null> {
+  const text = await orNull(readFile(layout.ref(place, revision), 'utf8'));
+  return text === null ? null : text.trim();
 }
 
 /** The refs of a place: the commit of each revision, and when it was written. */
@@ -94,21 +92,20 @@ export async function readRefs(layout: Layout, place: string) {
   });
 }
 
-/** The entries of a folder; none if it is not one. A link to a folder leads out of the store, so it does not count. */
+/** The entries of a folder; none if it is not one. */
 async function readFolder(folder: string, recursive = false): Promise<Dirent[]> {
   return (await isFolder(folder)) ? ifExists(readdir(folder, { recursive, withFileTypes: true }), []) : [];
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  return (await ifExists(lstat(path), null))?.isDirectory() ?? false;
-}
-
 async function readBlobs(folder: string): Promise<StoredBytes[]> {
   const entries = await readFolder(folder);
-  const files = entries.filter((entry) => entry.isFile());
-  const read = await mapConcurrent(files, async ({ name }) =>
-    toBytes(name, await ifExists(lstat(join(folder, name)), null)),
-  );
+  const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  const read = await mapConcurrent(files, async (entry) => {
+    const path = join(folder, entry.name);
+    if (!entry.isSymbolicLink()) return toBytes(entry.name, await ifExists(lstat(path), null));
+    const bytes = isUnfinished(entry.name) ? null : toBytes(entry.name, await reached(path));
+    return bytes === null ? null : { ...bytes, isLink: true as const };
+  });
   return read.filter((file) => file !== null);
 }
 
@@ -116,7 +113,7 @@ async function readName(
   layout: Layout,
   { place, commit, path }: { place: string; commit: string; path: string },
   entry: Dirent,
-  blobs: ReadonlyMap<string, StoredBytes>,
+  { blobs, blobsFolder }: { blobs: ReadonlyMap<string, StoredBytes>; blobsFolder: string },
 ): Promise<SnapshotName> {
   const onDisk = layout.snapshotFile(place, commit, path);
   if (entry.isFile()) {
@@ -124,11 +121,19 @@ async function readName(
     return { commit, path, kind: 'file', blobName: null, content: toBytes(path, await ifExists(lstat(onDisk), null)) };
   }
   const target = entry.isSymbolicLink() ? await ifExists(readlink(onDisk), null) : null;
-  const blob = target === null ? null : resolve(dirname(onDisk), target);
-  if (blob === null || dirname(blob) !== layout.blobsFolder(place) || !isBlobName(basename(blob)))
-    return { commit, path, kind: 'elsewhere', blobName: null, content: null };
-  const blobName = basename(blob);
-  return { commit, path, kind: 'link', blobName, content: blobs.get(blobName) ?? null };
+  if (target === null) return { commit, path, kind: 'elsewhere', blobName: null, content: null };
+  const blobName = blobNameIn(layout.blobsFolder(place), resolve(dirname(onDisk), target));
+  if (blobName !== null) return { commit, path, kind: 'link', blobName, content: blobs.get(blobName) ?? null };
+  // The link may have the real path of the folder, where the store itself is reached by a link.
+  const real = await orNull(realpath(onDisk));
+  const realName = real === null ? null : blobNameIn(blobsFolder, real);
+  const blob = realName === null ? undefined : blobs.get(realName);
+  if (blob !== undefined) return { commit, path, kind: 'link', blobName: blob.name, content: blob };
+  return { commit, path, kind: 'elsewhere', blobName: null, content: toBytes(path, await reached(onDisk)) };
+}
+
+function blobNameIn(folder: string, path: string): string | null {
+  return dirname(path) === folder && isBlobName(basename(path)) ? basename(path) : null;
 }
 
 function toBytes(name: string, stats: Stats | null): StoredBytes | null {

@@ -79,10 +79,10 @@ export function toModel(layout: Layout, model: StoredModel): Model {
 }
 
 /** The problem that is listed for a model of the catalog that lacks files. */
-export function problemOf(layout: Layout, { id, modelRef, missing, files }: StoredModel): StoreProblem {
+export function problemOf(layout: Layout, { id, modelRef, place, missing, files }: StoredModel): StoreProblem {
   const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`;
   const what = `${modelRef} (${id}) is incomplete: ${missing[0]}${more} of ${files.length} files missing or too short`;
-  return { path: layout.catalogFile(id), message: `${what}; download it again or remove it` };
+  return { path: layout.catalogFile(place, id), message: `${what}; download it again or remove it` };
 }
 
 export function bytesOf(files: readonly { readonly bytes: number }[]): number {
@@ -104,8 +104,8 @@ function fromEntry(state: PlaceState, entry: CatalogEntry): StoredModel {
   };
 }
 
-/** For a file that a tool copied over the link only the size is known; a verify checks its content. */
+/** For a file that is not a blob of this place only the size is known; a verify checks its content. */
 function isThere(name: SnapshotName | undefined, { blobName, bytes }: ModelFile): boolean {
-  const isSame = name?.kind === 'file' || name?.blobName === blobName;
+  const isSame = name?.blobName === null || name?.blobName === blobName;
   return isSame && name?.content?.bytes === bytes;
 }

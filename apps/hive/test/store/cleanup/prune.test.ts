@@ -90,7 +90,12 @@ describe('pruning', () => {
     await test.download([{ path: 'deep/a.gguf', content: 'a' }]);
     await rm(inBlobs(sha256Of('a')));
     const link = test.layout.snapshotFile(PLACE, COMMIT, 'deep/a.gguf');
-    expect(await pruned()).toEqual([['link', link]]);
+    const entry = test.layout.catalogFile(PLACE, modelIdOf(`hf:org/model@${COMMIT}::file=deep/a.gguf`));
+    await test.age(entry, 25);
+    expect((await pruned()).sort()).toEqual([
+      ['link', entry],
+      ['link', link],
+    ]);
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
   });
 
@@ -99,7 +104,7 @@ describe('pruning', () => {
     const link = `${test.layout.snapshotFile(PLACE, COMMIT, 'b.gguf')}.x.incomplete`;
     const ref = `${test.layout.ref(PLACE, 'main')}.x.incomplete`;
     const dangling = test.layout.ref(PLACE, 'gone');
-    const entry = join(test.layout.catalogFolder(), 'm-000000000000.json.x.incomplete');
+    const entry = join(test.layout.catalogFolder(PLACE), 'x.incomplete');
     for (const path of [link, ref, entry]) await put(path, 25);
     await put(dangling, 25, 'b'.repeat(40));
     await put(test.layout.ref(PLACE, 'beginning'), 1, 'b'.repeat(40));
@@ -107,8 +112,10 @@ describe('pruning', () => {
     expect(kinds.map(([, path]) => path).sort()).toEqual([link, ref, entry, dangling].sort());
     expect((await readdir(test.layout.refsFolder(PLACE))).sort()).toEqual(['beginning', 'main']);
 
-    await rm(test.layout.placeFolder(PLACE), { recursive: true });
-    const own = test.layout.catalogFile(modelIdOf(`hf:org/model@${COMMIT}::file=a.gguf`));
+    await rm(test.layout.blobsFolder(PLACE), { recursive: true });
+    await rm(test.layout.snapshotsFolder(PLACE), { recursive: true });
+    await rm(test.layout.refsFolder(PLACE), { recursive: true });
+    const own = test.layout.catalogFile(PLACE, modelIdOf(`hf:org/model@${COMMIT}::file=a.gguf`));
     expect(await pruned()).toEqual([]);
     await test.age(own, 25);
     expect(await pruned()).toEqual([['link', own]]);
@@ -127,7 +134,7 @@ describe('pruning', () => {
     await put('newer', OTHER_COMMIT);
     expect(await pruned()).toEqual([]);
     test.clock.advance(25 * 3_600_000);
-    const damaged = join(test.layout.catalogFolder(), 'm-000000000000.json');
+    const damaged = join(test.layout.catalogFolder(place), 'm-000000000000.json');
     await writeFile(damaged, 'damaged');
     expect(await pruned()).toEqual([]);
     await rm(damaged);
@@ -151,14 +158,14 @@ describe('pruning', () => {
 
   it('leaves the entry of a model that is being downloaded again, even before its first file is there', async () => {
     await test.download([{ path: 'a.gguf', content: 'a' }]);
-    const entry = test.layout.catalogFile(modelIdOf(`hf:org/model@${COMMIT}::file=a.gguf`));
+    const entry = test.layout.catalogFile(PLACE, modelIdOf(`hf:org/model@${COMMIT}::file=a.gguf`));
     await test.age(entry, 25);
-    await rm(test.layout.placeFolder(PLACE), { recursive: true });
+    await rm(inBlobs(sha256Of('a')));
+    await rm(test.layout.snapshotFile(PLACE, COMMIT, 'a.gguf'));
     const release = await test.store.acquirePlace(PLACE, new AbortController().signal);
     expect(await pruned()).toEqual([]);
     release();
     expect(await pruned({ isWanted: () => true })).toEqual([]);
-    await rm(test.layout.placeFolder(PLACE), { recursive: true });
     expect(await pruned()).toEqual([['link', entry]]);
   });
 

@@ -107,15 +107,12 @@ describe('a hub that cannot be reached', () => {
     await expect(resolve(ref)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
   });
 
-  it('is told of where a blob is missing, or a link leads out of its repo', async () => {
-    const { hub, repo, layout, resolve, store, lose } = await setUp();
+  it('is told of where a blob is missing', async () => {
+    const { hub, resolve, store, lose } = await setUp();
     await store('model-Q4_K_M.gguf', 'config.json');
     await hub.close();
     await lose('config.json');
     await expect(resolve('hf:org/model::file=config.json')).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
-    const link = layout.snapshotFile('hf:org/model', repo.commit, 'passwd');
-    await symlink('/etc/passwd', link);
-    await expect(resolve('hf:org/model::file=passwd')).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
   });
 
   it('knows the whole list of a commit that it was asked for before', async () => {
