@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { generateBytes, startHub, type TestHub } from '@rbee/testing';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type TransferState, transferFile } from '../src/index.ts';
 import { loadJournal, readBootId } from '../src/partial/journal.ts';
 import { bytesOf } from '../src/partial/spans.ts';
 
