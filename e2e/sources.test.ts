@@ -46,7 +46,7 @@ describe('a URL', () => {
     const url = web.redirect('/go', web.put('/models/model.gguf', { content: FILE }));
     const { path, data, download } = await completed(url);
     expect((await readFile(path)).equals(BYTES)).toBe(true);
-    expect(path).toMatch(new RegExp(`^${fleet.folder}/hive-a/rbee/http/.+/snapshots/[0-9a-f]{40}/go$`));
+    expect(path).toMatch(new RegExp(`^${fleet.folder}/hive-a/models/models--rbee.http--.+/snapshots/[0-9a-f]{40}/go$`));
     expect(await readlink(path)).toMatch(/^\.\.\/\.\.\/blobs\/version-[0-9a-f]{40}$/);
     expect(data['sha256']).toMatch(/^[0-9a-f]{64}$/);
     expect(download).toMatchObject({ bytes: FILE.size, bytes_reused: 0 });

@@ -18,7 +18,7 @@ describe('an untrusted name', () => {
     expect(safe).not.toMatch(/[/\\:\p{C}]|\.\.|^[.\s-]|[.\s]$/u);
     expect(safe).not.toMatch(/^(?:con|nul|aux|com\d|lpt\d)(?:\.|$)|\.incomplete$|\.lock$/i);
     expect(Buffer.byteLength(safe)).toBeLessThanOrEqual(200);
-    expect(layout.snapshotFile('https:x', COMMIT, safe)).toBe(`/store/rbee/https/hub/x/snapshots/${COMMIT}/${safe}`);
+    expect(layout.snapshotFile('https:x', COMMIT, safe)).toBe(`/store/hub/models--rbee.https--x/snapshots/${COMMIT}/${safe}`);
   });
 
   it.each([
@@ -43,7 +43,7 @@ describe('an untrusted name', () => {
 describe('the name of a place', () => {
   it.each(NASTY_NAMES)('is accepted by the store: $trick, $shown', ({ name }) => {
     expect(layout.placeFolder(`https:${placeName(name, name)}`)).toMatch(
-      /^\/store\/rbee\/https\/hub\/[A-Za-z0-9][^/]*$/,
+      /^\/store\/hub\/models--rbee\.https--[A-Za-z0-9][^/]*$/,
     );
   });
 

@@ -187,6 +187,6 @@ describe('the name', () => {
     const { place, commit, files } = await resolve(ref.path);
     const path = layout.snapshotFile(place, commit, files[0].path);
     expect(path.startsWith(`${layout.snapshotFolder(place, commit)}/`)).toBe(true);
-    expect(layout.placeFolder(place).startsWith(join(folder, 'rbee/file/'))).toBe(true);
+    expect(layout.placeFolder(place).startsWith(join(folder, 'hub/models--rbee.file--'))).toBe(true);
   });
 });

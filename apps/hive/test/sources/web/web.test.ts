@@ -166,7 +166,7 @@ function assertStored({
   const path = layout.snapshotFile(place, commit, files[0].path);
   expect(path.startsWith(`${folder}/`)).toBe(true);
   expect(path.slice(folder.length + 1)).not.toContain('/');
-  expect(layout.blob(place, files[0].blobName).startsWith('/store/rbee/http/')).toBe(true);
+  expect(layout.blob(place, files[0].blobName).startsWith('/store/hub/models--rbee.http--')).toBe(true);
 }
 
 describe('refusals', () => {
