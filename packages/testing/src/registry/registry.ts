@@ -7,7 +7,11 @@ import { type Site, startSite } from '../web/site.ts';
 
 export interface RegistryOptions {
   /** Whether an anonymous token is required, and which server issues it; default: not required, issued by the registry. */
-  readonly token?: { readonly realm?: string };
+  readonly token?: {
+    readonly realm?: string;
+    /** The `WWW-Authenticate` headers for a realm; default: one that offers Bearer. */
+    readonly challenges?: (realm: string) => string | string[];
+  };
   /** The origin that blobs redirect to; default: the registry sends them. */
   readonly blobsAt?: string;
 }
@@ -57,7 +61,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     if (match === null) return textReply(404, 'Not Found');
     const [, name = '', kind, reference = ''] = match;
     if (options.token !== undefined && !tokens.has(request.headers.authorization ?? '')) {
-      return wantToken(options.token.realm ?? `${url.origin}/token`, name);
+      const realm = options.token.realm ?? `${url.origin}/token`;
+      return wantToken(options.token.challenges?.(realm) ?? bearerChallenge(realm, name));
     }
     if (kind === 'blobs') return blobReply(request, blobs.get(reference), reference, options.blobsAt);
     return manifestReply(manifests.get(`${name}:${reference}`));
@@ -82,8 +87,11 @@ function giveToken(tokens: Set<string>): Reply {
   return jsonReply(200, { token, expires_in: 300 });
 }
 
-function wantToken(realm: string, name: string): Reply {
-  const challenge = `Bearer realm="${realm}",service="test",scope="repository:${name}:pull"`;
+function bearerChallenge(realm: string, name: string): string {
+  return `Bearer realm="${realm}",service="test",scope="repository:${name}:pull"`;
+}
+
+function wantToken(challenge: string | string[]): Reply {
   return jsonReply(401, { errors: [{ code: 'UNAUTHORIZED' }] }, { 'WWW-Authenticate': challenge });
 }
 

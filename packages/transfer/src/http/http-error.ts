@@ -20,6 +20,13 @@ export function errorOfStatus(status: number, headers: ResponseHeaders, now: () 
   if (MISSING_STATUSES.includes(status)) {
     return new RbeeError('MODEL_NOT_FOUND', `the server does not have the file (status ${status})`, { details });
   }
+  if (status === 407) {
+    const hint = 'set them in HTTP_PROXY: http://user:password@host:port';
+    return new RbeeError('SOURCE_UNAVAILABLE', 'the proxy requires a valid user and password (status 407)', {
+      hint,
+      details,
+    });
+  }
   if (status >= 500 || LATER_STATUSES.includes(status)) {
     const retryAfterMs =
       parseRetryAfter(headerOf(headers, 'retry-after'), now()) ?? (status === 429 ? quotaWait(headers) : null);

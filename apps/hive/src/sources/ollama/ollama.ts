@@ -90,7 +90,7 @@ function createAccess(deps: OllamaDeps, ref: OllamaRef, { origin }: URL) {
       discard(response);
       // Only the registry itself may say where tokens come from.
       if (response.status !== 401 || isRenewed || response.url.origin !== origin) throw refused(response, ref);
-      token = await requestToken(deps, response.url, headerOf(response.headers, 'www-authenticate'), signal);
+      token = await requestToken(deps, response.url, response.headers['www-authenticate'], signal);
     }
   };
   return {

@@ -96,6 +96,28 @@ describe('an anonymous token', () => {
       if (url.startsWith('/token')) expect(sent).not.toHaveProperty('authorization');
   });
 
+  it.each<[string, (realm: string) => string | string[], readonly string[]]>([
+    ['Basic beside Bearer', (realm) => `Basic realm="x", Bearer realm="${realm}",scope="a:b:pull"`, ['a:b:pull']],
+    ['Basic in a header of its own', (realm) => ['Basic realm="x"', `Bearer realm="${realm}"`], []],
+    ['Bearer without quotes', (realm) => `bearer realm=${realm},scope=a:b:pull`, ['a:b:pull']],
+    [
+      'several scopes',
+      (realm) => `Bearer realm="${realm}",scope="a:b:pull c:d:pull,push"`,
+      ['a:b:pull', 'c:d:pull,push'],
+    ],
+    ['a Bearer that leads nowhere first', (realm) => ['Bearer realm="x"', `Bearer realm="${realm}"`], []],
+  ])('[H4] is requested of a registry that offers %s', async (_, challenges, scopes) => {
+    const { registry, resolve } = await setUp({ token: { challenges } });
+    expect((await resolve('ollama:tiny')).files).toHaveLength(1);
+    const asked = registry.requests.find(({ url }) => url.startsWith('/token'))?.url ?? '';
+    expect(new URL(asked, registry.url).searchParams.getAll('scope')).toEqual(scopes);
+  });
+
+  it('[H4] is not requested of a registry that offers Basic alone', async () => {
+    const { resolve } = await setUp({ token: { challenges: () => 'Basic realm="x"' } });
+    await expect(resolve('ollama:tiny')).rejects.toMatchObject({ code: 'MODEL_ACCESS_DENIED' });
+  });
+
   it('is not requested over plain http from another host than the registry', async () => {
     const thief = await startWebServer();
     closing.push(() => thief.close());
