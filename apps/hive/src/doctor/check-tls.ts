@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
-import { RbeeError } from '@rbee/contract';
+import { RbeeError, tlsProblemOf } from '@rbee/contract';
 import { errorOfConnection } from '@rbee/transfer';
 import { hostOf, portOf } from '../sources/http/proxy/host-and-port.ts';
 import { isSocks, type ProxyServer } from '../sources/http/proxy/proxy.ts';
@@ -17,8 +17,6 @@ const SOON_DAYS = 7;
 const MAX_CHAIN = 10;
 const MAX_NAME_CHARS = 80;
 
-const CA_HINT =
-  'if your own proxy or mirror signs it, put its CA certificate into a PEM file and start the hive with NODE_EXTRA_CA_CERTS=FILE';
 const CLOCK_HINT = 'check the clock of this machine; if it is right, the certificate must be renewed on the server';
 
 /** The result of a TLS handshake. */
@@ -67,7 +65,7 @@ export function judgeTls(host: string, seen: SeenCertificate, nowMs: number): Ve
     default:
       return failed(
         `the certificate of ${host} is signed by ${issuer}, which this machine does not trust (${problem})`,
-        CA_HINT,
+        tlsProblemOf(problem)?.hint,
       );
   }
 }

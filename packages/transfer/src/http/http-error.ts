@@ -116,6 +116,8 @@ function wrongHttpOf(code: string): string | null {
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'sends more headers than can be read';
   if (code === 'HPE_UNEXPECTED_CONTENT_LENGTH')
     return 'sends its Content-Length twice, or together with Transfer-Encoding';
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
+    return 'sends a body of another length than its Content-Length, or several of them';
   // The connection ended in the middle of a message.
   if (code === 'HPE_INVALID_EOF_STATE') return null;
   return code.startsWith('HPE_') ? 'does not send valid HTTP' : null;

@@ -185,15 +185,14 @@ describe('what curl can do', () => {
   });
 
   it.each<[string, string, RegExp]>([
-    ['two equal Content-Length', 'content-length: 5\r\ncontent-length: 5\r\n\r\n12345', /it has several of them/],
-    ['400 KiB of headers', `x: ${'x'.repeat(400 * 1024)}\r\n\r\n`, /headers are too long/],
-    ['a Content-Length that is no number', 'content-length: five\r\n\r\n12345', /does not follow HTTP/],
+    ['two equal Content-Length', 'content-length: 5\r\ncontent-length: 5\r\n\r\n12345', /or several of them/],
+    ['400 KiB of headers', `x: ${'x'.repeat(400 * 1024)}\r\n\r\n`, /more headers than can be read/],
+    ['a Content-Length that is no number', 'content-length: five\r\n\r\n12345', /does not send valid HTTP/],
   ])('[C7] %s are named in the error', async (_, rest, message) => {
     const { resolve } = await setUp((__, response) => void response.socket?.write(`HTTP/1.1 200 OK\r\n${rest}`));
     await expect(resolve()).rejects.toMatchObject({
       code: 'DOWNLOAD_FAILED',
       message: expect.stringMatching(message),
-      hint: expect.stringMatching(/broken/),
     });
   });
 
