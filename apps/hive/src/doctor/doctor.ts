@@ -18,7 +18,7 @@ export interface DoctorDeps {
   readonly hub: HubAccess;
   /** HF_HUB_OFFLINE: no request is sent to the hub. */
   readonly isOffline: boolean;
-  /** Those of the dispatcher. */
+  /** The same as the dispatcher has. */
   readonly proxies: Proxies;
   readonly store: Pick<Store, 'layout' | 'list' | 'assertSame'>;
   /** Aborts when the hive stops. */

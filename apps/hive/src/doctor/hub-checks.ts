@@ -20,7 +20,7 @@ const OF_HUB = ['dns', 'proxy', 'tls', 'clock', 'token', 'hub', 'range', 'speed'
 export interface HubChecksDeps {
   readonly clock: Clock;
   readonly hub: HubAccess;
-  /** Those of the dispatcher. */
+  /** The same as the dispatcher has. */
   readonly proxies: Proxies;
 }
 

@@ -56,7 +56,7 @@ describe('an IPv6 address in a URL', () => {
     expect(error).toMatchObject({ code: 'SOURCE_NOT_ALLOWED' });
   });
 
-  it('[C7] that refuses is told with its code', async () => {
+  it('[C7] that refuses ends with its code', async () => {
     const error = await request('http://[::1]:1/', { dispatcher: open() }).catch((thrown: unknown) =>
       errorOfConnection(thrown, '[::1]:1'),
     );

@@ -13,7 +13,7 @@ export interface ProxyServer {
 }
 
 /** With `socks5h:` the proxy resolves names, with `socks5:` the hive does. */
-export type ProxyProtocol = 'http:' | 'https:' | 'socks5:' | 'socks5h:';
+type ProxyProtocol = 'http:' | 'https:' | 'socks5:' | 'socks5h:';
 
 const DEFAULT_PORTS: Readonly<Record<ProxyProtocol, number>> = {
   'http:': 80,

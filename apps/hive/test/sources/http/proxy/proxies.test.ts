@@ -139,7 +139,7 @@ describe('NO_PROXY', () => {
   });
 
   it.each(['10.0.0.0/33', '10.0.0.0/x', '10.0.0.0/', 'fd00::/129', 'ok.example,10.0.0.0/-1'])(
-    '[D1] %j has a network that is none: the problem names the variable',
+    '[D1] %j has an invalid network: the problem names the variable',
     (list) => {
       const { problems } = read({ ALL_PROXY: 'proxy:1', NO_PROXY: list });
       expect(problems).toEqual([expect.stringMatching(/^NO_PROXY has a network /)]);
