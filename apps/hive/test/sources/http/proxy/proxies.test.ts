@@ -60,6 +60,7 @@ describe('a proxy in the environment', () => {
     ['http://proxy.example:port', /names no host/],
     ['http://[::1:3128', /names no host/],
     ['http://[proxy]:3128', /names no host/],
+    ['http://[fe80::1%eth0]:3128', /names no host/],
     ['http://proxy example:3128', /spaces/],
     ['http://proxy.example,other.example:1', /names no host/],
     [`socks5://user:${'x'.repeat(256)}@proxy.example`, /255 bytes/],
