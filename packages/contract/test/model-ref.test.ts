@@ -209,7 +209,8 @@ describe('what is refused', () => {
     ['http://host/', 8_192],
     ['file:///', 512],
   ])('[C6] takes a ref %s… of %i characters, the longest there is', (start, most) => {
-    const text = start + 'a/'.repeat(most).slice(0, most - start.length - 1) + 'b';
+    const path = 'a/'.repeat(most).slice(0, most - start.length - 1);
+    const text = `${start}${path}b`;
     expect(printModelRef(parseModelRef(text))).toBe(text);
     refusalOf(`${text}a`);
   });

@@ -7,8 +7,8 @@ import { type TempDir, tempDir } from '@rbee/testing';
 import type { Dispatcher } from 'undici';
 import { createDoctor, type Doctor } from '../../src/doctor/doctor.ts';
 import { createSourceDispatcher } from '../../src/sources/http/dispatcher.ts';
-import { fixedToken } from '../../src/sources/hugging-face/hub-token.ts';
 import { readProxies } from '../../src/sources/http/proxy/proxies.ts';
+import { fixedToken } from '../../src/sources/hugging-face/hub-token.ts';
 import { createLayout } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 

@@ -47,7 +47,8 @@ export function parseProxy(text: string, variable: string): ProxyServer {
   const [, bracketed, name, digits] =
     /^(?:\[([^\]]*)\]|([^:/?#[\]]*))(?::(\d{0,9}))?(?:[/?#].*)?$/s.exec(rest.slice(at + 1)) ?? [];
   const hostname = bracketed ?? name ?? '';
-  if (bracketed === undefined ? !isHostName(hostname) : isIP(bracketed) !== 6 || bracketed.includes('%')) throw new Error('names no host');
+  if (bracketed === undefined ? !isHostName(hostname) : isIP(bracketed) !== 6 || bracketed.includes('%'))
+    throw new Error('names no host');
   const port = digits === undefined || digits === '' ? DEFAULT_PORTS[protocol] : Number(digits);
   if (port < 1 || port > MAX_PORT) throw new Error('has a port that is not between 1 and 65535');
   return { protocol, hostname, port, credentials, variable };
