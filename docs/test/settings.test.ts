@@ -42,7 +42,9 @@ describe('docs/reference/settings.md', () => {
 
   it('lists what a hive reads of the environment beside its settings', async () => {
     const text = await sourceOf('apps/hive');
-    const read = new Set([...text.matchAll(/\benv(?:\['|\.)([A-Z_]+)\b/g)].map(([, name]) => name));
+    const read = new Set(
+      [...text.matchAll(/\benv(?:\['|\.)([A-Z_]+)\b|'([A-Z]+_PROXY)'/g)].map(([, name, proxy]) => name ?? proxy),
+    );
     expect(column(borrowed, 'Environment').sort()).toEqual([...read].sort());
   });
 

@@ -8,6 +8,7 @@ import {
   type Parent,
   type Running,
   readTls,
+  SettingsError,
   serveTls,
   settingsInForce,
   type TlsIdentity,
@@ -39,6 +40,7 @@ import { addSettingsRoutes, type LiveSettings } from './routes/settings.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
 import { createSourceDispatcher } from './sources/http/dispatcher.ts';
+import { type Proxies, readProxies } from './sources/http/proxy/proxies.ts';
 import { fixedToken, type HubToken, loginToken } from './sources/hugging-face/hub-token.ts';
 import { sourceOf } from './sources/source.ts';
 import { createSources } from './sources/sources.ts';
@@ -58,6 +60,7 @@ type Logger = ReturnType<typeof createLogger>;
 
 /**
  * Starts a hive and resolves when it listens. The only place that constructs anything that does I/O.
+ * @throws SettingsError when a proxy of the environment cannot be used
  * @throws RbeeError STORE_NOT_WRITABLE when the store cannot be used, or another hive owns it
  */
 export async function startHive(
@@ -65,14 +68,22 @@ export async function startHive(
   parent: Parent | null = null,
 ): Promise<Running<typeof hiveSettings>> {
   const tls = readTls(settings);
-  const hive = await buildHive(settings);
+  const proxies = proxiesOf(process.env);
+  const hive = await buildHive(settings, proxies);
   return runHive(hive, await serveHive(hive, tls), { tls, parent });
+}
+
+function proxiesOf(env: NodeJS.ProcessEnv): Proxies {
+  const problems: string[] = [];
+  const proxies = readProxies(env, (problem) => problems.push(problem));
+  if (problems.length > 0) throw new SettingsError(problems);
+  return proxies;
 }
 
 type Hive = Awaited<ReturnType<typeof buildHive>>;
 
 /** Constructs the parts of a hive, without a server. */
-async function buildHive(settings: HiveSettings) {
+async function buildHive(settings: HiveSettings, proxies: Proxies) {
   const clock = systemClock;
   const startedAtMs = clock.now();
   const hiveId = settings.id;
@@ -95,6 +106,7 @@ async function buildHive(settings: HiveSettings) {
     onFallback: (err) => logger.warn({ err, hiveId }, 'pooled reads failed their self-test; using plain reads'),
   });
   const dispatcher = createSourceDispatcher({
+    proxies,
     exemptOrigins: new Set([settings.hfEndpoint, settings.ollamaRegistry].map((url) => new URL(url).origin)),
     allowPrivate: settings.allowPrivateSources,
     buildConnector: pool.buildConnector,
@@ -136,7 +148,7 @@ async function buildHive(settings: HiveSettings) {
   });
   return {
     ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
-    ...{ addressPath, dispatcher, http, token, counts, slots, limiter, downloads, models },
+    ...{ addressPath, dispatcher, proxies, http, token, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
     access: { apiToken: settings.apiToken },
@@ -186,7 +198,7 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
   addJobRoutes(app, { hub, history, registry, downloads, models, hiveId, allowedSources, hubUrl: settings.hfEndpoint });
   addModelRoutes(app, { registry, models, hiveId, signal });
   const hubAccess = { ...hive.http, endpoint: settings.hfEndpoint, token: hive.token };
-  const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, env: process.env, store };
+  const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, proxies: hive.proxies, store };
   addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal, onBug }));
   addDownloadRoutes(app, { hub, history, registry, downloads, hiveId, allowedSources });
 

@@ -105,7 +105,7 @@ export const hiveSettings = {
     fallback: '30s',
     minMs: 100,
     maxMs: MAX_INTERVAL_MS,
-    doc: 'fail an attempt after this long without response headers',
+    doc: 'fail an attempt after this long without complete response headers',
   }),
   retryAttempts: integer({
     env: 'RBEE_HIVE_RETRY_ATTEMPTS',

@@ -128,7 +128,7 @@ describe('what is refused', () => {
     ['a blank', ' '],
     ['513 characters', `hf:org/${'r'.repeat(506)}`],
     ['a text that is too long once it is canonical', `org/repo:${'dir/'.repeat(124)}a.bin`],
-    ['a URL that is too long once it is encoded', `https://host/${'é'.repeat(100)}`],
+    ['a URL that is too long once it is encoded', `https://host/${'é'.repeat(1_400)}`],
     ['one part only, without a scheme', 'repo'],
     ['three parts', 'hf:org/sub/repo'],
     ['an empty part', 'hf:org/'],
@@ -204,8 +204,13 @@ describe('what is refused', () => {
     expect(refusalOf(text).hint).toBeTruthy();
   });
 
-  it('takes a ref of 512 characters, the longest there is', () => {
-    const text = `https://host/${'a'.repeat(512 - 'https://host/'.length)}`;
+  it.each([
+    ['https://host/', 8_192],
+    ['http://host/', 8_192],
+    ['file:///', 512],
+  ])('[C6] takes a ref %s… of %i characters, the longest there is', (start, most) => {
+    const path = 'a/'.repeat(most).slice(0, most - start.length - 1);
+    const text = `${start}${path}b`;
     expect(printModelRef(parseModelRef(text))).toBe(text);
     refusalOf(`${text}a`);
   });

@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { tlsProblemOf } from '../src/index.ts';
+
+const MODULE = new URL('../src/tls-problem.ts', import.meta.url).href;
 
 describe('a TLS failure explains what to do', () => {
   it.each([
@@ -22,4 +25,21 @@ describe('a TLS failure explains what to do', () => {
   it.each(['', 'ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET', 'UNABLE', 'CERTAIN'])('%j is not one', (code) => {
     expect(tlsProblemOf(code)).toBeNull();
   });
+
+  it('[D2] a server that leaves its intermediate out is told apart from a private authority', () => {
+    expect(tlsProblemOf('UNABLE_TO_VERIFY_LEAF_SIGNATURE')?.hint).toMatch(/leave out its intermediate/);
+    expect(tlsProblemOf('SELF_SIGNED_CERT_IN_CHAIN')?.hint).not.toMatch(/intermediate/);
+  });
+
+  it.each(['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'])(
+    '[D2] %s with a NODE_EXTRA_CA_CERTS that was not read names that',
+    (code) => {
+      // Node.js reads the file when a process starts.
+      const script = `import { tlsProblemOf } from ${JSON.stringify(MODULE)}; console.log(tlsProblemOf('${code}').hint)`;
+      const env = { ...process.env, NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' };
+      const options = { env, encoding: 'utf8' as const };
+      const hint = execFileSync(process.execPath, ['--input-type=module', '-e', script], options);
+      expect(hint).toMatch(/^NODE_EXTRA_CA_CERTS is set, but no certificate was read/);
+    },
+  );
 });

@@ -9,6 +9,8 @@ export type { FaultAction, HubRequest, ServerName } from './hub/request.ts';
 export { createManualClock, type ManualClock } from './manual-clock.ts';
 export { NASTY_NAMES, type NastyName } from './nasty-names.ts';
 export { type Program, type ProgramExit, type ProgramLine, type ProgramOptions, startProgram } from './program.ts';
+export { type HttpProxy, type HttpProxyOptions, startHttpProxy } from './proxies/http-proxy.ts';
+export { type SocksProxy, type SocksProxyOptions, startSocksProxy } from './proxies/socks-proxy.ts';
 export {
   OLLAMA_MODEL_LAYER,
   type OllamaModel,

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { type HubRoute, hostOf } from './proxy-route.ts';
+import { hostOf } from '../sources/http/proxy/host-and-port.ts';
+import type { HubRoute } from './proxy-route.ts';
 import { failed, ok, skipped, type Verdict } from './verdict.ts';
 
 const MAX_SHOWN = 3;
@@ -8,7 +9,7 @@ const RESOLVER_HINT = 'check the resolvers of this machine (/etc/resolv.conf) an
 
 /** Resolves the name that the hive connects to: the proxy's if there is one, since the proxy resolves the hub; else the hub's. */
 export async function checkDns({ hub, proxy }: HubRoute): Promise<Verdict> {
-  const host = hostOf(proxy ?? hub);
+  const host = proxy?.hostname ?? hostOf(hub);
   if (isIP(host) !== 0) return skipped(`${host} is an IP address: there is no name to resolve`);
   try {
     const addresses = (await lookup(host, { all: true })).map(({ address }) => address);
@@ -17,11 +18,11 @@ export async function checkDns({ hub, proxy }: HubRoute): Promise<Verdict> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : null;
     if (code === null) throw error;
-    return failed(`the name ${host} cannot be resolved (${code})`, hintOf(code, proxy !== null));
+    return failed(`the name ${host} cannot be resolved (${code})`, hintOf(code, proxy?.variable ?? 'HF_ENDPOINT'));
   }
 }
 
-function hintOf(code: string, isProxy: boolean): string {
+function hintOf(code: string, variable: string): string {
   if (code !== 'ENOTFOUND') return RESOLVER_HINT;
-  return `check the name in ${isProxy ? 'HTTPS_PROXY' : 'HF_ENDPOINT'}; if it is right, ${RESOLVER_HINT}`;
+  return `check the name in ${variable}; if it is right, ${RESOLVER_HINT}`;
 }

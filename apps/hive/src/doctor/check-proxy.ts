@@ -1,12 +1,16 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { RbeeError } from '@rbee/contract';
 import { errorOfConnection } from '@rbee/transfer';
-import { openTunnel, requestThrough } from './proxy-request.ts';
-import { type HubRoute, hostOf, portOf } from './proxy-route.ts';
+import { hostOf, portOf } from '../sources/http/proxy/host-and-port.ts';
+import { hostOfProxy, isSocks, type ProxyServer } from '../sources/http/proxy/proxy.ts';
+import { connectThroughSocks } from '../sources/http/proxy/socks5.ts';
+import { refusalOfProxy, requestTunnel, sendToProxy } from '../sources/http/proxy/tunnel.ts';
+import type { HubRoute } from './proxy-route.ts';
 import { failed, failureOf, ok, type Verdict } from './verdict.ts';
 
 const TUNNEL_OPEN = 200;
 const CREDENTIALS_WANTED = 407;
-const ADDRESS_HINT = 'check the address in HTTPS_PROXY or HTTP_PROXY; add hosts that need no proxy to NO_PROXY';
 
 /** Whether the proxy of the environment lets the hive reach its hub. */
 export async function checkProxy(route: HubRoute, signal: AbortSignal): Promise<Verdict> {
@@ -17,44 +21,41 @@ export async function checkProxy(route: HubRoute, signal: AbortSignal): Promise<
     );
   }
   try {
-    return judge(route, proxy, await statusOf(route, proxy, signal));
+    return await judge(hub, proxy, signal);
   } catch (error) {
     signal.throwIfAborted();
-    return { ...failureOf(errorOfConnection(error, `the proxy ${proxy.host}`)), hint: ADDRESS_HINT };
+    if (error instanceof RbeeError) return failed(error.message, error.hint);
+    const hint = `check the address in ${proxy.variable}; add hosts that need no proxy to NO_PROXY`;
+    return { ...failureOf(errorOfConnection(error, `the proxy ${hostOfProxy(proxy)}`)), hint };
   }
 }
 
-/** The proxy's status for a request as the dispatcher sends it; null for a proxy that is not HTTP but accepts connections. */
-async function statusOf({ hub }: HubRoute, proxy: URL, signal: AbortSignal): Promise<number | null> {
-  if (!/^https?:$/.test(proxy.protocol)) {
-    await reach(proxy, signal);
-    return null;
+/** Sends what the dispatcher sends. */
+async function judge(hub: URL, proxy: ProxyServer, signal: AbortSignal): Promise<Verdict> {
+  const connects = ok(`the proxy ${hostOfProxy(proxy)} connects to ${hub.host}`);
+  if (isSocks(proxy)) {
+    const socket = await connectThroughSocks(proxy, { host: hostOf(hub), port: portOf(hub) }, signal);
+    socket.on('error', () => {}).destroy();
+    return connects;
   }
-  if (hub.protocol === 'http:') return requestThrough(proxy, hub, signal);
-  const { status, socket } = await openTunnel(proxy, hub, signal);
+  const status =
+    hub.protocol === 'http:' ? await forwardedStatus(hub, proxy, signal) : await tunnelStatus(hub, proxy, signal);
+  // With plain http any other status may be the hub's own.
+  const isFine = hub.protocol === 'http:' ? status !== CREDENTIALS_WANTED : status === TUNNEL_OPEN;
+  if (isFine) return connects;
+  const { message, hint } = refusalOfProxy(proxy, hub.host, status);
+  return failed(message, hint);
+}
+
+async function tunnelStatus(hub: URL, proxy: ProxyServer, signal: AbortSignal): Promise<number> {
+  const { status, socket } = await requestTunnel(proxy, hub, signal);
   socket.destroy();
   return status;
 }
 
-function judge({ hub }: HubRoute, proxy: URL, status: number | null): Verdict {
-  if (status === null) return ok(`${proxy.host} accepts connections`);
-  if (status === CREDENTIALS_WANTED) {
-    const hint = 'set them in HTTPS_PROXY: http://user:password@host:port';
-    return failed(`the proxy ${proxy.host} requires a valid user and password (status ${status})`, hint);
-  }
-  // With plain http the status may be the hub's own.
-  if (hub.protocol === 'http:' || status === TUNNEL_OPEN) return ok(`the proxy ${proxy.host} connects to ${hub.host}`);
-  const hint = `ask the operator of the proxy to allow ${hub.host}, or add it to NO_PROXY if no proxy is needed`;
-  return failed(`the proxy ${proxy.host} refuses to connect to ${hub.host} (status ${status})`, hint);
-}
-
-function reach(proxy: URL, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = connect({ host: hostOf(proxy), port: portOf(proxy), signal });
-  socket.once('connect', () => {
-    socket.destroy();
-    resolve();
-  });
-  socket.once('error', reject);
-  return promise;
+async function forwardedStatus(hub: URL, proxy: ProxyServer, signal: AbortSignal): Promise<number> {
+  const request = sendToProxy(proxy, { method: 'HEAD', path: hub.href, host: hub.host }, signal).end();
+  const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
+  response.destroy();
+  return response.statusCode ?? 0;
 }

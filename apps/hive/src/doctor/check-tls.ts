@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
-import { RbeeError } from '@rbee/contract';
+import { RbeeError, tlsProblemOf } from '@rbee/contract';
 import { errorOfConnection } from '@rbee/transfer';
-import { openTunnel } from './proxy-request.ts';
-import { type HubRoute, hostOf, portOf } from './proxy-route.ts';
+import { hostOf, portOf } from '../sources/http/proxy/host-and-port.ts';
+import { isSocks, type ProxyServer } from '../sources/http/proxy/proxy.ts';
+import { connectThroughSocks } from '../sources/http/proxy/socks5.ts';
+import { openTunnel } from '../sources/http/proxy/tunnel.ts';
+import { SOCKET_OPTIONS } from '../sources/http/socket-options.ts';
+import type { HubRoute } from './proxy-route.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';
 
 const MS_PER_DAY = 86_400_000;
@@ -12,10 +16,7 @@ const MS_PER_DAY = 86_400_000;
 const SOON_DAYS = 7;
 const MAX_CHAIN = 10;
 const MAX_NAME_CHARS = 80;
-const OPEN = 200;
 
-const CA_HINT =
-  'if your own proxy or mirror signs it, put its CA certificate into a PEM file and start the hive with NODE_EXTRA_CA_CERTS=FILE';
 const CLOCK_HINT = 'check the clock of this machine; if it is right, the certificate must be renewed on the server';
 
 /** The result of a TLS handshake. */
@@ -64,7 +65,7 @@ export function judgeTls(host: string, seen: SeenCertificate, nowMs: number): Ve
     default:
       return failed(
         `the certificate of ${host} is signed by ${issuer}, which this machine does not trust (${problem})`,
-        CA_HINT,
+        tlsProblemOf(problem)?.hint,
       );
   }
 }
@@ -74,6 +75,7 @@ async function handshake(route: HubRoute, signal: AbortSignal): Promise<SeenCert
   const host = hostOf(hub);
   const tunnel = proxy === null ? null : await throughProxy(proxy, hub, signal);
   const socket = connect({
+    ...SOCKET_OPTIONS,
     host,
     port: portOf(hub),
     ...(isIP(host) === 0 ? { servername: host } : {}),
@@ -91,14 +93,9 @@ async function handshake(route: HubRoute, signal: AbortSignal): Promise<SeenCert
   }
 }
 
-async function throughProxy(proxy: URL, hub: URL, signal: AbortSignal): Promise<Socket> {
-  const { status, socket } = await openTunnel(proxy, hub, signal);
-  if (status === OPEN) return socket;
-  socket.destroy();
-  throw new RbeeError(
-    'SOURCE_UNAVAILABLE',
-    `the proxy ${proxy.host} refuses to connect to ${hub.host} (status ${status})`,
-  );
+function throughProxy(proxy: ProxyServer, hub: URL, signal: AbortSignal): Promise<Socket> {
+  if (!isSocks(proxy)) return openTunnel(proxy, hub, signal);
+  return connectThroughSocks(proxy, { host: hostOf(hub), port: portOf(hub) }, signal);
 }
 
 function certificateOf(socket: TLSSocket): SeenCertificate {

@@ -1,4 +1,5 @@
 import { type Clock, type DoctorCheck, HIVE_CHECKS, type HiveCheck, type HiveDoctor, RbeeError } from '@rbee/contract';
+import type { Proxies } from '../sources/http/proxy/proxies.ts';
 import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 import type { Store } from '../store/store.ts';
 import { checksOfDisk } from './disk-checks.ts';
@@ -17,7 +18,8 @@ export interface DoctorDeps {
   readonly hub: HubAccess;
   /** HF_HUB_OFFLINE: no request is sent to the hub. */
   readonly isOffline: boolean;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The same as the dispatcher has. */
+  readonly proxies: Proxies;
   readonly store: Pick<Store, 'layout' | 'list' | 'assertSame'>;
   /** Aborts when the hive stops. */
   readonly signal: AbortSignal;

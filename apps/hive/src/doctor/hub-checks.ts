@@ -1,4 +1,5 @@
 import { type Clock, type DoctorCheck, RbeeError } from '@rbee/contract';
+import type { Proxies } from '../sources/http/proxy/proxies.ts';
 import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 import { fixedToken } from '../sources/hugging-face/hub-token.ts';
 import { checkDns } from './check-dns.ts';
@@ -19,7 +20,8 @@ const OF_HUB = ['dns', 'proxy', 'tls', 'clock', 'token', 'hub', 'range', 'speed'
 export interface HubChecksDeps {
   readonly clock: Clock;
   readonly hub: HubAccess;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The same as the dispatcher has. */
+  readonly proxies: Proxies;
 }
 
 export function withoutHub(run: Run): Promise<DoctorCheck>[] {
@@ -29,7 +31,7 @@ export function withoutHub(run: Run): Promise<DoctorCheck>[] {
 /** The checks of the route to the hub. Most of them share one request and one range of a file. */
 export function checksOfHub(deps: HubChecksDeps, run: Run, signal: AbortSignal): Promise<DoctorCheck>[] {
   const { clock, hub } = deps;
-  const route = routeTo(new URL(hub.endpoint), deps.env);
+  const route = routeTo(new URL(hub.endpoint), deps.proxies);
   const { host } = route.hub;
   const dns = run('dns', () => checkDns(route));
   const proxy = run('proxy', (limit) => checkProxy(route, limit));

@@ -23,7 +23,7 @@ import {
   waitForShortages,
   withRetry,
 } from '@rbee/transfer';
-import { type ResolvedModel, type Sources, sourceOf } from '../sources/source.ts';
+import { type ResolvedModel, type Sources, soleFileOf, sourceOf } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { blamesRequest } from './blames-request.ts';
 import { type Download, type DownloadRequest, isPause, partialChoiceOf } from './download.ts';
@@ -149,6 +149,7 @@ class DownloadRun {
       narrate('download_offline', `📴 ${model.title} is in the store; ${model.fromStore}`);
     if (model.alsoChosen !== undefined) narrate(PROJECTOR_ACTION, `👀 ${model.alsoChosen}`);
     if (model.leftOut !== undefined) narrate('download_left_out', `⚠️ ${model.leftOut}`, 'warn');
+    for (const remark of model.remarks ?? []) narrate('download_remark', `ℹ️ ${model.title}: ${remark}`);
     return model;
   }
 
@@ -238,9 +239,10 @@ class DownloadRun {
     const { id } = this.#download;
     const { place, revision, commit } = model;
     const stored = files.map(({ path, blobName }, index) => ({ path, blobName, sha256: digests[index] ?? null }));
-    const sha256 = digests.length === 1 ? (digests[0] ?? null) : null;
+    const sole = soleFileOf(files);
+    const sha256 = sole === null ? null : (digests[files.indexOf(sole)] ?? null);
     const first = await store.publish({ place, revision, commit, modelRef: model.pinnedRef(sha256), files: stored });
-    const path = files.length === 1 ? first : store.layout.snapshotFolder(place, commit);
+    const path = sole === null ? store.layout.snapshotFolder(place, commit) : first;
     tracker.complete(id, { path, sha256 });
     narrate('download_complete', `✅ Model ready: ${path} (${formatBytes(tracker.get(id).bytes)})`);
   }
@@ -294,9 +296,9 @@ class DownloadRun {
 /** The model's files, with the sha256 that the request expects. */
 function checkedAgainst(sha256: string | null, model: ResolvedModel): Files {
   if (sha256 === null) return model.files;
-  const [file, ...more] = model.files;
-  const chosenWithIt = model.alsoChosen === undefined ? 0 : 1;
-  if (more.length > chosenWithIt) {
+  const [file, ...others] = model.files;
+  const isWithProjector = model.alsoChosen !== undefined && others.length === 1;
+  if (!isWithProjector && soleFileOf(model.files) !== file) {
     const hint = 'name one file: ::file=path';
     throw new RbeeError('REQUEST_INVALID', `a sha256 is for one file, but the ref names ${model.files.length}`, {
       hint,
@@ -308,5 +310,5 @@ function checkedAgainst(sha256: string | null, model: ResolvedModel): Files {
       details: { expected: sha256, actual: file.sha256 },
     });
   }
-  return [{ ...file, sha256 }, ...more];
+  return [{ ...file, sha256 }, ...others];
 }

@@ -2,7 +2,7 @@ import { formatBytes, type ModelPlan, type ModelRef, redactModelRef } from '@rbe
 import { narrate } from '@rbee/jobs';
 import { attemptText, type RetryRule, spaceNeeded, withRetry } from '@rbee/transfer';
 import type { HttpClient } from '../sources/http/request.ts';
-import type { ResolvedModel } from '../sources/source.ts';
+import { type ResolvedModel, soleFileOf } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { ggufOfFiles } from './gguf/gguf-of-files.ts';
 import { localRanges, remoteRanges } from './gguf/ranges.ts';
@@ -43,10 +43,11 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   const freeBytes = await store.freeBytes(model.place);
   const fits = freeBytes === null || freeBytes >= spaceNeeded(knownRest);
   narrate('plan_ready', `📋 ${describe(model, { total, presentSum, needed, freeBytes })}`);
+  for (const remark of model.remarks ?? []) narrate('plan_remark', `ℹ️ ${remark}`);
   if (!fits) narrate('plan_no_room', '⚠️ Not enough free disk space', 'warn');
   return {
     model_ref,
-    pinned_ref: model.pinnedRef(model.files.length === 1 ? model.files[0].sha256 : null),
+    pinned_ref: model.pinnedRef(soleFileOf(model.files)?.sha256 ?? null),
     files,
     total,
     present_bytes: presentSum,

@@ -19,6 +19,8 @@ export interface SourceFile {
    * again.
    */
   readonly isUnversioned?: true;
+  /** Set for a file that belongs to a model of one file and lies beside it: the path of the model is not the folder. */
+  readonly isBeside?: true;
 }
 
 /** A file of this machine, as it was when it was examined. */
@@ -50,6 +52,14 @@ export interface ResolvedModel {
   readonly fromStore?: string;
   /** Set where files of the repo were left out that could not be stored: which and why, for the narration. */
   readonly leftOut?: string;
+  /** What else is to be said about its files, for the narration and the plan. */
+  readonly remarks?: readonly string[];
+}
+
+/** The file of a model that is one file, whatever lies beside it; null for a model of several. */
+export function soleFileOf<F extends Pick<SourceFile, 'isBeside'>>(files: readonly F[]): F | null {
+  const [first, ...more] = files.filter(({ isBeside }) => isBeside !== true);
+  return first !== undefined && more.length === 0 ? first : null;
 }
 
 /** Where models of a scheme come from. */

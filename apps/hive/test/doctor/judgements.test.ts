@@ -7,6 +7,9 @@ import { judgeSpeed } from '../../src/doctor/download-sample.ts';
 import { judgeClock } from '../../src/doctor/judge-hub.ts';
 import { routeTo } from '../../src/doctor/proxy-route.ts';
 import { runCheck } from '../../src/doctor/run-check.ts';
+import { hostOf } from '../../src/sources/http/proxy/host-and-port.ts';
+import { readProxies } from '../../src/sources/http/proxy/proxies.ts';
+import { originOfProxy } from '../../src/sources/http/proxy/proxy.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const DAY_MS = 86_400_000;
@@ -139,8 +142,11 @@ describe('the route to the hub', () => {
     'hub.example:8080',
   ].concat(['::1', '[::1]:443', '127.0.0.1', 'other, hub.example', 'HUB.example.', 'ub.example']);
 
+  const proxiesOf = (env: Readonly<Record<string, string>>) =>
+    readProxies(env, (problem) => expect.unreachable(problem));
+
   /** What undici does: it tells by which of the two it tries to connect. */
-  async function asTheDispatcher(hub: string, proxies: Readonly<Record<string, string>>): Promise<string | null> {
+  async function asUndici(hub: string, proxies: Readonly<Record<string, string>>): Promise<string | null> {
     for (const name of ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
       vi.stubEnv(name, proxies[name]);
     }
@@ -163,12 +169,12 @@ describe('the route to the hub', () => {
   }
 
   it.each(HUBS.flatMap((hub) => EXCEPTIONS.map((exceptions) => [hub, exceptions] as const)))(
-    'to %s with NO_PROXY=%s is the one that the dispatcher takes',
+    'to %s with NO_PROXY=%s is the one that undici takes',
     async (hub, exceptions) => {
       const env = { HTTPS_PROXY: PROXY, NO_PROXY: exceptions };
-      const taken = await asTheDispatcher(hub, env);
-      const { proxy } = routeTo(new URL(hub), env);
-      expect((proxy ?? new URL(hub)).hostname).toBe(taken === '::1' ? '[::1]' : taken);
+      const taken = await asUndici(hub, env);
+      const { proxy } = routeTo(new URL(hub), proxiesOf(env));
+      expect(proxy?.hostname ?? hostOf(new URL(hub))).toBe(taken);
     },
   );
 
@@ -178,6 +184,7 @@ describe('the route to the hub', () => {
     [{ HTTPS_PROXY: '' }, null],
     [{}, null],
   ])('follows %o', (env: Readonly<Record<string, string>>, proxy) => {
-    expect(routeTo(new URL('https://hub.example'), env).proxy?.origin ?? null).toBe(proxy);
+    const route = routeTo(new URL('https://hub.example'), proxiesOf(env));
+    expect(route.proxy === null ? null : originOfProxy(route.proxy)).toBe(proxy);
   });
 });

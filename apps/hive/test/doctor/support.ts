@@ -7,6 +7,7 @@ import { type TempDir, tempDir } from '@rbee/testing';
 import type { Dispatcher } from 'undici';
 import { createDoctor, type Doctor } from '../../src/doctor/doctor.ts';
 import { createSourceDispatcher } from '../../src/sources/http/dispatcher.ts';
+import { readProxies } from '../../src/sources/http/proxy/proxies.ts';
 import { fixedToken } from '../../src/sources/hugging-face/hub-token.ts';
 import { createLayout } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -37,7 +38,11 @@ export async function openDoctor(options: DoctorOptions): Promise<TestDoctor> {
   const folder = await tempDir();
   const layout = createLayout(options.modelsDir ?? join(folder.path, 'hub'));
   const store = await openStore(layout, { clock: systemClock });
+  const proxies = readProxies(process.env, (problem) => {
+    throw new Error(problem);
+  });
   const dispatcher: Dispatcher = createSourceDispatcher({
+    proxies,
     exemptOrigins: new Set([new URL(endpoint).origin]),
     allowPrivate: true,
   });
@@ -48,7 +53,7 @@ export async function openDoctor(options: DoctorOptions): Promise<TestDoctor> {
     clock: systemClock,
     hub: { dispatcher, endpoint, token: fixedToken(token), headersTimeoutMs: 30_000, userAgent: 'rbee-test' },
     isOffline,
-    env: process.env,
+    proxies,
     store,
     signal: stopping.signal,
     onBug: (error) => bugs.push(error),

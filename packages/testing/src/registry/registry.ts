@@ -7,7 +7,11 @@ import { type Site, startSite } from '../web/site.ts';
 
 export interface RegistryOptions {
   /** Whether an anonymous token is required, and which server issues it; default: not required, issued by the registry. */
-  readonly token?: { readonly realm?: string };
+  readonly token?: {
+    readonly realm?: string;
+    /** The `WWW-Authenticate` headers for a realm; default: one that offers Bearer. */
+    readonly challenges?: (realm: string) => string | string[];
+  };
   /** The origin that blobs redirect to; default: the registry sends them. */
   readonly blobsAt?: string;
 }
@@ -19,9 +23,14 @@ export interface OllamaModel {
   readonly digest: string;
 }
 
+export type OllamaLayer = readonly [kind: string, text: string];
+
 export interface TestRegistry extends Site {
-  /** Adds a model in Ollama's format under `namespace/name` and a tag. */
-  addModel(name: string, tag: string, content: FileSource): OllamaModel;
+  /**
+   * Adds a model in Ollama's format under `namespace/name` and a tag. Further layers are pairs of a kind (`projector`,
+   * `adapter`, `template`, …) and a text.
+   */
+  addModel(name: string, tag: string, content: FileSource, layers?: readonly OllamaLayer[]): OllamaModel;
   /** Uses any text as the manifest of a name and a tag. */
   setManifest(name: string, tag: string, manifest: string): void;
   /** Rejects all tokens issued so far. */
@@ -32,7 +41,7 @@ const MANIFEST_TYPE = 'application/vnd.docker.distribution.manifest.v2+json';
 export const OLLAMA_MODEL_LAYER = 'application/vnd.ollama.image.model';
 
 /** The manifest of a one-file model, as `ollama push` writes it. */
-export function ollamaManifest(sha256: string, size: number): string {
+export function ollamaManifest(sha256: string, size: number, more: readonly OllamaLayer[] = []): string {
   const config = Buffer.from('{}');
   return JSON.stringify({
     schemaVersion: 2,
@@ -42,7 +51,14 @@ export function ollamaManifest(sha256: string, size: number): string {
       digest: `sha256:${createHash('sha256').update(config).digest('hex')}`,
       size: config.length,
     },
-    layers: [{ mediaType: OLLAMA_MODEL_LAYER, digest: `sha256:${sha256}`, size }],
+    layers: [
+      { mediaType: OLLAMA_MODEL_LAYER, digest: `sha256:${sha256}`, size },
+      ...more.map(([kind, text]) => ({
+        mediaType: `application/vnd.ollama.image.${kind}`,
+        digest: `sha256:${createHash('sha256').update(text).digest('hex')}`,
+        size: Buffer.byteLength(text),
+      })),
+    ],
   });
 }
 
@@ -57,16 +73,21 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     if (match === null) return textReply(404, 'Not Found');
     const [, name = '', kind, reference = ''] = match;
     if (options.token !== undefined && !tokens.has(request.headers.authorization ?? '')) {
-      return wantToken(options.token.realm ?? `${url.origin}/token`, name);
+      const realm = options.token.realm ?? `${url.origin}/token`;
+      return wantToken(options.token.challenges?.(realm) ?? bearerChallenge(realm, name));
     }
     if (kind === 'blobs') return blobReply(request, blobs.get(reference), reference, options.blobsAt);
     return manifestReply(manifests.get(`${name}:${reference}`));
   });
   return Object.assign(site, {
-    addModel(name: string, tag: string, source: FileSource) {
+    addModel(name: string, tag: string, source: FileSource, layers: readonly OllamaLayer[] = []) {
       const content = toContent(source);
       const { sha256 } = digestsOf(content);
-      const manifest = ollamaManifest(sha256, content.size);
+      const manifest = ollamaManifest(sha256, content.size, layers);
+      for (const [, text] of layers) {
+        const layer = toContent(Buffer.from(text));
+        blobs.set(`sha256:${digestsOf(layer).sha256}`, layer);
+      }
       blobs.set(`sha256:${sha256}`, content);
       manifests.set(`${name}:${tag}`, manifest);
       return { sha256, size: content.size, digest: createHash('sha256').update(manifest).digest('hex') };
@@ -82,8 +103,11 @@ function giveToken(tokens: Set<string>): Reply {
   return jsonReply(200, { token, expires_in: 300 });
 }
 
-function wantToken(realm: string, name: string): Reply {
-  const challenge = `Bearer realm="${realm}",service="test",scope="repository:${name}:pull"`;
+function bearerChallenge(realm: string, name: string): string {
+  return `Bearer realm="${realm}",service="test",scope="repository:${name}:pull"`;
+}
+
+function wantToken(challenge: string | string[]): Reply {
   return jsonReply(401, { errors: [{ code: 'UNAUTHORIZED' }] }, { 'WWW-Authenticate': challenge });
 }
 

@@ -36,7 +36,7 @@ async function fetchAs(
 ): Promise<RangeHead> {
   const start = { url: new URL(request.url), headers: lowerCase(request.headers) };
   const { response } = await followRedirects(start, (url, headers) => {
-    const sent = { 'user-agent': userAgent, ...headers, ...rangeHeaders(request, form) };
+    const sent = { accept: '*/*', 'user-agent': userAgent, ...headers, ...rangeHeaders(request, form) };
     return new RangeExchange(request, url, options, sink).run(sent);
   });
   if (response.head === null) throw new Error('a final response has no head');

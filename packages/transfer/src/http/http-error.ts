@@ -20,6 +20,13 @@ export function errorOfStatus(status: number, headers: ResponseHeaders, now: () 
   if (MISSING_STATUSES.includes(status)) {
     return new RbeeError('MODEL_NOT_FOUND', `the server does not have the file (status ${status})`, { details });
   }
+  if (status === 407) {
+    const hint = 'set them in HTTP_PROXY: http://user:password@host:port';
+    return new RbeeError('SOURCE_UNAVAILABLE', 'the proxy requires a valid user and password (status 407)', {
+      hint,
+      details,
+    });
+  }
   if (status >= 500 || LATER_STATUSES.includes(status)) {
     const retryAfterMs =
       parseRetryAfter(headerOf(headers, 'retry-after'), now()) ?? (status === 429 ? quotaWait(headers) : null);
@@ -109,6 +116,8 @@ function wrongHttpOf(code: string): string | null {
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'sends more headers than can be read';
   if (code === 'HPE_UNEXPECTED_CONTENT_LENGTH')
     return 'sends its Content-Length twice, or together with Transfer-Encoding';
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
+    return 'sends a body of another length than its Content-Length, or several of them';
   // The connection ended in the middle of a message.
   if (code === 'HPE_INVALID_EOF_STATE') return null;
   return code.startsWith('HPE_') ? 'does not send valid HTTP' : null;

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { RbeeError } from '@rbee/contract/plain';
+import { createCookies } from './cookies.ts';
 import { headerOf, type ResponseHeaders } from './headers.ts';
 
 /** Enough for a hub behind a mirror with a signed CDN, and a few to spare. */
@@ -41,7 +42,7 @@ export interface Hop<R> {
  * Sends requests along a chain of redirects and yields every hop. The final response comes last, whatever its status, and belongs
  * to the caller. A caller that leaves the loop early, or throws from it, stops the chain; the redirect it stopped at is discarded.
  *
- * `send` gets the headers that this origin may see. Once an origin was left they are gone, also when a later hop leads back to it.
+ * `send` gets the headers that this origin may see, with the cookies that it has set on the way. Once an origin was left they are gone, also when a later hop leads back to it.
  * @throws RbeeError as `nextHop` says; DOWNLOAD_FAILED or `tooMany` after 5 redirects; what `send` throws
  */
 export async function* redirectHops<R extends RedirectResponse>(
@@ -50,9 +51,11 @@ export async function* redirectHops<R extends RedirectResponse>(
   { discard, tooMany }: RedirectOptions<R> = {},
 ): AsyncGenerator<Hop<R>, void, undefined> {
   let { url, headers = {} } = start;
+  const cookies = createCookies();
   for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
     await nextTurn();
-    const response = await send(url, headers);
+    const response = await send(url, cookies.addTo(url, headers));
+    cookies.keep(url, response.headers);
     if (!isRedirect(response.status)) {
       yield { url, response, to: null };
       return;

@@ -1,22 +1,22 @@
-import { type LookupAddress, lookup as systemLookup } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { RbeeError } from '@rbee/contract';
-import { buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
-import { isPrivateHost, isPublic as isPublicAddress } from './public-address.ts';
-
-const CONNECT_TIMEOUT_MS = 10_000;
-
-/** Resolves a name to all its addresses, as `dns.lookup` does with `all`. */
-export type LookUpAll = (
-  hostname: string,
-  options: object,
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
+import { errorOfConnection } from '@rbee/transfer';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { addressOf, type LookUpAll, lookUpAll, publicOnly, reachedFirst } from './look-up.ts';
+import { hostOf, portOf } from './proxy/host-and-port.ts';
+import { NO_PROXIES, type Proxies } from './proxy/proxies.ts';
+import { authorizationOf, hostOfProxy, isSocks, originOfProxy, type ProxyServer } from './proxy/proxy.ts';
+import { connectThroughSocks } from './proxy/socks5.ts';
+import { openTunnel } from './proxy/tunnel.ts';
+import { isPrivateHost, isPublic as isPublicAddress, notPublic } from './public-address.ts';
+import { CONNECT_TIMEOUT_MS, MAX_HEADER_BYTES, SOCKET_OPTIONS } from './socket-options.ts';
 
 export interface SourceDispatcherOptions {
   /** The origins of the hub and the registry: the operator chose them. Redirects from them are still checked. */
   readonly exemptOrigins: ReadonlySet<string>;
   readonly allowPrivate: boolean;
+  /** Default: none. */
+  readonly proxies?: Proxies;
   /** Builds the connectors; default undici's. A `ReadPool` has one. */
   readonly buildConnector?: typeof buildConnector;
   /** Replaces the system's resolver and the table of public addresses. */
@@ -29,53 +29,109 @@ export interface SourceDispatcherOptions {
  * sent, even if a proxy would connect to it; a name is checked after DNS, when the socket connects.
  */
 export function createSourceDispatcher(options: SourceDispatcherOptions): Dispatcher {
-  const { allowPrivate, exemptOrigins, buildConnector: build = buildConnector } = options;
-  const names = options.names ?? { lookUp: lookUpAll, isPublic: isPublicAddress };
-  const sockets = { timeout: CONNECT_TIMEOUT_MS, allowH2: false };
-  const open = build(sockets);
-  const guarded = build({ ...sockets, lookup: publicOnly(names) } as never);
-  const isOpen = (origin: string) => allowPrivate || exemptOrigins.has(origin);
-  const connect: buildConnector.connector = (target, callback) => {
-    if (isOpen(originOf(target))) return open(target, callback);
-    if (isPrivateHost(target.hostname)) return void callback(notPublic(target.hostname), null);
-    return guarded(target, callback);
-  };
-  const agent = new EnvHttpProxyAgent({ connect, allowH2: false });
+  const { proxies = NO_PROXIES } = options;
+  const forwarders = new Set<string>();
+  const connect = createConnector(options, forwarders);
+  const agent = new Agent({ connect, allowH2: false, maxHeaderSize: MAX_HEADER_BYTES });
   return agent.compose((dispatch) => (request, handler) => {
     const url = new URL(String(request.origin));
-    if (!isOpen(url.origin) && isPrivateHost(url.hostname)) throw notPublic(url.hostname);
-    return dispatch(request, handler);
+    if (!isOpen(options, url.origin) && isPrivateHost(url.hostname)) throw notPublic(url.hostname);
+    const proxy = url.protocol === 'http:' ? proxies.of(url) : null;
+    if (proxy === null || isSocks(proxy)) return dispatch(request, handler);
+    forwarders.add(originOfProxy(proxy));
+    return dispatch(forwarded(request, url, proxy), handler);
   });
 }
 
-function originOf(target: buildConnector.Options): string {
-  const { protocol, hostname, port } = target;
-  return new URL(`${protocol}//${hostname}${port ? `:${port}` : ''}`).origin;
+const SOCKETS = { ...SOCKET_OPTIONS, timeout: CONNECT_TIMEOUT_MS, allowH2: false } as buildConnector.BuildOptions;
+
+function isOpen({ allowPrivate, exemptOrigins }: SourceDispatcherOptions, origin: string): boolean {
+  return allowPrivate || exemptOrigins.has(origin);
 }
 
-const lookUpAll: LookUpAll = (hostname, options, callback) =>
-  systemLookup(hostname, { ...options, all: true }, callback);
+/** The request as an HTTP proxy takes it for plain http (RFC 9112, section 3.2.2). */
+function forwarded(request: Dispatcher.DispatchOptions, url: URL, proxy: ProxyServer): Dispatcher.DispatchOptions {
+  return {
+    ...request,
+    origin: originOfProxy(proxy),
+    path: url.origin + request.path,
+    headers: { ...(request.headers as Record<string, string>), host: url.host, ...authorizationOf(proxy) },
+    // Else the certificate of the proxy is compared with the Host header.
+    ...(proxy.protocol === 'https:' && isIP(proxy.hostname) === 0 ? { servername: proxy.hostname } : {}),
+  };
+}
 
-/**
- * The lookup function of a socket. The socket connects to the address that was checked and resolves nothing again, so a
- * name that changes in between (DNS rebinding) gains nothing. One non-public address refuses the whole name, since the
- * socket could try them in turn.
- */
-export function publicOnly({ lookUp, isPublic }: NonNullable<SourceDispatcherOptions['names']>): LookupFunction {
-  return (hostname, options, callback) => {
-    lookUp(hostname, options, (error, addresses) => {
-      if (error) return callback(error, '', 0);
-      if (addresses.some(({ address }) => !isPublic(address))) return callback(notPublic(hostname), '', 0);
-      // A socket that tries several addresses in turn wants all of them, any other only one.
-      if (options.all) return callback(null, addresses);
-      const [first] = addresses;
-      return callback(null, first?.address ?? '', first?.family ?? 0);
+/** @param forwarders the origins of HTTP proxies: the operator chose them, so they may be private */
+function createConnector(options: SourceDispatcherOptions, forwarders: ReadonlySet<string>): buildConnector.connector {
+  const { buildConnector: build = buildConnector, proxies = NO_PROXIES } = options;
+  const names = options.names ?? { lookUp: lookUpAll, isPublic: isPublicAddress };
+  const { lookUp, remember } = reachedFirst(names.lookUp);
+  const lookups = {
+    open: publicOnly({ lookUp, isPublic: () => true }),
+    guarded: publicOnly({ lookUp, isPublic: names.isPublic }),
+  };
+  const direct = {
+    open: build({ ...SOCKETS, lookup: lookups.open } as never),
+    guarded: build({ ...SOCKETS, lookup: lookups.guarded } as never),
+  };
+  const throughTunnel = createTunnelConnector();
+  return (target, callback) => {
+    const url = urlOf(target);
+    const isForwarder = forwarders.has(url.origin);
+    const mode = isForwarder || isOpen(options, url.origin) ? 'open' : 'guarded';
+    if (mode === 'guarded' && isPrivateHost(url.hostname)) return void callback(notPublic(url.hostname), null);
+    const proxy = isForwarder ? null : proxies.of(url);
+    if (proxy !== null) return throughTunnel(proxy, { url, target, lookup: lookups[mode] }, callback);
+    direct[mode](target, (...result) => {
+      remember(target.hostname, result[1]?.remoteAddress);
+      callback(...result);
     });
   };
 }
 
-function notPublic(host: string): RbeeError {
-  return new RbeeError('SOURCE_NOT_ALLOWED', `${host} is not a public address`, {
-    hint: 'if the hive is on a private network, allow it with RBEE_HIVE_ALLOW_PRIVATE_SOURCES=true',
+interface TunnelTarget {
+  readonly url: URL;
+  readonly target: buildConnector.Options;
+  /** Resolves names where the proxy does not. */
+  readonly lookup: LookupFunction;
+}
+
+function createTunnelConnector() {
+  // The socket is connected already, so it cannot read into a pool.
+  const secure = buildConnector(SOCKETS);
+  return (proxy: ProxyServer, { url, target, lookup }: TunnelTarget, callback: buildConnector.Callback): void => {
+    const limit = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+    const open = isSocks(proxy) ? openSocks(proxy, url, lookup, limit) : openTunnel(proxy, url, limit);
+    open.then(
+      (socket) => {
+        if (target.protocol === 'https:') secure({ ...target, httpSocket: socket }, callback);
+        else callback(null, socket);
+      },
+      (error: Error) => callback(limit.aborted ? tooSlow(proxy) : proxyError(proxy, error), null),
+    );
+  };
+}
+
+async function openSocks(proxy: ProxyServer, url: URL, lookup: LookupFunction, signal: AbortSignal) {
+  const name = hostOf(url);
+  const host = proxy.protocol === 'socks5:' && isIP(name) === 0 ? await addressOf(name, lookup) : name;
+  return connectThroughSocks(proxy, { host, port: portOf(url) }, signal);
+}
+
+function tooSlow(proxy: ProxyServer): RbeeError {
+  const message = `the proxy ${hostOfProxy(proxy)} opened no connection within ${CONNECT_TIMEOUT_MS / 1_000} s`;
+  return new RbeeError('SOURCE_UNAVAILABLE', message, {
+    hint: `check the proxy, and its address in ${proxy.variable}`,
   });
+}
+
+/** An error of the socket to the proxy says nothing of the server behind it. */
+function proxyError(proxy: ProxyServer, error: Error): Error {
+  return errorOfConnection(error, `the proxy ${hostOfProxy(proxy)}`) as Error;
+}
+
+/** undici gives an IPv6 address without the brackets of a URL. */
+function urlOf({ protocol, hostname, port }: buildConnector.Options): URL {
+  const host = isIP(hostname) === 6 ? `[${hostname}]` : hostname;
+  return new URL(`${protocol}//${host}${port ? `:${port}` : ''}`);
 }

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { RbeeError } from '@rbee/contract';
 
 // Not on the public Internet: IANA's special-purpose registries, and the metadata services of clouds.
 const NOT_PUBLIC = new BlockList();
@@ -70,4 +71,11 @@ function ipv4Within(ipv6: string): string | null {
     .map((group) => Number.parseInt(group, 16))
     .flatMap((group) => [group >> 8, group & 0xff])
     .join('.');
+}
+
+/** The refusal of an address, or of a name that stands for one. */
+export function notPublic(host: string): RbeeError {
+  return new RbeeError('SOURCE_NOT_ALLOWED', `${host} is not a public address`, {
+    hint: 'if the hive is on a private network, allow it with RBEE_HIVE_ALLOW_PRIVATE_SOURCES=true',
+  });
 }

@@ -1,12 +1,17 @@
 import { formatBytes, RbeeError } from '@rbee/contract';
-import { errorOfConnection, followRedirects, nextTurn, type ResponseHeaders } from '@rbee/transfer';
+import { abortable, errorOfConnection, followRedirects, nextTurn, type ResponseHeaders } from '@rbee/transfer';
 import { type Dispatcher, request as undiciRequest } from 'undici';
+
+const BODY_TIMEOUT_FACTOR = 4;
 
 /** What every source sends its requests with. */
 export interface HttpClient {
   /** Guarded: each hop reaches only addresses that are allowed. */
   readonly dispatcher: Dispatcher;
-  /** Without headers, or without a byte of the body, for this long a request fails. */
+  /**
+   * For the headers of one response as a whole, whatever arrives of them in between. Also the longest silence in a body;
+   * a body that is read as a whole has four times as long.
+   */
   readonly headersTimeoutMs: number;
   readonly userAgent: string;
 }
@@ -16,6 +21,8 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** Shortens the client's limit for the headers. */
+  readonly headersTimeoutMs?: number;
 }
 
 export interface HttpResponse {
@@ -25,47 +32,86 @@ export interface HttpResponse {
   readonly headers: ResponseHeaders;
   /** The caller reads or discards it. */
   readonly body: Dispatcher.ResponseData['body'];
+  /** For the body, where it is read as a whole. */
+  readonly bodyTimeoutMs: number;
 }
 
 /**
  * Sends one request and does not follow a redirect.
  * @throws RbeeError as `errorOfConnection` says; the signal's reason when aborted
  */
-export async function requestOnce(
-  client: HttpClient,
-  { method, url, headers = {}, signal }: HttpRequest,
-): Promise<HttpResponse> {
-  const { dispatcher, headersTimeoutMs, userAgent } = client;
+export async function requestOnce(client: HttpClient, request: HttpRequest): Promise<HttpResponse> {
+  const { method, url, headers = {}, signal } = request;
+  const { dispatcher, userAgent } = client;
+  const headersTimeoutMs = Math.min(client.headersTimeoutMs, request.headersTimeoutMs ?? Number.POSITIVE_INFINITY);
   await nextTurn();
   signal.throwIfAborted();
+  const limit = createLimit(signal, headersTimeoutMs);
   try {
-    const { statusCode, ...response } = await undiciRequest(url, {
-      method,
-      dispatcher,
-      headers: { 'user-agent': userAgent, 'accept-encoding': 'identity', ...headers },
-      signal,
-      headersTimeout: headersTimeoutMs,
-      bodyTimeout: headersTimeoutMs,
-      // By default undici closes the connection after a HEAD, in case the server sends a body: the next request would
-      // need another handshake.
-      reset: false,
-    });
-    return { url, status: statusCode, headers: response.headers, body: response.body };
+    const { statusCode, ...response } = await abortable(limit.signal, () =>
+      undiciRequest(url, {
+        method,
+        dispatcher,
+        // Some servers refuse a request that accepts nothing.
+        headers: { accept: '*/*', 'user-agent': userAgent, 'accept-encoding': 'identity', ...headers },
+        signal: limit.signal,
+        headersTimeout: headersTimeoutMs,
+        bodyTimeout: client.headersTimeoutMs,
+        // By default undici closes the connection after a HEAD, in case the server sends a body: the next request would
+        // need another handshake.
+        reset: false,
+      }),
+    );
+    const bodyTimeoutMs = client.headersTimeoutMs * BODY_TIMEOUT_FACTOR;
+    return { url, status: statusCode, headers: response.headers, body: response.body, bodyTimeoutMs };
   } catch (error) {
     signal.throwIfAborted();
+    if (limit.isOver()) throw tooSlow(url, 'response headers', headersTimeoutMs);
     throw errorOfConnection(error, url.host);
+  } finally {
+    limit.stop();
   }
 }
 
-/** Sends a request and follows redirects. Credentials in its headers go to its first origin only, the others along. */
-export async function requestFollowing(client: HttpClient, request: HttpRequest): Promise<HttpResponse> {
+/** A time limit beside the caller's signal. undici's own limits begin again with every byte. */
+function createLimit(signal: AbortSignal, limitMs: number) {
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(), limitMs);
+  return {
+    signal: AbortSignal.any([signal, over.signal]),
+    isOver: () => over.signal.aborted,
+    stop: () => clearTimeout(timer),
+  };
+}
+
+function tooSlow({ host }: URL, what: string, limitMs: number): RbeeError {
+  const message = `${host} did not send its ${what} within ${limitMs / 1_000} s`;
+  return new RbeeError('DOWNLOAD_TIMEOUT', message, {
+    hint: 'check the network and the proxy settings, or retry later',
+  });
+}
+
+/**
+ * Sends a request and follows redirects. Credentials in its headers go to its first origin only, the others along.
+ * `onRedirect` sees each response that redirects.
+ */
+export async function requestFollowing(
+  client: HttpClient,
+  request: HttpRequest,
+  onRedirect: (response: HttpResponse) => void = () => {},
+): Promise<HttpResponse> {
   const headers = Object.entries(request.headers ?? {});
   const credentials = Object.fromEntries(headers.filter(isCredential));
   const others = Object.fromEntries(headers.filter((header) => !isCredential(header)));
   const { response } = await followRedirects(
     { url: request.url, headers: credentials },
     (url, own) => requestOnce(client, { ...request, url, headers: { ...others, ...own } }),
-    { discard },
+    {
+      discard(response) {
+        onRedirect(response);
+        discard(response);
+      },
+    },
   );
   return response;
 }
@@ -81,7 +127,10 @@ export function discard({ body }: HttpResponse): void {
   body.destroy();
 }
 
-/** Reads a whole body. @throws RbeeError SOURCE_UNAVAILABLE where it is larger than `maxBytes` */
+/**
+ * Reads a whole body.
+ * @throws RbeeError SOURCE_UNAVAILABLE where it is larger than `maxBytes`; as `bodyChunks`
+ */
 export async function readBody(response: HttpResponse, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -96,19 +145,25 @@ export async function readBody(response: HttpResponse, maxBytes: number, signal:
   return Buffer.concat(chunks);
 }
 
-/** A body as it arrives. A caller that leaves the loop early drops the rest. @throws RbeeError as `errorOfConnection` says */
+/**
+ * A body as it arrives, with a time limit for the whole of it. A caller that leaves the loop early drops the rest.
+ * @throws RbeeError DOWNLOAD_TIMEOUT, or as `errorOfConnection` says; the signal's reason
+ */
 export async function* bodyChunks(
   response: HttpResponse,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const chunks = (response.body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const { url, body, bodyTimeoutMs } = response;
+  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const timer = setTimeout(() => body.destroy(tooSlow(url, 'whole response', bodyTimeoutMs)), bodyTimeoutMs);
   try {
     for (;;) {
-      const { value, done } = await nextOf(chunks, response.url.host, signal);
+      const { value, done } = await nextOf(chunks, url.host, signal);
       if (done === true) return;
       yield value;
     }
   } finally {
+    clearTimeout(timer);
     discard(response);
   }
 }

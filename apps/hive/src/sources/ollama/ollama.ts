@@ -11,13 +11,13 @@ import {
   requestFollowing,
   requestOnce,
 } from '../http/request.ts';
-import { placeName, safeFileName } from '../names.ts';
-import type { ResolvedModel, Source } from '../source.ts';
+import { placeName } from '../names.ts';
+import type { ResolvedModel, Source, SourceFile } from '../source.ts';
+import { filesOfLayers, type Layer, type LayerFile, remarksOf } from './layers.ts';
 import { requestToken } from './registry-token.ts';
 
 /** The limit that the distribution specification recommends to registries. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
-const MODEL_LAYER = 'application/vnd.ollama.image.model';
 const MANIFEST_TYPES =
   'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json';
 
@@ -38,7 +38,7 @@ export interface OllamaDeps extends HttpClient {
   readonly registry: string;
 }
 
-/** The model layer of a manifest in a registry with the distribution API, as `ollama pull` downloads it. */
+/** The layers of a manifest in a registry with the distribution API, as `ollama pull` downloads them. */
 export function createOllama(deps: OllamaDeps): Source<'ollama'> {
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
@@ -52,17 +52,21 @@ export function createOllama(deps: OllamaDeps): Source<'ollama'> {
       const bytes = await readBody(response, MAX_MANIFEST_BYTES, signal);
       const digest = createHash('sha256').update(bytes).digest('hex');
       assertDigest(digest, headerOf(response.headers, 'docker-content-digest'), ref);
-      const layer = modelLayer(bytes, ref);
-      const sha256 = layer.digest.slice('sha256:'.length);
-      const blob = new URL(`${base}/blobs/${layer.digest}`);
-      const locate = (locateSignal: AbortSignal) => access.locate(blob, locateSignal);
-      const name = safeFileName(`${ref.name}-${ref.tag}.gguf`) ?? 'model.gguf';
+      const [model, ...others] = filesOfLayers(layersOf(bytes, ref), ref);
+      const toFile = ({ path, layer, isBeside }: LayerFile): SourceFile => {
+        const sha256 = layer.digest.slice('sha256:'.length);
+        const blob = new URL(`${base}/blobs/${layer.digest}`);
+        const locate = (locateSignal: AbortSignal) => access.locate(blob, locateSignal);
+        const file = { path, blobName: sha256, size: layer.size, sha256, gitSha1: null, locate };
+        return isBeside ? { ...file, isBeside } : file;
+      };
       return {
         place: `ollama:${placeName(`${ref.namespace}-${ref.name}`, base)}`,
         title: `${ref.namespace}/${ref.name}`,
         revision: ref.tag,
         commit: digest.slice(0, 40),
-        files: [{ path: name, blobName: sha256, size: layer.size, sha256, gitSha1: null, locate }],
+        files: [toFile(model), ...others.map(toFile)],
+        remarks: remarksOf([model, ...others]),
         pinnedRef: () => printModelRef(ref),
       };
     },
@@ -90,7 +94,7 @@ function createAccess(deps: OllamaDeps, ref: OllamaRef, { origin }: URL) {
       discard(response);
       // Only the registry itself may say where tokens come from.
       if (response.status !== 401 || isRenewed || response.url.origin !== origin) throw refused(response, ref);
-      token = await requestToken(deps, response.url, headerOf(response.headers, 'www-authenticate'), signal);
+      token = await requestToken(deps, response.url, response.headers['www-authenticate'], signal);
     }
   };
   return {
@@ -120,19 +124,11 @@ function refused({ status, headers, url }: HttpResponse, ref: OllamaRef): RbeeEr
   return errorOfStatus(status, headers);
 }
 
-function modelLayer(bytes: Buffer, ref: OllamaRef): { digest: string; size: number } {
+function layersOf(bytes: Buffer, ref: OllamaRef): readonly Layer[] {
   const parsed = manifestSchema.safeParse(parseJson(bytes));
-  if (!parsed.success) {
-    throw new RbeeError('SOURCE_UNAVAILABLE', `the manifest of ${printModelRef(ref)} is not a model's`, {
-      hint: 'check the registry and the name',
-    });
-  }
-  const layers = parsed.data.layers.filter(({ mediaType }) => mediaType === MODEL_LAYER);
-  const [layer, ...more] = layers;
-  if (layer !== undefined && more.length === 0) return layer;
-  const what = layer === undefined ? 'no model layer' : `${layers.length} model layers`;
-  throw new RbeeError('MODEL_NOT_FOUND', `${printModelRef(ref)} has ${what}`, {
-    hint: 'only models of one GGUF file can be downloaded from a registry',
+  if (parsed.success) return parsed.data.layers;
+  throw new RbeeError('SOURCE_UNAVAILABLE', `the manifest of ${printModelRef(ref)} is not a model's`, {
+    hint: 'check the registry and the name',
   });
 }
 

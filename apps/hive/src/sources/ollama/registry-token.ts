@@ -1,10 +1,10 @@
 import { RbeeError } from '@rbee/contract';
 import { z } from 'zod';
 import { discard, type HttpClient, parseJson, readBody, requestFollowing } from '../http/request.ts';
+import { parseChallenges } from './challenge.ts';
 
 /** A token is a few kilobytes at most. */
 const MAX_RESPONSE_BYTES = 256 * 1024;
-const MAX_CHALLENGE_CHARACTERS = 4_096;
 
 const responseSchema = z
   .object({ token: z.string().optional(), access_token: z.string().optional() })
@@ -12,27 +12,31 @@ const responseSchema = z
   .refine((token) => /^[\x21-\x7e]{1,16384}$/.test(token));
 
 /**
- * Requests an anonymous token from where the `WWW-Authenticate` of a registry says
+ * Requests an anonymous token from where a Bearer challenge in the `WWW-Authenticate` headers of a registry says
  * (https://distribution.github.io/distribution/spec/auth/token/). Sends no secret.
  * @throws RbeeError MODEL_ACCESS_DENIED, SOURCE_NOT_ALLOWED, SOURCE_UNAVAILABLE
  */
 export async function requestToken(
   http: HttpClient,
   registry: URL,
-  challenge: string | null,
+  challenges: string | readonly string[] | undefined,
   signal: AbortSignal,
 ): Promise<string> {
-  const { realm, service, scope } = readChallenge(challenge);
-  const url = realm === undefined ? null : URL.parse(realm);
-  if (url === null) throw denied(registry);
+  const bearers = parseChallenges(challenges).filter(({ scheme }) => scheme === 'bearer');
+  const offered = bearers.find(({ parameters }) => URL.canParse(parameters.get('realm') ?? ''))?.parameters;
+  const url = URL.parse(offered?.get('realm') ?? '');
+  if (offered === undefined || url === null) throw denied(registry);
   const isSafe = url.protocol === 'https:' || url.origin === registry.origin;
   if (!isSafe || url.username !== '' || url.password !== '') {
     throw new RbeeError('SOURCE_NOT_ALLOWED', `${registry.host} wants a token from ${url.host}, which is not allowed`, {
       hint: 'the token server must use https, or be the registry itself',
     });
   }
+  const service = offered.get('service');
   if (service !== undefined) url.searchParams.set('service', service);
-  if (scope !== undefined) url.searchParams.set('scope', scope);
+  const scopes = (offered.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
+  if (scopes.length > 0) url.searchParams.delete('scope');
+  for (const scope of scopes) url.searchParams.append('scope', scope);
   const response = await requestFollowing(http, { method: 'GET', url, signal });
   if (response.status !== 200) {
     discard(response);
@@ -41,15 +45,6 @@ export async function requestToken(
   const parsed = responseSchema.safeParse(parseJson(await readBody(response, MAX_RESPONSE_BYTES, signal)));
   if (parsed.success) return parsed.data;
   throw new RbeeError('SOURCE_UNAVAILABLE', `${url.host} sent no token`);
-}
-
-function readChallenge(challenge: string | null): Readonly<Record<string, string>> {
-  if (challenge === null || challenge.length > MAX_CHALLENGE_CHARACTERS || !/^bearer /i.test(challenge)) return {};
-  const parameters: Record<string, string> = {};
-  for (const [, name = '', value = ''] of challenge.matchAll(/([a-z_]{1,32})="([^"]*)"/gi)) {
-    parameters[name.toLowerCase()] ??= value;
-  }
-  return parameters;
 }
 
 function denied(registry: URL): RbeeError {

@@ -8,18 +8,21 @@ import {
   type ResponseHeaders,
   strongEtag,
 } from '@rbee/transfer';
-import { discard, type HttpClient, type HttpResponse, requestFollowing } from '../http/request.ts';
+import { discard, type HttpClient, type HttpRequest, type HttpResponse, requestFollowing } from '../http/request.ts';
 import { placeName, safeFileName, versionBlobName, versionOf } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
 import { fileNameOf } from './content-disposition.ts';
+import { linkedFile } from './linked-file.ts';
 
 /** The longest ref that can be read back. */
-const MAX_REF_CHARACTERS = 512;
+const MAX_REF_CHARACTERS = 8_192;
 const MAX_DATE_CHARACTERS = 512;
 /** The store's name for the newest version at a URL. */
 const LATEST = 'latest';
-/** Responses to a HEAD from servers without it, and from addresses that are signed for GET only. */
-const REFUSES_HEAD: ReadonlySet<number> = new Set([400, 403, 405, 501]);
+/** A server that does not answer a HEAD may well answer a GET. */
+const HEAD_TIMEOUT_MS = 10_000;
+/** Statuses of a request for one byte that mean the same without a range. */
+const SAME_WITHOUT_RANGE: ReadonlySet<number> = new Set([401, 404, 410]);
 
 /** One file at a URL. */
 export function createWebSource(http: HttpClient): Source<'https' | 'http'> {
@@ -32,13 +35,14 @@ export function createWebSource(http: HttpClient): Source<'https' | 'http'> {
       // Without a digest nothing else would tell a login page from the file.
       if (ref.sha256 === null && isStrayPage(found.headers, name)) throw errorOfPage(name, { isFinal: true });
       const commit = commitOf(ref, found);
-      const isUnversioned = ref.sha256 === null && found.validator === null;
+      const sha256 = ref.sha256 ?? found.sha256;
+      const isUnversioned = sha256 === null && found.validator === null;
       const file: SourceFile = {
         path: name,
-        blobName: ref.sha256 ?? versionBlobName(commit),
+        blobName: sha256 ?? versionBlobName(commit),
         size: found.size,
-        sha256: ref.sha256,
-        gitSha1: null,
+        sha256,
+        gitSha1: sha256 === null ? found.gitSha1 : null,
         locate: locator(http, url, found, (again) => isUnversioned || commitOf(ref, again) === commit),
         ...(isUnversioned ? { isUnversioned } : {}),
       };
@@ -48,15 +52,16 @@ export function createWebSource(http: HttpClient): Source<'https' | 'http'> {
         revision: LATEST,
         commit,
         files: [file],
-        pinnedRef: (sha256) => pinned(ref, sha256),
+        pinnedRef: (known) => pinned(ref, known),
       };
     },
   };
 }
 
 /** A digest beats any validator: it names the same version on another day and on another server. */
-function commitOf(ref: UrlRef, { size, validator }: Found): string {
-  return versionOf(ref.sha256 === null ? [ref.url, validator, size] : [ref.url, ref.sha256]);
+function commitOf(ref: UrlRef, { size, validator, sha256 }: Found): string {
+  const digest = ref.sha256 ?? sha256;
+  return versionOf(digest === null ? [ref.url, validator, size] : [ref.url, digest]);
 }
 
 interface Found {
@@ -66,37 +71,79 @@ interface Found {
   /** Tells this version from others; null where the server sends nothing that does. */
   readonly validator: string | null;
   readonly etag: string | null;
+  /** What a hub's redirect said; else null. */
+  readonly sha256: string | null;
+  readonly gitSha1: string | null;
   readonly fileName: string | null;
   readonly headers: ResponseHeaders;
 }
 
-/** Requests the headers and, where HEAD is refused or says too little, the first byte. */
+/**
+ * Requests the headers. A HEAD that is refused, is not answered or says too little is followed by a GET for the first
+ * byte, and that, where it is refused, by a plain one whose body is not read.
+ */
 async function inspect(http: HttpClient, url: URL, signal: AbortSignal): Promise<Found> {
-  const head = await requestFollowing(http, { method: 'HEAD', url, signal });
-  discard(head);
-  if (head.status < 300) {
-    const found = toFound(head);
-    if (found.size !== null && found.validator !== null) return found;
-  } else if (!REFUSES_HEAD.has(head.status)) {
-    throw errorOfStatus(head.status, head.headers);
-  }
-  const first = await requestFollowing(http, { method: 'GET', url, headers: { range: 'bytes=0-0' }, signal });
-  discard(first);
+  const head = await inspectHead(http, url, signal);
+  if (head !== null) return head;
+  const ranged = await inspectWith(http, { method: 'GET', url, headers: { range: 'bytes=0-0' }, signal });
+  const { status } = ranged;
   // An empty file has no first byte.
-  if (first.status >= 300 && first.status !== 416) throw errorOfStatus(first.status, first.headers);
-  return toFound(first);
+  if (status < 300 || (status === 416 && ranged.size !== null)) return ranged;
+  if (isLimit(ranged) || SAME_WITHOUT_RANGE.has(status)) throw errorOfStatus(status, ranged.headers);
+  const plain = await inspectWith(http, { method: 'GET', url, signal });
+  if (plain.status < 300) return plain;
+  throw errorOfStatus(plain.status, plain.headers);
 }
 
-function toFound({ url, status, headers }: HttpResponse): Found {
-  const size = sizeOf(status, headers);
+/** Null where only a GET can tell. */
+async function inspectHead(http: HttpClient, url: URL, signal: AbortSignal): Promise<Found | null> {
+  let found: Inspected;
+  try {
+    found = await inspectWith(http, { method: 'HEAD', url, signal, headersTimeoutMs: HEAD_TIMEOUT_MS });
+  } catch (error) {
+    signal.throwIfAborted();
+    const isUnanswered = error instanceof RbeeError && UNANSWERED.has(error.code);
+    if (isUnanswered) return null;
+    throw error;
+  }
+  if (isLimit(found)) throw errorOfStatus(found.status, found.headers);
+  const isGood = found.status < 300 && found.size !== null && found.size > 0 && found.validator !== null;
+  return isGood && !isStrayPage(found.headers, nameOf(found, url)) ? found : null;
+}
+
+/** A server that was reached and did not answer, or cut the connection. */
+const UNANSWERED: ReadonlySet<string> = new Set(['DOWNLOAD_TIMEOUT', 'DOWNLOAD_FAILED']);
+
+/** A server that asks for patience gets no second request. */
+function isLimit({ status, headers }: Inspected): boolean {
+  return status === 429 || (status === 503 && headerOf(headers, 'retry-after') !== null);
+}
+
+interface Inspected extends Found {
+  readonly status: number;
+}
+
+async function inspectWith(http: HttpClient, request: HttpRequest): Promise<Inspected> {
+  const redirects: HttpResponse[] = [];
+  const response = await requestFollowing(http, request, (hop) => redirects.push(hop));
+  discard(response);
+  return { ...toFound(response, request.url, redirects), status: response.status };
+}
+
+function toFound({ url, status, headers }: HttpResponse, from: URL, redirects: readonly HttpResponse[]): Found {
+  const linked = linkedFile(redirects);
+  const size = sizeOf(status, headers) ?? linked?.size ?? null;
   const etag = strongEtag(headerOf(headers, 'etag'));
   const modified = headerOf(headers, 'last-modified');
   const isDated = modified !== null && size !== null && modified.length <= MAX_DATE_CHARACTERS;
   return {
-    url,
+    // What a redirect set as a cookie is known only on the way.
+    url: redirects.some((hop) => hop.headers['set-cookie'] !== undefined) ? from : url,
     size,
     etag,
-    validator: etag ?? (isDated ? `${modified} ${size}` : null),
+    validator: linked?.version ?? etag ?? (isDated ? `${modified} ${size}` : null),
+    sha256: linked?.sha256 ?? null,
+    gitSha1: linked?.gitSha1 ?? null,
     fileName: fileNameOf(headerOf(headers, 'content-disposition')),
     headers,
   };
@@ -105,7 +152,7 @@ function toFound({ url, status, headers }: HttpResponse): Found {
 function sizeOf(status: number, headers: ResponseHeaders): number | null {
   const encoding = headerOf(headers, 'content-encoding')?.toLowerCase() ?? 'identity';
   if (status === 206 || status === 416) {
-    const total = /^bytes (?:\d{1,15}-\d{1,15}|\*)\/(\d{1,15})$/.exec(headerOf(headers, 'content-range') ?? '')?.[1];
+    const total = /\/\s*(\d{1,15})\s*$/.exec(headerOf(headers, 'content-range') ?? '')?.[1];
     return total === undefined ? null : Number(total);
   }
   const length = headerOf(headers, 'content-length') ?? '';

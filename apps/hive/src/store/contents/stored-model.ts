@@ -64,14 +64,16 @@ export async function modelsOfPlace(
 export function toModel(layout: Layout, model: StoredModel): Model {
   const { id, modelRef, place, commit, files, modifiedAtMs } = model;
   const [first] = files;
+  // A registry's model is its first file; what else there is lies beside it.
+  const isOneFile = files.length === 1 || place.startsWith('ollama:');
   return {
     model_id: id,
     model_ref: modelRef,
     bytes: bytesOf(files),
     files: files.length,
-    sha256: files.length === 1 ? (first?.sha256 ?? null) : null,
+    sha256: isOneFile ? (first?.sha256 ?? null) : null,
     path:
-      first !== undefined && files.length === 1
+      first !== undefined && isOneFile
         ? layout.snapshotFile(place, commit, first.path)
         : layout.snapshotFolder(place, commit),
     modified_at: toTimestamp(modifiedAtMs),

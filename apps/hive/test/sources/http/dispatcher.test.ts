@@ -3,18 +3,14 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type LookupFunction, type Socket } from 'node:net';
 import { errorOfConnection } from '@rbee/transfer';
 import { type Dispatcher, request } from 'undici';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  createSourceDispatcher,
-  type LookUpAll,
-  publicOnly,
-  type SourceDispatcherOptions,
-} from '../../../src/sources/http/dispatcher.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createSourceDispatcher, type SourceDispatcherOptions } from '../../../src/sources/http/dispatcher.ts';
+import { type LookUpAll, publicOnly } from '../../../src/sources/http/look-up.ts';
+import { readProxies } from '../../../src/sources/http/proxy/proxies.ts';
 import { isPublic } from '../../../src/sources/http/public-address.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
-  vi.unstubAllEnvs();
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
@@ -183,12 +179,9 @@ describe('behind a proxy', () => {
       socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
     });
     const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-    vi.stubEnv('HTTP_PROXY', proxyUrl);
-    vi.stubEnv('HTTPS_PROXY', proxyUrl);
-    vi.stubEnv('http_proxy', undefined);
-    vi.stubEnv('https_proxy', undefined);
-    vi.stubEnv('NO_PROXY', 'inside.example');
+    const env = { HTTP_PROXY: proxyUrl, HTTPS_PROXY: proxyUrl, NO_PROXY: 'inside.example' };
     const dispatcher = guarded({
+      proxies: readProxies(env, (problem) => expect.unreachable(problem)),
       exemptOrigins: new Set(['http://127.0.0.1:1']),
       names: names(['127.0.0.2']).names,
     });

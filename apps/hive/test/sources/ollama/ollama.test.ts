@@ -10,6 +10,7 @@ import {
 import { Agent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createOllama } from '../../../src/sources/ollama/ollama.ts';
+import { soleFileOf } from '../../../src/sources/source.ts';
 import { createLayout } from '../../../src/store/layout.ts';
 
 const CONTENT = Buffer.alloc(50_000, 'content');
@@ -81,6 +82,75 @@ describe('a model of a registry', () => {
   });
 });
 
+describe('what belongs to a model of a registry', () => {
+  it.each<[string, [string, string][], readonly string[], readonly RegExp[]]>([
+    ['a projector', [['projector', 'p']], ['mmproj-tiny-7b.gguf'], [/--mmproj/]],
+    ['an adapter', [['adapter', 'a']], ['tiny-7b-lora.gguf'], [/complete only with its adapter .*--lora/]],
+    [
+      'two adapters',
+      [
+        ['adapter', 'a'],
+        ['adapter', 'b'],
+      ],
+      ['tiny-7b-lora.gguf', 'tiny-7b-lora-2.gguf'],
+      [/tiny-7b-lora\.gguf, tiny-7b-lora-2\.gguf/],
+    ],
+    ['a template', [['template', 't']], ['template.txt'], [/template inside the GGUF/]],
+    [
+      'everything',
+      [
+        ['projector', 'p'],
+        ['adapter', 'a'],
+        ['template', 't'],
+        ['params', '{}'],
+        ['system', 's'],
+        ['messages', '[]'],
+        ['license', 'l'],
+        ['license', 'm'],
+        ['license', 'm'],
+      ],
+      ['mmproj-tiny-7b.gguf', 'tiny-7b-lora.gguf', 'template.txt', 'params.json', 'system.txt', 'messages.json'].concat(
+        ['license.txt', 'license-2.txt'],
+      ),
+      [/mmproj/, /lora/, /settings/, /license\.txt, license-2\.txt/],
+    ],
+    ['a layer of another kind', [['embed', 'e']], [], []],
+  ])('[H3] is fetched with it: %s', async (_, layers, paths, remarks) => {
+    const { registry, resolve } = await setUp();
+    registry.addModel('library/tiny', '7b', CONTENT, layers);
+    const model = await resolve('ollama:tiny:7b');
+    expect(model.files.map(({ path }) => path)).toEqual(['tiny-7b.gguf', ...paths]);
+    expect(model.files.map(({ isBeside = false }) => isBeside)).toEqual([false, ...paths.map(() => true)]);
+    expect(model.remarks).toEqual(remarks.map((remark) => expect.stringMatching(remark)));
+    expect(soleFileOf(model.files)?.path).toBe('tiny-7b.gguf');
+    for (const file of model.files) {
+      const { url } = await file.locate(within());
+      expect(url).toBe(`${registry.url}/v2/library/tiny/blobs/sha256:${file.sha256}`);
+    }
+  });
+
+  it.each<[string, [string, string][], RegExp]>([
+    ['tensors', [['tensor', 't']], /tensors in place of one GGUF file/],
+    ['a second model', [['model', 'm']], /2 model layers/],
+    [
+      'the same model twice',
+      [
+        ['model', 'm'],
+        ['model', 'm'],
+      ],
+      /3 model layers/,
+    ],
+    ['hundreds of layers', Array.from({ length: 200 }, (_, n): [string, string] => ['license', `${n}`]), /201 layers/],
+  ])('[H3] is refused with the reason: %s', async (_, layers, message) => {
+    const { registry, resolve } = await setUp();
+    registry.addModel('library/tiny', '7b', CONTENT, layers);
+    await expect(resolve('ollama:tiny:7b')).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
 describe('an anonymous token', () => {
   it('is requested once, and again when it has expired', async () => {
     const { registry, resolve } = await setUp({ token: {} });
@@ -94,6 +164,28 @@ describe('an anonymous token', () => {
     expect(headers?.['authorization']).toMatch(/^Bearer /);
     for (const { url, headers: sent } of registry.requests)
       if (url.startsWith('/token')) expect(sent).not.toHaveProperty('authorization');
+  });
+
+  it.each<[string, (realm: string) => string | string[], readonly string[]]>([
+    ['Basic beside Bearer', (realm) => `Basic realm="x", Bearer realm="${realm}",scope="a:b:pull"`, ['a:b:pull']],
+    ['Basic in a header of its own', (realm) => ['Basic realm="x"', `Bearer realm="${realm}"`], []],
+    ['Bearer without quotes', (realm) => `bearer realm=${realm},scope=a:b:pull`, ['a:b:pull']],
+    [
+      'several scopes',
+      (realm) => `Bearer realm="${realm}",scope="a:b:pull c:d:pull,push"`,
+      ['a:b:pull', 'c:d:pull,push'],
+    ],
+    ['a Bearer that leads nowhere first', (realm) => ['Bearer realm="x"', `Bearer realm="${realm}"`], []],
+  ])('[H4] is requested of a registry that offers %s', async (_, challenges, scopes) => {
+    const { registry, resolve } = await setUp({ token: { challenges } });
+    expect((await resolve('ollama:tiny')).files).toHaveLength(1);
+    const asked = registry.requests.find(({ url }) => url.startsWith('/token'))?.url ?? '';
+    expect(new URL(asked, registry.url).searchParams.getAll('scope')).toEqual(scopes);
+  });
+
+  it('[H4] is not requested of a registry that offers Basic alone', async () => {
+    const { resolve } = await setUp({ token: { challenges: () => 'Basic realm="x"' } });
+    await expect(resolve('ollama:tiny')).rejects.toMatchObject({ code: 'MODEL_ACCESS_DENIED' });
   });
 
   it('is not requested over plain http from another host than the registry', async () => {
