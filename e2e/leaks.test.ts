@@ -161,6 +161,7 @@ async function startDaemons(): Promise<void> {
     RBEE_HIVE_ALLOWED_SOURCES: 'hf,https,http,ollama',
     RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
     RBEE_HIVE_RETRY_ATTEMPTS: '2',
+    RBEE_HIVE_RETRY_WINDOW: '0s',
     RBEE_HIVE_RETRY_BASE_DELAY: '1ms',
     RBEE_HIVE_HEARTBEAT_INTERVAL: '50ms',
     RBEE_HIVE_STALL_TIMEOUT: '2s',

@@ -44,6 +44,7 @@ async function startHive(env: Record<string, string>): Promise<void> {
     RBEE_HIVE_ALLOWED_SOURCES: 'hf,http,ollama,file',
     RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
     RBEE_HIVE_RETRY_ATTEMPTS: '1',
+    RBEE_HIVE_RETRY_WINDOW: '0s',
     RBEE_HIVE_JOB_RATE: '10000',
     RBEE_HIVE_MAX_CONCURRENT_DOWNLOADS: String(AT_ONCE),
     RBEE_LOG_LEVEL: 'info',

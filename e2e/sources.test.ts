@@ -97,7 +97,7 @@ describe('a registry', () => {
     const { path, data } = await completed('ollama:tiny');
     expect((await readFile(path)).equals(BYTES)).toBe(true);
     expect(path).toMatch(
-      /\/rbee\/ollama\/models\/library-tiny--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/tiny-latest\.gguf$/,
+      /\/models\/models--rbee\.ollama--library-tiny--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/tiny-latest\.gguf$/,
     );
     expect(data['sha256']).toBe(sha256);
     expect((await completed('ollama:tiny')).download).toMatchObject({ bytes_reused: FILE.size });
@@ -117,7 +117,7 @@ describe('a local file', () => {
     const { path, data, lines } = await completed(`file://${original}`);
     expect((await readFile(path)).equals(BYTES)).toBe(true);
     expect(path).toMatch(
-      /\/rbee\/file\/models\/my-model\.gguf--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/my model\.gguf$/,
+      /\/models\/models--rbee\.file--my-model\.gguf--[0-9a-f]{12}\/snapshots\/[0-9a-f]{40}\/my model\.gguf$/,
     );
     expect(data['sha256']).toMatch(/^[0-9a-f]{64}$/);
     expect(lines.some((line) => line.includes('from this machine'))).toBe(true);
@@ -148,7 +148,7 @@ describe('a hub', () => {
     const asked = fleet.hub.requests.filter(({ url }) => url.includes('config.json'));
     expect(asked.map(({ method, status }) => [method, status])).toEqual([
       ['GET', 307],
-      ['GET', 200],
+      ['GET', 206],
     ]);
   });
 

@@ -54,6 +54,7 @@ const hiveEnv = (id: string) => ({
   RBEE_HIVE_MODELS_DIR: join(folder.path, id, 'models'),
   RBEE_HIVE_ALLOW_PRIVATE_SOURCES: 'true',
   RBEE_HIVE_RETRY_ATTEMPTS: '1',
+  RBEE_HIVE_RETRY_WINDOW: '0s',
 });
 const keeper = async (args: readonly string[], env: Record<string, string> = {}) => {
   const named = { RBEE_QUEEN_URL: queen.url, RBEE_API_TOKEN: CLIENTS_TOKEN };

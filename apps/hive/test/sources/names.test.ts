@@ -18,7 +18,9 @@ describe('an untrusted name', () => {
     expect(safe).not.toMatch(/[/\\:\p{C}]|\.\.|^[.\s-]|[.\s]$/u);
     expect(safe).not.toMatch(/^(?:con|nul|aux|com\d|lpt\d)(?:\.|$)|\.incomplete$|\.lock$/i);
     expect(Buffer.byteLength(safe)).toBeLessThanOrEqual(200);
-    expect(layout.snapshotFile('https:x', COMMIT, safe)).toBe(`/store/hub/models--rbee.https--x/snapshots/${COMMIT}/${safe}`);
+    expect(layout.snapshotFile('https:x', COMMIT, safe)).toBe(
+      `/store/hub/models--rbee.https--x/snapshots/${COMMIT}/${safe}`,
+    );
   });
 
   it.each([
