@@ -85,6 +85,9 @@ const interrupt = async ({ run, ways }: Stage, change: Partial<Try> = {}) => {
   expect(code).toBe('aborted');
 };
 
+/** What is certainly on disk after an interruption: the last batch may still have been on its way there. */
+const KEPT_BYTES = MiB / 2;
+
 const cells: readonly Cell[] = [
   {
     fault: 'serves the file',
@@ -104,7 +107,7 @@ const cells: readonly Cell[] = [
       await interrupt(stage, { request: nothingKnown });
       const ending = await stage.run({ request: nothingKnown });
       expect(ending).toMatchObject({ code: null, hasFailedAttempt: false, result: { wasted: 0 } });
-      expect(ending.result?.reused).toBeGreaterThanOrEqual(MiB);
+      expect(ending.result?.reused).toBeGreaterThanOrEqual(KEPT_BYTES);
       expect(codes(ending)).toEqual(['RESUME']);
     },
   },
@@ -118,7 +121,7 @@ const cells: readonly Cell[] = [
       replace(stage.path, other);
       const ending = await stage.run({ request: nothingKnown, right: [other] });
       expect(ending).toMatchObject({ code: null, result: { reused: 0 } });
-      expect(ending.result?.wasted).toBeGreaterThanOrEqual(MiB);
+      expect(ending.result?.wasted).toBeGreaterThanOrEqual(KEPT_BYTES);
       expect(codes(ending)).toContain('RESTART');
     },
   },
@@ -167,7 +170,7 @@ const cells: readonly Cell[] = [
       const ending = await stage.run({ url: stage.url('whole') });
       expect(ending).toMatchObject({ code: null, hasFailedAttempt: false });
       expect(codes(ending)).toEqual(['RESTART']);
-      expect(ending.result?.wasted).toBeGreaterThanOrEqual(MiB);
+      expect(ending.result?.wasted).toBeGreaterThanOrEqual(KEPT_BYTES);
     },
   },
   {
@@ -264,7 +267,9 @@ const cells: readonly Cell[] = [
           ...(ways === 'one' ? {} : { holdUntilNotices: 1 }),
         });
         expectRight(ending, stage);
-        const message = expect.stringMatching(name === 'busy' ? /503/ : /web page|bytes instead/);
+        const message = expect.stringMatching(
+          name === 'busy' ? /503/ : /web page|bytes instead|has changed|status 416/,
+        );
         expect(ending.notices[0]).toMatchObject({ code: 'RETRY', message });
         expect(ending.hasFailedAttempt).toBe(ways === 'one');
       },
