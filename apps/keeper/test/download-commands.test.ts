@@ -106,9 +106,7 @@ describe('download pause and download resume', () => {
       const { code, stdout, stderr } = await runKeeper(['download', verb, download.id], { queen });
       expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });
       expect(stderr).toMatch(
-        new RegExp(
-          `^error: the download ${download.id} is downloading \\(STATUS_CONFLICT, .*\\)\nhint: a .* one .*\n$`,
-        ),
+        new RegExp(`^error: the download ${download.id} is downloading \\(STATUS_CONFLICT, .*\\)\nhint: only .*\n$`),
       );
     },
   );

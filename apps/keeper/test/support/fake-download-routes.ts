@@ -66,7 +66,7 @@ function resume({ status }: Download, download: FakeDownload): void {
 function retry(queen: FakeQueen, download: FakeDownload, request: Request) {
   const { status, model_ref: model, download_id: old } = download.snapshot;
   if (status !== 'failed' && status !== 'cancelled') {
-    throw conflict(download, 'a failed or cancelled one is tried again');
+    throw conflict(download, 'only failed or cancelled downloads can be retried');
   }
   const job = queen.startJob({ ...request, body: { operation: 'model_download', model } });
   for (const each of job.downloads) each.progress({ retry_of: old });
