@@ -307,7 +307,7 @@ function placeOf(path: string): string {
   if (/\.sqlite/.test(path))
     return `the state of the ${path.includes('queen') ? 'queen' : 'hive'}, its log of changes too`;
   if (path.includes('.rbee-')) return 'the partials and their journals';
-  if (path.includes('catalog')) return 'the catalog';
+  if (path.includes('/.rbee/')) return 'the catalog';
   return 'the other files and folders';
 }
 
