@@ -13,9 +13,9 @@ const ANY = /^(?:CERT_|CRL_|ERR_TLS_|ERR_SSL_)/;
 /** The server sent only its own certificate, and this machine does not know who signed it. */
 const NO_INTERMEDIATE = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
 const INTERMEDIATE_HINT =
-  'the server seems to leave out its intermediate certificate: it should send the whole chain. Until it does, or for a private authority, start this program with NODE_EXTRA_CA_CERTS=/path/to/its/certificate.pem: with the intermediate itself in it, not only the root';
+  'the server seems to leave out its intermediate certificate: it should send the whole chain. Until it does, or for a private authority, start this program with NODE_EXTRA_CA_CERTS=/path/to/ca.pem (the intermediate itself, not only the root)';
 const AUTHORITY_HINT =
-  'for a private authority, or a proxy that inspects TLS, start this program with NODE_EXTRA_CA_CERTS=/path/to/its/certificate.pem';
+  'for a private authority, or a proxy that inspects TLS, start this program with NODE_EXTRA_CA_CERTS=/path/to/ca.pem';
 
 /** Node.js only prints a warning if it cannot read the file, and continues without it. */
 function unreadExtraHint(): string | null {
