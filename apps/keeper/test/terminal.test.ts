@@ -202,6 +202,11 @@ describe('bars', () => {
     await shows(/^ {2}6 more files .* 45\.0% +27 B\/60 B$/m);
     await terminal.waitFor(() => terminal.screen().split('\n').length === 4, 'four lines');
     terminal.resize(60, 6);
+    // The terminal has broken the lines that were too long; the keeper draws them again when it hears of the new width.
+    await terminal.waitFor(
+      () => /^repo .*\n {2}file-0 .*\n.*\n {2}6 more .*B$/.test(terminal.screen()),
+      'the new width',
+    );
     download.progress({ ...flowing(68, 100), files: files.slice(6) });
     await shows(/^ {2}file-7 .* 70\.0%/m);
     // A screen that is being drawn again may be read between two lines.
