@@ -36,4 +36,5 @@ export {
   url,
 } from './settings/setting.ts';
 export { openStateDb, type StateDbOptions } from './state-db.ts';
-export { StateWriter } from './state-writer.ts';
+export { BAD_ROWS_TABLE, type StateRow, StateRows, type StateTable } from './state-rows.ts';
+export { StateWriter, type WriteTime } from './state-writer.ts';

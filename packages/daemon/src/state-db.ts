@@ -1,11 +1,10 @@
-import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** How long another process may hold the lock. */
 const BUSY_TIMEOUT_MS = 2_000;
-/** Every page of a file up to this size is checked at the start; a larger one would take too long. */
-const MAX_CHECKED_BYTES = 256 * 2 ** 20;
+const MAX_VERSION = 1_000;
 
 export interface StateDbOptions {
   /** The steps of the schema, each applied once and in order; new versions append steps. */
@@ -20,12 +19,23 @@ export interface StateDbOptions {
  * @throws Error when a newer version wrote the file, another daemon has it open, or its folder is not writable
  */
 export function openStateDb(path: string, options: StateDbOptions): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true });
   try {
-    return open(path, options.migrations);
+    mkdirSync(dirname(path), { recursive: true });
+    return openOrReplace(path, options);
   } catch (error) {
     if (isLocked(error))
       throw new Error(`another daemon uses the state folder ${dirname(path)}; set another one for this daemon`);
+    if (!isFailedWrite(error)) throw error;
+    const { message } = error as Error;
+    const hint = 'make the folder writable, free disk space, or set another state folder';
+    throw new Error(`cannot use the state folder ${dirname(path)}: ${message}; ${hint}`);
+  }
+}
+
+function openOrReplace(path: string, options: StateDbOptions): DatabaseSync {
+  try {
+    return open(path, options.migrations);
+  } catch (error) {
     if (!isDamage(error)) throw error;
     const movedTo = `${path}.damaged-${Date.now()}`;
     renameSync(path, movedTo);
@@ -40,8 +50,9 @@ function open(path: string, migrations: readonly string[]): DatabaseSync {
   try {
     // Exclusive: two daemons with one history would overwrite each other's rows.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    if (statSync(path).size <= MAX_CHECKED_BYTES) check(db);
+    check(db);
     migrate(db, path, migrations);
+    checkTables(db, migrations);
     return db;
   } catch (error) {
     db.close();
@@ -57,6 +68,8 @@ function check(db: DatabaseSync): void {
 
 function migrate(db: DatabaseSync, path: string, migrations: readonly string[]): void {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  // No version of ours ever had as many steps: such a number is a damaged header.
+  if (version > MAX_VERSION) throw new DamagedError(`its version is ${version}`);
   if (version > migrations.length) {
     throw new Error(`${path} was written by a newer version; run that version, or set another state folder`);
   }
@@ -66,17 +79,41 @@ function migrate(db: DatabaseSync, path: string, migrations: readonly string[]):
   }
 }
 
+/** A file that has lost a table or a column cannot be used either. */
+function checkTables(db: DatabaseSync, migrations: readonly string[]): void {
+  const fresh = new DatabaseSync(':memory:');
+  for (const step of migrations) fresh.exec(step);
+  const columns = (of: DatabaseSync) =>
+    of
+      .prepare(
+        `SELECT t.name || '.' || c.name AS name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c
+         WHERE t.type = 'table'`,
+      )
+      .all()
+      .map(({ name }) => String(name));
+  const found = new Set(columns(db));
+  const missing = columns(fresh).filter((name) => !found.has(name));
+  fresh.close();
+  if (missing.length > 0) throw new DamagedError(`it lacks ${missing.join(', ')}`);
+}
+
 // SQLITE_BUSY of sqlite.org/rescode.html.
 function isLocked(error: unknown): boolean {
   return ((error as { errcode?: number }).errcode ?? 0) % 0x100 === 5;
 }
 
-/** What `quick_check` found. */
+// SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL and SQLITE_CANTOPEN of sqlite.org/rescode.html.
+function isFailedWrite(error: unknown): boolean {
+  const { errcode, syscall } = error as { errcode?: number; syscall?: string };
+  return syscall !== undefined || (errcode !== undefined && [8, 10, 13, 14].includes(errcode % 0x100));
+}
+
+/** What the checks found. */
 class DamagedError extends Error {}
 
-// SQLITE_CORRUPT and SQLITE_NOTADB of sqlite.org/rescode.html.
+// SQLITE_ERROR (our statements do not fit the file's tables), SQLITE_CORRUPT and SQLITE_NOTADB of sqlite.org/rescode.html.
 function isDamage(error: unknown): boolean {
   if (error instanceof DamagedError) return true;
   const code = (error as { errcode?: number }).errcode;
-  return code !== undefined && [11, 26].includes(code % 0x100);
+  return code !== undefined && [1, 11, 26].includes(code % 0x100);
 }

@@ -5,14 +5,34 @@ import { type Clock, RbeeError } from '@rbee/contract';
 const RETRY_AFTER_MS = 10_000;
 /** How often writes that failed are repeated while nothing new is written. */
 const REPEAT_MS = 5_000;
+/** How long a write that need not be synced waits for others: they share one transaction. */
+const LATER_MS = 100;
+/** After so many failures in a row the rest is not tried: the disk is the reason, and not one row. */
+const FAILURES_IN_A_ROW = 3;
 
 type Write = () => unknown;
+type Rows = Map<string, Write>;
+
+/**
+ * When a write is on disk: `now`, when the call returns; `soon`, at the end of this turn of the event loop, with one sync
+ * for all writes of the turn; `later`, after 100 ms or with the next write that is synced. A write that is `later` survives
+ * the end of the process after that time, but only the next sync makes it survive a power failure.
+ */
+export type WriteTime = 'now' | 'soon' | 'later';
 
 export interface StateWriterOptions {
   readonly clock: Clock;
   readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
   /** What is written, for messages: `the history`. */
   readonly what: string;
+}
+
+/** Rows that are written together or not at all, and who waits for them. */
+interface Group {
+  readonly rows: Rows;
+  /** Earlier writes of these rows that are not on disk yet. */
+  readonly replaced: Rows;
+  readonly settle: (isSaved: boolean) => void;
 }
 
 /**
@@ -23,10 +43,15 @@ export interface StateWriterOptions {
 export class StateWriter {
   readonly #db: DatabaseSync;
   readonly #options: StateWriterOptions;
-  /** Writes that have failed, the newest for each row. */
-  readonly #unsaved = new Map<string, Write>();
-  #batch: Map<string, Write> | null = null;
+  /** Writes that are not on disk yet, the newest for each row: those of `soon` and `later`, and those that have failed. */
+  readonly #unsaved: Rows = new Map();
+  /** What `atomicallySoon` waits for. */
+  readonly #groups: Group[] = [];
+  #batch: Rows | null = null;
   #cancelRepeat: (() => void) | null = null;
+  #cancelLater: (() => void) | null = null;
+  #immediate: NodeJS.Immediate | null = null;
+  #isSynced = true;
   #failures = 0;
   #isFailing = false;
 
@@ -45,16 +70,16 @@ export class StateWriter {
     return this.#failures;
   }
 
-  /** Writes one row now, or with the batch of {@link atomically}. `row` names it: only its newest write is kept. */
-  write(row: string, write: Write): void {
+  /** Writes one row, or adds it to the batch of {@link atomically}. `row` names it: only its newest write is kept. */
+  write(row: string, write: Write, when: WriteTime = 'now'): void {
+    const rows = this.#batch ?? this.#unsaved;
     // A later write of the row replaces an earlier one, also in the order.
-    (this.#batch ?? this.#unsaved).delete(row);
-    if (this.#batch !== null) {
-      this.#batch.set(row, write);
-      return;
-    }
-    if (this.#try(write)) this.flush();
-    else this.#unsaved.set(row, write);
+    rows.delete(row);
+    rows.set(row, write);
+    if (this.#batch !== null) return;
+    if (when === 'now') this.flush();
+    else if (when === 'soon') this.#flushSoon();
+    else this.#cancelLater ??= this.#options.clock.setTimer(LATER_MS, () => this.#save('unsynced'));
   }
 
   /**
@@ -64,76 +89,160 @@ export class StateWriter {
    */
   atomically<T>(work: () => T): T {
     if (this.#batch !== null) return work();
-    const batch = new Map<string, Write>();
-    this.#batch = batch;
-    let result: T;
-    try {
-      result = work();
-    } finally {
-      this.#batch = null;
-    }
-    const commit = () => {
-      this.#db.exec('BEGIN');
-      for (const write of batch.values()) write();
-      this.#db.exec('COMMIT');
+    let isSaved = false;
+    const settle = (done: boolean) => {
+      isSaved = done;
     };
-    if (!this.#try(commit)) {
-      throw new RbeeError('STATE_UNAVAILABLE', `${this.#options.what} cannot be written`, {
-        hint: 'free disk space for the state folder, or make it writable, and try again',
-        retryAfterMs: RETRY_AFTER_MS,
-      });
-    }
-    for (const row of batch.keys()) this.#unsaved.delete(row);
+    const result = this.#group(work, settle);
     this.flush();
+    if (!isSaved) throw this.#unavailable();
     return result;
   }
 
-  /** Repeats the writes that failed a last time. */
+  /**
+   * As {@link atomically}, with one sync for all that is written in this turn of the event loop.
+   * @throws RbeeError STATE_UNAVAILABLE when it cannot be written
+   */
+  async atomicallySoon<T>(work: () => T): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const result = this.#group(work, resolve);
+    this.#flushSoon();
+    if (!(await promise)) throw this.#unavailable();
+    return result;
+  }
+
+  /** Writes what is not on disk yet a last time. */
   close(): void {
     this.flush();
     this.#cancelRepeat?.();
     this.#cancelRepeat = null;
   }
 
-  /** Repeats the writes that failed, until one fails again. */
+  /** Puts on disk, synced, what is not there yet. */
   flush(): void {
-    for (const [row, write] of [...this.#unsaved]) {
-      this.#unsaved.delete(row);
-      if (this.#try(write)) continue;
-      // Last in the order now: one row that can never be written must not hold back the others.
-      this.#unsaved.set(row, write);
-      return;
-    }
-    if (this.#isFailing) {
-      this.#isFailing = false;
-      this.#options.log.info({}, `${this.#options.what} can be written again`);
-    }
+    this.#save('synced');
   }
 
-  #try(write: Write): boolean {
+  #flushSoon(): void {
+    this.#immediate ??= setImmediate(() => this.flush());
+  }
+
+  /** Everything in one transaction; where that fails, each group and each row by itself, so that none holds back another. */
+  #save(how: 'synced' | 'unsynced'): void {
+    if (how === 'synced') {
+      clearImmediate(this.#immediate ?? undefined);
+      this.#immediate = null;
+    }
+    this.#cancelLater?.();
+    this.#cancelLater = null;
+    // A group must not be reported as saved without a sync, so only a synced save takes them.
+    const groups = how === 'synced' ? this.#groups.splice(0) : [];
+    const rows = [...groups.map((group) => [...group.rows]), [...this.#unsaved]].flat();
+    if (rows.length === 0) return;
+    if (
+      this.#commit(
+        rows.map(([, write]) => write),
+        how,
+      )
+    ) {
+      this.#unsaved.clear();
+      for (const { settle } of groups) settle(true);
+      this.#succeeded();
+      return;
+    }
+    for (const { rows: ownRows, replaced, settle } of groups) {
+      const isSaved = this.#commit([...ownRows.values()], how);
+      if (!isSaved) for (const [row, write] of replaced) if (!this.#unsaved.has(row)) this.#unsaved.set(row, write);
+      settle(isSaved);
+    }
+    this.#saveOneByOne(how);
+  }
+
+  #saveOneByOne(how: 'synced' | 'unsynced'): void {
+    let failures = 0;
+    for (const [row, write] of [...this.#unsaved]) {
+      this.#unsaved.delete(row);
+      if (this.#commit([write], how)) {
+        failures = 0;
+        continue;
+      }
+      // Last in the order now: one row that can never be written must not hold back the others.
+      this.#unsaved.set(row, write);
+      failures += 1;
+      if (failures === FAILURES_IN_A_ROW) return;
+    }
+    if (this.#unsaved.size === 0) this.#succeeded();
+  }
+
+  #commit(writes: readonly Write[], how: 'synced' | 'unsynced'): boolean {
     try {
-      write();
+      this.#sync(how === 'synced');
+      this.#db.exec('BEGIN');
+      for (const write of writes) write();
+      this.#db.exec('COMMIT');
       return true;
     } catch (err) {
       this.#rollBack();
-      this.#failures += 1;
-      if (!this.#isFailing) {
-        this.#options.log.error({ err }, `${this.#options.what} cannot be written; work continues without it`);
-      }
-      this.#isFailing = true;
-      this.#cancelRepeat ??= this.#options.clock.setTimer(REPEAT_MS, () => {
-        this.#cancelRepeat = null;
-        this.flush();
-      });
+      this.#failed(err);
       return false;
     }
   }
 
+  /** In WAL mode, NORMAL leaves out the sync at the end of a transaction, and the next FULL one makes up for it. */
+  #sync(isSynced: boolean): void {
+    if (this.#isSynced === isSynced) return;
+    this.#db.exec(`PRAGMA synchronous = ${isSynced ? 'FULL' : 'NORMAL'}`);
+    this.#isSynced = isSynced;
+  }
+
+  #failed(err: unknown): void {
+    this.#failures += 1;
+    if (!this.#isFailing) {
+      this.#options.log.error({ err }, `${this.#options.what} cannot be written; work continues without it`);
+    }
+    this.#isFailing = true;
+    this.#cancelRepeat ??= this.#options.clock.setTimer(REPEAT_MS, () => {
+      this.#cancelRepeat = null;
+      this.flush();
+    });
+  }
+
+  #succeeded(): void {
+    if (!this.#isFailing) return;
+    this.#isFailing = false;
+    this.#options.log.info({}, `${this.#options.what} can be written again`);
+  }
+
+  /** Collects what `work` writes. When it throws, nothing of that is written. */
+  #group<T>(work: () => T, settle: Group['settle']): T {
+    const group: Group = { rows: new Map(), replaced: new Map(), settle };
+    this.#batch = group.rows;
+    let result: T;
+    try {
+      result = work();
+    } finally {
+      this.#batch = null;
+    }
+    for (const row of group.rows.keys()) {
+      const earlier = this.#unsaved.get(row);
+      if (earlier) group.replaced.set(row, earlier);
+      this.#unsaved.delete(row);
+    }
+    this.#groups.push(group);
+    return result;
+  }
+
+  #unavailable(): RbeeError {
+    return new RbeeError('STATE_UNAVAILABLE', `${this.#options.what} cannot be written`, {
+      hint: 'free disk space for the state folder, or make it writable, and try again',
+      retryAfterMs: RETRY_AFTER_MS,
+    });
+  }
+
   /** Some failures, such as a full disk, end the transaction by themselves. */
   #rollBack(): void {
-    if (!this.#db.isTransaction) return;
     try {
-      this.#db.exec('ROLLBACK');
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
     } catch (err) {
       this.#options.log.error({ err }, `${this.#options.what} could not be rolled back`);
     }

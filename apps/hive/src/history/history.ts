@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DownloadId, Job, JobId } from '@rbee/contract';
-import type { StateWriter } from '@rbee/daemon';
+import { BAD_ROWS_TABLE, type StateRow, StateRows, type StateTable, type StateWriter } from '@rbee/daemon';
 import type { DownloadState } from '@rbee/download-tracker';
 import { type DownloadContent, readContent, readJob, readState } from './saved-rows.ts';
 
@@ -17,11 +17,7 @@ export const HISTORY_MIGRATIONS = [
      state TEXT NOT NULL
    ) STRICT`,
   'ALTER TABLE downloads ADD COLUMN content TEXT',
-  `CREATE TABLE bad_rows (
-     row TEXT PRIMARY KEY,
-     problem TEXT NOT NULL,
-     content TEXT NOT NULL
-   ) STRICT`,
+  BAD_ROWS_TABLE,
 ] as const;
 
 /** The last saved state of a download, and the part of its request that the state lacks. */
@@ -66,45 +62,36 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
   );
   const saveContent = db.prepare('UPDATE downloads SET content = ? WHERE download_id = ?');
   const deleteDownload = db.prepare('DELETE FROM downloads WHERE download_id = ?');
-  const putAside = db.prepare('INSERT OR REPLACE INTO bad_rows (row, problem, content) VALUES (?, ?, ?)');
   const jobs = db.prepare('SELECT job_id, snapshot FROM jobs ORDER BY created_at, job_id');
   // Ids are UUIDv7, so they sort by creation time.
   const downloads = db.prepare('SELECT download_id, sha256, state, content FROM downloads ORDER BY download_id');
-  let badRows = 0;
-
-  function setAside(name: string, error: unknown, row: Row, remove: () => unknown): void {
-    badRows += 1;
-    onBadRow(name, error);
-    writer.write(name, () => {
-      putAside.run(name, messageOf(error), JSON.stringify(row));
-      remove();
-    });
-  }
+  const rows = new StateRows({ db, writer, onBadRow });
 
   /** A download can do without its content, so it is set aside alone. */
-  function contentOf(id: string, row: Row): DownloadContent | null {
+  function contentOf(id: string, row: StateRow): DownloadContent | null {
     if (row['content'] === null) return null;
     try {
       return readContent(String(row['content']));
     } catch (error) {
-      setAside(`content ${id}`, error, row, () => saveContent.run(null, id));
+      rows.setAside(`content ${id}`, error, row, () => saveContent.run(null, id));
       return null;
     }
   }
 
-  /** Reads each row by itself: one that cannot be read must cost no other, nor the start. */
-  function readAll<T>(rows: readonly Row[], kind: 'job' | 'download', read: (id: string, row: Row) => T): T[] {
-    const found: T[] = [];
-    for (const row of rows) {
-      const id = String(row[`${kind}_id`]);
-      try {
-        found.push(read(id, row));
-      } catch (error) {
-        setAside(`${kind} ${id}`, error, row, () => (kind === 'job' ? deleteJob : deleteDownload).run(id));
-      }
-    }
-    return found;
-  }
+  const jobTable: StateTable<Job> = {
+    nameOf: (row) => `job ${row['job_id']}`,
+    read: (row) => readJob(String(row['job_id']), String(row['snapshot'])),
+    remove: (row) => deleteJob.run(String(row['job_id'])),
+  };
+  const downloadTable: StateTable<SavedDownload & { readonly content: DownloadContent | null }> = {
+    nameOf: (row) => `download ${row['download_id']}`,
+    read(row) {
+      const id = String(row['download_id']);
+      const state = readState(id, String(row['state']));
+      return { state, sha256: row['sha256'] === null ? null : String(row['sha256']), content: contentOf(id, row) };
+    },
+    remove: (row) => deleteDownload.run(String(row['download_id'])),
+  };
 
   return {
     atomically: (work) => writer.atomically(work),
@@ -118,26 +105,14 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
     saveContent: (id, content) =>
       writer.write(`content ${id}`, () => saveContent.run(content === null ? null : JSON.stringify(content), id)),
     deleteDownload: (id) => writer.write(`download ${id}`, () => deleteDownload.run(id)),
-    jobs: () => readAll(jobs.all(), 'job', (id, row) => readJob(id, String(row['snapshot']))),
-    downloads: () =>
-      readAll(downloads.all(), 'download', (id, row) => ({
-        state: readState(id, String(row['state'])),
-        sha256: row['sha256'] === null ? null : String(row['sha256']),
-        content: contentOf(id, row),
-      })),
+    jobs: () => rows.readAll(jobs.all(), jobTable),
+    downloads: () => rows.readAll(downloads.all(), downloadTable),
     get badRows() {
-      return badRows;
+      return rows.bad;
     },
     close() {
       writer.close();
       db.close();
     },
   };
-}
-
-type Row = Record<string, unknown>;
-
-/** One line; a schema's problems are listed one by one in its message. */
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
 }
