@@ -61,6 +61,7 @@ describe('docs/reference/http-api.md', () => {
     ['A download of a job', jobBody.downloads.element],
     ['A failure', jobBody.error.unwrap()],
     ['Cancel', hiveRoutes.cancelJob.success.body],
+    ['Cancel a download', hiveRoutes.cancelDownload.success.body],
     ['A receipt', hiveRoutes.cancelJob.success.body.shape.downloads.element],
     ['A list of models', modelListSchema],
     ['A model', modelSchema],

@@ -240,9 +240,10 @@ async function runHive(
     const hiveUrl = settings.advertisedUrl ?? url;
     const address = { hive_id: hiveId, hive_url: url, queen_url: settings.queenUrl };
     closing.push(await publishAddress({ path: hive.addressPath, parent, log: logger }, address));
+    const maxBandwidth = () => hive.limiter.bytesPerSecond;
     closing.push(
       publishHeartbeats(
-        { channel: hive.heartbeats, clock, tracker, freeSpace: () => store.freeSpace(), onBug },
+        { channel: hive.heartbeats, clock, tracker, maxBandwidth, freeSpace: () => store.freeSpace(), onBug },
         { hive_id: hiveId, hive_url: hiveUrl, version: VERSION },
       ),
     );

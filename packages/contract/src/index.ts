@@ -1,4 +1,5 @@
 export { type Clock, systemClock, toSeconds, toTimestamp } from './clock.ts';
+export { displayNameOf, displayNames } from './display-name.ts';
 export { errnoOf } from './errno.ts';
 export {
   ERROR_CODES,
@@ -91,6 +92,7 @@ export {
   PROJECTOR_ACTION,
   parseJobEnd,
   printJobEnd,
+  SNAPSHOT_END_EVENT,
   TERMINAL_EVENT_NAMES,
 } from './schemas/event.ts';
 export {
@@ -121,7 +123,9 @@ export {
   relayedHeartbeatSchema,
 } from './schemas/hive.ts';
 export {
+  type CancelledDownload,
   type CancelledJob,
+  cancelledDownloadSchema,
   cancelledJobSchema,
   cancelQuerySchema,
   type Job,

@@ -76,7 +76,7 @@ const RULES: { readonly [S in Scheme]: SchemeRules<RefOf<S>> } = {
     form: 'hf:org/repo[@rev][::file=path], hf:repo, org/repo[:QUANT]',
     parse: (text) => parseHf(text.slice('hf:'.length), { isBare: false }),
     print: printHf,
-    shortName: ({ files, repo }) => lastPart(files[0] ?? repo),
+    shortName: shortNameOfHf,
   },
   https: { form: 'https://host/path', parse: (text) => parseWeb('https', text), print: printUrl, shortName: nameOfUrl },
   ollama: {
@@ -128,9 +128,17 @@ export function printModelRef(ref: ModelRef): string {
   return rulesOf(ref).print(ref);
 }
 
-/** The name people know the model by: the last part of its path, repo or registry name. */
+/**
+ * The name people know the model by: the file where the ref names one, else the repo with its quantisation, or the
+ * registry's name. Different refs may share it: see `displayNames`.
+ */
 export function shortNameOf(ref: ModelRef): string {
   return rulesOf(ref).shortName(ref);
+}
+
+function shortNameOfHf({ repo, files: [first, ...others], quant }: HfRef): string {
+  if (first === undefined) return quant === null ? lastPart(repo) : `${lastPart(repo)}:${quant}`;
+  return others.length === 0 ? lastPart(first) : `${lastPart(first)} +${others.length}`;
 }
 
 function rulesOf<R extends ModelRef>(ref: R): SchemeRules<R> {

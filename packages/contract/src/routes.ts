@@ -11,7 +11,7 @@ import {
   relayedDownloadSchema,
   removedSchema,
 } from './schemas/download.ts';
-import { downloadEventSchemas, jobDataSchema, narrationSchema } from './schemas/event.ts';
+import { downloadEventSchemas, jobDataSchema, narrationSchema, snapshotEndSchema } from './schemas/event.ts';
 import {
   fleetModelDetailSchema,
   fleetModelListSchema,
@@ -34,6 +34,7 @@ import {
   relayedHeartbeatSchema,
 } from './schemas/hive.ts';
 import {
+  cancelledDownloadSchema,
   cancelledJobSchema,
   cancelQuerySchema,
   jobAcceptedSchema,
@@ -166,6 +167,14 @@ function downloadVerbs<const Path extends string, Snapshot extends z.ZodType>(pa
       summary: 'Puts a paused download back into the queue',
       errors: ['STATUS_CONFLICT'],
       success: { status: 200, body: snapshot },
+    },
+    cancelDownload: {
+      ...one,
+      method: 'POST',
+      path: `${path}/:id/cancel`,
+      summary: 'Cancels every job that waits for a download, and so the download',
+      query: cancelQuerySchema,
+      success: { status: 200, body: cancelledDownloadSchema },
     },
     retryDownload: {
       ...one,
@@ -323,6 +332,14 @@ export const hiveRoutes = {
     query: streamQuerySchema,
     stream: true,
     events: downloadEventSchemas,
+  },
+  streamDownloads: {
+    method: 'GET',
+    path: '/v2/downloads/stream',
+    summary: 'Progress of all downloads of the hive, in one endless stream',
+    query: streamQuerySchema,
+    stream: true,
+    events: { ...downloadEventSchemas, snapshot_end: snapshotEndSchema },
   },
   ...downloadVerbs('/v2/downloads', downloadSchema),
   ...modelRoutes('/v2/models'),

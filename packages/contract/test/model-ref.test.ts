@@ -488,8 +488,9 @@ function expectPlain(url: URL): void {
 describe('the short name', () => {
   it.each([
     ['hf:org/repo', 'repo'],
-    ['hf:org/repo:Q4_0', 'repo'],
-    ['hf:org/repo::file=a/b.gguf::file=c', 'b.gguf'],
+    ['hf:org/repo:Q4_0', 'repo:Q4_0'],
+    ['hf:org/repo::file=a/b.gguf', 'b.gguf'],
+    ['hf:org/repo::file=a/b.gguf::file=c', 'b.gguf +1'],
     ['https://host/a/b.gguf?x=/y', 'b.gguf'],
     [`https://[::1]:80/a/b.gguf::sha256=${SHA256}`, 'b.gguf'],
     ['https://host/', 'host'],

@@ -30,7 +30,7 @@ describe.each<[string, Record<string, Route>]>([
     expect(route.missing !== undefined).toBe(parameters.length > 0);
     expect(route.stream === true).toBe(route.success === undefined);
     if (route.stream) expect(route.query).toBe(streamQuerySchema);
-    const isVerb = /\/(?:pause|resume|retry|verify)$/.test(route.path);
+    const isVerb = /\/(?:pause|resume|cancel|retry|verify)$/.test(route.path);
     expect(route.body !== undefined).toBe(route.method === 'PATCH' || (route.method === 'POST' && !isVerb));
     expect(route.summary).not.toBe('');
   });

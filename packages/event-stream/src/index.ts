@@ -5,7 +5,7 @@ export type { ConnectionChange } from './follow/reconnecting-fetch.ts';
 export { encodeComment, encodeFrame, encodeRetry, type Frame, type SseEvent, spliceFields } from './frame.ts';
 export type { Channel, ChannelOptions, Subscribable } from './publish/channel.ts';
 export type { EventKind } from './publish/feed.ts';
-export type { KeyedStream } from './publish/keyed-stream.ts';
+export type { KeyedStream, KeyedStreamOptions } from './publish/keyed-stream.ts';
 export type { StreamClock, StreamCounts } from './publish/reader-registry.ts';
 export { createStreamHub, type StreamHub, type StreamHubOptions } from './publish/stream-hub.ts';
 export { createResponseSink, SSE_HEADERS } from './sinks/response-sink.ts';

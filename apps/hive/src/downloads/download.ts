@@ -109,6 +109,11 @@ export class Download implements Listener {
     await abortable(this.signal, async () => this.#resumed?.promise);
   }
 
+  /** The jobs that wait for it. */
+  get jobs(): readonly Job[] {
+    return [...this.#jobs];
+  }
+
   onLine(line: Line): void {
     for (const job of this.#jobs) job.onLine(line);
   }

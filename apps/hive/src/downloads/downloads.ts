@@ -11,9 +11,10 @@ import {
   printModelRef,
   RbeeError,
   redactModelRef,
+  SNAPSHOT_END_EVENT,
 } from '@rbee/contract';
 import { type DownloadState, type DownloadTracker, isEnded } from '@rbee/download-tracker';
-import type { Channel, StreamHub } from '@rbee/event-stream';
+import type { Channel, KeyedStream, StreamHub } from '@rbee/event-stream';
 import { type Job, withListener } from '@rbee/jobs';
 import type { Limiter } from '@rbee/transfer';
 import type { History } from '../history/history.ts';
@@ -48,16 +49,22 @@ export class Downloads {
   readonly #byRequest = new Map<string, Download>();
   readonly #requests = new Map<DownloadId, DownloadRequest>();
   readonly #channels = new Map<DownloadId, Channel>();
+  /** The events of all downloads, by their ids. */
+  readonly stream: KeyedStream;
 
   constructor(deps: DownloadsDeps) {
     this.#deps = deps;
-    const { tracker, history } = deps;
+    const { tracker, history, hub } = deps;
+    this.stream = hub.keyedStream({ snapshotEnd: { event: SNAPSHOT_END_EVENT, data: '{}' } });
     tracker.onKeep((state) => history.saveDownload({ state, sha256: this.#request(state.downloadId).sha256 }));
-    tracker.onEvent((event) => {
-      const kind = event.event === 'progress' ? 'state' : isTerminalEvent(event.event) ? 'terminal' : 'keep';
-      this.channel(event.data.download_id).publish({ event: event.event, data: JSON.stringify(event.data) }, kind);
+    tracker.onEvent(({ event, data }) => {
+      const kind = event === 'progress' ? 'state' : isTerminalEvent(event) ? 'terminal' : 'keep';
+      const encoded = { event, data: JSON.stringify(data) };
+      this.channel(data.download_id).publish(encoded, kind);
+      this.stream.publish(data.download_id, encoded, kind);
     });
     tracker.onForget((id) => {
+      this.stream.forget(id);
       this.#channels.delete(id);
       this.#requests.delete(id);
       history.deleteDownload(id);
@@ -193,6 +200,12 @@ export class Downloads {
     return this.get(id);
   }
 
+  /** The jobs that wait for a download; none once it has ended. @throws RbeeError DOWNLOAD_NOT_FOUND */
+  jobsOf(id: DownloadId): readonly Job[] {
+    this.get(id);
+    return this.#live.get(id)?.jobs ?? [];
+  }
+
   /** Removes an ended download from the history. @throws RbeeError STATUS_CONFLICT */
   remove(id: DownloadId): void {
     const { status } = this.get(id);
@@ -222,13 +235,7 @@ export class Downloads {
       .filter(({ download_id }) => this.#deps.tracker.has(download_id))
       .map(({ download_id }) => this.get(download_id))
       .filter((download) => isEnded(download.status))
-      .map((download) => ({
-        download_id: download.download_id,
-        hive_id: download.hive_id,
-        state: stopped && download.status === 'cancelled' ? 'stopped' : 'ended',
-        partial: download.partial,
-        bytes: download.bytes,
-      }));
+      .map((download) => receiptOf(download, stopped));
   }
 
   #open(id: DownloadId, request: DownloadRequest, known: DownloadOptions = {}): Download {
@@ -278,6 +285,12 @@ export class Downloads {
       });
     });
   }
+}
+
+/** What a cancel did to a download that has ended by now. `stopped`: by the cancel, if at all. */
+export function receiptOf(download: DownloadSnapshot, stopped: boolean): CancelReceipt {
+  const { download_id, hive_id, status, partial, bytes } = download;
+  return { download_id, hive_id, state: stopped && status === 'cancelled' ? 'stopped' : 'ended', partial, bytes };
 }
 
 /** Requests with equal keys are equal: the limit and the priority change no byte. */

@@ -2,6 +2,7 @@ import { hiveRoutes, type Scheme } from '@rbee/contract';
 import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
 import type { StreamHub } from '@rbee/event-stream';
 import type { JobRegistry } from '@rbee/jobs';
+import { cancelDownload } from '../downloads/cancel-download.ts';
 import { startDownload } from '../downloads/download-jobs.ts';
 import type { Downloads } from '../downloads/downloads.ts';
 import type { History } from '../history/history.ts';
@@ -19,11 +20,13 @@ export interface DownloadRoutesDeps {
 
 export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
   const { hub, downloads, allowedSources } = deps;
+  addStream(app, hub, hiveRoutes.streamDownloads, () => downloads.stream);
   addRoute(app, hiveRoutes.listDownloads, ({ query }) => pageOf(downloads.list(), query));
   addRoute(app, hiveRoutes.getDownload, ({ params }) => downloads.get(params.id));
   addStream(app, hub, hiveRoutes.streamDownload, ({ params }) => downloads.channel(params.id));
   addRoute(app, hiveRoutes.pauseDownload, ({ params }) => downloads.pause(params.id));
   addRoute(app, hiveRoutes.resumeDownload, ({ params }) => downloads.resume(params.id));
+  addRoute(app, hiveRoutes.cancelDownload, ({ params, query }) => cancelDownload(deps, params.id, query.partial));
   addRoute(app, hiveRoutes.retryDownload, ({ params }) => {
     const request = downloads.requestForRetry(params.id);
     allowedRef(request.ref, allowedSources());

@@ -1,11 +1,4 @@
-import {
-  type DownloadStatus,
-  type Notice,
-  parseModelRef,
-  RbeeError,
-  type RunningFile,
-  shortNameOf,
-} from '@rbee/contract';
+import { type DownloadStatus, displayNameOf, type Notice, type RunningFile } from '@rbee/contract';
 import type { WatchEvent } from '../watch-event.ts';
 import { printable } from './text.ts';
 
@@ -198,12 +191,7 @@ function end(view: DownloadView, status: DownloadStatus, data: { bytes: number; 
 
 /** The short name of a model; a ref that this version cannot parse is shown as it is. */
 export function nameOfRef(ref: string): string {
-  try {
-    return printable(shortNameOf(parseModelRef(ref)));
-  } catch (error) {
-    if (!(error instanceof RbeeError)) throw error;
-    return printable(ref);
-  }
+  return printable(displayNameOf(ref));
 }
 
 /** The name of the download with that id, or else the id. */

@@ -1,4 +1,5 @@
 import {
+  type CancelledDownload,
   type CancelledJob,
   type Download,
   type DownloadId,
@@ -51,6 +52,7 @@ export interface HiveClientDeps {
 export interface HiveClient {
   createJob(hive: HiveAddress, operation: Operation): Promise<JobAccepted>;
   cancelJob(hive: HiveAddress, id: JobId, partial: PartialChoice): Promise<CancelledJob>;
+  cancelDownload(hive: HiveAddress, id: DownloadId, partial: PartialChoice): Promise<CancelledDownload>;
   getDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
   pauseDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
   resumeDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
@@ -90,6 +92,8 @@ export function createHiveClient({ dispatcher, token, deadline }: HiveClientDeps
     createJob: (hive, body) => call(hive, hiveRoutes.createJob, { body }),
     cancelJob: (hive, id, partial) =>
       call(hive, hiveRoutes.cancelJob, { params: { id }, query: { partial }, timeoutMs: CANCEL_TIMEOUT_MS }),
+    cancelDownload: (hive, id, partial) =>
+      call(hive, hiveRoutes.cancelDownload, { params: { id }, query: { partial }, timeoutMs: CANCEL_TIMEOUT_MS }),
     getDownload: (hive, id) => call(hive, hiveRoutes.getDownload, { params: { id } }),
     pauseDownload: (hive, id) => call(hive, hiveRoutes.pauseDownload, { params: { id } }),
     resumeDownload: (hive, id) => call(hive, hiveRoutes.resumeDownload, { params: { id } }),

@@ -43,6 +43,9 @@ function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
   addRoute(app, queenRoutes.patchDownload, async ({ params: { id }, body }) =>
     relayed(await client.patchDownload(await at(id), id, body)),
   );
+  addRoute(app, queenRoutes.cancelDownload, async ({ params: { id }, query }) =>
+    client.cancelDownload(await at(id), id, query.partial),
+  );
   addRoute(app, queenRoutes.retryDownload, async ({ params: { id } }) => {
     const { hive, download } = await findDownload(deps, id);
     return deps.routed.retry(deps.hiveNamed(hive.hive_id), download);

@@ -54,6 +54,7 @@ const modelId = modelIdOf('hf:org/repo@main::file=x.gguf');
 const REQUESTS: Readonly<Record<Exclude<keyof HiveClient, 'headers'>, () => Promise<unknown>>> = {
   createJob: () => client.createJob(hive, { operation: 'model_list' }),
   cancelJob: () => client.cancelJob(hive, newJobId(), 'keep'),
+  cancelDownload: () => client.cancelDownload(hive, id, 'keep'),
   getDownload: () => client.getDownload(hive, id),
   pauseDownload: () => client.pauseDownload(hive, id),
   resumeDownload: () => client.resumeDownload(hive, id),

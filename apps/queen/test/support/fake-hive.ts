@@ -135,6 +135,8 @@ export function heartbeatOf(hiveId: string, url: string, more: Partial<HiveHeart
     downloads: NO_DOWNLOADS,
     speed_bps: 0,
     free_bytes: 1_000,
+    max_bandwidth: null,
+    draining: false,
     ...more,
   };
   return JSON.stringify(heartbeat);

@@ -84,6 +84,10 @@ export function isTerminalEvent(name: string): boolean {
   return (TERMINAL_EVENT_NAMES as readonly string[]).includes(name);
 }
 
+/** The event of a stream of many downloads that comes after those that were there when it was opened. */
+export const SNAPSHOT_END_EVENT = 'snapshot_end';
+export const snapshotEndSchema = z.strictObject({});
+
 /** The narration action that reports a running download at each heartbeat interval. */
 export const HEARTBEAT_ACTION = 'download_progress';
 

@@ -60,6 +60,10 @@ export const hiveHeartbeatSchema = z.object({
   free_bytes: bytesSchema.nullable(),
   /** For files that do not come from a hub; left out if they are on the same file system. */
   other_free_bytes: bytesSchema.optional(),
+  /** The bandwidth limit in force, bytes per second over all downloads; null is unlimited. */
+  max_bandwidth: bytesSchema.nullable(),
+  /** It is stopping: it takes no more jobs, and its downloads resume when it starts again. */
+  draining: z.boolean(),
 });
 export type HiveHeartbeat = z.infer<typeof hiveHeartbeatSchema>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { downloadIdSchema, hiveIdSchema, jobIdSchema, modelIdSchema } from '../ids.ts';
-import { bandwidthSchema, cancelReceiptSchema, prioritySchema } from './download.ts';
+import { bandwidthSchema, cancelReceiptSchema, downloadStatusSchema, prioritySchema } from './download.ts';
 import { failureSchema, partialChoiceSchema, timestampSchema } from './shared-schemas.ts';
 
 export const jobStateSchema = z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']);
@@ -123,3 +123,13 @@ export const cancelledJobSchema = z.object({
   downloads: z.array(cancelReceiptSchema),
 });
 export type CancelledJob = z.infer<typeof cancelledJobSchema>;
+
+/** What the cancel of a download did, whatever number of jobs waited for it. */
+export const cancelledDownloadSchema = z.object({
+  download_id: downloadIdSchema,
+  status: downloadStatusSchema,
+  /** How many jobs were cancelled; 0 if it had already ended. */
+  jobs: z.int().nonnegative(),
+  downloads: z.array(cancelReceiptSchema),
+});
+export type CancelledDownload = z.infer<typeof cancelledDownloadSchema>;

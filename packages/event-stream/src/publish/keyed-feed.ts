@@ -19,8 +19,12 @@ export interface KeyedFeed extends LiveFeed {
   add(entry: KeyedEntry, key: string): void;
   /** Drops the state of a subject that is gone; `add` does it for a 'terminal'. */
   forget(key: string): void;
-  /** The feed of a reader that opens now: the newest state of each subject first, as fast as it takes them. */
-  forNewReader(): ReaderFeed;
+  /**
+   * The feed of a reader that opens now: the newest state of each subject first, as fast as it takes them, then the frame
+   * that `endOf` makes, if any.
+   * @param endOf is called with the sequence of the last event before the reader
+   */
+  forNewReader(endOf?: (openedAt: number) => Frame | undefined): ReaderFeed;
 }
 
 /** An entry that is encoded when the first reader needs it, since often nobody follows all subjects. */
@@ -91,15 +95,20 @@ export function createKeyedFeed(): KeyedFeed {
       cache.clear();
     },
     forget: (key) => void newest.delete(key),
-    forNewReader() {
+    forNewReader(endOf) {
       const openedAt = lastSequence;
+      let end = endOf?.(openedAt);
       return {
         terminalSequence: null,
         next(cursor, lagged) {
-          if (cursor >= openedAt) return next(cursor, lagged);
-          const snapshot = joinEntries(cursor, statesBetween(cursor, openedAt));
+          const snapshot = cursor < openedAt ? joinEntries(cursor, statesBetween(cursor, openedAt)) : null;
           // What happened before it opened was never owed to this reader.
-          return snapshot === null ? next(openedAt, lagged) : { ...snapshot, skipped: 0 };
+          if (snapshot !== null) return { ...snapshot, skipped: 0 };
+          const from = Math.max(cursor, openedAt);
+          if (end === undefined) return next(from, lagged);
+          const frame = end;
+          end = undefined;
+          return { frame, upTo: from, skipped: 0 };
         },
       };
     },

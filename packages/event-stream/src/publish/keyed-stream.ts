@@ -1,4 +1,5 @@
 import { formatEventId, newEpoch } from '../event-id.ts';
+import { encodeFrame } from '../frame.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { ChannelHost, Subscribable } from './channel.ts';
 import type { EventKind } from './feed.ts';
@@ -15,21 +16,34 @@ export interface KeyedStream extends Subscribable {
   forget(key: string): void;
 }
 
-export function createKeyedStream(host: ChannelHost): KeyedStream {
+export interface KeyedStreamOptions {
+  /** Sent to each reader after the states that were there when it opened; none by default. */
+  readonly snapshotEnd?: { readonly event: string; readonly data: string };
+}
+
+export function createKeyedStream(host: ChannelHost, { snapshotEnd }: KeyedStreamOptions = {}): KeyedStream {
   const epoch = newEpoch();
+  // Every other id is left to the end of a snapshot, so that the ids of each reader rise.
+  const idOf = (sequence: number) => formatEventId(epoch, 2 * sequence);
+  const endFrame = (openedAt: number) =>
+    snapshotEnd && encodeFrame({ ...snapshotEnd, id: formatEventId(epoch, 2 * openedAt + 1) });
   const feed = createKeyedFeed();
   const broadcast = createBroadcast(feed, host.fanOut);
   return {
     publish(key, { event, data }, kind) {
       const sequence = feed.lastSequence + 1;
       broadcast.prepare();
-      feed.add(new KeyedEntry(sequence, kind, { event, data, id: formatEventId(epoch, sequence) }), key);
+      feed.add(new KeyedEntry(sequence, kind, { event, data, id: idOf(sequence) }), key);
       broadcast.announce();
     },
     forget: (key) => feed.forget(key),
     // Its last id does not matter: the snapshot says where everything stands.
     attach(sink, _lastEventId, address = null) {
-      const reader = host.admit(sink, address, { feed: feed.forNewReader(), cursor: 0, members: broadcast.members });
+      const reader = host.admit(sink, address, {
+        feed: feed.forNewReader(endFrame),
+        cursor: 0,
+        members: broadcast.members,
+      });
       if (reader === null) return 'refused';
       // It may have left before it was attached.
       if (broadcast.members.has(reader)) reader.open(host.greeting);

@@ -1,7 +1,7 @@
 import { encodeRetry } from '../frame.ts';
 import { type Channel, type ChannelHost, type ChannelOptions, createChannel } from './channel.ts';
 import { createFanOut, passOver } from './fan-out.ts';
-import { createKeyedStream, type KeyedStream } from './keyed-stream.ts';
+import { createKeyedStream, type KeyedStream, type KeyedStreamOptions } from './keyed-stream.ts';
 import { Reader } from './reader.ts';
 import { createReaderRegistry, type StreamClock, type StreamCounts } from './reader-registry.ts';
 
@@ -26,7 +26,7 @@ export interface StreamHubOptions {
 export interface StreamHub {
   channel(options: ChannelOptions): Channel;
   /** Many subjects in one endless stream, each with its newest state. */
-  keyedStream(): KeyedStream;
+  keyedStream(options?: KeyedStreamOptions): KeyedStream;
   /** Open streams, over all channels. */
   readonly readers: number;
   /** What has happened to them, for monitoring. */
@@ -103,7 +103,7 @@ export function createStreamHub(options: StreamHubOptions = {}): StreamHub {
   const host: ChannelHost = { fanOut, greeting: encodeRetry(settings.retryMs), admit };
   return {
     channel: (channelOptions) => createChannel(channelOptions, host),
-    keyedStream: () => createKeyedStream(host),
+    keyedStream: (keyedOptions) => createKeyedStream(host, keyedOptions),
     get readers() {
       return registry.size;
     },

@@ -33,6 +33,60 @@ function attachFull(): MemorySink {
 
 const linesOf = (sink: MemorySink) => sink.events().map(({ event, data }) => `${event} ${data}`);
 
+describe('a keyed stream that says where its snapshot ends', () => {
+  beforeEach(() => {
+    stream = streamHub.keyedStream({ snapshotEnd: { event: 'snapshot_end', data: '{}' } });
+  });
+
+  it('says it after the states that were there, also where there are none', async () => {
+    const first = attach();
+    expect(linesOf(first)).toEqual(['snapshot_end {}']);
+    state('a', 1);
+    state('b', 1);
+    const second = attach();
+    expect(linesOf(second)).toEqual(['state a1', 'state b1', 'snapshot_end {}']);
+    state('c', 1);
+    await turns();
+    expect(linesOf(first)).toEqual(['snapshot_end {}', 'state a1', 'state b1', 'state c1']);
+    expect(linesOf(second).slice(3)).toEqual(['state c1']);
+  });
+
+  it('says it where the last thing that happened was an end or a notice', () => {
+    state('a', 1);
+    end('a');
+    expect(linesOf(attach())).toEqual(['snapshot_end {}']);
+    state('b', 1);
+    note('b', 'now');
+    expect(linesOf(attach())).toEqual(['state b1', 'snapshot_end {}']);
+  });
+
+  it('says it once to a reader that takes it slowly, before all that happened since', async () => {
+    state('a', 1);
+    state('b', 1);
+    const slow = attachFull();
+    state('b', 2);
+    note('a', 'now');
+    await turns();
+    while (slow.isFull) slow.drain(1);
+    expect(linesOf(slow)).toEqual(['state a1', 'snapshot_end {}', 'state b2', 'note a now']);
+  });
+
+  it('has ids that rise for each reader', async () => {
+    state('a', 1);
+    const readers = [attach(), attach()];
+    state('a', 2);
+    await turns();
+    readers.push(attach());
+    state('b', 1);
+    await turns();
+    for (const reader of readers) {
+      const sequences = reader.ids().map((id) => Number(id.split('.')[1]));
+      expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
+      expect(sequences.length).toBeGreaterThan(2);
+    }
+  });
+});
+
 describe('a keyed stream', () => {
   it('starts with the newest state of each subject that has not ended, and continues in order', async () => {
     state('a', 1);

@@ -1,0 +1,30 @@
+import type { CancelledDownload, DownloadId, PartialChoice } from '@rbee/contract';
+import type { JobRegistry } from '@rbee/jobs';
+import { type Downloads, receiptOf } from './downloads.ts';
+
+export interface CancelDownloadDeps {
+  readonly registry: JobRegistry;
+  readonly downloads: Downloads;
+}
+
+/**
+ * Cancels every job that waits for a download, and resolves when it has stopped.
+ * @throws RbeeError DOWNLOAD_NOT_FOUND
+ */
+export async function cancelDownload(
+  { registry, downloads }: CancelDownloadDeps,
+  id: DownloadId,
+  partial: PartialChoice,
+): Promise<CancelledDownload> {
+  const waiting = downloads.jobsOf(id).filter((job) => !job.ended);
+  // All in one turn, so that the last one stops the download and no request can join it in between.
+  const jobs = await Promise.all(waiting.map((job) => registry.cancel(job.id, partial)));
+  const cancelled = jobs.filter(({ state }) => state === 'cancelled').length;
+  const download = downloads.get(id);
+  return {
+    download_id: id,
+    status: download.status,
+    jobs: cancelled,
+    downloads: [receiptOf(download, cancelled > 0)],
+  };
+}

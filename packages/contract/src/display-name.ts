@@ -1,0 +1,35 @@
+import { RbeeError } from './error.ts';
+import { parseModelRef, printModelRef, shortNameOf } from './model-ref.ts';
+
+const COMMIT = /@([0-9a-f]{7})[0-9a-f]{33}(?![0-9a-f])/;
+
+/**
+ * Names that tell these models apart: for each the shortest of its short name (`Qwen3-0.6B-GGUF:Q4_K_M`, `x.gguf`), its ref
+ * without what everybody knows, and its whole ref that no other model here has. A ref that this version cannot read is its
+ * own name.
+ */
+export function displayNames(refs: readonly string[]): (ref: string) => string {
+  const known = new Map([...new Set(refs)].map((ref) => [ref, namesOf(ref)]));
+  const isShared = (name: string, length: number, own: string) =>
+    [...known].some(([ref, names]) => ref !== own && names[length] === name);
+  return (ref) => {
+    const names = known.get(ref) ?? namesOf(ref);
+    return names.find((name, length) => !isShared(name, length, ref)) ?? ref;
+  };
+}
+
+/** The name of a model where there is no other to tell it from. */
+export function displayNameOf(ref: string): string {
+  return namesOf(ref)[0] ?? ref;
+}
+
+/** From the shortest to the whole ref. */
+function namesOf(text: string): string[] {
+  try {
+    const ref = parseModelRef(text);
+    return [shortNameOf(ref), printModelRef(ref).replace(/^hf:/, '').replace(COMMIT, '@$1'), text];
+  } catch (error) {
+    if (!(error instanceof RbeeError)) throw error;
+    return [text];
+  }
+}
