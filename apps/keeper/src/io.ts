@@ -7,6 +7,7 @@ interface TerminalStream extends NodeJS.WritableStream {
 /** Everything outside the program that it touches. */
 export interface Io {
   readonly env: NodeJS.ProcessEnv;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: TerminalStream;
   readonly stderr: TerminalStream;
   /** Aborted by the first Ctrl+C or SIGTERM. */

@@ -35,6 +35,10 @@ process.stderr.on('error', exitNow);
 
 void runProgram(process.argv.slice(2), {
   env: process.env,
+  // Opened only when it is read.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   interrupt: interrupt.signal,

@@ -1,13 +1,14 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { completion } from './commands/completion.ts';
 import { type CommandGroup, examples, type Run } from './commands/create-command.ts';
 import { downloadGroup } from './commands/download.ts';
 import { fleetCommands } from './commands/fleet.ts';
 import { hiveGroup } from './commands/hive.ts';
 import { jobGroup } from './commands/job.ts';
-import { downloadModels, listModels, modelGroup } from './commands/model.ts';
+import { downloadModels, modelGroup } from './commands/model.ts';
+import { listModels } from './commands/model-store.ts';
 import { exitCodeTable } from './errors/exit-codes.ts';
-import { DEFAULT_QUEEN_URL } from './settings.ts';
+import { DEFAULT_QUEEN_URL, OUTPUT_FORMATS } from './settings.ts';
 
 const GROUPS: readonly CommandGroup[] = [modelGroup, downloadGroup, jobGroup, hiveGroup];
 
@@ -18,14 +19,16 @@ const GROUPS: readonly CommandGroup[] = [modelGroup, downloadGroup, jobGroup, hi
 export function buildProgram(version: string, run: Run, words: readonly string[] | null): Command {
   const program = new Command('rbee-keeper')
     .description('Download and manage AI models on one machine or many.')
-    .version(version, '--version', 'show the version')
+    .version(version, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .configureHelp({ showGlobalOptions: true })
     .option('--queen <url>', `URL of the queen (environment: RBEE_QUEEN_URL; default: ${DEFAULT_QUEEN_URL})`)
     .option('--token <token>', 'API token of the queen (environment: RBEE_API_TOKEN)')
-    .option('--json', 'print JSON on stdout, one object per line')
-    .option('--quiet', 'print only results and errors');
+    .addOption(new Option('-o, --output <format>', 'how results are printed').choices(OUTPUT_FORMATS))
+    .option('--json', 'same as --output json: one object per line on stdout')
+    .option('-q, --quiet', 'print only results and errors')
+    .option('-y, --yes', 'do not ask before something is removed');
   for (const { name, description, commands } of GROUPS) {
     const group = program.command(name).description(description);
     if (words !== null && !words.includes(name)) continue;

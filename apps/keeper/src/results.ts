@@ -3,6 +3,7 @@ import type {
   Download,
   FleetDoctor,
   Hive,
+  KeptFile,
   Model,
   ModelDetail,
   ModelPlan,
@@ -54,12 +55,14 @@ export interface FleetStatus {
 }
 
 /** A file that is removed from a store, or would be. */
-type PrunedEntry = OfHive & ModelsPruned['removed'][number];
+export type PrunedEntry = OfHive & ModelsPruned['removed'][number];
 
 export interface Pruned {
   readonly dry_run: boolean;
   readonly freed_bytes: number;
   readonly removed: readonly PrunedEntry[];
+  /** Partials that stay, and why. */
+  readonly kept: readonly (OfHive & KeptFile)[];
 }
 
 /** The current bandwidth limit of a hive. */

@@ -26,7 +26,7 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     const renderer = await createRenderer(options, io, display);
     const stays = io.onLeave(() => renderer.close());
     try {
-      code = await action(openSession(queenSettings(options, io.env), io, renderer));
+      code = await action(openSession(queenSettings(options, io.env), io, renderer, options));
     } catch (error) {
       code = await fail(renderer, error, io);
     } finally {
@@ -45,9 +45,15 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     // For a group without a command, commander has shown the group's help.
     if (error instanceof CommanderError && error.code === 'commander.help') return exitCodes.usage;
     // Options are unknown if the command line could not be parsed, so `--json` counts anywhere.
-    const renderer = await createRenderer({ json: words.includes('--json') }, io, 'result');
+    const renderer = await createRenderer({ json: wantsJson(words) }, io, 'result');
     return fail(renderer, error instanceof CommanderError ? toUsageError(error) : error, io);
   }
+}
+
+/** Whether a command line that could not be parsed asks for JSON. */
+function wantsJson(words: readonly string[]): boolean {
+  const after = words[words.findIndex((word) => word === '-o' || word === '--output') + 1];
+  return after === 'json' || words.some((word) => ['--json', '-ojson', '--output=json'].includes(word));
 }
 
 async function complete(words: readonly string[], io: Io): Promise<number> {

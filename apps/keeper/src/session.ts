@@ -5,14 +5,17 @@ import type { CommandDeps, ListDeps } from './operations/command-deps.ts';
 import type { Fleet, FleetOptions } from './own-fleet/embedded.ts';
 import type { FleetEnv } from './own-fleet/fleet-env.ts';
 import type { Renderer } from './render/renderer.ts';
-import type { QueenSettings } from './settings.ts';
+import type { TextOptions } from './render/text-options.ts';
+import type { GlobalOptions, QueenSettings } from './settings.ts';
 
 /** One run of one command: its settings, its renderer, and what it opens. */
 export interface Session {
   readonly io: Io;
   readonly renderer: Renderer;
   /** For the texts of results. */
-  readonly text: { readonly width: number | null; readonly now: number };
+  readonly text: TextOptions;
+  /** Whether the user has said yes to everything, with `--yes`. */
+  readonly isYes: boolean;
   /** Runs `work` with a client that only lists and loads fast. */
   withLists<T>(work: (deps: ListDeps) => Promise<T>): Promise<T>;
   /** Runs `work` with a client for every route of the queen. */
@@ -37,7 +40,13 @@ interface FleetStart {
 }
 
 /** The composition root: connects a command to the queen of the settings, over clients that are loaded when needed. */
-export function openSession(settings: QueenSettings, io: Io, renderer: Renderer): Session {
+export function openSession(
+  settings: QueenSettings,
+  io: Io,
+  renderer: Renderer,
+  { output, yes = false }: Pick<GlobalOptions, 'output' | 'yes'>,
+): Session {
+  const isWide = output === 'wide';
   const withClient = async <T>(
     address: Pick<QueenSettings, 'url' | 'token'>,
     signal: AbortSignal,
@@ -70,7 +79,8 @@ export function openSession(settings: QueenSettings, io: Io, renderer: Renderer)
   return {
     io,
     renderer,
-    text: { width: io.stdout.isTTY ? (io.stdout.columns ?? null) : null, now: io.now() },
+    isYes: yes,
+    text: { width: io.stdout.isTTY && !isWide ? (io.stdout.columns ?? null) : null, isWide, now: io.now() },
     async withLists(work) {
       const { createListClient } = await import('./daemon-client/list-client.ts');
       return work({ client: createListClient(settings), signal: io.interrupt });

@@ -7,8 +7,17 @@ export interface GlobalOptions {
   readonly queen?: string;
   readonly token?: string;
   readonly json?: boolean;
+  readonly output?: OutputFormat;
   readonly quiet?: boolean;
+  readonly yes?: boolean;
 }
+
+/** `wide` shortens nothing; `json` is what `--json` prints. */
+export const OUTPUT_FORMATS = ['table', 'wide', 'json'] as const;
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+export const isJson = ({ json, output }: Pick<GlobalOptions, 'json' | 'output'>): boolean =>
+  json === true || output === 'json';
 
 export interface QueenSettings {
   /** Without a trailing slash. */

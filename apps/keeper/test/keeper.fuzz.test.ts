@@ -58,6 +58,7 @@ describe('hostile input', () => {
     const stdout = Object.assign(new PassThrough(), { isTTY: false });
     const io = {
       env: { RBEE_QUEEN_URL: queen },
+      stdin: new PassThrough(),
       stdout,
       stderr: stdout,
       interrupt: new AbortController().signal,

@@ -212,19 +212,70 @@ describe('model remove', () => {
     expect(stdout.split('\n')[0]).toBe(`removed ${PINNED} from gpu-1: 637.8 MB freed; 5.0 kB kept for other models`);
   });
 
-  it('requires a hive if several have the model, and removes the others anyway', async () => {
+  it('removes the others if one is refused', async () => {
     answers(removed);
-    const other = modelIdOf('hf:org/other@0::file=x.gguf');
+    const other = 'hf:org/other@0::file=x.gguf';
+    queen.stores.models = [listed(PINNED, 'gpu-1'), listed(other, 'gpu-1')];
     queen.refuses = ({ body }) =>
-      body.id === other
-        ? new RbeeError('REQUEST_INVALID', 'gpu-1 and gpu-2 have it', { hint: 'name one with hive_id' })
-        : null;
-    const { code, stdout, stderr } = await keeper('model', 'remove', other, ID, '--json');
-    expect(code).toBe(EXIT_CODES.usage);
+      body.id === modelIdOf(other) ? new RbeeError('STATUS_CONFLICT', 'a download uses it') : null;
+    const { code, stdout, stderr } = await keeper('model', 'remove', modelIdOf(other), ID, '--json');
+    expect(code).toBe(EXIT_CODES.failed);
     const [answer = '', failure = ''] = stdout.split('\n');
-    expect(JSON.parse(answer)).toEqual({ removed: [removed] });
-    expect(JSON.parse(failure).error.code).toBe('REQUEST_INVALID');
-    expect(stderr).toContain('gpu-1 and gpu-2 have it');
+    expect(JSON.parse(answer)).toEqual({ removed: [removed], partials: [] });
+    expect(JSON.parse(failure).error.code).toBe('STATUS_CONFLICT');
+    expect(stderr).toContain('a download uses it');
+  });
+
+  it('[K6] asks which hive if several have the model, in words of the command line', async () => {
+    answers(removed);
+    queen.stores.models = [listed(PINNED, 'gpu-1'), listed(PINNED, 'gpu-2')];
+    const { code, stderr } = await keeper('model', 'remove', ID);
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(stderr).toContain('gpu-1, gpu-2');
+    expect(stderr).toContain('--hive');
+    expect(stderr).not.toContain('hive_id');
+    expect(queen.jobs).toEqual([]);
+    expect((await keeper('model', 'remove', ID, '--all-hives')).code).toBe(EXIT_CODES.done);
+    expect(asked().map(({ hive_id }) => hive_id)).toEqual(['gpu-1', 'gpu-2']);
+  });
+
+  it.each(['its ref', 'its pinned ref', 'its id'])('[K3] removes a model that lacks files, by %s', async (what) => {
+    answers(removed);
+    queen.stores.models = [];
+    const problem = { path: '/models/x.json', message: 'it is incomplete', model_id: ID, model_ref: PINNED };
+    queen.stores.problems = [{ hive_id: 'gpu-2', ...problem }];
+    const name = { 'its ref': 'org/repo', 'its pinned ref': PINNED, 'its id': ID }[what] ?? '';
+    expect((await keeper('model', 'remove', name)).code).toBe(EXIT_CODES.done);
+    expect(asked()).toMatchObject([{ operation: 'model_delete', id: ID, hive_id: 'gpu-2' }]);
+  });
+
+  describe('of partial files', () => {
+    const partial = { hive_id: 'gpu-1', path: '/models/x.rbee-partial', origin: 'hf:org/part', total: null };
+    const pruned = { path: partial.path, kind: 'partial', bytes: 5_000, modified_at: MODIFIED };
+    beforeEach(() => {
+      queen.stores.partials = [{ ...partial, bytes: 5_000, modified_at: MODIFIED }];
+    });
+
+    it.each(['org/part', 'hf:org/part', 'https://huggingface.co/org/part'])(
+      '[K3] removes the ones of a repo without a model: %s',
+      async (name) => {
+        answers({ hive_id: 'gpu-1', dry_run: false, removed: [pruned], freed_bytes: 5_000 });
+        const { code, stdout } = await keeper('model', 'rm', name);
+        expect({ code, stdout }).toEqual({
+          code: EXIT_CODES.done,
+          stdout: 'removed partial file /models/x.rbee-partial from gpu-1: 5.0 kB freed\n',
+        });
+        expect(asked()).toMatchObject([{ operation: 'model_prune', paths: [partial.path], hive_id: 'gpu-1' }]);
+      },
+    );
+
+    it('[K3] says why they stay while a download needs them', async () => {
+      const kept = [{ ...pruned, reason: 'in_use' }];
+      answers({ hive_id: 'gpu-1', dry_run: false, removed: [], freed_bytes: 0, kept });
+      const { code, stderr } = await keeper('model', 'rm', 'org/part');
+      expect(code).toBe(EXIT_CODES.failed);
+      expect(stderr).toContain('a download may need the partial files of hf:org/part on gpu-1');
+    });
   });
 
   it('removes nothing if one of the names is invalid', async () => {
@@ -310,7 +361,19 @@ describe('model prune', () => {
       { hive_id: 'gpu-1', ...entry },
       { hive_id: 'gpu-2', ...entry },
     ];
-    expect(JSON.parse(stdout)).toEqual({ dry_run: false, freed_bytes: 2_000_000, removed });
+    expect(JSON.parse(stdout)).toEqual({ dry_run: false, freed_bytes: 2_000_000, removed, kept: [] });
+  });
+
+  it('[K3] says why recent partial files stay, and what removes them', async () => {
+    const kept = [{ ...entry, reason: 'recent' }];
+    answers({ hive_id: 'gpu-1', dry_run: false, removed: [], freed_bytes: 0, kept });
+    const { stdout } = await keeper('model', 'prune');
+    expect(stdout).toBe(
+      'nothing to prune\n1 partial file (1.0 MB) stays: changed in the last 24 h; ' +
+        'remove it with "rbee-keeper model prune --partials"\n',
+    );
+    await keeper('model', 'prune', '--partials', '--older-than', '2h');
+    expect(asked()[1]).toMatchObject({ operation: 'model_prune', partials: true, min_age_secs: 7_200 });
   });
 
   it('shows what was removed if one hive failed, and exits with that failure', async () => {

@@ -146,6 +146,7 @@ export {
 export {
   type Gguf,
   ggufSchema,
+  type KeptFile,
   type Model,
   type ModelDetail,
   type ModelList,

@@ -11,6 +11,7 @@ import type {
 } from '@rbee/contract';
 import { formatBytes, RbeeError } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
+import type { PruneOptions } from '../store/cleanup/prune.ts';
 import { type StoredModel, toModel } from '../store/contents/stored-model.ts';
 import type { Store } from '../store/store.ts';
 import { ggufOfFiles } from './gguf/gguf-of-files.ts';
@@ -26,6 +27,9 @@ export interface ModelsDeps extends PlanDeps {
   readonly mayWant: (place: string) => boolean;
 }
 
+/** Which unused files to remove. */
+type PruneRequest = Pick<PruneOptions, 'dryRun' | 'isOnlyPartials' | 'minAgeMs' | 'paths'>;
+
 /** The operations on the models of the store. Each narrates what it does. */
 export interface Models {
   /** What a download of the ref would do. */
@@ -37,9 +41,11 @@ export interface Models {
   get(id: ModelId, signal: AbortSignal): Promise<ModelDetail>;
   /** @throws RbeeError MODEL_NOT_FOUND, STATUS_CONFLICT */
   remove(id: ModelId): Promise<ModelRemoved>;
+  /** What a removal would free, after that of other models. @throws RbeeError MODEL_NOT_FOUND */
+  weighRemoval(id: ModelId, after: readonly ModelId[]): Promise<ModelRemoved>;
   /** One model, or all where `id` is null. @throws RbeeError MODEL_NOT_FOUND */
   verify(id: ModelId | null, signal: AbortSignal): Promise<ModelVerified>;
-  prune(dryRun: boolean, signal: AbortSignal): Promise<ModelsPruned>;
+  prune(options: PruneRequest, signal: AbortSignal): Promise<ModelsPruned>;
 }
 
 export function createModels(deps: ModelsDeps): Models {
@@ -69,14 +75,16 @@ export function createModels(deps: ModelsDeps): Models {
       return removed;
     },
     verify: (id, signal) => verifyModels(deps, id, signal),
-    async prune(dryRun, signal) {
+    weighRemoval: (id, after) => store.weighRemoval(id, after),
+    async prune(request, signal) {
+      const { dryRun } = request;
       narrate('prune_start', dryRun ? '🔎 Looking for unused files' : '🧹 Removing unused files');
       const onRemoved = ({ path, kind, bytes }: ModelsPruned['removed'][number]) =>
         narrate(
           'prune_removed',
           `${dryRun ? '🔎 Would remove' : '🗑️ Removed'}: ${kind} ${path} (${formatBytes(bytes)})`,
         );
-      const pruned = await store.prune({ dryRun, isWanted: deps.mayWant, signal, onRemoved });
+      const pruned = await store.prune({ ...request, isWanted: deps.mayWant, signal, onRemoved });
       const { removed, freed_bytes: freed } = pruned;
       const done = dryRun ? 'would be freed' : 'freed';
       narrate('prune_complete', `✅ ${count(removed.length, 'thing')}, ${formatBytes(freed)} ${done}`);

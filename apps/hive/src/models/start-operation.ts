@@ -41,12 +41,22 @@ function perform(models: Models, request: ModelOperation, signal: AbortSignal): 
     case 'model_get':
       return models.get(request.id, signal);
     case 'model_delete':
-      return models.remove(request.id);
+      return request.dry_run ? models.weighRemoval(request.id, request.after ?? []) : models.remove(request.id);
     case 'model_verify':
       return models.verify(request.id ?? null, signal);
     case 'model_prune':
-      return models.prune(request.dry_run ?? false, signal);
+      return models.prune(pruneRequestOf(request), signal);
   }
+}
+
+function pruneRequestOf(request: Extract<Operation, { operation: 'model_prune' }>) {
+  const { dry_run: dryRun = false, partials: isOnlyPartials = false, min_age_secs: secs, paths } = request;
+  return {
+    dryRun,
+    isOnlyPartials,
+    ...(secs === undefined ? {} : { minAgeMs: secs * 1_000 }),
+    ...(paths === undefined ? {} : { paths }),
+  };
 }
 
 function subjectOf(request: ModelOperation): string | null {

@@ -11,7 +11,7 @@ import {
 } from '@rbee/contract';
 import { errorOfDisk, volumeOf } from '@rbee/transfer';
 import { type PruneOptions, pruneStore } from './cleanup/prune.ts';
-import { removeModel } from './cleanup/remove.ts';
+import { removeModel, weighRemoval } from './cleanup/remove.ts';
 import { findModel, listStore, readStore } from './contents/list-store.ts';
 import { findFile, type PresentFile, presentBytes, sha256Of, type WantedFile } from './contents/present-bytes.ts';
 import { isFolder } from './contents/reached.ts';
@@ -58,6 +58,8 @@ export interface Store {
   find(id: ModelId): Promise<StoredModel>;
   /** @throws RbeeError MODEL_NOT_FOUND, STATUS_CONFLICT */
   remove(id: ModelId): Promise<ModelRemoved>;
+  /** What a removal would free, after that of other models. @throws RbeeError MODEL_NOT_FOUND */
+  weighRemoval(id: ModelId, after: readonly ModelId[]): Promise<ModelRemoved>;
   verify(model: StoredModel, options: VerifyOptions): Promise<ModelVerified['models'][number]>;
   prune(options: Omit<PruneOptions, 'nowMs'>): Promise<ModelsPruned>;
   /** Moves what older versions kept beside the models folder into it. The store must be locked. */
@@ -123,6 +125,7 @@ function createStore(layout: Layout, identity: StoreIdentity, { clock, disk = re
     models: async () => (await readStore(layout)).models,
     find: (id) => findModel(layout, id),
     remove: (id) => removeModel(deps, id),
+    weighRemoval: (id, after) => weighRemoval(deps, id, after),
     verify: (model, verifyOptions) => verifyModel(deps, model, verifyOptions),
     prune: (pruneOptions) => pruneStore(deps, { ...pruneOptions, nowMs: clock.now() }),
     freeBytes: async (place) => (await volumeOf(layout.blobsFolder(place))).freeBytes,

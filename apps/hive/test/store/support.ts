@@ -3,6 +3,7 @@ import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ModelsPruned } from '@rbee/contract';
 import { createManualClock, type ManualClock, type TempDir, tempDir } from '@rbee/testing';
+import type { PruneOptions } from '../../src/store/cleanup/prune.ts';
 import { type Disk, realDisk } from '../../src/store/disk.ts';
 import { createLayout, type Layout } from '../../src/store/layout.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -38,7 +39,7 @@ export interface TestStore {
   putByHand(files: readonly TestFile[], options?: { commit?: string }): Promise<void>;
   /** Sets the modification time of a file this many hours back. */
   age(path: string, hours: number): Promise<void>;
-  prune(options?: { dryRun?: boolean; isWanted?: (place: string) => boolean }): Promise<ModelsPruned>;
+  prune(options?: Partial<Omit<PruneOptions, 'nowMs'>>): Promise<ModelsPruned>;
 }
 
 interface DownloadOptions {
@@ -93,8 +94,11 @@ export async function openTestStore(): Promise<TestStore> {
       const at = new Date(clock.now() - hours * MS_PER_HOUR);
       await utimes(path, at, at);
     },
-    prune: ({ dryRun = false, isWanted = () => false } = {}) =>
-      store.prune({ dryRun, isWanted, signal: new AbortController().signal, onRemoved: () => {} }),
+    prune: (options = {}) =>
+      store.prune({
+        ...{ dryRun: false, isWanted: () => false, signal: new AbortController().signal, onRemoved: () => {} },
+        ...options,
+      }),
   };
 }
 

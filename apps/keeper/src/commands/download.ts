@@ -145,14 +145,32 @@ const clear = createCommand<[options: ClearOptions]>({
       .option('--older-than <duration>', 'only downloads that ended longer ago: 12h, 7d');
   },
   async run(session, options) {
-    const [{ parseDuration }, { clearText }] = await Promise.all([
+    const [{ parseDuration }, { endedDownloads }, { asks, confirm }, text] = await Promise.all([
       import('@rbee/contract'),
+      import('../operations/lists.ts'),
+      import('../operations/confirm.ts'),
       import('../render/download-text.ts'),
     ]);
-    if (options.olderThan !== undefined) parseDuration(options.olderThan);
-    const result = await session.withQueen(({ client, signal }) => client.clearDownloads(options, signal));
-    session.renderer.result(result, () => clearText(result));
-    return exitCodes.done;
+    const { status, olderThan } = options;
+    const minAgeMs = olderThan === undefined ? 0 : parseDuration(olderThan);
+    const statuses = status === undefined ? ENDED_STATUSES : [status];
+    return session.withQueen(async (deps) => {
+      const { client, signal } = deps;
+      if (asks(session)) {
+        const ended = await endedDownloads(deps, statuses, session.io.now() - minAgeMs);
+        const isWanted =
+          ended.length === 0 ||
+          (await confirm(session, {
+            preview: text.clearedText(ended),
+            question: `Remove ${ended.length === 1 ? 'it' : 'them'} from the history?`,
+            refusal: 'nothing was removed',
+          }));
+        if (!isWanted) return exitCodes.failed;
+      }
+      const result = await client.clearDownloads(options, signal);
+      session.renderer.result(result, () => text.clearText(result));
+      return exitCodes.done;
+    });
   },
 });
 

@@ -21,7 +21,7 @@ const MAX_CANDIDATES_SHOWN = 10;
  */
 export async function resolveId(kind: IdKind, text: string, list: () => Promise<readonly string[]>): Promise<string> {
   const { prefix, notFound, list: listCommand, length } = KINDS[kind];
-  const wanted = `${prefix}${digitsOf(kind, text)}`;
+  const wanted = beginningOf(kind, text);
   if (wanted.length === prefix.length + length) return wanted;
   const ids = [...new Set(await list())];
   const matches = ids.filter((id) => id.startsWith(wanted));
@@ -34,6 +34,11 @@ export async function resolveId(kind: IdKind, text: string, list: () => Promise<
   }
   if (others.length > 0) throw ambiguous(kind, text, matches);
   return first;
+}
+
+/** An id or the beginning of one, with its prefix. @throws KeeperError USAGE if the text is neither */
+export function beginningOf(kind: IdKind, text: string): string {
+  return `${KINDS[kind].prefix}${digitsOf(kind, text)}`;
 }
 
 /** The full id of a download, from an id or the beginning of one. @throws as `resolveId` */

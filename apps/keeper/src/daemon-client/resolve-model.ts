@@ -12,7 +12,7 @@ import {
 } from '@rbee/contract';
 import type { ListedModel } from '../results.ts';
 import type { ListClient } from './list-client.ts';
-import { ambiguous, looksLikeId, resolveId } from './resolve-id.ts';
+import { ambiguous, beginningOf, looksLikeId, resolveId } from './resolve-id.ts';
 
 /** The parser's default revision. */
 const ANY_REVISION = 'main';
@@ -38,17 +38,43 @@ export async function resolveModelId(
  */
 async function resolveModel(text: string, list: () => Promise<readonly ListedModel[]>): Promise<string> {
   if (looksLikeId(text)) return resolveId('model', text, async () => (await list()).map((model) => model.model_id));
-  const wanted = parseModelRef(text);
-  const matches = (await list()).filter(({ model_ref: ref }) => ref === text || matchesRef(wanted, ref));
+  const [first] = matchingModels(await list(), text);
+  if (first !== undefined) return first.model_id;
+  throw new RbeeError('MODEL_NOT_FOUND', `no hive has the model ${redactModelRef(parseModelRef(text))}`, {
+    hint: 'run "rbee-keeper model list" to see the models and their ids',
+  });
+}
+
+/** What identifies a model in a list. */
+type NamedModel = Pick<ListedModel, 'hive_id' | 'model_id' | 'model_ref'>;
+
+/**
+ * The entries of the one model that an id, the beginning of an id or a name means; none if it means none.
+ * @throws KeeperError USAGE if it means several; RbeeError MODEL_REF_INVALID
+ */
+export function matchingModels<M extends NamedModel>(models: readonly M[], text: string): readonly M[] {
+  const isIt = looksLikeId(text) ? idMatcher(text) : refMatcher(text);
+  const matches = models.filter(isIt);
   const ids = [...new Set(matches.map((model) => model.model_id))];
-  const [first, ...others] = ids;
-  if (first === undefined) {
-    throw new RbeeError('MODEL_NOT_FOUND', `no hive has the model ${redactModelRef(wanted)}`, {
-      hint: 'run "rbee-keeper model list" to see the models and their ids',
-    });
-  }
-  if (others.length > 0) throw ambiguous('model', 'url' in wanted ? redactModelRef(wanted) : text, ids);
-  return first;
+  if (ids.length > 1) throw ambiguous('model', safeText(text), ids);
+  return matches;
+}
+
+function idMatcher(text: string): (model: NamedModel) => boolean {
+  const beginning = beginningOf('model', text);
+  return ({ model_id: id }) => id.startsWith(beginning);
+}
+
+function refMatcher(text: string): (model: NamedModel) => boolean {
+  const wanted = parseModelRef(text);
+  return ({ model_ref: ref }) => ref === text || matchesRef(wanted, ref);
+}
+
+/** URLs may have secrets. */
+function safeText(text: string): string {
+  if (looksLikeId(text)) return text;
+  const ref = parseModelRef(text);
+  return 'url' in ref ? redactModelRef(ref) : text;
 }
 
 function matchesRef(wanted: ModelRef, listedText: string): boolean {

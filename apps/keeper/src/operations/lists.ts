@@ -39,6 +39,17 @@ export async function activeDownloads({ client, signal }: ListDeps): Promise<Dow
   return [...byId.values()].sort((a, b) => b.download_id.localeCompare(a.download_id));
 }
 
+/** The newest downloads of these statuses that ended before a time, at most a thousand of each status. */
+export async function endedDownloads(
+  { client, signal }: ListDeps,
+  statuses: readonly DownloadStatus[],
+  beforeMs: number,
+): Promise<Download[]> {
+  const pages = await Promise.all(statuses.map((status) => client.downloads({ status, limit: 1_000 }, signal)));
+  const ended = pages.flatMap(({ downloads }) => downloads);
+  return ended.filter(({ ended_at: at }) => at !== null && Date.parse(at) <= beforeMs);
+}
+
 /** The queen, its hives and the downloads that have not ended. */
 export async function fleetStatus(deps: ListDeps): Promise<FleetStatus> {
   const { client, signal } = deps;

@@ -1,14 +1,15 @@
 import type { Io } from '../io.ts';
-import type { GlobalOptions } from '../settings.ts';
+import { type GlobalOptions, isJson } from '../settings.ts';
 import type { Display, Renderer } from './renderer.ts';
 
 /** Drawn as bars where there is a terminal for them. */
 const DRAWN: readonly Display[] = ['download', 'watch', 'fleet'];
 
 /** The renderer for these options and this terminal. Only that one is loaded. */
-export async function createRenderer({ json, quiet }: GlobalOptions, io: Io, display: Display): Promise<Renderer> {
+export async function createRenderer(options: GlobalOptions, io: Io, display: Display): Promise<Renderer> {
+  const { quiet } = options;
   const { stdout, stderr, env } = io;
-  if (json) {
+  if (isJson(options)) {
     const { createJsonRenderer } = await import('./json.ts');
     return createJsonRenderer(stdout, stderr, quiet === true);
   }

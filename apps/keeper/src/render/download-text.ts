@@ -1,5 +1,6 @@
 import { type Download, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
 import type { Removed } from '../results.ts';
+import { countOf } from './list-text.ts';
 import { type Row, rowsText } from './table.ts';
 
 /** The details of one download, a line each; unknown values are left out. */
@@ -41,6 +42,12 @@ const bytesOrNull = (bytes: number): string | null => (bytes === 0 ? null : form
 export function changeText(download: Download): string {
   const { download_id: id, status } = download;
   return `${id}: ${status}, ${sizeText(download)}\n`;
+}
+
+/** What goes from the history, by status. Files stay. */
+export function clearedText(ended: readonly Download[]): string {
+  const counts = [...Map.groupBy(ended, ({ status }) => status)].map(([status, those]) => `${those.length} ${status}`);
+  return `${countOf(ended.length, 'download')} (${counts.join(', ')}); files are not removed\n`;
 }
 
 export function clearText({ removed }: Removed): string {

@@ -10,13 +10,7 @@ import type {
 import { nameOfRef } from './download-view.ts';
 import { type Column, table } from './table.ts';
 import { printable } from './text.ts';
-
-export interface TextOptions {
-  /** Columns of the terminal; null without one. */
-  readonly width: number | null;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: number;
-}
+import type { TextOptions } from './text-options.ts';
 
 export function modelsText({ models }: ModelListing, { width }: TextOptions): string {
   if (models.length === 0) return 'no models yet: download one with "rbee-keeper model download NAME"\n';
@@ -58,8 +52,8 @@ export function downloadsText({ downloads, more }: DownloadListing, options: Tex
   return downloadTable(downloads, options) + rest;
 }
 
-function downloadTable(downloads: readonly Download[], { width, now }: TextOptions): string {
-  const idOf = shortIds(downloads.map(({ download_id: id }) => id));
+function downloadTable(downloads: readonly Download[], { width, isWide, now }: TextOptions): string {
+  const idOf = isWide ? (id: string) => id : shortIds(downloads.map(({ download_id: id }) => id));
   const columns: readonly Column<Download>[] = [
     { title: 'DOWNLOAD', cell: ({ download_id: id }) => idOf(id) },
     { title: 'HIVE', cell: (download) => download.hive_id },
@@ -73,9 +67,9 @@ function downloadTable(downloads: readonly Download[], { width, now }: TextOptio
   return table(columns, downloads, width);
 }
 
-export function jobsText(jobs: readonly Job[], { width, now }: TextOptions): string {
+export function jobsText(jobs: readonly Job[], { width, isWide, now }: TextOptions): string {
   if (jobs.length === 0) return 'no jobs\n';
-  const idOf = shortIds(jobs.map(({ job_id: id }) => id));
+  const idOf = isWide ? (id: string) => id : shortIds(jobs.map(({ job_id: id }) => id));
   const columns: readonly Column<Job>[] = [
     { title: 'JOB', cell: ({ job_id: id }) => idOf(id) },
     { title: 'STATE', cell: (job) => job.state },

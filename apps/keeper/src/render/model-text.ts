@@ -1,8 +1,9 @@
 import { formatBytes, formatSpeed, type Gguf } from '@rbee/contract';
-import type { HiveLimit, HiveModel, HivePlan, HiveRemoved, Pruned, VerifiedModel } from '../results.ts';
-import { countOf, type TextOptions } from './list-text.ts';
+import type { HiveLimit, HiveModel, HivePlan, HiveRemoved, Pruned, PrunedEntry, VerifiedModel } from '../results.ts';
+import { countOf } from './list-text.ts';
 import { type Column, rowsText, table } from './table.ts';
 import { printable } from './text.ts';
+import type { TextOptions } from './text-options.ts';
 
 /** The plan of a download: facts, files, totals. */
 export function planText(plan: HivePlan, { width }: TextOptions): string {
@@ -46,14 +47,39 @@ export function modelText(model: HiveModel, { width }: TextOptions): string {
   ].join('');
 }
 
-export function removedText(removed: readonly HiveRemoved[]): string {
-  return removed
-    .map(({ hive_id: hive, model_ref: ref, freed_bytes: freed, shared_bytes: shared }) => {
-      const rest = shared === 0 ? '' : `; ${formatBytes(shared)} kept for other models`;
-      return printableLine(`removed ${ref} from ${hive}: ${formatBytes(freed)} freed${rest}`);
-    })
+export interface RemovedThings {
+  readonly removed: readonly HiveRemoved[];
+  readonly partials: readonly PrunedEntry[];
+}
+
+export function removedText({ removed, partials }: RemovedThings): string {
+  return [
+    ...removed.map((each) => `removed ${removalOf(each)}`),
+    ...partials.map((each) => `removed ${partialOf(each)}`),
+  ]
+    .map(printableLine)
     .join('');
 }
+
+/** What would be removed, and how much that frees. */
+export function removalText({ removed, partials }: RemovedThings): string {
+  return [...removed.map(removalOf), ...partials.map(partialOf)].map(printableLine).join('');
+}
+
+/** How much a removal or a prune frees. */
+export function freedText(removal: RemovedThings | Pruned): string {
+  if ('freed_bytes' in removal) return formatBytes(removal.freed_bytes);
+  const models = removal.removed.reduce((sum, { freed_bytes: freed }) => sum + freed, 0);
+  return formatBytes(removal.partials.reduce((sum, { bytes }) => sum + bytes, models));
+}
+
+function removalOf({ hive_id: hive, model_ref: ref, freed_bytes: freed, shared_bytes: shared }: HiveRemoved): string {
+  const rest = shared === 0 ? '' : `; ${formatBytes(shared)} kept for other models`;
+  return `${ref} from ${hive}: ${formatBytes(freed)} freed${rest}`;
+}
+
+const partialOf = ({ hive_id: hive, path, bytes }: PrunedEntry): string =>
+  `partial file ${path} from ${hive}: ${formatBytes(bytes)} freed`;
 
 /** `isRepaired`: damaged files are about to be downloaded again. */
 export function verifiedText(models: readonly VerifiedModel[], isRepaired: boolean, { width }: TextOptions): string {
@@ -83,8 +109,18 @@ const KINDS: Readonly<Record<Pruned['removed'][number]['kind'], string>> = {
   link: 'dead link',
 };
 
-export function prunedText({ dry_run: isDryRun, freed_bytes: freed, removed }: Pruned, { width }: TextOptions): string {
-  if (removed.length === 0) return 'nothing to prune\n';
+/** `minAge`: for how long recent files stay. */
+export function prunedText(pruned: Pruned, options: TextOptions, minAge: string): string {
+  const { dry_run: isDryRun, freed_bytes: freed, removed } = pruned;
+  if (removed.length === 0) return `nothing to prune\n${keptText(pruned, minAge)}`;
+  const sum = isDryRun
+    ? `${formatBytes(freed)} would be freed; nothing was removed\n`
+    : `${formatBytes(freed)} freed\n`;
+  return prunableText(pruned, options) + sum + keptText(pruned, minAge);
+}
+
+/** The table of what is removed. */
+export function prunableText({ removed }: Pruned, { width }: TextOptions): string {
   const columns: readonly Column<Pruned['removed'][number]>[] = [
     { title: 'HIVE', cell: (entry) => entry.hive_id },
     { title: 'KIND', cell: (entry) => KINDS[entry.kind] },
@@ -92,10 +128,25 @@ export function prunedText({ dry_run: isDryRun, freed_bytes: freed, removed }: P
     { title: 'CHANGED', cell: (entry) => entry.modified_at.slice(0, 10) },
     { title: 'PATH', cell: (entry) => entry.path, shrinks: true },
   ];
-  const sum = isDryRun
-    ? `${formatBytes(freed)} would be freed; nothing was removed\n`
-    : `${formatBytes(freed)} freed\n`;
-  return table(columns, removed, width) + sum;
+  return table(columns, removed, width);
+}
+
+export const pruneQuestion = (pruned: Pruned): string =>
+  `Remove ${countOf(pruned.removed.length, 'file')} and free ${freedText(pruned)}?`;
+
+/** Why partial files stay, and what removes them. */
+function keptText({ kept }: Pruned, minAge: string): string {
+  const line = (reason: Pruned['kept'][number]['reason'], why: string) => {
+    const partials = kept.filter((entry) => entry.reason === reason);
+    const bytes = partials.reduce((sum, entry) => sum + entry.bytes, 0);
+    if (partials.length === 0) return '';
+    const [verb, pronoun] = partials.length === 1 ? ['stays', 'it'] : ['stay', 'them'];
+    return `${countOf(partials.length, 'partial file')} (${formatBytes(bytes)}) ${verb}: ${why.replace('%', pronoun)}\n`;
+  };
+  return (
+    line('recent', `changed in the last ${minAge}; remove % with "rbee-keeper model prune --partials"`) +
+    line('in_use', 'a download that has not ended needs %')
+  );
 }
 
 export function limitText({ hive_id: hive, max_bandwidth: limit }: HiveLimit): string {

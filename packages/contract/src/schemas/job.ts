@@ -35,7 +35,15 @@ const modelDownload = z.strictObject({
 const modelPlan = z.strictObject({ ...common, operation: z.literal('model_plan'), model: z.string() });
 const modelList = z.strictObject({ ...common, operation: z.literal('model_list') });
 const modelGet = z.strictObject({ ...common, operation: z.literal('model_get'), id: modelIdSchema });
-const modelDelete = z.strictObject({ ...common, operation: z.literal('model_delete'), id: modelIdSchema });
+const modelDelete = z.strictObject({
+  ...common,
+  operation: z.literal('model_delete'),
+  id: modelIdSchema,
+  /** Reports what would be freed, and removes nothing. */
+  dry_run: z.boolean().optional(),
+  /** For a dry run: models that are removed before this one, so that files they share with it count once. */
+  after: z.array(modelIdSchema).max(1_000).optional(),
+});
 const modelVerify = z.strictObject({
   ...common,
   operation: z.literal('model_verify'),
@@ -47,6 +55,12 @@ const modelPrune = z.strictObject({
   operation: z.literal('model_prune'),
   /** Reports what would be removed, and removes nothing. */
   dry_run: z.boolean().optional(),
+  /** Only partials; the own ones of a hive at any age. */
+  partials: z.boolean().optional(),
+  /** For how long recent files stay, in place of 24 h. */
+  min_age_secs: z.int().nonnegative().optional(),
+  /** Only these files, of any age; other paths have no effect. */
+  paths: z.array(z.string().min(1).max(8_192)).max(1_000).optional(),
 });
 
 /** The operations of a hive: the body of `POST /v1/jobs`. */

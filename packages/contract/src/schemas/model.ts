@@ -30,7 +30,13 @@ export const partialFileSchema = z.object({
 export type PartialFile = z.infer<typeof partialFileSchema>;
 
 /** Something in the store that cannot be read; everything else is still listed. */
-const storeProblemSchema = z.object({ path: z.string(), message: z.string() });
+const storeProblemSchema = z.object({
+  path: z.string(),
+  message: z.string(),
+  /** The model that lacks files, if it is one. Older hives leave it out. */
+  model_id: modelIdSchema.optional(),
+  model_ref: z.string().optional(),
+});
 export type StoreProblem = z.infer<typeof storeProblemSchema>;
 
 export const modelListSchema = z.object({
@@ -122,10 +128,16 @@ const prunedSchema = z.object({
   modified_at: timestampSchema,
 });
 
+/** A file that a prune leaves, and why. */
+const keptFileSchema = prunedSchema.extend({ reason: z.enum(['recent', 'in_use']) });
+export type KeptFile = z.infer<typeof keptFileSchema>;
+
 export const modelsPrunedSchema = z.object({
   dry_run: z.boolean(),
   removed: z.array(prunedSchema),
   freed_bytes: bytesSchema,
+  /** Partials that stay: they are recent, or a download may need them. Older hives leave it out. */
+  kept: z.array(keptFileSchema).optional(),
 });
 export type ModelsPruned = z.infer<typeof modelsPrunedSchema>;
 

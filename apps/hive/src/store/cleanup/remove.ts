@@ -18,6 +18,42 @@ export interface StoreDeps {
 }
 
 /**
+ * What removing a model would free. `after`: models that are removed before it, whose files it no longer shares.
+ * @throws RbeeError MODEL_NOT_FOUND
+ */
+export async function weighRemoval(
+  { layout }: Pick<StoreDeps, 'layout'>,
+  id: ModelId,
+  after: readonly ModelId[],
+): Promise<ModelRemoved> {
+  const { place } = await findModel(layout, id);
+  let content = await readOnePlace(layout, place);
+  for (const each of after) content = withoutModel(content, each);
+  const model = content.models.find((each) => each.id === id);
+  if (!model) throw new RbeeError('MODEL_NOT_FOUND', `the model ${id} has already been removed`);
+  const { freed_bytes, shared_bytes } = planRemoval(content, model);
+  return { model_id: id, model_ref: model.modelRef, freed_bytes, shared_bytes };
+}
+
+/** The place as it is when a model has been removed; the same if it has no such model. */
+function withoutModel(content: PlaceModels, id: ModelId): PlaceModels {
+  const model = content.models.find((each) => each.id === id);
+  if (!model) return content;
+  const { names, blobNames } = planRemoval(content, model);
+  const { state } = content;
+  const gone = new Set(names);
+  const blobs = new Map([...state.blobs].filter(([name]) => !blobNames.has(name)));
+  const snapshots = new Map(
+    [...state.snapshots].map(([commit, all]) => [commit, all.filter((name) => !gone.has(name))]),
+  );
+  return {
+    ...content,
+    state: { ...state, blobs, snapshots },
+    models: content.models.filter((each) => each !== model),
+  };
+}
+
+/**
  * Removes a model and the blobs that nothing else uses: first its catalog entry, then its links, then the blobs. A crash
  * in between leaves only complete files, and nothing is listed without its bytes. With the last model of a commit go the
  * files that only describe it, so that nothing remains that other tools list.

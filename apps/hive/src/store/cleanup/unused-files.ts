@@ -47,6 +47,11 @@ export async function findUnusedFiles(
   ];
 }
 
+/** Every partial of the place with its journals, of any age, from hives and from other tools. */
+export function findPartials(layout: Layout, state: PlaceState): UnusedFile[] {
+  return unfinished(layout, state, Number.POSITIVE_INFINITY).filter(({ kind }) => kind === 'partial');
+}
+
 async function brokenLinks(layout: Layout, { place, snapshots }: PlaceState): Promise<UnusedFile[]> {
   const broken = [...snapshots.values()].flat().filter(({ kind, content }) => kind === 'link' && content === null);
   const unused: UnusedFile[] = [];

@@ -84,7 +84,12 @@ export function toModel(layout: Layout, model: StoredModel): Model {
 export function problemOf(layout: Layout, { id, modelRef, place, missing, files }: StoredModel): StoreProblem {
   const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`;
   const what = `${modelRef} (${id}) is incomplete: ${missing[0]}${more} of ${files.length} files missing or too short`;
-  return { path: layout.catalogFile(place, id), message: `${what}; download it again or remove it` };
+  return {
+    path: layout.catalogFile(place, id),
+    message: `${what}; download it again or remove it`,
+    model_id: id,
+    model_ref: modelRef,
+  };
 }
 
 export function bytesOf(files: readonly { readonly bytes: number }[]): number {

@@ -53,10 +53,53 @@ describe('pruning', () => {
       dry_run: true,
       removed: [{ path: partial, kind: 'partial', bytes: 10, modified_at: expect.any(String) }],
       freed_bytes: 10,
+      kept: [],
     });
     expect(await readdir(dirname(partial))).toHaveLength(2);
     expect(await test.prune()).toEqual({ ...dry, dry_run: false });
     expect(await readdir(test.layout.modelsDir)).toEqual([]);
+  });
+
+  describe('of partials alone', () => {
+    let ours: string;
+    let theirs: string;
+    let blob: string;
+    beforeEach(async () => {
+      ours = await put(test.layout.partial(PLACE, 'a'.repeat(64)), 1);
+      theirs = await put(inBlobs(`${'b'.repeat(64)}.incomplete`), 1);
+      blob = await put(inBlobs('c'.repeat(64)), 25);
+    });
+
+    it('[K3] a usual prune says which recent partials stay', async () => {
+      const { removed, kept } = await test.prune();
+      expect(removed).toMatchObject([{ kind: 'blob', path: blob }]);
+      const stays = (kept ?? []).map(({ path, reason }) => [path, reason]);
+      expect(stays.sort()).toEqual([ours, theirs].map((path) => [path, 'recent']).sort());
+    });
+
+    it('[K3] removes ours at any age, and leaves what another tool may be writing', async () => {
+      const { removed, kept } = await test.prune({ isOnlyPartials: true });
+      expect(removed.map(({ path }) => path)).toEqual([ours]);
+      expect(kept).toMatchObject([{ path: theirs, reason: 'recent' }]);
+      expect((await readdir(dirname(blob))).map(inBlobs)).toContain(blob);
+    });
+
+    it('[K3] removes partials of other tools too beyond an age that is given', async () => {
+      const { removed } = await test.prune({ isOnlyPartials: true, minAgeMs: 1_800_000 });
+      expect(removed.map(({ path }) => path).sort()).toEqual([ours, theirs].sort());
+      expect((await test.prune({ minAgeMs: 0 })).removed).toMatchObject([{ path: blob }]);
+    });
+
+    it('[K3] removes the ones that are named, and nothing else', async () => {
+      const outside = await put(`${test.folder.path}/outside.rbee-partial`, 30);
+      const { removed } = await test.prune({ paths: [theirs, blob, outside] });
+      expect(removed.map(({ path }) => path)).toEqual([theirs]);
+    });
+
+    it('[K3] keeps partials that a download may need, and says so', async () => {
+      const { removed, kept } = await test.prune({ isOnlyPartials: true, paths: [ours], isWanted: () => true });
+      expect({ removed, kept }).toMatchObject({ removed: [], kept: [{ path: ours, reason: 'in_use' }] });
+    });
   });
 
   it('[G3] removes what older versions left under names in .incomplete', async () => {

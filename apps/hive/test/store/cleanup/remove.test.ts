@@ -57,6 +57,18 @@ describe('removing a model', () => {
     expect(await readdir(test.layout.snapshotsFolder(PLACE))).toEqual([OTHER_COMMIT]);
   });
 
+  it('can be weighed first: what two models share is freed by the second of them', async () => {
+    const shared = { path: 'shared.bin', content: 'shared' };
+    await test.download([shared, { path: 'own.bin', content: 'own' }]);
+    await test.download([shared]);
+    const [both, alone] = [idOf(`${COMMIT}::file=shared.bin::file=own.bin`), idOf(`${COMMIT}::file=shared.bin`)];
+    const before = await filesOf(test.layout.modelsDir);
+    expect(await test.store.weighRemoval(both, [])).toMatchObject({ freed_bytes: 3, shared_bytes: 6 });
+    expect(await test.store.weighRemoval(both, [alone])).toMatchObject({ freed_bytes: 9, shared_bytes: 0 });
+    expect(await test.store.weighRemoval(alone, [both])).toMatchObject({ freed_bytes: 6, shared_bytes: 0 });
+    expect(await filesOf(test.layout.modelsDir)).toEqual(before);
+  });
+
   it('keeps blobs that any other link of the repo points to, and files of no model', async () => {
     await test.download([{ path: 'a.gguf', content: 'weights' }]);
     await test.putByHand([
