@@ -14,7 +14,7 @@ export interface GlobalOptions {
 
 /** `wide` shortens nothing; `json` is what `--json` prints. */
 export const OUTPUT_FORMATS = ['table', 'wide', 'json'] as const;
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 export const isJson = ({ json, output }: Pick<GlobalOptions, 'json' | 'output'>): boolean =>
   json === true || output === 'json';
