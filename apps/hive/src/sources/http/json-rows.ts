@@ -5,6 +5,8 @@ const MAX_ROW_BYTES = 64 * 1024;
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]);
+const WHITE_SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
 
 /** Not the JSON that was expected. */
@@ -47,7 +49,7 @@ class RowScan {
         this.#isInString = true;
       } else if (OPENING.has(byte)) {
         if (this.#depth === 0) {
-          if (byte !== 0x5b || !isBlank(this.#take(chunk, from, at))) throw new MalformedRows();
+          if (byte !== 0x5b || !isBlank(withoutMark(this.#take(chunk, from, at)))) throw new MalformedRows();
           from = at + 1;
         }
         if (this.#depth === -1) throw new MalformedRows();
@@ -99,12 +101,12 @@ class RowScan {
   }
 }
 
-/** Nothing but white space, or the mark of UTF-8. */
+/** Nothing but the white space of JSON. */
 function isBlank(bytes: Buffer): boolean {
-  return (
-    bytes
-      .toString()
-      .replace(/^\ufeff/, '')
-      .trim() === ''
-  );
+  return bytes.every((byte) => WHITE_SPACE.has(byte));
+}
+
+/** The text may begin with the mark of UTF-8. */
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, MARK.length).equals(MARK) ? bytes.subarray(MARK.length) : bytes;
 }
