@@ -200,4 +200,47 @@ describe.skipIf(!canMount)('a disk that loses writes', () => {
       expect((await readFile(String(done.data['path']))).equals(CONTENT)).toBe(true);
     },
   );
+
+  // No digest and no validator: nothing is ever claimed, so the only sync is that of the whole file before its name.
+  it('[E1] leads to no wrong file if verify is the first to hear of it', { timeout: 60_000 }, async () => {
+    const url = web.put('/model.gguf', { content: FILE, etag: null, lastModified: null });
+    web.throttle(BYTES_PER_SECOND);
+    const { download_id } = await startDownload(hive.url, url);
+    await web.waitFor(() => sent() > SAFE_BYTES, 'some of the file');
+    web.throttle(0);
+    await waitForBytes(SAFE_BYTES - MIB);
+    await disk.fillUpAfter(SPARE_BYTES);
+
+    const before = sent();
+    web.throttle(LOST_BYTES_PER_SECOND);
+    await web.waitFor(() => sent() >= before + LOST_BYTES, 'what the disk will lose');
+    web.throttle(0);
+    await waitForBytes(SAFE_BYTES + LOST_BYTES / 2);
+    process.kill(hive.program.pid, 'SIGSTOP');
+    await expect(disk.writeBack()).rejects.toThrow(/Input\/output error|No space left/);
+    await disk.grow();
+    web.throttle(BYTES_PER_SECOND);
+    process.kill(hive.program.pid, 'SIGCONT');
+
+    const failed = await endOf(download_id);
+    expect(failed).toMatchObject({
+      event: 'error',
+      data: { code: expect.stringMatching(/^(?:DISK_FULL|STORE_NOT_WRITABLE)$/), bytes: FILE.size },
+    });
+    const names = (await readdir(disk.mount, { recursive: true, withFileTypes: true })).filter((entry) =>
+      entry.isFile(),
+    );
+    expect(names.map(({ name }) => name).filter((name) => /journal|^[0-9a-f]{40,}$|\.gguf$/.test(name))).toEqual([]);
+
+    await hive.program.stop();
+    await disk.forgetCache();
+    hive = await startHive();
+    web.throttle(null);
+    const { body } = await api('POST', `${hive.url}/v2/downloads/${download_id}/retry`);
+    const done = await endOf(String(body['download_id']));
+    expect(done, JSON.stringify([failed, done])).toMatchObject({ event: 'complete', data: { bytes: FILE.size } });
+    await hive.program.stop();
+    await disk.forgetCache();
+    expect((await readFile(String(done.data['path']))).equals(CONTENT)).toBe(true);
+  });
 });

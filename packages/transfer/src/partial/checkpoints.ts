@@ -28,6 +28,8 @@ export const syncBounds: CheckpointBounds = {
   delayMs: 1_000,
   lateAfterMs: 900,
 };
+/** For the live journal, which waits for a sync that is running: the sender is held for its sake no sooner than for the sync's. */
+export const liveBounds: CheckpointBounds = { ...tightBounds, lateAfterMs: syncBounds.lateAfterMs };
 
 export interface CheckpointOptions {
   readonly bounds: CheckpointBounds;

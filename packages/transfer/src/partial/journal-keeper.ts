@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Checkpoints, syncBounds, tightBounds } from './checkpoints.ts';
+import { Checkpoints, liveBounds, syncBounds, tightBounds } from './checkpoints.ts';
 import { FileSync } from './file-sync.ts';
 import { type Journal, removeJournal, removeLiveJournal, saveJournal } from './journal.ts';
 import { bytesOf, type Span } from './spans.ts';
@@ -32,16 +32,20 @@ export class JournalKeeper {
   readonly #options: JournalKeeperOptions;
   readonly #file: FileSync;
   #hasJournal: boolean;
+  #hasLiveJournal: boolean;
   #hasLost = false;
   #isAbandoned = false;
   #live: Checkpoints | null = null;
   #synced: Checkpoints;
   #saving: Promise<void> = Promise.resolve();
+  #syncCount = 0;
+  #syncing: Promise<void> = Promise.resolve();
 
   constructor(options: JournalKeeperOptions) {
     this.#options = options;
     this.#file = new FileSync(options.handle);
     this.#hasJournal = options.hasJournal;
+    this.#hasLiveJournal = options.hasJournal;
     this.#synced = this.#begin();
   }
 
@@ -83,17 +87,10 @@ export class JournalKeeper {
     this.#hasJournal = false;
   }
 
-  /** Claims everything written, valid until this system restarts; false if there is no boot id. */
-  async claim(): Promise<boolean> {
-    const { boot } = this.#options;
-    if (boot !== null) await this.#save(boot);
-    return boot !== null;
-  }
-
   /** Syncs and then claims everything written, which makes the live journal redundant. */
   async seal(): Promise<void> {
     await this.#sync();
-    if (!this.#isAbandoned) await removeLiveJournal(this.#options.partialPath);
+    if (!this.#isAbandoned) await this.#removeLive();
   }
 
   /** Writes no more journals, not even after a sync that is still running. Waits for a journal being written. */
@@ -107,13 +104,28 @@ export class JournalKeeper {
     const common = { claimed: bytesOf(this.#options.spans()), onSaved, onError };
     const sync = () => this.#sync();
     if (boot === null) return new Checkpoints({ ...common, bounds: tightBounds, save: sync });
-    this.#live = new Checkpoints({ ...common, bounds: tightBounds, save: () => this.#save(boot) });
+    this.#live = new Checkpoints({ ...common, bounds: liveBounds, save: () => this.#saveLive(boot) });
     return new Checkpoints({ ...common, bounds: syncBounds, save: sync });
   }
 
   /** Makes the bytes durable without claiming them. Once it has failed, no journal is written any more, and it fails every time. */
   async sync(): Promise<void> {
+    this.#syncCount += 1;
+    const sync = this.#syncWithoutLive().finally(() => {
+      this.#syncCount -= 1;
+    });
+    this.#syncing = Promise.allSettled([this.#syncing, sync]).then(() => {});
+    await sync;
+  }
+
+  /**
+   * While a sync runs there is no live journal. A process that ends before it hears of the failure would leave its claims to the next one,
+   * which the system tells nothing: it reports a failure once.
+   */
+  async #syncWithoutLive(): Promise<void> {
     try {
+      await this.#saving.catch(() => {});
+      await this.#removeLive();
       await this.#file.run();
     } catch (error) {
       this.#hasLost = true;
@@ -124,6 +136,11 @@ export class JournalKeeper {
     }
   }
 
+  async #removeLive(): Promise<void> {
+    if (this.#hasLiveJournal) await removeLiveJournal(this.#options.partialPath);
+    this.#hasLiveJournal = false;
+  }
+
   /** The order is the guarantee: first the bytes are durable, then the journal claims them. */
   async #sync(): Promise<void> {
     const ranges = this.#options.spans();
@@ -131,10 +148,17 @@ export class JournalKeeper {
     await this.#save(null, ranges);
   }
 
+  /** Claims everything written, valid until this system restarts. */
+  async #saveLive(boot: string): Promise<void> {
+    while (this.#syncCount > 0) await this.#syncing;
+    await this.#save(boot);
+  }
+
   async #save(boot: string | null, ranges = this.#options.spans()): Promise<void> {
     const facts = this.#options.facts();
     if (facts === null || this.#isAbandoned) return;
     this.#hasJournal = true;
+    if (boot !== null) this.#hasLiveJournal = true;
     const saved = this.#checkAndSave({ ...facts, boot, ranges });
     this.#saving = Promise.allSettled([this.#saving, saved]).then(() => {});
     await saved;

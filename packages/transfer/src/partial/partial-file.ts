@@ -11,7 +11,7 @@ import { type RangeWriter, type WriteListener, WriterSet } from './range-writer.
 import { addSpan, bytesOf, frontierOf, removeSpan, type Span } from './spans.ts';
 
 /** A stop waits no longer than this for a slow disk; after that the journal claims less than is there. */
-const stopLimitMs = 500;
+const stopLimitMs = 2_000;
 /** Cut off the end of a partial if a full disk has no space for the journal that makes the rest usable. */
 const journalRoomBytes = 64 * 2 ** 10;
 
@@ -178,20 +178,14 @@ export class PartialFile {
     await assertNamed(this.#handle, this.path);
     if (!this.#hasNews || this.#spans.length === 0 || this.#keeper.hasLost) return;
     try {
-      await this.#claim();
+      await this.#keeper.seal();
     } catch (error) {
       const [start, end] = this.#spans.at(-1) ?? [0, 0];
       if (errnoOf(error) !== 'ENOSPC' || end - start <= journalRoomBytes || this.#keeper.hasLost) throw error;
       this.#spans = removeSpan(this.#spans, [end - journalRoomBytes, end]);
       await this.#handle.truncate(end - journalRoomBytes);
-      await this.#claim();
+      await this.#keeper.seal();
     }
-  }
-
-  /** The cheap claim first, since the sync may take longer than the stop waits. */
-  async #claim(): Promise<void> {
-    await this.#keeper.claim();
-    await this.#keeper.seal();
   }
 
   /** Without a validator or a digest the bytes could never be trusted again, so nothing is written about them. */

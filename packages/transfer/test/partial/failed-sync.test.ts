@@ -1,6 +1,8 @@
 import { type FileHandle, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startProgram } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { journalPathOf, liveJournalPathOf, loadJournal, parseJournal } from '../../src/partial/journal.ts';
 import type { WantedFile } from '../../src/partial/judge-journal.ts';
@@ -213,28 +215,25 @@ describe('a sync that failed', () => {
     await expectOnlyDurable([[0, 64 * KIB]]);
   });
 
-  test('[E1] takes away the live journal also after a stop that did not wait for it', async () => {
+  test('[E1] leaves no live journal also after a stop that did not wait for it', async () => {
     const disk = new Disk();
     disk.isManual = true;
     const partial = await partialOn(disk);
     await write(partial, 0, 64 * KIB);
     await partial.stop();
-    expect(await readdir(folder)).toContain('blob.rbee-journal-live');
+    await expectOnlyDurable(null);
     disk.waiting[0]?.fail('EIO');
-    await vi.waitFor(() => expectOnlyDurable(null), { timeout: 20_000 });
+    await expect(partial.sync()).rejects.toMatchObject({ code: 'EIO' });
+    await expectOnlyDurable(null);
   });
 
-  test('[E1] takes away the live journal that was being written', async () => {
+  test('[E1] leaves no live journal that was being written', async () => {
     const disk = new Disk();
     disk.isManual = true;
     const partial = await partialOn(disk);
     await write(partial, 0, 64 * KIB);
     const synced = partial.sync();
     await vi.waitFor(() => expect(disk.waiting).toHaveLength(1));
-    // The checkpoint of the live journal begins 0.6 s after the first byte; the sync fails whenever that has begun.
-    await vi.waitFor(async () => expect(await readdir(folder)).toContain('blob.rbee-journal-live'), {
-      timeout: 20_000,
-    });
     await write(partial, 64 * KIB, 128 * KIB);
     disk.waiting[0]?.fail('EIO');
     await expect(synced).rejects.toMatchObject({ code: 'EIO' });
@@ -253,6 +252,74 @@ describe('a sync that failed', () => {
     expect(disk.syncs).toBe(1);
     await partial.stop();
     await expectOnlyDurable(null);
+  });
+});
+
+describe('while a sync runs, whose failure a killed process does not hear of,', () => {
+  /** The live journal is written by itself 0.6 s after the first byte that it does not claim. */
+  const liveClaims = async () => {
+    const text = await readFile(liveJournalPathOf(path), 'utf8').catch(() => null);
+    return text === null ? null : (parseJournal(text)?.ranges ?? 'damaged');
+  };
+  const waiting = { timeout: 20_000 };
+
+  test.each([
+    ['of a checkpoint', (_: PartialFile) => {}],
+    ['of verify', (partial: PartialFile) => void partial.sync().catch(() => {})],
+    ['of commit', (partial: PartialFile) => void partial.commit(finalPath).catch(() => {})],
+    ['of a stop', (partial: PartialFile) => void partial.stop()],
+  ])('[E1] nothing after the last good one is claimed (%s)', async (_, begin) => {
+    const disk = new Disk();
+    const partial = await partialOn(disk);
+    await write(partial, 0, 64 * KIB);
+    await vi.waitFor(async () => expect(await syncedClaims()).toEqual([[0, 64 * KIB]]), waiting);
+    await write(partial, 64 * KIB, 128 * KIB);
+    await vi.waitFor(async () => expect(await liveClaims()).toEqual([[0, 128 * KIB]]), waiting);
+    disk.isManual = true;
+    begin(partial);
+    await vi.waitFor(() => expect(disk.waiting).toHaveLength(1), waiting);
+    await expectOnlyDurable([[0, 64 * KIB]]);
+
+    // More bytes come meanwhile: they are not claimed either before the sync has succeeded.
+    await write(partial, 128 * KIB, 192 * KIB);
+    await expectOnlyDurable([[0, 64 * KIB]]);
+    disk.isManual = false;
+    disk.waiting[0]?.fail('EIO');
+    await expect(partial.sync()).rejects.toMatchObject({ code: 'EIO' });
+    await partial.stop();
+    await expectOnlyDurable([[0, 64 * KIB]]);
+  });
+
+  test('[E1] nothing is claimed by a process that is killed in it', async () => {
+    const child = fileURLToPath(new URL('./hanging-sync-child.ts', import.meta.url));
+    const program = await startProgram({
+      command: process.execPath,
+      args: ['--conditions=@rbee/source', child, path, String(SIZE)],
+    });
+    try {
+      await program.waitForLine(({ text }) => text === 'syncing', 'a sync that does not end');
+    } finally {
+      await program.kill();
+    }
+    const next = await openPartial(path, WANTED);
+    expect(next.spans).toEqual([[0, 64 * KIB]]);
+    await next.close();
+  });
+
+  test('what arrived meanwhile is claimed as soon as it has succeeded', async () => {
+    const disk = new Disk();
+    disk.isManual = true;
+    const partial = await partialOn(disk);
+    await write(partial, 0, 64 * KIB);
+    await vi.waitFor(() => expect(disk.waiting).toHaveLength(1), waiting);
+    await write(partial, 64 * KIB, 128 * KIB);
+    disk.waiting[0]?.succeed();
+    await vi.waitFor(async () => expect(await liveClaims()).toEqual([[0, 128 * KIB]]), waiting);
+    disk.isManual = false;
+    for (const { succeed } of disk.waiting) succeed();
+    await partial.stop();
+    expect(await syncedClaims()).toEqual([[0, 128 * KIB]]);
+    expect(await liveClaims()).toBeNull();
   });
 });
 
