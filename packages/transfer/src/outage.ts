@@ -17,6 +17,9 @@ const CUT_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_SOCKET',
 ]);
 
+/** Request timeout, too early, too many requests. */
+const LATER_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
+
 /**
  * Whether waiting may help: no connection, no answer, a cut, a server that says "later", a shortage of this machine. Not an answer that is
  * wrong: that needs somebody's hand.
@@ -34,7 +37,8 @@ export function isOutage(error: RbeeError): boolean {
   }
 }
 
-/** Not 501 and 505, which say "never". */
+/** Not 501 and 505, which say "never", and not the refusal of a proxy, which stays until somebody changes a setting. */
 function isForNow(status: unknown): boolean {
-  return typeof status === 'number' && status !== 501 && status !== 505;
+  if (typeof status !== 'number') return false;
+  return status < 500 ? LATER_STATUSES.has(status) : status !== 501 && status !== 505;
 }

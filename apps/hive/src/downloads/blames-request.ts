@@ -9,8 +9,9 @@ const UNREACHABLE = /^(?:E(?:ACCES|ADDRNOTAVAIL|CONNREFUSED|HOSTDOWN|HOSTUNREACH
  */
 export function blamesRequest({ details }: RbeeError, ref: ModelRef): boolean {
   const code = details?.['code'];
-  if (typeof code !== 'string') return false;
-  if (code === 'ENOTFOUND' || tlsProblemOf(code) !== null) return true;
   const isNamed = ref.scheme === 'http' || ref.scheme === 'https';
+  // A proxy responds with 502, 503 or 504 for a host that does not exist.
+  if (typeof code !== 'string') return isNamed && details?.['proxy'] !== undefined;
+  if (code === 'ENOTFOUND' || tlsProblemOf(code) !== null) return true;
   return isNamed && (UNREACHABLE.test(code) || code.startsWith('EAI_'));
 }

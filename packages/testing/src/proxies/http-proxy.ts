@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { createServer, request as sendOnward } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse, request as sendOnward } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 
 export interface HttpProxyOptions {
   /** The status of every answer in place of a connection. */
   readonly refuse?: number;
+  /** It is spoken to over TLS. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
   /** Answers nothing. */
   readonly isSilent?: boolean;
 }
@@ -21,7 +24,7 @@ export interface HttpProxy {
 }
 
 /** Starts a proxy that opens tunnels and forwards requests over plain http. */
-export async function startHttpProxy({ refuse, isSilent = false }: HttpProxyOptions = {}): Promise<HttpProxy> {
+export async function startHttpProxy({ refuse, tls, isSilent = false }: HttpProxyOptions = {}): Promise<HttpProxy> {
   const asked: string[] = [];
   const credentials: (string | null)[] = [];
   const sockets = new Set<Socket>();
@@ -30,7 +33,7 @@ export async function startHttpProxy({ refuse, isSilent = false }: HttpProxyOpti
     const encoded = authorization?.replace(/^Basic /, '');
     credentials.push(encoded === undefined ? null : Buffer.from(encoded, 'base64').toString());
   };
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
     note(request.url ?? '', request.headers['proxy-authorization']);
     if (isSilent) return;
     if (refuse !== undefined) return void response.writeHead(refuse).end();
@@ -42,7 +45,8 @@ export async function startHttpProxy({ refuse, isSilent = false }: HttpProxyOpti
     });
     onward.on('error', () => response.destroy());
     onward.end();
-  });
+  };
+  const server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   server.on('connection', (socket) => sockets.add(socket));
   server.on('connect', (request, socket: Socket) => {
     note(`CONNECT ${request.url}`, request.headers['proxy-authorization']);

@@ -122,6 +122,7 @@ function tooSlow(proxy: ProxyServer): RbeeError {
   const message = `the proxy ${hostOfProxy(proxy)} opened no connection within ${CONNECT_TIMEOUT_MS / 1_000} s`;
   return new RbeeError('SOURCE_UNAVAILABLE', message, {
     hint: `check the proxy, and its address in ${proxy.variable}`,
+    details: { proxy: hostOfProxy(proxy), code: 'ETIMEDOUT' },
   });
 }
 

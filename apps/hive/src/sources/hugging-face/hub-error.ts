@@ -122,7 +122,8 @@ function isFromHub({ status, headers }: HubRefusal): boolean {
 }
 
 function errorOfProxy({ status, endpoint }: HubRefusal): RbeeError {
-  const { host } = new URL(endpoint);
+  const { host, protocol } = new URL(endpoint);
+  const variable = protocol === 'http:' ? 'HTTP_PROXY' : 'HTTPS_PROXY';
   const isLogin = status === 407;
   return new RbeeError(
     'MODEL_ACCESS_DENIED',
@@ -131,8 +132,8 @@ function errorOfProxy({ status, endpoint }: HubRefusal): RbeeError {
       : `the request to ${host} was refused (status ${status}), and not by a hub`,
     {
       hint: isLogin
-        ? 'put user and password into HTTPS_PROXY of the hive'
-        : 'a proxy or a firewall may be in the way: check HTTPS_PROXY, NO_PROXY and HF_ENDPOINT, or run "rbee-keeper doctor"',
+        ? `put user and password into ${variable} of the hive: http://user:password@host:port`
+        : `a proxy or a firewall may be in the way: check ${variable}, NO_PROXY and HF_ENDPOINT, or run "rbee-keeper doctor"`,
     },
   );
 }

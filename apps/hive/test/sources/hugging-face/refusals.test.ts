@@ -122,8 +122,8 @@ describe("a refusal that is not the hub's", () => {
 
   it.each<[string, number, Record<string, string>, RegExp, RegExp]>([
     ['a proxy in HTML', 403, html, /not by a hub/, /proxy or a firewall/],
-    ['a firewall in plain text', 403, {}, /not by a hub/, /HTTPS_PROXY/],
-    ['a proxy that wants a login', 407, html, /proxy .*wants a login/, /HTTPS_PROXY/],
+    ['a firewall in plain text', 403, {}, /not by a hub/, /HTTP_PROXY/],
+    ['a proxy that wants a login', 407, html, /proxy .*wants a login/, /HTTP_PROXY/],
     ['a filter by law', 451, html, /not by a hub/, /firewall/],
   ])('[A10] is named as what it is: %s', async (_, status, headers, message, hint) => {
     const hub = await openHub();

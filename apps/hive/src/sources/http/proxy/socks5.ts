@@ -24,6 +24,14 @@ const REPLIES: readonly string[] = [
   'it does not take this kind of address',
 ];
 
+/** Replies that may be another one a minute later, as what a socket of our own would report. */
+const OUTAGES: Readonly<Record<number, string>> = {
+  3: 'ENETUNREACH',
+  4: 'EHOSTUNREACH',
+  5: 'ECONNREFUSED',
+  6: 'ETIMEDOUT',
+};
+
 export interface SocksTarget {
   /** A name, which the proxy resolves, or an address without brackets. */
   readonly host: string;
@@ -54,9 +62,10 @@ export async function connectThroughSocks(proxy: ProxyServer, to: SocksTarget, s
 }
 
 async function shakeHands(socket: Socket, proxy: ProxyServer, to: SocksTarget): Promise<void> {
-  const refused = (why: string, hint: string) =>
+  const refused = (why: string, hint: string, code?: string) =>
     new RbeeError('SOURCE_UNAVAILABLE', `the proxy ${hostOfProxy(proxy)} does not connect to ${to.host}: ${why}`, {
       hint,
+      details: { proxy: hostOfProxy(proxy), ...(code === undefined ? {} : { code }) },
     });
   const notSocks = () => refused('it does not speak SOCKS5', `check the scheme and the port in ${proxy.variable}`);
   const credentialsHint = `set a valid user and password in ${proxy.variable}: socks5h://user:password@host:port`;
@@ -74,7 +83,8 @@ async function shakeHands(socket: Socket, proxy: ProxyServer, to: SocksTarget): 
   const [, reply = 1, , type] = await read(socket, 4, notSocks);
   if (reply !== 0) {
     const why = REPLIES[reply] ?? `reply ${reply}`;
-    throw refused(why, `ask the operator of the proxy, or add ${to.host} to NO_PROXY if no proxy is needed`);
+    const hint = `ask the operator of the proxy, or add ${to.host} to NO_PROXY if no proxy is needed`;
+    throw refused(why, hint, OUTAGES[reply]);
   }
   const bound =
     type === ADDRESS_TYPES.ipv4 ? 4 : type === ADDRESS_TYPES.ipv6 ? 16 : (await read(socket, 1, notSocks))[0];

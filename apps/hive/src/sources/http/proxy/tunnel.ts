@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { RbeeError } from '@rbee/contract';
 import { SOCKET_OPTIONS } from '../socket-options.ts';
 import { portOf } from './host-and-port.ts';
@@ -48,6 +48,8 @@ export function sendToProxy(
     method,
     path,
     headers: { host, ...authorizationOf(proxy) },
+    // Else the certificate of the proxy is compared with the Host header.
+    servername: isIP(proxy.hostname) === 0 ? proxy.hostname : '',
     agent: false,
     signal,
   });
@@ -59,10 +61,10 @@ const ignore = (): void => {};
 
 /** What a proxy's refusal means. It is the proxy's own, and says nothing of the server behind it. */
 export function refusalOfProxy(proxy: ProxyServer, host: string, status: number): RbeeError {
-  const options = { details: { status } };
+  const options = { details: { status, proxy: hostOfProxy(proxy) } };
   if (status === CREDENTIALS_WANTED) {
     const message = `the proxy ${hostOfProxy(proxy)} requires a valid user and password (status ${status})`;
-    const hint = `set them in ${proxy.variable}: http://user:password@host:port`;
+    const hint = `set them in ${proxy.variable}: ${proxy.protocol}//user:password@host:port`;
     return new RbeeError('SOURCE_UNAVAILABLE', message, { ...options, hint });
   }
   const message = `the proxy ${hostOfProxy(proxy)} refuses to connect to ${host} (status ${status})`;
