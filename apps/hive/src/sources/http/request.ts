@@ -3,6 +3,10 @@ import { abortable, errorOfConnection, followRedirects, nextTurn, type ResponseH
 import { type Dispatcher, request as undiciRequest } from 'undici';
 
 const BODY_TIMEOUT_FACTOR = 4;
+/** A server that does not answer a HEAD may well answer a GET. */
+export const HEAD_TIMEOUT_MS = 10_000;
+/** The server was reached and did not answer, or cut the connection. */
+const UNANSWERED: ReadonlySet<string> = new Set(['DOWNLOAD_TIMEOUT', 'DOWNLOAD_FAILED']);
 
 /** What every source sends its requests with. */
 export interface HttpClient {
@@ -120,6 +124,11 @@ function isCredential([name]: readonly [string, string]): boolean {
   return /^(?:authorization|cookie)$/i.test(name);
 }
 
+/** Whether a request got no answer from a server that was reached. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof RbeeError && UNANSWERED.has(error.code);
+}
+
 /** Drops a body that nobody reads. */
 export function discard({ body }: HttpResponse): void {
   // How an unwanted body ends does not matter.
@@ -129,16 +138,20 @@ export function discard({ body }: HttpResponse): void {
 
 /**
  * Reads a whole body.
- * @throws RbeeError SOURCE_UNAVAILABLE where it is larger than `maxBytes`; as `bodyChunks`
+ * @throws `tooLarge` where it is larger than `maxBytes`, by default RbeeError SOURCE_UNAVAILABLE; as `bodyChunks`
  */
-export async function readBody(response: HttpResponse, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+export async function readBody(
+  response: HttpResponse,
+  maxBytes: number,
+  signal: AbortSignal,
+  tooLarge: (message: string) => RbeeError = (message) => new RbeeError('SOURCE_UNAVAILABLE', message),
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of bodyChunks(response, signal)) {
     bytes += chunk.length;
     if (bytes > maxBytes) {
-      const { host } = response.url;
-      throw new RbeeError('SOURCE_UNAVAILABLE', `the response of ${host} is larger than ${formatBytes(maxBytes)}`);
+      throw tooLarge(`the response of ${response.url.host} is larger than ${formatBytes(maxBytes)}`);
     }
     chunks.push(chunk);
   }

@@ -1,4 +1,4 @@
-import type { HfRef } from '@rbee/contract';
+import { type HfRef, RbeeError } from '@rbee/contract';
 import { HUB_ERRORS, readRefusal } from '@rbee/hub-protocol';
 import type { ResponseHeaders } from '@rbee/transfer';
 import { jsonRows, MalformedRows } from '../http/json-rows.ts';
@@ -31,7 +31,8 @@ const UNKNOWN_ROUTE: ReadonlySet<number> = new Set([404, 405, 410, 501]);
 export function createHubApi(hub: HubAccess, of: OfRepo, signal: AbortSignal): HubApi {
   return {
     async json(url) {
-      const body = parseJson(await readBody(await request(hub, of, url, signal), MAX_JSON_BYTES, signal));
+      const response = await request(hub, of, url, signal);
+      const body = parseJson(await readBody(response, MAX_JSON_BYTES, signal, endless));
       if (body === undefined) throw unexpectedResponse('it is not JSON');
       return body;
     },
@@ -41,6 +42,11 @@ export function createHubApi(hub: HubAccess, of: OfRepo, signal: AbortSignal): H
       return { headers: response.headers, batches: batchesOf(response, signal) };
     },
   };
+}
+
+/** Final: the hub would send the same again. */
+function endless(message: string): RbeeError {
+  return new RbeeError('MODEL_NOT_FOUND', message, { hint: 'name the files with ::file=, which needs no list' });
 }
 
 /** A response with status 200, or one that `accepts` takes, without its body. */

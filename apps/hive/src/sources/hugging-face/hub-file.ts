@@ -1,7 +1,14 @@
 import { RbeeError } from '@rbee/contract';
 import { HUB_HEADERS, hubPaths, readRefusal } from '@rbee/hub-protocol';
 import { headerOf, type Location, redirectHops } from '@rbee/transfer';
-import { discard, type HttpClient, type HttpResponse, requestOnce } from '../http/request.ts';
+import {
+  discard,
+  HEAD_TIMEOUT_MS,
+  type HttpClient,
+  type HttpResponse,
+  isUnanswered,
+  requestOnce,
+} from '../http/request.ts';
 import { versionBlobName, versionOf } from '../names.ts';
 import { errorOfHub, type HubRefusal, unexpectedResponse } from './hub-error.ts';
 import type { HubToken } from './hub-token.ts';
@@ -31,7 +38,7 @@ const SAME_FOR_GET: ReadonlySet<number> = new Set([401, 407, 408, 425, 429, 451,
 
 /**
  * Requests the facts of a file: one HEAD, or a few where the hub redirects within itself or, as mirrors do, to another hub. A server
- * that does not know HEAD is asked for the first byte.
+ * that does not know HEAD, or does not answer it, is asked for the first byte.
  */
 export function requestFile(
   hub: HubAccess,
@@ -42,7 +49,11 @@ export function requestFile(
 ): Promise<HubFile> {
   const request = { repo, revision, path };
   return withToken(hub, async (token) => {
-    const found = await inspect(hub, token, 'HEAD', request, signal);
+    const found = await inspect(hub, token, 'HEAD', request, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (isUnanswered(error)) return null;
+      throw error;
+    });
     const file = found ?? (await inspect(hub, token, 'GET', request, signal));
     if (file === null) throw new Error('a GET was not answered');
     return file;
@@ -131,9 +142,10 @@ export function hops(
   signal: AbortSignal,
   extra: Readonly<Record<string, string>> = {},
 ) {
+  const limits = method === 'HEAD' ? { headersTimeoutMs: HEAD_TIMEOUT_MS } : {};
   return redirectHops(
     { url: start, headers: headersFor(hub, start, token) },
-    (url, headers) => requestOnce(hub, { method, url, headers: { ...extra, ...headers }, signal }),
+    (url, headers) => requestOnce(hub, { method, url, headers: { ...extra, ...headers }, signal, ...limits }),
     { discard, tooMany: () => unexpectedResponse(`too many redirects for ${start.pathname}`) },
   );
 }

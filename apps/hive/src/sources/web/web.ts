@@ -8,7 +8,15 @@ import {
   type ResponseHeaders,
   strongEtag,
 } from '@rbee/transfer';
-import { discard, type HttpClient, type HttpRequest, type HttpResponse, requestFollowing } from '../http/request.ts';
+import {
+  discard,
+  HEAD_TIMEOUT_MS,
+  type HttpClient,
+  type HttpRequest,
+  type HttpResponse,
+  isUnanswered,
+  requestFollowing,
+} from '../http/request.ts';
 import { placeName, safeFileName, versionBlobName, versionOf } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
 import { fileNameOf } from './content-disposition.ts';
@@ -19,8 +27,6 @@ const MAX_REF_CHARACTERS = 8_192;
 const MAX_DATE_CHARACTERS = 512;
 /** The store's name for the newest version at a URL. */
 const LATEST = 'latest';
-/** A server that does not answer a HEAD may well answer a GET. */
-const HEAD_TIMEOUT_MS = 10_000;
 /** Statuses of a request for one byte that mean the same without a range. */
 const SAME_WITHOUT_RANGE: ReadonlySet<number> = new Set([401, 404, 410]);
 
@@ -102,17 +108,13 @@ async function inspectHead(http: HttpClient, url: URL, signal: AbortSignal): Pro
     found = await inspectWith(http, { method: 'HEAD', url, signal, headersTimeoutMs: HEAD_TIMEOUT_MS });
   } catch (error) {
     signal.throwIfAborted();
-    const isUnanswered = error instanceof RbeeError && UNANSWERED.has(error.code);
-    if (isUnanswered) return null;
+    if (isUnanswered(error)) return null;
     throw error;
   }
   if (isLimit(found)) throw errorOfStatus(found.status, found.headers);
   const isGood = found.status < 300 && found.size !== null && found.size > 0 && found.validator !== null;
   return isGood && !isStrayPage(found.headers, nameOf(found, url)) ? found : null;
 }
-
-/** A server that was reached and did not answer, or cut the connection. */
-const UNANSWERED: ReadonlySet<string> = new Set(['DOWNLOAD_TIMEOUT', 'DOWNLOAD_FAILED']);
 
 /** A server that asks for patience gets no second request. */
 function isLimit({ status, headers }: Inspected): boolean {

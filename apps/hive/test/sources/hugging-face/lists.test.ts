@@ -76,6 +76,29 @@ describe('a list of files without end', () => {
     expect(asked()).toBeLessThan(20);
   });
 
+  it.each(['without a size', 'with too large a size'])(
+    '[A8] that comes with the version, %s, ends with one clear error',
+    async (kind) => {
+      const { source, asked } = await listServer((response) => {
+        if (kind !== 'without a size') response.writeHead(200, { 'content-length': 1_000_000_000 });
+        response.write(`{"sha":"${COMMIT}","siblings":[{"rfilename":"f"}`);
+        const names = ',{"rfilename":"another"}'.repeat(10_000);
+        const more = () => {
+          while (!response.destroyed && response.write(names));
+        };
+        response.on('drain', more);
+        more();
+      });
+      await expect(source.resolve('hf:org/model')).rejects.toMatchObject({
+        code: 'MODEL_NOT_FOUND',
+        retryable: false,
+        message: expect.stringMatching(/is larger than 16\.8 MB/),
+        hint: expect.stringMatching(/::file=/),
+      });
+      expect(asked()).toBe(1);
+    },
+  );
+
   it('[A8] of one entry larger than any row is no list of a hub', async () => {
     const { source } = await listServer((response) => response.end(`[${row(1, 'x'.repeat(1_000_000))}]`));
     await expect(source.resolve(REF)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });

@@ -55,6 +55,30 @@ describe('a named small file', () => {
     expect(await source.bytesOf(file)).toEqual(CONFIG);
   });
 
+  it.each([
+    ['does not answer', { kind: 'no_headers' }],
+    ['cuts', { kind: 'drop' }],
+  ] as const)('[C4] is asked for with GET where the hub %s a HEAD', async (_, fault) => {
+    const hub = await openHub();
+    const source = openSource(hub.url, fixedToken(TOKEN), 1_000);
+    open.push(source);
+    hub.fault({ server: 'hub', method: 'HEAD', times: 100, ...fault });
+    const { files, commit } = await source.resolve('hf:org/model::file=m-Q4_K_M.gguf');
+    expect(files[0]).toMatchObject({ size: 50_000, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(commit).toMatch(/^[0-9a-f]{40}$/);
+    expect(hub.requests.map(({ method, range }) => `${method} ${range ?? ''}`)).toEqual(['HEAD ', 'GET bytes=0-0']);
+  });
+
+  it('[C4] at a hub that answers neither HEAD nor GET is a timeout, after one of each', async () => {
+    const hub = await openHub();
+    const source = openSource(hub.url, fixedToken(TOKEN), 500);
+    open.push(source);
+    hub.fault({ server: 'hub', method: 'HEAD', kind: 'no_headers', times: 100 });
+    hub.fault({ server: 'hub', method: 'GET', kind: 'no_headers', times: 100 });
+    await expect(source.resolve('hf:org/model::file=a.json')).rejects.toMatchObject({ code: 'DOWNLOAD_TIMEOUT' });
+    expect(hub.requests.map(({ method }) => method)).toEqual(['HEAD', 'GET']);
+  });
+
   it.each([404, 405, 500, 501, 400, 403])(
     '[A6] is asked for with GET where HEAD is answered with %i',
     async (heads) => {

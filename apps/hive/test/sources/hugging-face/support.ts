@@ -14,9 +14,13 @@ export interface TestSource {
 }
 
 /** A source of models of the hub at this endpoint. */
-export function openSource(endpoint: string, token: HubToken = fixedToken(null)): TestSource {
+export function openSource(
+  endpoint: string,
+  token: HubToken = fixedToken(null),
+  headersTimeoutMs = 10_000,
+): TestSource {
   const dispatcher = new Agent();
-  const http = { dispatcher, headersTimeoutMs: 10_000, userAgent: 'test/1' };
+  const http = { dispatcher, headersTimeoutMs, userAgent: 'test/1' };
   const source = createHuggingFace({ ...http, endpoint, token, isOffline: false, findOffline: async () => null });
   return {
     resolve: (ref) => source.resolve(parseModelRef(ref) as HfRef, AbortSignal.timeout(30_000)),

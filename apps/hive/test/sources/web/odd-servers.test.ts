@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parseModelRef, type UrlRef } from '@rbee/contract';
+import { type HfRef, type OllamaRef, parseModelRef, type UrlRef } from '@rbee/contract';
 import type { Dispatcher } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createSourceDispatcher } from '../../../src/sources/http/dispatcher.ts';
-import { requestFollowing } from '../../../src/sources/http/request.ts';
+import { type HttpClient, readBody, requestFollowing, requestOnce } from '../../../src/sources/http/request.ts';
+import { fixedToken } from '../../../src/sources/hugging-face/hub-token.ts';
+import { createHuggingFace } from '../../../src/sources/hugging-face/hugging-face.ts';
+import { createOllama } from '../../../src/sources/ollama/ollama.ts';
 import { createWebSource } from '../../../src/sources/web/web.ts';
 import { sha256Of } from '../conformance.ts';
 
@@ -142,6 +145,55 @@ describe('one deadline', () => {
     const asked = requestFollowing(http, { method: 'GET', url: new URL('http://a.example/'), signal: within() });
     await expect(asked).rejects.toMatchObject({ code: 'DOWNLOAD_TIMEOUT' });
   });
+
+  it.each<[string, (http: HttpClient, origin: string) => Promise<unknown>]>([
+    ['a file list', (http, origin) => hubOf(http, origin).resolve(parseModelRef('hf:org/model') as HfRef, within())],
+    [
+      'a manifest',
+      (http, origin) =>
+        createOllama({ ...http, registry: origin }).resolve(parseModelRef('ollama:model') as OllamaRef, within()),
+    ],
+    [
+      'any body',
+      async (http, origin) =>
+        readBody(
+          await requestOnce(http, { method: 'GET', url: new URL(origin), signal: within() }),
+          1_000_000,
+          within(),
+        ),
+    ],
+  ])('[A9] of four times the headers timeout ends %s by the drip, though bytes arrive', async (_, ask) => {
+    let sent = 0;
+    const { http, origin } = await setUp((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).write('[');
+      every(() => {
+        sent += 1;
+        response.write(' ');
+      });
+    }, 300);
+    const before = performance.now();
+    await expect(ask(http, origin)).rejects.toMatchObject({
+      code: 'DOWNLOAD_TIMEOUT',
+      message: expect.stringMatching(/did not send its whole response within 1\.2 s/),
+    });
+    expect(performance.now() - before).toBeGreaterThanOrEqual(1_150);
+    expect(sent).toBeGreaterThan(3);
+  });
+
+  it('[A9] of the headers timeout ends a body that stops', async () => {
+    const { http, origin } = await setUp((_, response) => void response.writeHead(200).write('['), 300);
+    const response = await requestOnce(http, { method: 'GET', url: new URL(origin), signal: within() });
+    await expect(readBody(response, 1_000, within())).rejects.toMatchObject({ code: 'DOWNLOAD_TIMEOUT' });
+  });
+
+  const hubOf = (http: HttpClient, endpoint: string) =>
+    createHuggingFace({
+      ...http,
+      endpoint,
+      token: fixedToken(null),
+      isOffline: false,
+      findOffline: async () => null,
+    });
 
   function every(act: () => void): void {
     const timer = setInterval(act, 50);
