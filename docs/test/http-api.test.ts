@@ -3,6 +3,8 @@ import {
   doctorCheckSchema,
   downloadEventSchemas,
   fleetDoctorSchema,
+  fleetRepoSchema,
+  foundModelsSchema,
   ggufSchema,
   HIVE_CHECKS,
   hiveDoctorSchema,
@@ -20,6 +22,7 @@ import {
   queenOperationSchema,
   queenRoutes,
   type Route,
+  repoSchema,
 } from '../../packages/contract/src/index.ts';
 import { fieldsOf, type SchemaNode } from './schema-text.ts';
 import { cell, readPage, tableUnder } from './support.ts';
@@ -89,8 +92,20 @@ describe('docs/reference/http-api.md', () => {
     ['An examined hive', fleetDoctorSchema.shape.hives.element],
     ['Limits of a fleet', queenRoutes.getSettings.success.body],
     ['The models of a fleet', queenRoutes.listModels.success.body],
+    ['A repo', repoSchema],
+    ['A choice', repoSchema.shape.choices.element],
+    ['A file of a repo', repoSchema.shape.files.element],
+    ['A choice at a hive', fleetRepoSchema.shape.choices.element.shape.hives.element],
+    ['A found model', foundModelsSchema.shape.models.element],
   ])('has every field of "%s" with its type', (heading, schema) => {
     expect(documentedFields(heading)).toEqual(fieldsOf(schema));
+  });
+
+  it('has what a queen adds to a repo', () => {
+    const own = new Set(fieldsOf(repoSchema).map(([field]) => field));
+    expect(documentedFields('The repo of a fleet')).toEqual(
+      fieldsOf(fleetRepoSchema).filter(([field]) => !own.has(field)),
+    );
   });
 
   it('lists what a hive checks, in the order of its answer', () => {

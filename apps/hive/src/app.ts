@@ -36,6 +36,7 @@ import { addDoctorRoutes } from './routes/doctor.ts';
 import { addDownloadRoutes } from './routes/downloads.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addModelRoutes } from './routes/models.ts';
+import { addRepoRoutes } from './routes/repo.ts';
 import { addSettingsRoutes, type LiveSettings } from './routes/settings.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { HIVE_PREFIX, type HiveSettings, hiveSettings } from './settings.ts';
@@ -148,7 +149,7 @@ async function buildHive(settings: HiveSettings, proxies: Proxies) {
   });
   return {
     ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
-    ...{ addressPath, dispatcher, proxies, http, token, counts, slots, limiter, downloads, models },
+    ...{ addressPath, dispatcher, proxies, http, token, sources, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
     access: { apiToken: settings.apiToken },
@@ -197,6 +198,10 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
   addSettingsRoutes(app, live);
   addJobRoutes(app, { hub, history, registry, downloads, models, hiveId, allowedSources, hubUrl: settings.hfEndpoint });
   addModelRoutes(app, { registry, models, hiveId, signal });
+  addRepoRoutes(app, {
+    ...{ hiveId, store, allowedSources, signal, hub: hive.sources.hf, hubUrl: settings.hfEndpoint },
+    resolve: (ref, limit) => sourceOf(hive.sources, ref).resolve(ref, limit),
+  });
   const hubAccess = { ...hive.http, endpoint: settings.hfEndpoint, token: hive.token };
   const doctorDeps = { hiveId, clock, hub: hubAccess, isOffline: settings.hfHubOffline, proxies: hive.proxies, store };
   addDoctorRoutes(app, createDoctor({ ...doctorDeps, signal, onBug }));

@@ -33,6 +33,7 @@ import { addDownloadRoutes } from './routes/downloads.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addModelRoutes } from './routes/models.ts';
+import { addRepoRoutes } from './routes/repo.ts';
 import { QUEEN_PREFIX, type QueenSettings, queenSettings } from './settings.ts';
 import { createQueenState, type QueenState, STATE_MIGRATIONS } from './state/state.ts';
 import { VERSION } from './version.ts';
@@ -202,6 +203,7 @@ async function serve(settings: QueenSettings, tls: TlsIdentity | null, queen: Qu
   addFleetRoutes(app, { streamHub, roster, limits, heartbeats: queen.heartbeats, info });
   addJobRoutes(app, { streamHub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
+  addRepoRoutes(app, { fleet: roster, client });
   addDoctorRoutes(app, { fleet: roster, client });
   addDownloadRoutes(app, {
     streamHub,

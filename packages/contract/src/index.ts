@@ -1,4 +1,5 @@
 export { type Clock, systemClock, toSeconds, toTimestamp } from './clock.ts';
+export { spaceNeeded } from './disk-reserve.ts';
 export { displayNameOf, displayNames } from './display-name.ts';
 export { errnoOf } from './errno.ts';
 export {
@@ -165,6 +166,21 @@ export {
   type PartialFile,
   type StoreProblem,
 } from './schemas/model.ts';
+export {
+  type ChoiceAtHive,
+  type FleetRepo,
+  type FoundModel,
+  type FoundModels,
+  fleetRepoSchema,
+  foundModelsSchema,
+  MAX_REPO_CHOICES,
+  MAX_REPO_FILES,
+  MAX_SEARCH_LIMIT,
+  type Repo,
+  type RepoChoice,
+  type RepoFile,
+  repoSchema,
+} from './schemas/repo.ts';
 export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './schemas/shared-schemas.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration, percentOf } from './units.ts';

@@ -44,6 +44,14 @@ import {
   queenOperationSchema,
 } from './schemas/job.ts';
 import { modelDetailSchema, modelListSchema, modelRemovedSchema } from './schemas/model.ts';
+import {
+  fleetRepoQuerySchema,
+  fleetRepoSchema,
+  foundModelsSchema,
+  repoQuerySchema,
+  repoSchema,
+  searchQuerySchema,
+} from './schemas/repo.ts';
 
 /** One endpoint: what servers check and clients rely on. */
 export interface Route {
@@ -282,6 +290,19 @@ function queenModelRoutes() {
   } as const satisfies Record<string, Route>;
 }
 
+/** Error codes of routes that request something of a source. */
+const OF_SOURCE = [
+  'MODEL_NOT_FOUND',
+  'MODEL_TOKEN_MISSING',
+  'MODEL_TOKEN_INVALID',
+  'MODEL_GATED',
+  'MODEL_ACCESS_DENIED',
+  'DOWNLOAD_TIMEOUT',
+  'DOWNLOAD_FAILED',
+  'SOURCE_UNAVAILABLE',
+] as const;
+const OF_REF = ['MODEL_REF_INVALID', 'SOURCE_NOT_ALLOWED'] as const;
+
 /** What a hive serves. */
 export const hiveRoutes = {
   health,
@@ -343,6 +364,22 @@ export const hiveRoutes = {
   },
   ...downloadVerbs('/v2/downloads', downloadSchema),
   ...modelRoutes('/v2/models'),
+  getRepo: {
+    method: 'GET',
+    path: '/v2/repo',
+    summary: 'What a model ref and its repo have: quantisations, sizes, what is on disk, what fits',
+    query: repoQuerySchema,
+    errors: [...OF_REF, ...OF_SOURCE],
+    success: { status: 200, body: repoSchema },
+  },
+  search: {
+    method: 'GET',
+    path: '/v2/search',
+    summary: 'Models of the hub that match some words',
+    query: searchQuerySchema,
+    errors: OF_SOURCE,
+    success: { status: 200, body: foundModelsSchema },
+  },
   getSettings: {
     method: 'GET',
     path: '/v2/settings',
@@ -435,6 +472,22 @@ export const queenRoutes = {
     success: { status: 200, body: fleetRemovedSchema },
   },
   ...queenModelRoutes(),
+  getRepo: {
+    method: 'GET',
+    path: '/v1/repo',
+    summary: 'What a model ref and its repo have, and which hives have it or have room for it',
+    query: fleetRepoQuerySchema,
+    errors: [...OF_REF, ...OF_SOURCE, ...NEEDS_HIVE],
+    success: { status: 200, body: fleetRepoSchema },
+  },
+  search: {
+    method: 'GET',
+    path: '/v1/search',
+    summary: 'Models of the hub that match some words, as one of the hives finds them',
+    query: searchQuerySchema,
+    errors: [...OF_SOURCE, ...NEEDS_HIVE],
+    success: { status: 200, body: foundModelsSchema },
+  },
   listHives: {
     method: 'GET',
     path: '/v1/hives',

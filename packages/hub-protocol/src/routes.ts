@@ -1,6 +1,7 @@
 /** What a path of a hub asks for. `repo` is `org/name`, or `name` alone for the oldest models (`gpt2`). */
 export type HubRoute =
   | { readonly kind: 'whoami' }
+  | { readonly kind: 'search' }
   /** `revision` null: that of `main`, by the path without one. */
   | { readonly kind: 'info'; readonly repo: string; readonly revision: string | null }
   | { readonly kind: 'tree'; readonly repo: string; readonly revision: string; readonly path: string }
@@ -19,6 +20,7 @@ export interface FileRoute {
 
 /** Paths below a hub's endpoint, each percent-encoded and beginning with a slash. */
 export const hubPaths = {
+  search: '/api/models',
   info: (repo: string, revision: string): string => `/api/models/${repo}/revision/${encodeURIComponent(revision)}`,
   tree: (repo: string, revision: string): string => `/api/models/${repo}/tree/${encodeURIComponent(revision)}`,
   resolve: (repo: string, revision: string, path: string): string =>
@@ -45,6 +47,7 @@ const API_VERBS: readonly string[] = ['revision', 'tree', 'paths-info', 'commits
 const COMMIT = /^[0-9a-f]{7,40}$/;
 
 function parseApiRoute(segments: readonly string[]): HubRoute | null {
+  if (segments.length === 0) return { kind: 'search' };
   const { repo, rest } = splitRepo(segments, (verb) => API_VERBS.includes(verb));
   if (repo === null) return null;
   const [verb, ...more] = rest;

@@ -7,6 +7,7 @@ const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 describe('the routes of a hub', () => {
   it.each([
     ['/api/whoami-v2', { kind: 'whoami' }],
+    ['/api/models', { kind: 'search' }],
     ['/api/models/org/name', { kind: 'info', repo: 'org/name', revision: null }],
     ['/api/models/gpt2', { kind: 'info', repo: 'gpt2', revision: null }],
     ['/api/models/org/name/revision/main', { kind: 'info', repo: 'org/name', revision: 'main' }],
@@ -41,7 +42,6 @@ describe('the routes of a hub', () => {
     '/org/name/resolve/main',
     '/org/name/resolve/main/',
     '/org/name/blob/main/a',
-    '/api/models',
     '/api/models/',
     '/api/models/%2F',
     '/org%2Fname/resolve/main/a',

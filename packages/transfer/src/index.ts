@@ -2,7 +2,7 @@ export { abortable } from './abort.ts';
 export { type ConnectionBudget, createConnectionBudget } from './connection-budget.ts';
 export { type DigestFileOptions, digestFile } from './digest/digest.ts';
 export { errorOfDisk } from './disk/disk-error.ts';
-export { createDiskSpace, type DiskSpace, freeBytesIn, spaceNeeded, type Volume, volumeOf } from './disk/disk-space.ts';
+export { createDiskSpace, type DiskSpace, freeBytesIn, type Volume, volumeOf } from './disk/disk-space.ts';
 export { makeFolder, syncFolder } from './disk/sync-folder.ts';
 export { headerOf, type ResponseHeaders, strongEtag } from './http/headers.ts';
 export { errorOfConnection, errorOfStatus } from './http/http-error.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readlink, rm, statfs, symlink } from 'node:fs/promises';
-import { type Clock, errnoOf, formatBytes, formatSpeed } from '@rbee/contract';
-import { errorOfDisk, freeBytesIn, spaceNeeded } from '@rbee/transfer';
+import { type Clock, errnoOf, formatBytes, formatSpeed, spaceNeeded } from '@rbee/contract';
+import { errorOfDisk, freeBytesIn } from '@rbee/transfer';
 import type { Layout } from '../store/layout.ts';
 import { NO_LINKS } from '../store/plain-files.ts';
 import { pathOf } from '../store/publish.ts';

@@ -1,4 +1,5 @@
-import { type Clock, type DoctorCheck, RbeeError } from '@rbee/contract';
+import type { Clock, DoctorCheck } from '@rbee/contract';
+import { inTime } from '../sources/http/in-time.ts';
 import type { Proxies } from '../sources/http/proxy/proxies.ts';
 import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 import { fixedToken } from '../sources/hugging-face/hub-token.ts';
@@ -85,24 +86,6 @@ async function sampleAfter(
   if (!(await whoami).ok) return null;
   const access = (await token).status === 'ok' ? deps.hub : { ...deps.hub, token: fixedToken(null) };
   return inTime(SAMPLE_MS, signal, host, (limit) => readSample(access, deps.clock, limit));
-}
-
-async function inTime<T>(
-  limitMs: number,
-  signal: AbortSignal,
-  host: string,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const timeout = AbortSignal.timeout(limitMs);
-  try {
-    return await work(AbortSignal.any([signal, timeout]));
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!timeout.aborted) throw error;
-    throw new RbeeError('DOWNLOAD_TIMEOUT', `${host} did not respond within ${limitMs / 1_000} s`, {
-      hint: 'check the network and the proxy settings of this machine',
-    });
-  }
 }
 
 /** If another check found why the hub cannot be reached, point to that one. */

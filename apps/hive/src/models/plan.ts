@@ -1,6 +1,6 @@
-import { formatBytes, type ModelPlan, type ModelRef, redactModelRef } from '@rbee/contract';
+import { formatBytes, type ModelPlan, type ModelRef, redactModelRef, spaceNeeded } from '@rbee/contract';
 import { narrate } from '@rbee/jobs';
-import { attemptText, type RetryRule, spaceNeeded, withRetry } from '@rbee/transfer';
+import { attemptText, type RetryRule, withRetry } from '@rbee/transfer';
 import type { HttpClient } from '../sources/http/request.ts';
 import { type ResolvedModel, soleFileOf } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';

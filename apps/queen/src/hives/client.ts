@@ -4,6 +4,7 @@ import {
   type Download,
   type DownloadId,
   type DownloadPatch,
+  type FoundModels,
   type HiveDoctor,
   hiveRoutes,
   type JobAccepted,
@@ -15,6 +16,7 @@ import {
   type Operation,
   type PartialChoice,
   RbeeError,
+  type Repo,
   type Route,
   type RunTimeSettings,
   type RunTimeSettingsPatch,
@@ -70,6 +72,10 @@ export interface HiveClient {
   listModels(hive: HiveAddress, timeoutMs?: number): Promise<ModelList>;
   getModel(hive: HiveAddress, id: ModelId): Promise<ModelDetail>;
   removeModel(hive: HiveAddress, id: ModelId): Promise<ModelRemoved>;
+  /** What a ref and its repo have, and how much of it the hive has. */
+  repo(hive: HiveAddress, ref: string, timeoutMs: number): Promise<Repo>;
+  /** Models of the hive's hub. */
+  search(hive: HiveAddress, query: Readonly<Record<string, string>>, timeoutMs: number): Promise<FoundModels>;
   /** What the hive finds when it tests its hub and its disk. */
   doctor(hive: HiveAddress): Promise<HiveDoctor>;
   /** The id of the hive at a URL; null when none responds in time. */
@@ -108,6 +114,8 @@ export function createHiveClient({ dispatcher, token, deadline }: HiveClientDeps
     listModels: (hive, timeoutMs = TIMEOUT_MS) => call(hive, hiveRoutes.listModels, { timeoutMs }),
     getModel: (hive, id) => call(hive, hiveRoutes.getModel, { params: { id } }),
     removeModel: (hive, id) => call(hive, hiveRoutes.removeModel, { params: { id }, timeoutMs: REMOVE_TIMEOUT_MS }),
+    repo: (hive, ref, timeoutMs) => call(hive, hiveRoutes.getRepo, { query: { ref }, timeoutMs }),
+    search: (hive, query, timeoutMs) => call(hive, hiveRoutes.search, { query, timeoutMs }),
     doctor: (hive) => call(hive, hiveRoutes.doctor, { timeoutMs: DOCTOR_TIMEOUT_MS }),
     async identify(hive_url, timeoutMs) {
       try {

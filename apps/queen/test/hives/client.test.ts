@@ -52,6 +52,8 @@ const modelId = modelIdOf('hf:org/repo@main::file=x.gguf');
 
 /** Every request that a queen makes, by its name. */
 const REQUESTS: Readonly<Record<Exclude<keyof HiveClient, 'headers'>, () => Promise<unknown>>> = {
+  repo: () => client.repo(hive, 'hf:org/repo', 10_000),
+  search: () => client.search(hive, { q: 'qwen' }, 10_000),
   createJob: () => client.createJob(hive, { operation: 'model_list' }),
   cancelJob: () => client.cancelJob(hive, newJobId(), 'keep'),
   cancelDownload: () => client.cancelDownload(hive, id, 'keep'),

@@ -6,6 +6,7 @@ import { gzipped, jsonReply, type Reply, redirect, textReply } from './reply.ts'
 import { commitOf } from './repo.ts';
 import type { RepoStore } from './repo-store.ts';
 import type { HubRequest } from './request.ts';
+import { searchPage } from './search.ts';
 
 export interface HubRouteState extends FileRouteState {
   readonly repos: RepoStore;
@@ -34,14 +35,15 @@ function route(request: HubRequest, url: URL, path: string, state: HubRouteState
   }
   const caller = callerOf(request.headers.authorization, state.tokens);
   if (found.kind === 'whoami') return whoami(caller);
+  if (found.kind === 'search') return mirrored(url, found, state) ?? searchPage(url, caller, state);
   return mirrored(url, found, state) ?? routeRepo(request, url, found, caller, state, body);
 }
 
-type RepoRoute = Exclude<HubRoute, { kind: 'whoami' }>;
+type RepoRoute = Exclude<HubRoute, { kind: 'whoami' | 'search' }>;
 
-const isFileRoute = ({ kind }: RepoRoute): boolean => kind === 'resolve' || kind === 'resolve-cache' || kind === 'raw';
+const isFileRoute = ({ kind }: HubRoute): boolean => kind === 'resolve' || kind === 'resolve-cache' || kind === 'raw';
 
-function mirrored(url: URL, found: RepoRoute, { shape: { mirrors, prefix } }: HubRouteState): Reply | null {
+function mirrored(url: URL, found: HubRoute, { shape: { mirrors, prefix } }: HubRouteState): Reply | null {
   if (mirrors === null || (mirrors.what !== 'both' && (mirrors.what === 'files') !== isFileRoute(found))) return null;
   return redirect(308, mirrors.origin + url.href.slice(url.origin.length + prefix.length));
 }

@@ -20,7 +20,7 @@ interface TreeEntry {
   readonly xetHash?: string;
 }
 
-const COMMITTED_AT = '2025-01-01T00:00:00.000Z';
+export const COMMITTED_AT = '2025-01-01T00:00:00.000Z';
 
 /** `GET /api/models/{id}` and `…/revision/{rev}`; `?blobs=true` adds sizes and digests, `?expand=` names the fields that are wanted. */
 export function modelInfo(repo: Repo, commit: string, url: URL, { xet }: Pick<HubShape, 'xet'>): Reply {
@@ -31,9 +31,12 @@ export function modelInfo(repo: Repo, commit: string, url: URL, { xet }: Pick<Hu
     ...(blobs && file.lfs ? { lfs: { sha256: file.sha256, size: file.size, pointerSize: file.pointer.size } } : {}),
     ...(blobs && file.lfs && xet ? { xetHash: file.xetHash } : {}),
   }));
-  const { id, gated, private: isPrivate } = repo;
+  const { id, gated, private: isPrivate, facts } = repo;
   const _id = commit.slice(0, 24);
-  const info = { sha: commit, private: isPrivate, gated, downloads: 0, likes: 0, lastModified: COMMITTED_AT, siblings };
+  const info = {
+    ...{ sha: commit, private: isPrivate, gated, downloads: 0, likes: 0, lastModified: COMMITTED_AT, ...facts },
+    siblings,
+  };
   const expand = url.searchParams.getAll('expand');
   if (expand.length === 0) return jsonReply(200, { _id, id, modelId: id, ...info });
   const wanted = Object.entries(info).filter(([name]) => expand.includes(name));
@@ -185,7 +188,7 @@ const gitOid = (file: StoredFile): string => (file.lfs ? file.pointer.oid : file
 const folderOid = (commit: string, path: string): string =>
   createHash('sha1').update(`${commit}\n${path}`).digest('hex');
 
-function filesOf(repo: Repo, commit: string): StoredFile[] {
+export function filesOf(repo: Repo, commit: string): StoredFile[] {
   const files = [...(repo.trees.get(commit)?.values() ?? [])];
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }

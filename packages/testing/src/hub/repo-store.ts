@@ -21,6 +21,7 @@ export interface RepoStore {
   pushCommit(id: string, files: Readonly<Record<string, FileSource>>): AddedRepo;
   setFile(id: string, path: string, source: FileSource): RepoFile;
   find(id: string): Repo | null;
+  all(): readonly Repo[];
   /** The current id of a renamed repo; null for any other id. */
   newIdOf(id: string): string | null;
   /** The file at a path of the CDN, or null. */
@@ -53,6 +54,7 @@ export function createRepoStore(xet: boolean): RepoStore {
     },
     setFile: (id, path, source) => publicFile(replaceFile(repoOf(id), path, source)),
     find: (id) => repos.get(id) ?? null,
+    all: () => [...repos.values()],
     newIdOf: (id) => newIds.get(id) ?? null,
     fileAt: (cdnPath) => fileAt(repos, cdnPath),
     fileOf(id, path) {

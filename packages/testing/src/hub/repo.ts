@@ -20,6 +20,17 @@ export interface RepoSpec {
   readonly lfsFrom?: number;
   /** Former ids of the repo; requests for them are redirected. */
   readonly renamedFrom?: readonly string[];
+  /** What a search says of it. */
+  readonly facts?: RepoFacts;
+}
+
+/** What the hub counts of a repo, and reads from its files. */
+interface RepoFacts {
+  readonly downloads?: number;
+  readonly likes?: number;
+  readonly pipeline_tag?: string;
+  readonly gguf?: { readonly total: number; readonly architecture?: string };
+  readonly safetensors?: { readonly parameters: Readonly<Record<string, number>>; readonly total: number };
 }
 
 export interface RepoFile {
@@ -53,6 +64,7 @@ export interface Repo {
   /** Whether its LFS files are Xet's, as their ETags on the CDN show. */
   readonly xet: boolean;
   readonly lfsFrom: number | null;
+  readonly facts: RepoFacts;
   /** Branch or tag -> commit. */
   readonly revisions: Map<string, string>;
   /** Commit -> files by path. */
@@ -72,6 +84,7 @@ export function createRepo(spec: RepoSpec, xet: boolean): Repo {
     closed: spec.closed ?? null,
     xet,
     lfsFrom: spec.lfsFrom ?? null,
+    facts: spec.facts ?? {},
     revisions: new Map(),
     trees: new Map(),
   };

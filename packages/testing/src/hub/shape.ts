@@ -34,6 +34,8 @@ export interface HubShape {
   readonly nextPageOrigin: string | null;
   /** Where there is no tree, the files of a revision are its siblings. */
   readonly tree: 'pages' | 'none';
+  /** `GET /api/models`: as today, without fields that `expand` can name (400 for each), or not at all (404). */
+  readonly search: 'expand' | 'plain' | 'none';
   /** Folder rows of a tree: with an object id or without. */
   readonly folders: 'with_oid' | 'without_oid';
   /** What HEAD of a file that comes with 200 says of its length; a number is a status that HEAD answers with, whatever GET does. */
@@ -64,6 +66,7 @@ export const TODAY: HubShape = {
   totals: false,
   nextPageOrigin: null,
   tree: 'pages',
+  search: 'expand',
   folders: 'with_oid',
   heads: 'length',
   locations: 'encoded',

@@ -1,17 +1,8 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
+import { errnoOf, formatBytes, RbeeError, spaceNeeded } from '@rbee/contract/plain';
 
-const GiB = 2 ** 30;
-/** Kept free in addition to the download: others write to the same disk. */
-const reserveShare = 0.05;
-const minReserveBytes = GiB;
 const UNTOLD_CODES: readonly (string | null)[] = ['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
-
-/** Free bytes that a disk needs before `restBytes` are downloaded to it. */
-export function spaceNeeded(restBytes: number): number {
-  return restBytes === 0 ? 0 : restBytes + Math.max(Math.ceil(restBytes * reserveShare), minReserveBytes);
-}
 
 /** Reservations of disk space: each download claims its own before its first byte. */
 export interface DiskSpace {

@@ -1,6 +1,7 @@
+import { spaceNeeded } from '@rbee/contract';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createDiskSpace, spaceNeeded, volumeOf } from '../../src/index.ts';
+import { createDiskSpace, volumeOf } from '../../src/index.ts';
 
 const GiB = 2 ** 30;
 const FOLDER = '/models';

@@ -15,10 +15,13 @@ export class MalformedRows extends Error {}
 /**
  * The elements of a JSON array as they arrive, in batches of one chunk: a long list is neither held as text nor parsed in one go, which
  * would stop the event loop, and a caller that has enough leaves early.
- * @throws MalformedRows where the text is not one JSON array, or an element is larger than 64 KiB
+ * @throws MalformedRows where the text is not one JSON array, or an element is larger than `maxRowBytes`
  */
-export async function* jsonRows(chunks: AsyncIterable<Buffer>): AsyncGenerator<unknown[], void, undefined> {
-  const scan = new RowScan();
+export async function* jsonRows(
+  chunks: AsyncIterable<Buffer>,
+  maxRowBytes: number = MAX_ROW_BYTES,
+): AsyncGenerator<unknown[], void, undefined> {
+  const scan = new RowScan(maxRowBytes);
   for await (const chunk of chunks) {
     const rows = scan.read(chunk);
     if (rows.length > 0) yield rows;
@@ -29,6 +32,7 @@ export async function* jsonRows(chunks: AsyncIterable<Buffer>): AsyncGenerator<u
 }
 
 class RowScan {
+  readonly #maxRowBytes: number;
   /** Brackets that are open; 0 before the array, and -1 after it. */
   #depth = 0;
   #isInString = false;
@@ -36,6 +40,10 @@ class RowScan {
   /** The beginning of a row that an earlier chunk had. */
   #held: Buffer = Buffer.alloc(0);
   #rows = 0;
+
+  constructor(maxRowBytes: number) {
+    this.#maxRowBytes = maxRowBytes;
+  }
 
   read(chunk: Buffer): unknown[] {
     const rows: unknown[] = [];
@@ -87,7 +95,7 @@ class RowScan {
     const bytes =
       this.#held.length === 0 ? chunk.subarray(from, to) : Buffer.concat([this.#held, chunk.subarray(from, to)]);
     this.#held = Buffer.alloc(0);
-    if (bytes.length > MAX_ROW_BYTES) throw new MalformedRows();
+    if (bytes.length > this.#maxRowBytes) throw new MalformedRows();
     return bytes;
   }
 

@@ -17,6 +17,19 @@ export interface ChosenFiles {
   readonly leftOut: string | null;
 }
 
+/** The files of a tree that a ref may choose. */
+export function candidatesOf(tree: readonly HubTreeEntry[], ref: Pick<HfRef, 'files' | 'include' | 'exclude'>) {
+  // Globs mean every file that they match. The choice of our own rules is as good without an image or a text, but not without weights.
+  const hasGlobs = !isChosenByRule({ ...ref, quant: null });
+  return tree.filter(({ path, problem }) => problem === null || hasGlobs || WEIGHTS.test(path));
+}
+
+/** @throws RbeeError MODEL_NOT_FOUND where one of the chosen files has a name that cannot be stored */
+export function assertStorable(entries: readonly HubTreeEntry[]): void {
+  const odd = entries.find(({ problem }) => problem !== null);
+  if (odd !== undefined) throw notStorable(odd);
+}
+
 /**
  * The files of a tree that a ref means. Where sizes are missing they are asked for, and the choice is made again with them. A file
  * whose name cannot be stored is left out, unless the ref chooses it.
@@ -28,15 +41,12 @@ export async function chooseFiles(
   inspect: (path: string) => Promise<HubFile>,
 ): Promise<ChosenFiles> {
   const inspected = new Map<string, HubFile>();
-  const hasGlobs = !isChosenByRule(ref);
-  // Globs mean every file that they match. The choice of our own rules is as good without an image or a text, but not without weights.
-  const candidates = tree.filter(({ path, problem }) => problem === null || hasGlobs || WEIGHTS.test(path));
+  const candidates = candidatesOf(tree, ref);
   const byPath = new Map(candidates.map((entry) => [entry.path, entry]));
   for (;;) {
     const sizes = candidates.map(({ path, size }) => ({ path, size: size ?? inspected.get(path)?.size ?? 0 }));
     const entries = selectFiles(sizes, ref).flatMap((path) => byPath.get(path) ?? []);
-    const odd = entries.find(({ problem }) => problem !== null);
-    if (odd !== undefined) throw notStorable(odd);
+    assertStorable(entries);
     const unknown = entries.filter(({ path, gitSha1 }) => gitSha1 === null && !inspected.has(path));
     if (unknown.length === 0) return { entries, inspected, leftOut: leftOutOf(tree) };
     if (inspected.size + unknown.length > MAX_INSPECTED) {

@@ -14,7 +14,7 @@ export interface HubApi {
   /** The value that a URL of the API returns. */
   json(url: URL): Promise<unknown>;
   /** A list, row by row; null where the hub has no such list, as mirrors without `/tree`. */
-  rows(url: URL): Promise<HubRows | null>;
+  rows(url: URL, maxRowBytes?: number): Promise<HubRows | null>;
 }
 
 interface HubRows {
@@ -36,10 +36,10 @@ export function createHubApi(hub: HubAccess, of: OfRepo, signal: AbortSignal): H
       if (body === undefined) throw unexpectedResponse('it is not JSON');
       return body;
     },
-    async rows(url) {
+    async rows(url, maxRowBytes) {
       const response = await request(hub, of, url, signal, isUnknownRoute);
       if (response.status !== 200) return null;
-      return { headers: response.headers, batches: batchesOf(response, signal) };
+      return { headers: response.headers, batches: batchesOf(response, signal, maxRowBytes) };
     },
   };
 }
@@ -75,7 +75,7 @@ function isUnknownRoute({ status, headers }: HttpResponse): boolean {
   return UNKNOWN_ROUTE.has(status) && code !== HUB_ERRORS.repoNotFound && code !== HUB_ERRORS.revisionNotFound;
 }
 
-async function* batchesOf(response: HttpResponse, signal: AbortSignal) {
+async function* batchesOf(response: HttpResponse, signal: AbortSignal, maxRowBytes?: number) {
   let bytes = 0;
   async function* counted() {
     for await (const chunk of bodyChunks(response, signal)) {
@@ -84,7 +84,7 @@ async function* batchesOf(response: HttpResponse, signal: AbortSignal) {
     }
   }
   try {
-    for await (const rows of jsonRows(counted())) {
+    for await (const rows of jsonRows(counted(), maxRowBytes)) {
       yield { rows, bytes };
       bytes = 0;
     }

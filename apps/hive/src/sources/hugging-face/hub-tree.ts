@@ -26,13 +26,21 @@ export interface HubTreeEntry {
 export interface HubVersion {
   readonly commit: string;
   readonly names: readonly string[] | null;
+  /** Null where the hub does not say. */
+  readonly isGated: boolean | null;
+  readonly isPrivate: boolean | null;
 }
 
 /** The commit that a revision points to now. */
 export async function readVersion(api: HubApi, endpoint: string, repo: string, revision: string): Promise<HubVersion> {
   const body = await api.json(new URL(endpoint + hubPaths.info(repo, revision)));
-  const { sha, siblings } = modelInfoSchema.safeParse(body).data ?? unexpectedJson();
-  return { commit: sha, names: siblings?.map(({ rfilename }) => rfilename) ?? null };
+  const { sha, siblings, gated, private: isPrivate } = modelInfoSchema.safeParse(body).data ?? unexpectedJson();
+  return {
+    commit: sha,
+    names: siblings?.map(({ rfilename }) => rfilename) ?? null,
+    isGated: isGated(gated),
+    isPrivate: isPrivate ?? null,
+  };
 }
 
 /**
@@ -44,7 +52,7 @@ export async function readTree(
   endpoint: string,
   repo: string,
   commit: string,
-  known: HubVersion | null,
+  known: Pick<HubVersion, 'names'> | null,
 ): Promise<HubTreeEntry[]> {
   const listed = await readPages(api, endpoint, repo, commit);
   const isShort = listed === null || listed.isShort;
@@ -56,6 +64,11 @@ export async function readTree(
   const entries = listed?.entries ?? new Map<string, HubTreeEntry>();
   for (const path of names ?? []) if (!entries.has(path)) entries.set(path, entryOf(path, null, null, null));
   return [...entries.values()];
+}
+
+/** `false`, or how access is granted. */
+export function isGated(gated: boolean | string | undefined): boolean | null {
+  return gated === undefined ? null : gated !== false;
 }
 
 interface Listed {

@@ -5,9 +5,10 @@ import { isChosenByRule, type TreeFile } from '../../selection/select-files.ts';
 import { assertBlobName } from '../names.ts';
 import type { ResolvedModel, Source, SourceFile } from '../source.ts';
 import { chooseFiles } from './choose-files.ts';
-import { createHubApi } from './hub-api.ts';
+import { createHubApi, type HubApi } from './hub-api.ts';
 import { type HubAccess, type HubFile, locationOf, requestFile } from './hub-file.ts';
-import { type HubTreeEntry, readTree, readVersion } from './hub-tree.ts';
+import { type HubSearchRow, searchHub } from './hub-search.ts';
+import { type HubTreeEntry, type HubVersion, readTree, readVersion } from './hub-tree.ts';
 import { createTreeCache, type TreeCache } from './tree-cache.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -38,13 +39,31 @@ interface OfflineFile {
   readonly size: number;
 }
 
+/** A repo at one commit, as its hub lists it. */
+export interface HubRepo {
+  readonly commit: string;
+  /** Null where the hub does not say. */
+  readonly isGated: boolean | null;
+  readonly isPrivate: boolean | null;
+  readonly entries: readonly HubTreeEntry[];
+  /** The pinned ref of the model that these files of the ref make. */
+  pinnedRef(ref: HfRef, paths: readonly string[]): string;
+}
+
+export interface HuggingFace extends Source<'hf'> {
+  /** One attempt to list the repo of a ref; the caller retries. @throws RbeeError as `resolve` */
+  list(ref: HfRef, signal: AbortSignal): Promise<HubRepo>;
+  /** One attempt to search the hub. @throws RbeeError as `resolve` */
+  search(words: string, limit: number, signal: AbortSignal): Promise<readonly HubSearchRow[]>;
+}
+
 type Deps = HuggingFaceDeps & { readonly trees: TreeCache };
 
 /**
  * A Hugging Face hub, or a mirror with the same API. The token goes to the hub's own origin only. A model that the store
  * has in full is resolved from there if the hub cannot be reached, or if the ref names files of a commit.
  */
-export function createHuggingFace(options: HuggingFaceDeps): Source<'hf'> {
+export function createHuggingFace(options: HuggingFaceDeps): HuggingFace {
   const deps: Deps = { ...options, trees: createTreeCache() };
   return {
     async resolve(ref, signal): Promise<ResolvedModel> {
@@ -63,7 +82,27 @@ export function createHuggingFace(options: HuggingFaceDeps): Source<'hf'> {
         return stored;
       }
     },
+    async list(ref, signal) {
+      if (deps.isOffline) throw offline();
+      const { repo, revision } = ref;
+      const api = createHubApi(deps, { repo, revision }, signal);
+      const version = await readVersion(api, deps.endpoint, repo, revision);
+      const { commit, isGated, isPrivate } = version;
+      const entries = await treeOf(deps, api, repo, commit, version);
+      return { commit, isGated, isPrivate, entries, pinnedRef: (of, paths) => pinnedRefOf(of, commit, paths) };
+    },
+    async search(words, limit, signal) {
+      if (deps.isOffline) throw offline();
+      return searchHub(deps, words, limit, signal);
+    },
   };
+}
+
+function offline(): RbeeError {
+  return new RbeeError('SOURCE_UNAVAILABLE', 'no request is sent to the hub: HF_HUB_OFFLINE is set', {
+    hint: 'unset HF_HUB_OFFLINE on the hive',
+    details: { code: 'OFFLINE' },
+  });
 }
 
 /** Named files: one HEAD each. The first pins the commit for the others. */
@@ -85,11 +124,7 @@ async function byTree(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<Reso
   const api = createHubApi(deps, { repo, revision }, signal);
   const version = GIT_SHA1.test(revision) ? null : await readVersion(api, deps.endpoint, repo, revision);
   const commit = version?.commit ?? revision;
-  let tree = deps.trees.get(repo, commit);
-  if (tree === null) {
-    tree = await readTree(api, deps.endpoint, repo, commit, version);
-    deps.trees.set(repo, commit, tree);
-  }
+  const tree = await treeOf(deps, api, repo, commit, version);
   const inspect = (path: string) => requestFile(deps, repo, commit, path, signal);
   const { entries, inspected, leftOut } = await chooseFiles(tree, ref, inspect);
   const files = entries.map((entry) => {
@@ -97,6 +132,21 @@ async function byTree(deps: Deps, ref: HfRef, signal: AbortSignal): Promise<Reso
     return file ? toSourceFile(deps, repo, commit, entry.path, file) : fromTree(deps, repo, commit, entry);
   });
   return { ...toModel(ref, commit, files), ...(leftOut === null ? {} : { leftOut }) };
+}
+
+/** The files of a commit. */
+async function treeOf(
+  deps: Deps,
+  api: HubApi,
+  repo: string,
+  commit: string,
+  version: HubVersion | null,
+): Promise<readonly HubTreeEntry[]> {
+  const known = deps.trees.get(repo, commit);
+  if (known !== null) return known;
+  const tree = await readTree(api, deps.endpoint, repo, commit, version);
+  deps.trees.set(repo, commit, tree);
+  return tree;
 }
 
 async function fromStore(deps: Deps, ref: HfRef, why: string): Promise<ResolvedModel | null> {
@@ -127,14 +177,21 @@ function toModel(ref: HfRef, commit: string, files: readonly SourceFile[]): Reso
       : {
           alsoChosen: `${projector.path} of ${ref.repo} comes along: the model sees or hears with it; --no-mmproj leaves it out`,
         }),
-    pinnedRef() {
-      const pinned = { ...ref, revision: commit };
-      // A model of one file is named by it, and by its projector: a rule that chooses another one changes no model.
-      if (rest.length > (projector === undefined ? 0 : 1)) return printModelRef(pinned);
-      const named = files.map(({ path }) => path);
-      return canonical({ ...pinned, files: named, include: [], exclude: [], quant: null }) ?? printModelRef(pinned);
-    },
+    pinnedRef: () =>
+      pinnedRefOf(
+        ref,
+        commit,
+        files.map(({ path }) => path),
+      ),
   };
+}
+
+function pinnedRefOf(ref: HfRef, commit: string, paths: readonly string[]): string {
+  const pinned = { ...ref, revision: commit };
+  const hasProjector = isChosenByRule(ref) && paths.slice(1).some(isProjector);
+  // A model of one file is named by it, and by its projector: a rule that chooses another one changes no model.
+  if (paths.length > (hasProjector ? 2 : 1)) return printModelRef(pinned);
+  return canonical({ ...pinned, files: paths, include: [], exclude: [], quant: null }) ?? printModelRef(pinned);
 }
 
 /** The text of a ref; null where it is too long for one. */
@@ -218,7 +275,7 @@ function namedBy(blobName: string): Pick<SourceFile, 'blobName' | 'sha256' | 'gi
 }
 
 /** No connection, or no response on it. A hub that responds with an error is reachable: the caller retries. */
-function isUnreachable(error: unknown): error is RbeeError {
+export function isUnreachable(error: unknown): error is RbeeError {
   if (!(error instanceof RbeeError) || typeof error.details?.['code'] !== 'string') return false;
   return error.code === 'SOURCE_UNAVAILABLE' || error.code === 'DOWNLOAD_TIMEOUT';
 }
