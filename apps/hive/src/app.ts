@@ -241,6 +241,7 @@ async function runHive(
       () => registry.shutdown(),
       () => stopping.abort(new Error('the daemon is stopping')),
     );
+    if (parent?.isBystander) hive.slots.hold();
     restoreJobs(hive, history.jobs());
     const hiveUrl = settings.advertisedUrl ?? url;
     const address = { hive_id: hiveId, hive_url: url, queen_url: settings.queenUrl };

@@ -9,7 +9,7 @@ import type { Io } from './io.ts';
 import { buildProgram } from './program.ts';
 import { createRenderer } from './render/create-renderer.ts';
 import type { Renderer } from './render/renderer.ts';
-import { openSession } from './session.ts';
+import { FullProgramNeeded, openSession } from './session.ts';
 import { type GlobalOptions, queenSettings } from './settings.ts';
 import { keeperVersion } from './version.ts';
 
@@ -28,7 +28,10 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     try {
       code = await action(openSession(queenSettings(options, io.env), io, renderer, options));
     } catch (error) {
-      code = await fail(renderer, error, io);
+      code =
+        error instanceof FullProgramNeeded && loadFullProgram !== null
+          ? await (await loadFullProgram()).runProgram(words, io)
+          : await fail(renderer, error, io);
     } finally {
       renderer.close();
       stays();

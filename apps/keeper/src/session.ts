@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { KeeperError } from './errors/keeper-error.ts';
+import { loadFullProgram } from './full-program.ts';
 import type { Io } from './io.ts';
 import type { CommandDeps, ListDeps } from './operations/command-deps.ts';
 import type { Fleet, FleetOptions } from './own-fleet/embedded.ts';
@@ -18,18 +19,19 @@ export interface Session {
   readonly isYes: boolean;
   /** Runs `work` with a client that only lists and loads fast. */
   withLists<T>(work: (deps: ListDeps) => Promise<T>): Promise<T>;
-  /** Runs `work` with a client for every route of the queen. */
-  withQueen<T>(work: (deps: CommandDeps) => Promise<T>): Promise<T>;
-  /** The same, but starts a temporary queen and hive if no queen was named and none responds. */
-  withAnyQueen<T>(options: AnyQueenOptions, work: (deps: CommandDeps) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` with a client for every route of the queen. If no queen was named and none responds, it starts a temporary
+   * queen and hive, or uses the hive that owns the store.
+   */
+  withQueen<T>(work: (deps: CommandDeps) => Promise<T>, options?: QueenOptions): Promise<T>;
   startFleet(env: FleetEnv, options: FleetStart): Promise<Fleet>;
 }
 
-interface AnyQueenOptions {
-  /** The option that a temporary queen cannot serve; null if there is none. */
-  readonly needsQueen: string | null;
-  /** Whether a temporary hive must not resume the downloads of a previous run. */
-  readonly isBystander?: boolean;
+interface QueenOptions {
+  /** What a temporary queen cannot serve; null if it can serve everything. */
+  readonly needsQueen?: string | null;
+  /** Whether a temporary hive resumes the downloads of a previous run before one is started. */
+  readonly resumes?: boolean;
 }
 
 interface FleetStart {
@@ -38,6 +40,9 @@ interface FleetStart {
   readonly token: string | null;
   readonly signal: AbortSignal;
 }
+
+/** Thrown by the quick program for work that only the full program can do. */
+export class FullProgramNeeded extends Error {}
 
 /** The composition root: connects a command to the queen of the settings, over clients that are loaded when needed. */
 export function openSession(
@@ -54,6 +59,11 @@ export function openSession(
   ): Promise<T> => {
     const { createQueenClient } = await import('./daemon-client/client.ts');
     return work({ client: createQueenClient(address), emit: (event) => renderer.event(event), signal });
+  };
+  const isThere = async () => {
+    if (settings.named) return true;
+    const { isQueenThere } = await import('./daemon-client/queen-probe.ts');
+    return isQueenThere(settings);
   };
   /** The work also aborts when one of the two daemons exits by itself. */
   const withTemporaryFleet = async <T>(fleet: Fleet, work: (deps: CommandDeps) => Promise<T>): Promise<T> => {
@@ -82,13 +92,16 @@ export function openSession(
     isYes: yes,
     text: { width: io.stdout.isTTY && !isWide ? (io.stdout.columns ?? null) : null, isWide, now: io.now() },
     async withLists(work) {
+      if (!(await isThere())) {
+        // The quick program cannot start daemons.
+        if (loadFullProgram !== null) throw new FullProgramNeeded();
+        return this.withQueen(work);
+      }
       const { createListClient } = await import('./daemon-client/list-client.ts');
       return work({ client: createListClient(settings), signal: io.interrupt });
     },
-    withQueen: (work) => withClient(settings, io.interrupt, work),
-    async withAnyQueen({ needsQueen, isBystander = false }, work) {
-      const { isQueenThere } = await import('./daemon-client/queen-probe.ts');
-      if (settings.named || (await isQueenThere(settings))) return this.withQueen(work);
+    async withQueen(work, { needsQueen = null, resumes = false } = {}) {
+      if (await isThere()) return withClient(settings, io.interrupt, work);
       if (needsQueen !== null) {
         throw new KeeperError('QUEEN_UNREACHABLE', `no queen at ${settings.url}, and ${needsQueen} needs one`, {
           hint: 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
@@ -98,7 +111,7 @@ export function openSession(
         import('./own-fleet/fleet-env.ts'),
         import('./own-fleet/open-fleet.ts'),
       ]);
-      const start = { temporaryState: true, isBystander, token: settings.token, signal: io.interrupt };
+      const start = { temporaryState: true, isBystander: !resumes, token: settings.token, signal: io.interrupt };
       return withTemporaryFleet(await openFleet({ ...start, ...embeddedEnv(io.env), ...programs() }), work);
     },
     async startFleet(env, start) {

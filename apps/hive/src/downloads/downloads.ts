@@ -76,6 +76,7 @@ export class Downloads {
    * `leave` undoes it until then.
    */
   join(job: Job, request: DownloadRequest): JoinedDownload {
+    this.#deps.run.slots.release();
     const running = this.#byRequest.get(keyOf(request));
     if (running && !running.signal.aborted) {
       running.join(job);
@@ -184,6 +185,7 @@ export class Downloads {
     const download = this.#live.get(id);
     if (!download || status !== 'paused') throw conflict(id, status, 'only a paused download can be resumed');
     this.#deps.tracker.update(id, { status: 'queued' });
+    this.#deps.run.slots.release();
     download.resume();
     return this.get(id);
   }

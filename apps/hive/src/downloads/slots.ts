@@ -8,6 +8,7 @@ export class Slots {
   readonly #waiters = new Set<Waiter>();
   #count: number;
   #acquired = 0;
+  #isHeld = false;
 
   constructor(count: number) {
     this.#count = count;
@@ -25,6 +26,16 @@ export class Slots {
   /** Changes the number of slots. Those in use stay in use, even if there are more of them than `count` now. */
   resize(count: number): void {
     this.#count = count;
+    this.#grantFree();
+  }
+
+  /** Grants no slot until `release`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
     this.#grantFree();
   }
 
@@ -62,7 +73,7 @@ export class Slots {
   }
 
   #grantFree(): void {
-    while (this.#acquired < this.#count) {
+    while (!this.#isHeld && this.#acquired < this.#count) {
       const next = this.#first();
       if (next === null) return;
       this.#waiters.delete(next);

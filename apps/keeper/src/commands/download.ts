@@ -57,9 +57,9 @@ const watch = createCommand<[ids: readonly string[]]>({
   display: (ids) => (ids.length === 0 ? 'fleet' : 'watch'),
   async run(session, ids) {
     const { watchDownloads, watchFleet } = await import('../operations/watch.ts');
-    if (ids.length > 0) return session.withQueen((deps) => watchDownloads(deps, ids));
+    if (ids.length > 0) return session.withQueen((deps) => watchDownloads(deps, ids), { resumes: true });
     session.renderer.note('watching all downloads; Ctrl+C exits and the downloads continue');
-    return session.withQueen(watchFleet);
+    return session.withQueen(watchFleet, { resumes: true });
   },
 });
 

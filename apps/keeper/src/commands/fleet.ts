@@ -35,8 +35,7 @@ const doctor = createCommand<[options: HiveOption]>({
     ]);
     assertHiveNames(hive);
     const { io, renderer, text } = session;
-    const needsQueen = hive === undefined ? null : '--hive';
-    const report = await session.withAnyQueen({ needsQueen, isBystander: true }, (deps) => {
+    const report = await session.withQueen((deps) => {
       renderer.note('checking; this takes up to 25 s');
       return examineFleet(deps, { hive, version: keeperVersion(), now: io.now });
     });

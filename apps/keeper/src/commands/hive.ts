@@ -31,8 +31,9 @@ const limit = createCommand<[name: string, options: { readonly maxBandwidth: str
     ]);
     assertHiveNames(name);
     const speed = parseBandwidth(maxBandwidth);
-    await session.withQueen((deps) =>
-      suggestingHives(deps, [name], () => deps.client.limitHive(name, speed, deps.signal)),
+    await session.withQueen(
+      (deps) => suggestingHives(deps, [name], () => deps.client.limitHive(name, speed, deps.signal)),
+      { needsQueen: 'hive limit' },
     );
     const applied = { hive_id: name, max_bandwidth: speed };
     session.renderer.result(applied, () => limitText(applied));

@@ -67,10 +67,13 @@ export const downloadModels = createCommand<[models: readonly string[], options:
       detach,
     } as const;
     const needsQueen = detach ? '--detach' : allHives ? '--all-hives' : hive === undefined ? null : '--hive';
-    return session.withAnyQueen({ needsQueen }, (deps) => {
-      const work = () => modelDownload(deps, request);
-      return detach ? work() : withCancelNote(session, work);
-    });
+    return session.withQueen(
+      (deps) => {
+        const work = () => modelDownload(deps, request);
+        return detach ? work() : withCancelNote(session, work);
+      },
+      { needsQueen, resumes: true },
+    );
   },
 });
 

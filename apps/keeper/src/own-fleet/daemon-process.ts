@@ -23,6 +23,8 @@ export interface DaemonOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether other commands may use it. */
   readonly isShared?: boolean;
+  /** Whether a hive leaves the downloads of a previous run waiting until one is started. */
+  readonly isBystander?: boolean;
   /** Called with each error that it logs. */
   onTrouble?(message: string): void;
   /** Aborts the start and stops the daemon. */
@@ -82,6 +84,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
     // A daemon that has exited needs no message.
     if (child.connected) child.send(message, () => {});
   };
+  if (options.isBystander) say({ type: 'bystander' });
   if (options.isShared) say({ type: 'share' });
   const exited = once(child, 'close').then(
     ([code, signal]: unknown[]) => {

@@ -19,7 +19,7 @@ export interface FleetOptions {
   readonly hiveEnv: Readonly<Record<string, string>>;
   /** Keeps the queen's state in a folder that is removed with the fleet, not in its usual folder. */
   readonly temporaryState: boolean;
-  /** Keeps the hive's history in that folder too, so that it does not resume downloads of a previous run. */
+  /** Whether the downloads of a previous run wait until one is started. */
   readonly isBystander?: boolean;
   /** Whether other commands may use the two, and keep them when this one ends. */
   readonly isShared?: boolean;
@@ -70,6 +70,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       bin: options.bins[name],
       env: { ...options.env, ...settings },
       isShared: options.isShared ?? false,
+      isBystander: name === 'hive' && (options.isBystander ?? false),
       onTrouble: (message) => options.onTrouble?.(name, message),
       signal: options.signal,
     });
@@ -83,7 +84,6 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     });
     const hive = await start('hive', {
       ...options.hiveEnv,
-      ...(options.isBystander && stateDir !== null ? { RBEE_HIVE_STATE_DIR: join(stateDir, 'hive') } : {}),
       RBEE_HIVE_QUEEN_URL: queen.url,
     });
     const failed = Promise.race([queen.failed, hive.failed]);

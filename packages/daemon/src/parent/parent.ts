@@ -5,6 +5,8 @@ import { type HoldAddress, type Holders, openHolders } from './holders.ts';
 type Told =
   /** Other commands may use the daemon: it answers with the address where they hold it. */
   | { readonly type: 'share' }
+  /** To a hive: the command only looks at things, so nothing of a previous run is to resume for it. */
+  | { readonly type: 'bystander' }
   /** To a hive: how other commands find it and its queen. */
   | { readonly type: 'fleet'; readonly fleet: unknown }
   /** The command ends, and so does the daemon unless another command holds it. */
@@ -22,6 +24,8 @@ type ParentMessage =
 export interface Parent {
   /** What the command shares of its fleet; null until then. */
   readonly fleet: unknown;
+  /** Whether what a previous run left waits until a download starts. */
+  readonly isBystander: boolean;
   /** Calls back when it shares its fleet. */
   onFleet(listener: (fleet: unknown) => void): void;
   /** Calls back once, when nobody needs the daemon any more; immediately if that is so by now. Replaces the callback before. */
@@ -42,6 +46,7 @@ export function watchParent(process: NodeJS.Process): Parent | null {
   let holders: Promise<Holders> | null = null;
   let held = 0;
   let fleet: unknown = null;
+  let isBystander = false;
   let onFleet = (_: unknown) => {};
   let onGone = (_: string) => {};
   const say = (message: ParentMessage, then = () => {}) => {
@@ -72,6 +77,7 @@ export function watchParent(process: NodeJS.Process): Parent | null {
   };
   process.on('message', (told: Told) => {
     if (told.type === 'share') share();
+    if (told.type === 'bystander') isBystander = true;
     if (told.type === 'leave') leave();
     if (told.type !== 'fleet') return;
     fleet = told.fleet;
@@ -84,6 +90,9 @@ export function watchParent(process: NodeJS.Process): Parent | null {
   return {
     get fleet() {
       return fleet;
+    },
+    get isBystander() {
+      return isBystander;
     },
     onFleet(listener) {
       onFleet = listener;
