@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type Clock, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
 import {
   createLogger,
@@ -7,7 +6,6 @@ import {
   jobHooks,
   type Logger,
   listen,
-  openStateDb,
   type Running,
   readTls,
   serveTls,
@@ -35,7 +33,8 @@ import { addJobRoutes } from './routes/jobs.ts';
 import { addModelRoutes } from './routes/models.ts';
 import { addRepoRoutes } from './routes/repo.ts';
 import { QUEEN_PREFIX, type QueenSettings, queenSettings } from './settings.ts';
-import { createQueenState, type QueenState, STATE_MIGRATIONS } from './state/state.ts';
+import { openState } from './state/open-state.ts';
+import type { QueenState } from './state/state.ts';
 import { VERSION } from './version.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -57,7 +56,7 @@ function buildQueen(settings: QueenSettings) {
   const clock = systemClock;
   const queenId = settings.id;
   const logger = createLogger({ name: 'rbee-queen', level: settings.logLevel });
-  const state = openState(settings.stateDir, logger);
+  const { state, writer } = openState(settings.stateDir, { clock, logger });
   const streamHub = createStreamHub();
   // A stream may stay silent until its next keep-alive; the follower's watchdog decides when it is dead.
   const dispatcher = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
@@ -88,7 +87,8 @@ function buildQueen(settings: QueenSettings) {
     void discovery.onHeartbeat(hive);
   };
   const jobs = routeJobs(core, { roster, follow, relay, undeliveredCancels });
-  return { ...core, ...hives, ...jobs, fleetStream, heartbeats, relay, undeliveredCancels, startedAtMs: clock.now() };
+  const startedAtMs = clock.now();
+  return { ...core, ...hives, ...jobs, writer, fleetStream, heartbeats, relay, undeliveredCancels, startedAtMs };
 }
 
 interface Core {
@@ -132,7 +132,7 @@ function followHives({ settings, clock, logger, state, dispatcher, client }: Cor
     log: logger,
     budget: settings.maxBandwidth,
   });
-  const follow = (stream: HiveStream) => followHive({ fleet: roster, identify, clock, dispatcher, headers }, stream);
+  const follow = (stream: HiveStream) => followHive({ fleet: roster, client, clock, dispatcher, headers }, stream);
   const onEvent: RosterDeps['onEvent'] = () => {};
   const hives = { roster, limits, follow, onEvent };
   return hives;
@@ -170,6 +170,7 @@ function routeJobs(
     undeliveredCancels,
     state,
     follow,
+    log: logger,
     async choose(body) {
       const choice = await chooseHives(placement, body);
       placements.set(choice.reason, (placements.get(choice.reason) ?? 0) + 1);
@@ -280,10 +281,4 @@ function restoreState({ state, roster, relay, routed }: Pick<Queen, 'state' | 'r
     else state.endPlacement(download_id);
   }
   routed.resume(state.jobs());
-}
-
-function openState(folder: string, logger: Logger): QueenState {
-  const onDamage = (movedTo: string, error: unknown) =>
-    logger.error({ err: error, movedTo }, 'the state was damaged: it was moved aside, and a new one started');
-  return createQueenState(openStateDb(join(folder, 'queen.sqlite'), { migrations: STATE_MIGRATIONS, onDamage }));
 }

@@ -7,6 +7,7 @@ export { createMetrics } from './metrics/metrics.ts';
 export { type MeasuredJobs, type MeasuredStreams, measureJobs, measureStreams } from './metrics/shared-metrics.ts';
 export type { Parent } from './parent/parent.ts';
 export { type DaemonDefinition, type Running, runDaemon } from './run-daemon.ts';
+export { readSavedJob } from './saved-job.ts';
 export { type AccessPolicy, bindProblem, isLoopback, MIN_TOKEN_LENGTH } from './server/access.ts';
 export { jobSettings } from './server/job-settings.ts';
 export { listen } from './server/node-servers.ts';

@@ -73,8 +73,7 @@ export class StateWriter {
   /** Writes one row, or adds it to the batch of {@link atomically}. `row` names it: only its newest write is kept. */
   write(row: string, write: Write, when: WriteTime = 'now'): void {
     const rows = this.#batch ?? this.#unsaved;
-    // A later write of the row replaces an earlier one, also in the order.
-    rows.delete(row);
+    // It takes the place of an earlier write of the row: others may need the row to be there.
     rows.set(row, write);
     if (this.#batch !== null) return;
     if (when === 'now') this.flush();

@@ -126,6 +126,12 @@ export class Job implements Listener {
     this.channel.publish({ data: printJobEnd(end) }, 'terminal');
   }
 
+  /** Ends the stream of a job that is forgotten before its work begins. */
+  discard(): void {
+    this.channel.publish({ data: printJobEnd({ state: 'failed', message: 'the job could not begin' }) }, 'terminal');
+    this.settle();
+  }
+
   /** Marks the work as over, whether or not the job ended with it. */
   settle(): void {
     this.#settled.resolve();

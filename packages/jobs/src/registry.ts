@@ -106,10 +106,11 @@ export class JobRegistry {
     };
   }
 
-  /** Undoes `create`, for a job whose work could not begin: it is forgotten without an end. */
+  /** Undoes `create`, for a job whose work could not begin: it is forgotten, and only who follows it hears of it. */
   undo(job: Job): void {
     if (this.#run.has(job)) throw new Error(`${job.id} has begun: it cannot be undone`);
     this.#jobs.delete(job.id);
+    job.discard();
     this.#forgotten(job.id);
   }
 
@@ -125,6 +126,8 @@ export class JobRegistry {
    * cancelled when it throws after a cancel, failed when it throws otherwise. A stopping daemon ends no job.
    */
   run(job: Job, work: (job: Job) => Promise<void>): void {
+    // It was cancelled before it began.
+    if (job.ended) return;
     const { within = (_, start) => start() } = this.#deps;
     this.#run.add(job);
     job.start();
@@ -170,12 +173,17 @@ export class JobRegistry {
   }
 
   /**
-   * Cancels a job and waits until its work is over. Has no effect on an ended job.
+   * Cancels a job and waits until its work is over; a job that was never run ends immediately. Has no effect on an ended
+   * job.
    * @throws RbeeError JOB_NOT_FOUND
    */
   async cancel(id: JobId, partial: PartialChoice): Promise<Job> {
     const job = this.get(id);
     job.abort(new CancelRequest(partial));
+    if (!job.ended && !this.#run.has(job)) {
+      job.end({ state: 'cancelled' });
+      job.settle();
+    }
     await job.settled;
     return job;
   }

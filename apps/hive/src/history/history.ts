@@ -1,8 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DownloadId, Job, JobId } from '@rbee/contract';
-import { BAD_ROWS_TABLE, type StateRow, StateRows, type StateTable, type StateWriter } from '@rbee/daemon';
+import {
+  BAD_ROWS_TABLE,
+  readSavedJob,
+  type StateRow,
+  StateRows,
+  type StateTable,
+  type StateWriter,
+} from '@rbee/daemon';
 import type { DownloadState } from '@rbee/download-tracker';
-import { type DownloadContent, readContent, readJob, readState } from './saved-rows.ts';
+import { type DownloadContent, readContent, readState } from './saved-rows.ts';
 
 /** The schema, step by step; a later version appends to it. */
 export const HISTORY_MIGRATIONS = [
@@ -80,7 +87,7 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
 
   const jobTable: StateTable<Job> = {
     nameOf: (row) => `job ${row['job_id']}`,
-    read: (row) => readJob(String(row['job_id']), String(row['snapshot'])),
+    read: (row) => readSavedJob(String(row['job_id']), String(row['snapshot'])),
     remove: (row) => deleteJob.run(String(row['job_id'])),
   };
   const downloadTable: StateTable<SavedDownload & { readonly content: DownloadContent | null }> = {

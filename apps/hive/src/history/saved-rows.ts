@@ -51,18 +51,6 @@ const contentSchema = z.object({ place: z.string().min(1), blobNames: z.array(z.
 /** Where a download writes, in the store's terms. */
 export type DownloadContent = Readonly<{ place: string; blobNames: readonly string[] }>;
 
-const savedJobSchema = jobSchema.refine(
-  ({ state, ended_at }) => (state === 'queued' || state === 'running') === (ended_at === null),
-  'ended if it has a time of its end',
-);
-
-/** The job of a row. @throws Error when it is none */
-export function readJob(id: string, snapshot: string): z.infer<typeof savedJobSchema> {
-  const job = savedJobSchema.parse(JSON.parse(snapshot));
-  if (job.job_id !== id) throw new Error('the snapshot has another id');
-  return job;
-}
-
 /** The state of a download of a row. @throws Error when it is none */
 export function readState(id: string, text: string): DownloadState {
   const value: unknown = JSON.parse(text);

@@ -7,6 +7,7 @@ import {
   type FoundModels,
   type HiveDoctor,
   hiveRoutes,
+  type Job,
   type JobAccepted,
   type JobId,
   type ModelDetail,
@@ -25,8 +26,8 @@ import { type CallOptions, callRoute, PeerError } from '@rbee/daemon';
 import type { Dispatcher } from 'undici';
 
 const TIMEOUT_MS = 10_000;
-/** A hive responds to a cancel when the bytes have stopped, which takes longer than other requests. */
-const CANCEL_TIMEOUT_MS = 15_000;
+/** A hive responds to a cancel when the bytes have stopped. A person waits for the response; a late cancel is kept. */
+const CANCEL_TIMEOUT_MS = 4_500;
 /** A slow hive would hold up the limits of the others. */
 const SETTINGS_TIMEOUT_MS = 2_000;
 /** Removing many files takes a while. */
@@ -52,7 +53,8 @@ export interface HiveClientDeps {
  * own timeout, which covers everything from connecting to the last byte of the response.
  */
 export interface HiveClient {
-  createJob(hive: HiveAddress, operation: Operation): Promise<JobAccepted>;
+  createJob(hive: HiveAddress, operation: Operation, signal?: AbortSignal): Promise<JobAccepted>;
+  getJob(hive: HiveAddress, id: JobId): Promise<Job>;
   cancelJob(hive: HiveAddress, id: JobId, partial: PartialChoice): Promise<CancelledJob>;
   cancelDownload(hive: HiveAddress, id: DownloadId, partial: PartialChoice): Promise<CancelledDownload>;
   getDownload(hive: HiveAddress, id: DownloadId): Promise<Download>;
@@ -95,7 +97,9 @@ export function createHiveClient({ dispatcher, token, deadline }: HiveClientDeps
   };
   return {
     headers: token === null ? {} : { authorization: `Bearer ${token}` },
-    createJob: (hive, body) => call(hive, hiveRoutes.createJob, { body }),
+    createJob: (hive, body, signal) =>
+      call(hive, hiveRoutes.createJob, { body, ...(signal === undefined ? {} : { signal }) }),
+    getJob: (hive, id) => call(hive, hiveRoutes.getJob, { params: { id } }),
     cancelJob: (hive, id, partial) =>
       call(hive, hiveRoutes.cancelJob, { params: { id }, query: { partial }, timeoutMs: CANCEL_TIMEOUT_MS }),
     cancelDownload: (hive, id, partial) =>

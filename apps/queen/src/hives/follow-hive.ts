@@ -1,20 +1,19 @@
-import type { Clock } from '@rbee/contract';
+import { type Clock, hiveRoutes, pathOf } from '@rbee/contract';
 import { requestIdHeader } from '@rbee/daemon';
 import { type ConnectionChange, FollowError, type FollowedEvent, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
+import { type HiveWordDeps, hasForgotten, isThere, type Subject } from './hive-word.ts';
 
-/** Timeout for asking which hive is at an address. */
-const IDENTIFY_TIMEOUT_MS = 2_000;
 /** Delay before the next try while another hive or none is at the address, unless the hive arrives earlier. */
 const RETRY_MS = 5_000;
 
 export interface FollowHiveDeps {
   readonly fleet: {
     /** @throws RbeeError HIVE_NOT_FOUND */
-    get(hiveId: string): { readonly hive_url: string };
+    get(hiveId: string): { readonly hive_id: string; readonly hive_url: string };
     onArrival(hiveId: string, listener: () => void): () => void;
   };
-  readonly identify: (hiveUrl: string, timeoutMs: number) => Promise<string | null>;
+  readonly client: HiveWordDeps['client'];
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly headers: Readonly<Record<string, string>>;
@@ -25,7 +24,9 @@ export interface FollowHiveDeps {
 /** A stream of a hive. */
 export interface HiveStream {
   readonly hiveId: string;
-  readonly path: string;
+  readonly subject: Subject;
+  /** The hive itself may reject it: nothing of worth is lost. A download is followed for as long as its hive has it. */
+  readonly mayBeRejected?: boolean;
   readonly events: readonly string[];
   readonly signal: AbortSignal;
   readonly maxEventChars?: number;
@@ -34,25 +35,32 @@ export interface HiveStream {
   readonly onConnection?: (change: ConnectionChange) => void;
 }
 
+/** The hive has no such download or job any more: its end is lost. */
+export class ForgottenError extends Error {
+  override readonly name = 'ForgottenError';
+}
+
 /**
- * Follows a stream of a hive to its end wherever the hive is: over restarts, at a new address when it has moved, and
- * immediately when its heartbeats are back.
- * @throws FollowError when the hive itself rejects the stream; `signal.reason` on abort
+ * Follows a stream of a hive to its last event, wherever the hive is: over restarts, at a new address when it has moved,
+ * and immediately when its heartbeats are back.
+ * @throws ForgottenError when the hive no longer has it; FollowError where the hive may reject the stream; `signal.reason`
+ * on abort
  */
 export async function followHive(deps: FollowHiveDeps, stream: HiveStream): Promise<void> {
   const memory: { last: FollowedEvent | null } = { last: null };
   for (;;) {
     const turn = new AbortController();
     try {
-      await followOnce(deps, stream, turn, memory);
-      return;
+      if ((await followOnce(deps, stream, turn, memory)) === 'terminal') return;
+      // 204: something that is not the hive, since the stream has not ended.
+      stream.onConnection?.({ state: 'lost', reason: 'its address has an empty response', attempt: 1 });
     } catch (error) {
       stream.signal.throwIfAborted();
       if (turn.signal.aborted) continue;
-      if (await isRejection(deps, stream, error)) throw error;
-      stream.onConnection?.({ state: 'lost', reason: 'another hive is at its address', attempt: 1 });
-      await waitForArrival(deps, stream);
+      await throwIfOver(deps, stream, error);
+      stream.onConnection?.({ state: 'lost', reason: 'its address has another response', attempt: 1 });
     }
+    await waitForArrival(deps, stream);
   }
 }
 
@@ -62,8 +70,8 @@ async function followOnce(
   stream: HiveStream,
   turn: AbortController,
   memory: { last: FollowedEvent | null },
-): Promise<void> {
-  const { hiveId, path, events, signal, maxEventChars, isTerminal } = stream;
+): Promise<'terminal' | 'no_content'> {
+  const { hiveId, subject, events, signal, maxEventChars, isTerminal } = stream;
   const { dispatcher, headers, watchdogMs, fleet } = deps;
   const address = fleet.get(hiveId).hive_url;
   let isLost = false;
@@ -72,8 +80,8 @@ async function followOnce(
     if (isLost || fleet.get(hiveId).hive_url !== address) turn.abort();
   });
   try {
-    await follow({
-      url: address + path,
+    const { reason } = await follow({
+      url: address + pathTo(subject),
       events,
       dispatcher,
       // So that the log of the hive names the request that started the stream.
@@ -95,6 +103,7 @@ async function followOnce(
         if (!isRepeat) stream.onEvent(event);
       },
     });
+    return reason;
   } finally {
     stopListening();
   }
@@ -104,10 +113,18 @@ function isSame(event: FollowedEvent, last: FollowedEvent | null): boolean {
   return event.id !== '' && event.id === last?.id && event.event === last.event && event.data === last.data;
 }
 
-/** Whether this hive itself rejected the stream, and not another one that has its address now. */
-async function isRejection(deps: FollowHiveDeps, { hiveId }: HiveStream, error: unknown): Promise<boolean> {
-  if (!(error instanceof FollowError) || error.status !== 404) return true;
-  return (await deps.identify(deps.fleet.get(hiveId).hive_url, IDENTIFY_TIMEOUT_MS)) === hiveId;
+function pathTo(subject: Subject): string {
+  return 'job' in subject
+    ? pathOf(hiveRoutes.streamJob, { id: subject.job })
+    : pathOf(hiveRoutes.streamDownload, { id: subject.download });
+}
+
+async function throwIfOver(deps: FollowHiveDeps, stream: HiveStream, error: unknown): Promise<void> {
+  const { hiveId, subject, mayBeRejected = false } = stream;
+  if (error instanceof FollowError && error.status === 404 && (await hasForgotten(deps, hiveId, subject)))
+    throw new ForgottenError(`the hive ${hiveId} has forgotten it`);
+  if (mayBeRejected && error instanceof FollowError && error.status !== 404 && (await isThere(deps, hiveId)))
+    throw error;
 }
 
 async function waitForArrival({ fleet, clock }: FollowHiveDeps, { hiveId, signal }: HiveStream): Promise<void> {

@@ -7,6 +7,7 @@ import {
   type RbeeErrorOptions,
 } from '@rbee/contract';
 import type { Job } from '@rbee/jobs';
+import type { KeptRoute } from '../state/saved-rows.ts';
 
 /** The part of a job that one hive performs. */
 export interface Leg {
@@ -42,11 +43,16 @@ export function downloadsAt(job: Pick<Job, 'downloads'>, hiveId: string): readon
   return job.downloads.filter(({ hive_id }) => hive_id === hiveId);
 }
 
-export function unreachableReceipts(job: Pick<Job, 'downloads'>, hiveId: string): CancelReceipt[] {
+/** Receipts for what no hive has told. */
+export function receiptsFor(
+  job: Pick<Job, 'downloads'>,
+  hiveId: string,
+  state: Extract<CancelReceipt['state'], 'ended' | 'unreachable'>,
+): CancelReceipt[] {
   return downloadsAt(job, hiveId).map(({ download_id, hive_id }) => ({
     download_id,
     hive_id,
-    state: 'unreachable',
+    state,
     partial: null,
     bytes: 0,
   }));
@@ -59,4 +65,17 @@ export function toAccepted(job: Job, many: boolean): JobAccepted {
   if (many) return { job_id: job.id, sse_url, downloads: [...job.downloads] };
   if (!single) return { job_id: job.id, sse_url };
   return { job_id: job.id, sse_url, download_id: single.download_id, download_sse_url: single.download_sse_url };
+}
+
+/** Why a job has failed: the refusal of a hive, where there is one. */
+export function failureOf(message: string, legs: readonly Leg[]): RbeeError {
+  const refusal = legs.map((leg) => leg.refusal).find((known) => known !== null);
+  return refusal ? errorOf(refusal) : new RbeeError('DOWNLOAD_FAILED', message);
+}
+
+/** The legs of a restored job; without its route, the hives of its downloads. */
+export function legsOf(job: Pick<Job, 'downloads'>, route: KeptRoute | null): readonly Leg[] {
+  const hiveIds = new Set(job.downloads.map(({ hive_id }) => hive_id));
+  const legs = route?.legs ?? [...hiveIds].map((hive_id) => ({ hive_id, refusal: null }));
+  return legs.map(({ hive_id, refusal }) => ({ hiveId: hive_id, refusal, receipts: [] }));
 }

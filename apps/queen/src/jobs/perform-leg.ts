@@ -1,11 +1,11 @@
-import { hiveRoutes, JOB_EVENT_NAMES, type JobEnd, parseJobEnd, pathOf, toRbeeError } from '@rbee/contract';
-import { FollowError } from '@rbee/event-stream';
+import { type CancelReceipt, JOB_EVENT_NAMES, type JobEnd, parseJobEnd, RbeeError, toRbeeError } from '@rbee/contract';
 import { CancelRequest, type Job, narrate } from '@rbee/jobs';
 import type { HiveClient } from '../hives/client.ts';
-import type { HiveStream } from '../hives/follow-hive.ts';
+import { ForgottenError, type HiveStream } from '../hives/follow-hive.ts';
+import { type HiveWordDeps, hasForgotten } from '../hives/hive-word.ts';
 import type { Fleet } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
-import { downloadsAt, type Leg, unreachableReceipts } from './leg.ts';
+import { downloadsAt, type Leg, receiptsFor } from './leg.ts';
 import type { UndeliveredCancels } from './undelivered-cancels.ts';
 
 /** How long after a cancel the hive's job stream may take to end. */
@@ -15,11 +15,13 @@ const MAX_EVENT_CHARS = 16 * 1024 * 1024;
 
 export interface PerformLegDeps {
   readonly fleet: Fleet;
-  readonly client: Pick<HiveClient, 'cancelJob'>;
+  readonly client: HiveWordDeps['client'] & Pick<HiveClient, 'cancelJob'>;
   readonly relay: Pick<Relay, 'notice'>;
   readonly undeliveredCancels: UndeliveredCancels;
   /** Follows a stream of a hive to its end, wherever the hive is. */
   readonly follow: (stream: HiveStream) => Promise<void>;
+  /** Called when the stream of the job at a hive is open. */
+  readonly onOpen: (job: Job, hiveId: string) => void;
 }
 
 /** Follows one hive's leg of a job to its end, and cancels it there when the job is cancelled. */
@@ -29,34 +31,62 @@ export async function performLeg(deps: PerformLegDeps, job: Job, leg: Leg): Prom
     return { state: 'failed', message: leg.refusal.message };
   }
   const following = new AbortController();
-  const onAbort = () => void cancelLeg(deps, job, leg, following);
+  let cancelling: Promise<void> | null = null;
+  const onAbort = () => {
+    cancelling = cancelLeg(deps, job, leg, following);
+  };
   if (job.signal.aborted) onAbort();
   else job.signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await followLeg(deps, job, leg, following.signal);
   } finally {
     job.signal.removeEventListener('abort', onAbort);
+    // The stream may end before the response to the cancel, which has the receipts.
+    await cancelling;
   }
 }
 
 /** Cancels the job at the hive, and stops following if its stream does not end soon. A stopping queen cancels nothing. */
 async function cancelLeg(deps: PerformLegDeps, job: Job, leg: Leg, following: AbortController): Promise<void> {
   const { reason } = job.signal;
-  const { hiveId } = leg;
   if (!(reason instanceof CancelRequest)) return following.abort(reason);
   try {
-    leg.receipts = (await deps.client.cancelJob(deps.fleet.get(hiveId), job.id, reason.partial)).downloads;
+    leg.receipts = await receiptsOf(deps, job, leg.hiveId, reason);
     setTimeout(() => following.abort(reason), CANCELLED_WITHIN_MS).unref();
   } catch (error) {
-    const { message } = toRbeeError(error);
-    deps.undeliveredCancels.add({ job_id: job.id, hive_id: hiveId, partial: reason.partial });
-    const later = 'the cancel is sent when it is back';
-    narrate('cancel_undelivered', `⚠️ ${hiveId} could not be reached to cancel; ${later}: ${message}`, 'warn');
-    for (const { download_id } of downloadsAt(job, hiveId))
-      deps.relay.notice(download_id, 'CANCEL_PENDING', `the hive ${hiveId} could not be reached to cancel; ${later}`);
-    leg.receipts = unreachableReceipts(job, hiveId);
+    keepCancel(deps, job, leg, toRbeeError(error).message);
     following.abort(reason);
   }
+}
+
+/** @throws Error when the cancel did not reach the hive */
+async function receiptsOf(
+  deps: PerformLegDeps,
+  job: Job,
+  hiveId: string,
+  { partial }: CancelRequest,
+): Promise<CancelReceipt[]> {
+  const hive = deps.fleet.get(hiveId);
+  // A person waits for the response, and a hive that has no heartbeat has no response either.
+  if (!hive.online) throw new RbeeError('HIVE_UNAVAILABLE', 'it is offline');
+  try {
+    return (await deps.client.cancelJob(hive, job.id, partial)).downloads;
+  } catch (error) {
+    if (toRbeeError(error).code !== 'JOB_NOT_FOUND' || !(await hasForgotten(deps, hiveId, { job: job.id })))
+      throw error;
+    return receiptsFor(job, hiveId, 'ended');
+  }
+}
+
+function keepCancel(deps: PerformLegDeps, job: Job, leg: Leg, message: string): void {
+  const { hiveId } = leg;
+  const { partial } = job.signal.reason as CancelRequest;
+  deps.undeliveredCancels.add({ job_id: job.id, hive_id: hiveId, partial });
+  const later = 'the cancel is sent when it is back';
+  narrate('cancel_undelivered', `⚠️ ${hiveId} could not be reached to cancel; ${later}: ${message}`, 'warn');
+  for (const { download_id } of downloadsAt(job, hiveId))
+    deps.relay.notice(download_id, 'CANCEL_PENDING', `the hive ${hiveId} could not be reached to cancel; ${later}`);
+  leg.receipts = receiptsFor(job, hiveId, 'unreachable');
 }
 
 async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal: AbortSignal): Promise<JobEnd> {
@@ -64,11 +94,15 @@ async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal
   try {
     await deps.follow({
       hiveId,
-      path: pathOf(hiveRoutes.streamJob, { id: job.id }),
+      subject: { job: job.id },
+      mayBeRejected: job.request.operation !== 'model_download',
       events: JOB_EVENT_NAMES,
       signal,
       maxEventChars: MAX_EVENT_CHARS,
       isTerminal: ({ event }) => event === 'message',
+      onConnection: ({ state }) => {
+        if (state === 'open') deps.onOpen(job, hiveId);
+      },
       onEvent: ({ event, data }) => {
         const name = JOB_EVENT_NAMES.find((known) => known === event);
         if (name) job.relay(name, data);
@@ -77,8 +111,7 @@ async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal
     });
   } catch (error) {
     if (signal.aborted) return { state: 'cancelled' };
-    const gone = error instanceof FollowError && error.status === 404;
-    const why = gone ? 'no longer knows this job' : 'rejects the stream of this job';
+    const why = error instanceof ForgottenError ? 'no longer knows this job' : 'rejects the stream of this job';
     return { state: 'failed', message: `the hive ${hiveId} ${why}` };
   }
   return end ?? { state: 'failed', message: `the hive ${hiveId} ended its stream without a result` };

@@ -1,13 +1,12 @@
 import {
   type CancelledJob,
-  type CancelReceipt,
   type Download,
+  type DownloadId,
   type Hive,
   type JobAccepted,
-  type JobDownload,
   type JobId,
-  type Job as JobSnapshot,
   newJobId,
+  type Operation,
   type PartialChoice,
   type QueenOperation,
   RbeeError,
@@ -19,30 +18,52 @@ import { CancelRequest, type Job, type JobRegistry, narrate } from '@rbee/jobs';
 import type { HiveClient } from '../hives/client.ts';
 import type { Choice } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
-import type { KeptRoute, QueenState } from '../state/state.ts';
+import type { KeptRoute } from '../state/saved-rows.ts';
+import type { KeptJob, QueenState } from '../state/state.ts';
+import { endedReceipts } from './ended-receipts.ts';
+import { handOver } from './hand-over.ts';
 import { IdempotentRequests, idConflict, requestDigest } from './idempotent-requests.ts';
-import { acceptedBy, errorOf, type HandOver, type Leg, refusedBy, toAccepted } from './leg.ts';
+import { acceptedBy, downloadsAt, errorOf, failureOf, type HandOver, type Leg, legsOf, toAccepted } from './leg.ts';
 import { type PerformLegDeps, performLeg } from './perform-leg.ts';
+import { type Start, Starts } from './start.ts';
 
-export interface RoutedJobsDeps extends Omit<PerformLegDeps, 'client' | 'relay'> {
+export interface RoutedJobsDeps extends Omit<PerformLegDeps, 'client' | 'relay' | 'onOpen'> {
   readonly registry: JobRegistry;
   readonly client: HiveClient;
   readonly relay: Relay;
-  readonly state: Pick<QueenState, 'keepRoute'>;
+  readonly state: Pick<QueenState, 'atomically' | 'keepRoute'>;
+  readonly log: { warn(fields: object, message: string): void };
   /** Chooses the hives for an operation. @throws RbeeError of the choice */
   readonly choose: (body: QueenOperation) => Promise<Choice>;
 }
 
-/** How a job is routed: the kept facts, and its legs. */
-interface Route extends Pick<KeptRoute, 'request' | 'many' | 'why'> {
-  readonly legs: readonly Leg[];
+/** How a job is routed, without its hives. */
+type RouteFacts = Omit<KeptRoute, 'legs'>;
+
+/** A job that does not exist yet. */
+interface NewJob {
+  readonly id: JobId;
+  readonly request: string;
+  readonly start: Start;
 }
+
+/** What is handed to which hives. */
+interface Handing {
+  readonly operation: Operation;
+  readonly route: RouteFacts;
+  readonly choice: Choice;
+  readonly start: Start;
+}
+
+/** The choice of a job that is cancelled before there is one. */
+const NO_HIVE: Choice = { hives: [], reason: 'named', why: 'cancelled before a hive was chosen' };
 
 /** Jobs of the queen: each is handed to one hive or several, under one id. */
 export class RoutedJobs {
   readonly #deps: RoutedJobsDeps;
   readonly #legs = new WeakMap<Job, readonly Leg[]>();
   readonly #requests = new IdempotentRequests();
+  readonly #starts = new Starts();
 
   constructor(deps: RoutedJobsDeps) {
     this.#deps = deps;
@@ -50,41 +71,71 @@ export class RoutedJobs {
 
   /**
    * Chooses the hives and hands them the operation. Resolves when they have responded.
-   * @throws RbeeError of the choice, or of the hive when none accepts
+   * @throws RbeeError of the choice, or of the hive when none accepts; STATE_UNAVAILABLE when a download cannot be saved
    */
   start(body: QueenOperation): Promise<JobAccepted> {
     const id = body.job_id ?? newJobId();
     const request = requestDigest(body);
     return this.#requests.run(id, request, () => {
       if (this.#deps.registry.find(id)) throw idConflict(id);
-      return this.#start(body, id, request);
+      return this.#starts.run(id, (start) => this.#start(body, { id, request, start }));
     });
   }
 
-  async #start(body: QueenOperation, id: JobId, request: string): Promise<JobAccepted> {
+  async #start(body: QueenOperation, { id, request, start }: NewJob): Promise<JobAccepted> {
     // Before a hive gets it: what it has started cannot be rejected any more.
     if (body.operation === 'model_download') this.#deps.relay.assertCapacity();
     const release = this.#deps.registry.reserve();
     try {
-      return await this.#handToHives(body, id, request, release);
+      const { hive_id, ...rest } = body;
+      const operation = { ...rest, job_id: id };
+      const choice = (await start.unlessCancelled(this.#deps.choose(body))) ?? NO_HIVE;
+      const many = hive_id === '*' || (Array.isArray(hive_id) && hive_id.length > 1);
+      const route = { request, many, why: choice.why };
+      release();
+      const job = await this.#create(operation, route, choice);
+      await this.#handToHives(job, { operation, route, choice, start });
+      return toAccepted(job, many);
     } finally {
       release();
     }
   }
 
-  async #handToHives(body: QueenOperation, id: JobId, request: string, release: () => void): Promise<JobAccepted> {
-    const { hive_id, ...rest } = body;
-    const operation = { ...rest, job_id: id };
+  /** A job on disk, before any hive is asked: whatever happens then, its id is known. */
+  async #create(operation: Operation & { job_id: JobId }, route: RouteFacts, { hives }: Choice): Promise<Job> {
+    const { registry, state } = this.#deps;
     const model = 'model' in operation ? redactModelRef(wantedModel(operation).ref) : null;
-    const choice = await this.#deps.choose(body);
-    const responses = await Promise.all(choice.hives.map((hive) => this.#handOver(hive, operation)));
-    const refusals = responses.flatMap(({ leg }) => leg.refusal ?? []);
-    if (refusals.length === responses.length && refusals[0]) throw errorOf(refusals[0]);
+    const create = () => {
+      const job = registry.create({ operation: operation.operation, model }, operation.job_id);
+      state.keepRoute(job.id, { ...route, legs: hives.map(({ hive_id }) => ({ hive_id, refusal: null })) });
+      return job;
+    };
+    // Only a download outlives its request.
+    if (operation.operation !== 'model_download') return create();
+    try {
+      return await state.atomically(create);
+    } catch (error) {
+      const job = registry.find(operation.job_id);
+      if (job) registry.undo(job);
+      throw error;
+    }
+  }
 
-    const many = hive_id === '*' || (Array.isArray(hive_id) && hive_id.length > 1);
-    const asJob = { operation: operation.operation, model };
-    release();
-    return toAccepted(this.#create(id, asJob, { request, many, why: choice.why }, responses), many);
+  /** @throws RbeeError of the hive when none accepts; then the job is gone */
+  async #handToHives(job: Job, { operation, route, choice, start }: Handing): Promise<void> {
+    const { registry } = this.#deps;
+    const responses =
+      start.cancelled === null
+        ? await Promise.all(
+            choice.hives.map((hive) => handOver(this.#deps, job, { hive, operation, signal: start.signal })),
+          )
+        : [];
+    const refusals = responses.flatMap(({ leg }) => leg.refusal ?? []);
+    if (start.cancelled === null && refusals[0] && refusals.length === responses.length) {
+      registry.undo(job);
+      throw errorOf(refusals[0]);
+    }
+    this.#run(job, route, responses, start.cancelled);
   }
 
   /**
@@ -92,14 +143,16 @@ export class RoutedJobs {
    * @throws RbeeError of the hive
    */
   async retry(hive: Hive, download: Download): Promise<JobAccepted> {
-    this.#deps.relay.assertCapacity();
-    const release = this.#deps.registry.reserve();
+    const { registry, relay } = this.#deps;
+    relay.assertCapacity();
+    const release = registry.reserve();
     try {
       const accepted = await this.#deps.client.retryDownload(hive, download.download_id);
-      const asJob = { operation: 'model_download', model: download.model_ref };
       const route = { request: '', many: false, why: 'has what was downloaded before' };
       release();
-      return toAccepted(this.#create(accepted.job_id, asJob, route, [acceptedBy(hive.hive_id, accepted)]), false);
+      const job = registry.create({ operation: 'model_download', model: download.model_ref }, accepted.job_id);
+      this.#run(job, route, [acceptedBy(hive.hive_id, accepted)]);
+      return toAccepted(job, false);
     } finally {
       release();
     }
@@ -109,89 +162,79 @@ export class RoutedJobs {
    * Restores the jobs of a previous run: the ended ones are remembered, the others are followed again at their hives,
    * which have continued meanwhile.
    */
-  resume(kept: readonly { readonly snapshot: JobSnapshot; readonly route: KeptRoute | null }[]): void {
+  resume(kept: readonly KeptJob[]): void {
     for (const { snapshot, route } of kept) {
       const job = this.#deps.registry.restore(snapshot);
-      const legs = (route?.legs ?? []).map(({ hive_id, refusal }): Leg => ({ hiveId: hive_id, refusal, receipts: [] }));
+      const legs = legsOf(job, route);
       this.#legs.set(job, legs);
       if (route !== null && route.request !== '')
         this.#requests.remember(job.id, route.request, Promise.resolve(toAccepted(job, route.many)));
       if (job.ended) continue;
       this.#deps.registry.run(job, async () => {
-        if (route === null) throw new RbeeError('HIVE_UNAVAILABLE', 'the queen was killed before a hive got the job');
+        if (legs.length === 0)
+          throw new RbeeError('HIVE_UNAVAILABLE', 'the queen was stopped before a hive got the job', {
+            hint: 'send the request again',
+          });
         narrate('job_resumed', '🔄 the queen was restarted and follows the job again');
-        await this.#perform(job, { ...route, legs });
+        await this.#perform(job, route?.why ?? 'has its download', legs);
       });
     }
   }
 
-  /** Cancels a job at its hives and returns a receipt for each download; for an ended job, the state of its downloads. */
+  /**
+   * Cancels a job at its hives and returns a receipt for each download; for an ended job, the state of its downloads. A
+   * job that is on its way to its hives is cancelled as soon as they have responded.
+   * @throws RbeeError JOB_NOT_FOUND, also when no hive accepted it
+   */
   async cancel(id: JobId, partial: PartialChoice): Promise<CancelledJob> {
     const { registry } = this.#deps;
-    const wasEnded = registry.get(id).ended;
+    const start = this.#starts.get(id);
+    start?.cancel(partial);
+    await start?.over;
+    const wasEnded = start === undefined && registry.get(id).ended;
     const job = await registry.cancel(id, partial);
     const legs = this.#legs.get(job) ?? [];
-    const downloads = wasEnded ? await this.#endedReceipts(job, legs) : legs.flatMap((leg) => leg.receipts);
+    const downloads = wasEnded ? await endedReceipts(this.#deps, job, legs) : legs.flatMap((leg) => leg.receipts);
     return { job_id: job.id, status: job.state, downloads };
   }
 
-  async #endedReceipts(job: Job, legs: readonly Leg[]): Promise<CancelReceipt[]> {
-    const late = await Promise.all(legs.map(({ hiveId }) => this.#deps.undeliveredCancels.deliver(job.id, hiveId)));
-    const delivered = late.flatMap((receipts) => receipts ?? []);
-    const others = job.downloads.filter(
-      ({ download_id }) => !delivered.some((receipt) => receipt.download_id === download_id),
-    );
-    return [...delivered, ...(await Promise.all(others.map((download) => this.#endedReceipt(job, download))))];
-  }
-
-  async #endedReceipt(job: Job, { hive_id, download_id }: JobDownload): Promise<CancelReceipt> {
-    const { client, fleet, undeliveredCancels } = this.#deps;
-    const nothing = { hive_id, download_id, partial: null, bytes: 0 };
-    if (undeliveredCancels.has(job.id, hive_id)) return { ...nothing, state: 'unreachable' };
-    try {
-      const { partial, bytes } = await client.getDownload(fleet.get(hive_id), download_id);
-      return { hive_id, download_id, state: 'ended', partial, bytes };
-    } catch (error) {
-      const { code } = toRbeeError(error);
-      return { ...nothing, state: code === 'DOWNLOAD_NOT_FOUND' ? 'ended' : 'unreachable' };
-    }
-  }
-
-  #create(
-    id: JobId,
-    asJob: Job['request'],
-    kept: Pick<KeptRoute, 'request' | 'many' | 'why'>,
-    responses: readonly HandOver[],
-  ): Job {
-    const { registry, state } = this.#deps;
-    const job = registry.create(asJob, id);
+  /** Runs a job that hives have accepted. Nothing here may fail: they are at work. */
+  #run(job: Job, route: RouteFacts, responses: readonly HandOver[], cancelled: CancelRequest | null = null): void {
     const legs = responses.map(({ leg }) => leg);
     this.#legs.set(job, legs);
-    state.keepRoute(id, { ...kept, legs: legs.map(({ hiveId, refusal }) => ({ hive_id: hiveId, refusal })) });
-    for (const response of responses) this.#adopt(job, response);
-    registry.run(job, () => this.#perform(job, { ...kept, legs }));
-    return job;
+    for (const { leg, accepted } of responses)
+      if (accepted?.download_id !== undefined) this.#adopt(job, leg.hiveId, accepted.download_id);
+    const kept = legs.map(({ hiveId, refusal }) => ({ hive_id: hiveId, refusal }));
+    this.#deps.state.keepRoute(job.id, { ...route, legs: kept });
+    if (cancelled !== null) job.abort(cancelled);
+    this.#deps.registry.run(job, () => this.#perform(job, route.why, legs));
   }
 
-  async #handOver(hive: Hive, operation: Parameters<HiveClient['createJob']>[1]): Promise<HandOver> {
+  #adopt(job: Job, hiveId: string, download_id: DownloadId): void {
+    // If others have used up the capacity meanwhile it continues unfollowed, until a heartbeat reports it again.
+    if (!this.#deps.relay.isFull) this.#deps.relay.open(hiveId, download_id);
+    job.addDownload({ hive_id: hiveId, download_id, download_sse_url: `/v1/downloads/${download_id}/stream` });
+  }
+
+  /** A queen that was killed between a hive's response and its own does not know the download. */
+  async #findDownload(job: Job, hiveId: string): Promise<void> {
+    const { client, fleet, log } = this.#deps;
+    const isKnown = () => downloadsAt(job, hiveId).length > 0;
+    if (job.request.operation !== 'model_download' || isKnown()) return;
     try {
-      return acceptedBy(hive.hive_id, await this.#deps.client.createJob(hive, operation));
+      const { downloads } = await client.getJob(fleet.get(hiveId), job.id);
+      if (!isKnown()) for (const { download_id } of downloads) this.#adopt(job, hiveId, download_id);
     } catch (error) {
-      return refusedBy(hive.hive_id, toRbeeError(error));
+      log.warn({ hiveId, jobId: job.id, message: toRbeeError(error).message }, 'cannot find the download of a job');
     }
   }
 
-  #adopt(job: Job, { leg, accepted }: HandOver): void {
-    const download_id = accepted?.download_id;
-    if (download_id === undefined) return;
-    // If others have used up the capacity meanwhile it continues unfollowed, until a heartbeat reports it again.
-    if (!this.#deps.relay.isFull) this.#deps.relay.open(leg.hiveId, download_id);
-    job.addDownload({ hive_id: leg.hiveId, download_id, download_sse_url: `/v1/downloads/${download_id}/stream` });
-  }
-
-  async #perform(job: Job, { why, legs }: Route): Promise<void> {
+  async #perform(job: Job, why: string, legs: readonly Leg[]): Promise<void> {
+    // Cancelled before a hive was chosen.
+    if (legs.length === 0) job.signal.throwIfAborted();
     narrate('hive_chosen', `🐝 ${legs.map(({ hiveId }) => hiveId).join(', ')}: ${why}`);
-    const ends = await Promise.all(legs.map((leg) => performLeg(this.#deps, job, leg)));
+    const onOpen = (_: Job, hiveId: string) => void this.#findDownload(job, hiveId);
+    const ends = await Promise.all(legs.map((leg) => performLeg({ ...this.#deps, onOpen }, job, leg)));
     if (ends.every((end) => end.state === 'completed')) return;
     job.signal.throwIfAborted();
     const failed = ends.find((end) => end.state === 'failed');
@@ -200,9 +243,4 @@ export class RoutedJobs {
     job.abort(new CancelRequest('keep'));
     job.signal.throwIfAborted();
   }
-}
-
-function failureOf(message: string, legs: readonly Leg[]): RbeeError {
-  const refusal = legs.map((leg) => leg.refusal).find((known) => known !== null);
-  return refusal ? errorOf(refusal) : new RbeeError('DOWNLOAD_FAILED', message);
 }

@@ -1,5 +1,6 @@
 import { type CancelReceipt, type JobId, type PartialChoice, toRbeeError } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
+import { type HiveWordDeps, isThere } from '../hives/hive-word.ts';
 import type { Fleet } from '../placement/choice.ts';
 import type { QueenState } from '../state/state.ts';
 
@@ -15,7 +16,7 @@ interface Pending {
 
 export interface UndeliveredCancelsDeps {
   readonly fleet: Fleet;
-  readonly client: Pick<HiveClient, 'cancelJob'>;
+  readonly client: HiveWordDeps['client'] & Pick<HiveClient, 'cancelJob'>;
   readonly state: Pick<QueenState, 'cancels' | 'keepCancel' | 'forgetCancel'>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
@@ -36,9 +37,15 @@ export class UndeliveredCancels {
   }
 
   add(cancel: Pending): void {
-    this.#deps.state.keepCancel(cancel);
     this.#pending.set(keyOf(cancel), cancel);
     this.#forgetOldest();
+    this.#deps.state.keepCancel(cancel);
+  }
+
+  /** The job is wanted again. */
+  forget(jobId: JobId, hiveId: string): void {
+    const cancel = this.#pending.get(keyOf({ job_id: jobId, hive_id: hiveId }));
+    if (cancel) this.#forget(cancel);
   }
 
   /** Cancels waiting for their hive. */
@@ -64,7 +71,10 @@ export class UndeliveredCancels {
     }
   }
 
-  /** Tries once to deliver a cancel: the receipts of the hive, or null when it still cannot be delivered. */
+  /**
+   * Tries once to deliver a cancel, to the hive that it is for and to no other daemon at its address: the receipts of the
+   * hive, or null when it still cannot be delivered.
+   */
   deliver(jobId: JobId, hiveId: string): Promise<CancelReceipt[] | null> {
     const key = keyOf({ job_id: jobId, hive_id: hiveId });
     const cancel = this.#pending.get(key);
@@ -80,14 +90,16 @@ export class UndeliveredCancels {
     const { fleet, client, log } = this.#deps;
     const { job_id: jobId, hive_id: hiveId, partial } = cancel;
     try {
-      const { downloads } = await client.cancelJob(fleet.get(hiveId), jobId, partial);
+      const hive = fleet.get(hiveId);
+      if (!hive.online || !(await isThere(this.#deps, hiveId))) return null;
+      const { downloads } = await client.cancelJob(hive, jobId, partial);
       this.#forget(cancel);
       log.info({ jobId, hiveId }, 'a cancel was delivered late');
       return downloads;
     } catch (error) {
       const { code, message } = toRbeeError(error);
-      // Without the hive or its job, nothing is left to cancel.
-      if (code === 'JOB_NOT_FOUND' || code === 'HIVE_NOT_FOUND') this.#forget(cancel);
+      // The hive said who it is, and has no such job: nothing is left to cancel.
+      if (code === 'JOB_NOT_FOUND') this.#forget(cancel);
       log.warn({ jobId, hiveId, message }, 'cannot deliver a cancel');
       return null;
     }
@@ -103,8 +115,8 @@ export class UndeliveredCancels {
   }
 
   #forget(cancel: Pending): void {
-    this.#deps.state.forgetCancel(cancel);
     this.#pending.delete(keyOf(cancel));
+    this.#deps.state.forgetCancel(cancel);
   }
 }
 

@@ -1,14 +1,6 @@
-import {
-  DOWNLOAD_EVENT_NAMES,
-  type DownloadId,
-  hiveRoutes,
-  isTerminalEvent,
-  type NoticeCode,
-  pathOf,
-  RbeeError,
-} from '@rbee/contract';
-import { type Channel, FollowError, type KeyedStream, type StreamHub, spliceFields } from '@rbee/event-stream';
-import type { HiveStream } from '../hives/follow-hive.ts';
+import { DOWNLOAD_EVENT_NAMES, type DownloadId, isTerminalEvent, type NoticeCode, RbeeError } from '@rbee/contract';
+import { type Channel, type KeyedStream, type StreamHub, spliceFields } from '@rbee/event-stream';
+import { ForgottenError, type HiveStream } from '../hives/follow-hive.ts';
 
 /** Ended downloads whose last event is kept for late readers; the oldest go first. */
 const HISTORY_LIMIT = 1_000;
@@ -125,7 +117,7 @@ export class Relay {
     try {
       await this.#deps.follow({
         hiveId,
-        path: pathOf(hiveRoutes.streamDownload, { id }),
+        subject: { download: id },
         events: DOWNLOAD_EVENT_NAMES,
         signal: this.#controller.signal,
         isTerminal: ({ event }) => isTerminalEvent(event),
@@ -144,8 +136,8 @@ export class Relay {
         },
       });
     } catch (error) {
-      if (this.#controller.signal.aborted || channel.ended) return;
-      this.#end(upstream, error);
+      // Anything else is the abort of a stopping queen.
+      if (error instanceof ForgottenError && !channel.ended) this.#end(upstream);
     }
   }
 
@@ -170,12 +162,10 @@ export class Relay {
   }
 
   /** Only a hive ends a download. When it no longer knows the download the end is lost, and readers must still get one. */
-  #end(upstream: Upstream, error: unknown): void {
-    const gone = error instanceof FollowError && error.status === 404;
-    const why = gone ? 'no longer knows this download' : 'rejects the stream of this download';
+  #end(upstream: Upstream): void {
     const { code, message, hint, retryable } = new RbeeError(
-      gone ? 'DOWNLOAD_NOT_FOUND' : 'HIVE_UNAVAILABLE',
-      `the hive ${upstream.hiveId} ${why}`,
+      'DOWNLOAD_NOT_FOUND',
+      `the hive ${upstream.hiveId} no longer knows this download`,
       { hint: 'download the model again: what is on disk is reused' },
     );
     const data = { download_id: upstream.id, error: message, code, hint, bytes: 0, total: null, retryable };

@@ -1,5 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { DownloadId, Failure, Job, JobId, PartialChoice } from '@rbee/contract';
+import type { Job, JobId } from '@rbee/contract';
+import { BAD_ROWS_TABLE, readSavedJob, type StateRow, StateRows, type StateWriter, type WriteTime } from '@rbee/daemon';
+import { type Placements, placementTable, type TableDeps } from './placements.ts';
+import {
+  cancelRow,
+  type KeptCancel,
+  type KeptHive,
+  type KeptLimits,
+  type KeptRoute,
+  readCancel,
+  readHive,
+  readLimits,
+  readRoute,
+} from './saved-rows.ts';
 
 /** The schema, step by step; a later version adds to the end. */
 export const STATE_MIGRATIONS = [
@@ -29,162 +42,171 @@ export const STATE_MIGRATIONS = [
      partial TEXT NOT NULL,
      PRIMARY KEY (job_id, hive_id)
    ) STRICT`,
+  BAD_ROWS_TABLE,
 ] as const;
 
-/** Maximum number of ended downloads whose hive is remembered; the oldest go first. */
-const ENDED_PLACEMENTS = 10_000;
-
-interface KeptHive {
-  readonly hive_id: string;
-  readonly hive_url: string;
-  /** Unix milliseconds; null when it was never seen. */
-  readonly last_seen_ms: number | null;
+/** A job of a previous run; `route` is null when it is not known. */
+export interface KeptJob {
+  readonly snapshot: Job;
+  readonly route: KeptRoute | null;
 }
 
-/** The limits of a hive. Bandwidths are bytes per second, null is unlimited. */
-export interface KeptLimits {
-  /** Limits requested at the queen, if any. */
-  readonly wanted: { readonly max_bandwidth?: number | null; readonly max_concurrent_downloads?: number };
-  /** The hive's own limit. */
-  readonly own: number | null;
-  /** The limit that the queen sent last; two while the response to the second is not known. */
-  readonly given: readonly (number | null)[];
-}
-
-/** How a job was routed to hives. */
-export interface KeptRoute {
-  /** Digest of the request, to recognise a repeat. */
-  readonly request: string;
-  /** Whether the response lists the downloads. */
-  readonly many: boolean;
-  readonly why: string;
-  readonly legs: readonly { readonly hive_id: string; readonly refusal: Failure | null }[];
-}
-
-export interface KeptCancel {
-  readonly job_id: JobId;
-  readonly hive_id: string;
-  readonly partial: PartialChoice;
-}
-
-/** The state of a queen that survives a restart. Each write is on disk when it returns. */
-export interface QueenState {
+/**
+ * The state of a queen that survives a restart. What is read is as of the start, and rows that cannot be read are set
+ * aside. A write never throws, see `StateWriter`: what a restart could not find out again is synced within the turn of the
+ * event loop, the rest is written soon after.
+ */
+export interface QueenState extends Placements {
+  /** Saves all that `work` writes, or rejects with STATE_UNAVAILABLE and saves nothing of it. */
+  atomically<T>(work: () => T): Promise<T>;
   hives(): KeptHive[];
   keepHive(hive: KeptHive): void;
   forgetHive(hiveId: string): void;
   limits(): ReadonlyMap<string, KeptLimits>;
   keepLimits(hiveId: string, limits: KeptLimits): void;
   forgetLimits(hiveId: string): void;
-  /** Oldest first; `route` is null when the queen died before it was known. */
-  jobs(): { readonly snapshot: Job; readonly route: KeptRoute | null }[];
+  /** Oldest first. */
+  jobs(): KeptJob[];
   saveJob(job: Job): void;
   keepRoute(id: JobId, route: KeptRoute): void;
   deleteJob(id: JobId): void;
-  /** Active downloads, oldest first. */
-  placements(): { readonly download_id: DownloadId; readonly hive_id: string }[];
-  hiveOf(id: DownloadId): string | null;
-  place(id: DownloadId, hiveId: string): void;
-  endPlacement(id: DownloadId): void;
   cancels(): KeptCancel[];
   keepCancel(cancel: KeptCancel): void;
   forgetCancel(cancel: Pick<KeptCancel, 'job_id' | 'hive_id'>): void;
+  /** Rows that could not be read, since the start. */
+  readonly badRows: number;
   close(): void;
 }
 
-export function createQueenState(db: DatabaseSync): QueenState {
-  return { ...hiveTables(db), ...jobTables(db), ...placementTable(db), ...cancelTable(db), close: () => db.close() };
+export interface StateDeps {
+  readonly db: DatabaseSync;
+  readonly writer: StateWriter;
+  /** Called with each row that cannot be read, such as `job job-…`. */
+  readonly onBadRow: (row: string, problem: unknown) => void;
 }
 
-function hiveTables(db: DatabaseSync) {
+export function createQueenState(deps: StateDeps): QueenState {
+  const rows = new StateRows(deps);
+  const tables = { ...deps, rows };
+  return {
+    ...hiveTable(tables),
+    ...limitsTable(tables),
+    ...jobTable(tables),
+    ...placementTable(tables),
+    ...cancelTable(tables),
+    atomically: (work) => deps.writer.atomicallySoon(work),
+    get badRows() {
+      return rows.bad;
+    },
+    close() {
+      deps.writer.close();
+      deps.db.close();
+    },
+  };
+}
+
+function hiveTable({ db, writer, rows }: TableDeps) {
   const hives = db.prepare('SELECT hive_id, hive_url, last_seen_ms FROM hives ORDER BY rowid');
-  const keepHive = db.prepare(
+  const keep = db.prepare(
     `INSERT INTO hives (hive_id, hive_url, last_seen_ms) VALUES (?, ?, ?)
      ON CONFLICT (hive_id) DO UPDATE SET hive_url = excluded.hive_url, last_seen_ms = excluded.last_seen_ms`,
   );
-  const forgetHive = db.prepare('DELETE FROM hives WHERE hive_id = ?');
-  const limits = db.prepare('SELECT hive_id, limits FROM limits');
-  const forgetLimits = db.prepare('DELETE FROM limits WHERE hive_id = ?');
-  const keepLimits = db.prepare('INSERT OR REPLACE INTO limits (hive_id, limits) VALUES (?, ?)');
+  const remove = db.prepare('DELETE FROM hives WHERE hive_id = ?');
+  const nameOf = (row: StateRow) => `hive ${row['hive_id']}`;
   return {
     hives: () =>
-      hives.all().map((row) => ({
-        hive_id: String(row['hive_id']),
-        hive_url: String(row['hive_url']),
-        last_seen_ms: row['last_seen_ms'] === null ? null : Number(row['last_seen_ms']),
-      })),
-    keepHive: (hive: KeptHive) => void keepHive.run(hive.hive_id, hive.hive_url, hive.last_seen_ms),
-    forgetHive: (hiveId: string) => void forgetHive.run(hiveId),
+      rows.readAll(hives.all(), { nameOf, read: readHive, remove: (row) => remove.run(String(row['hive_id'])) }),
+    // A hive registers again every few seconds.
+    keepHive: ({ hive_id, hive_url, last_seen_ms }: KeptHive) =>
+      writer.write(`hive ${hive_id}`, () => keep.run(hive_id, hive_url, last_seen_ms), 'later'),
+    forgetHive: (hiveId: string) => writer.write(`hive ${hiveId}`, () => remove.run(hiveId), 'later'),
+  };
+}
+
+function limitsTable({ db, writer, rows }: TableDeps) {
+  const limits = db.prepare('SELECT hive_id, limits FROM limits');
+  const keep = db.prepare('INSERT OR REPLACE INTO limits (hive_id, limits) VALUES (?, ?)');
+  const remove = db.prepare('DELETE FROM limits WHERE hive_id = ?');
+  const nameOf = (row: StateRow) => `limits ${row['hive_id']}`;
+  return {
     limits: () =>
-      new Map(limits.all().map((row) => [String(row['hive_id']), JSON.parse(String(row['limits'])) as KeptLimits])),
-    keepLimits: (hiveId: string, kept: KeptLimits) => void keepLimits.run(hiveId, JSON.stringify(kept)),
-    forgetLimits: (hiveId: string) => void forgetLimits.run(hiveId),
+      new Map(
+        rows.readAll(limits.all(), { nameOf, read: readLimits, remove: (row) => remove.run(String(row['hive_id'])) }),
+      ),
+    keepLimits: (hiveId: string, kept: KeptLimits) =>
+      writer.write(`limits ${hiveId}`, () => keep.run(hiveId, JSON.stringify(kept)), 'soon'),
+    forgetLimits: (hiveId: string) => writer.write(`limits ${hiveId}`, () => remove.run(hiveId), 'later'),
   };
 }
 
-function jobTables(db: DatabaseSync) {
-  const jobs = db.prepare('SELECT snapshot, route FROM jobs ORDER BY created_at, job_id');
-  const saveJob = db.prepare(
-    `INSERT INTO jobs (job_id, created_at, snapshot) VALUES (?, ?, ?)
-     ON CONFLICT (job_id) DO UPDATE SET snapshot = excluded.snapshot`,
-  );
-  const keepRoute = db.prepare('UPDATE jobs SET route = ? WHERE job_id = ?');
-  const deleteJob = db.prepare('DELETE FROM jobs WHERE job_id = ?');
+function jobTable({ db, writer, rows }: TableDeps) {
+  const jobs = db.prepare('SELECT job_id, snapshot, route FROM jobs ORDER BY created_at, job_id');
+  const save = db.prepare('INSERT OR REPLACE INTO jobs (job_id, created_at, snapshot, route) VALUES (?, ?, ?, ?)');
+  const forgetRoute = db.prepare('UPDATE jobs SET route = NULL WHERE job_id = ?');
+  const remove = db.prepare('DELETE FROM jobs WHERE job_id = ?');
+  const kept = new Map<JobId, { readonly snapshot: Job | null; readonly route: KeptRoute | null }>();
+  const idOf = (row: StateRow) => String(row['job_id']);
+
+  /** A job can do without its route, so it is set aside alone. */
+  function routeOf(row: StateRow): KeptRoute | null {
+    if (row['route'] === null) return null;
+    try {
+      return readRoute(String(row['route']));
+    } catch (error) {
+      rows.setAside(`route ${idOf(row)}`, error, row, () => forgetRoute.run(idOf(row)));
+      return null;
+    }
+  }
+
+  /** A job and its route are one row, written together. */
+  function write(id: JobId, when: WriteTime): void {
+    const { snapshot = null, route = null } = kept.get(id) ?? {};
+    if (snapshot === null) return;
+    const [text, routeText] = [JSON.stringify(snapshot), route === null ? null : JSON.stringify(route)];
+    writer.write(`job ${id}`, () => save.run(id, snapshot.created_at, text, routeText), when);
+  }
+
   return {
-    jobs: () =>
-      jobs.all().map((row) => ({
-        snapshot: JSON.parse(String(row['snapshot'])) as Job,
-        route: row['route'] === null ? null : (JSON.parse(String(row['route'])) as KeptRoute),
-      })),
-    saveJob: (job: Job) => void saveJob.run(job.job_id, job.created_at, JSON.stringify(job)),
-    keepRoute: (id: JobId, route: KeptRoute) => void keepRoute.run(JSON.stringify(route), id),
-    deleteJob: (id: JobId) => void deleteJob.run(id),
-  };
-}
-
-function placementTable(db: DatabaseSync) {
-  // Ids are UUIDv7: they sort by the time they were made.
-  const open = db.prepare('SELECT download_id, hive_id FROM placements WHERE ended = 0 ORDER BY download_id');
-  const hiveOf = db.prepare('SELECT hive_id FROM placements WHERE download_id = ?');
-  const place = db.prepare(
-    `INSERT INTO placements (download_id, hive_id) VALUES (?, ?)
-     ON CONFLICT (download_id) DO UPDATE SET hive_id = excluded.hive_id WHERE hive_id <> excluded.hive_id`,
-  );
-  const end = db.prepare('UPDATE placements SET ended = 1 WHERE download_id = ?');
-  const forgetOldest = db.prepare(
-    `DELETE FROM placements WHERE ended = 1 AND download_id <=
-       (SELECT download_id FROM placements WHERE ended = 1 ORDER BY download_id DESC LIMIT 1 OFFSET ${ENDED_PLACEMENTS})`,
-  );
-  return {
-    placements: () =>
-      open.all().map((row) => ({
-        download_id: String(row['download_id']) as DownloadId,
-        hive_id: String(row['hive_id']),
-      })),
-    hiveOf: (id: DownloadId) => {
-      const row = hiveOf.get(id);
-      return row === undefined ? null : String(row['hive_id']);
+    jobs() {
+      const found = rows.readAll(jobs.all(), {
+        nameOf: (row) => `job ${idOf(row)}`,
+        read: (row): KeptJob => ({ snapshot: readSavedJob(idOf(row), String(row['snapshot'])), route: routeOf(row) }),
+        remove: (row) => remove.run(idOf(row)),
+      });
+      for (const job of found) kept.set(job.snapshot.job_id, job);
+      return found;
     },
-    place: (id: DownloadId, hiveId: string) => void place.run(id, hiveId),
-    endPlacement(id: DownloadId) {
-      end.run(id);
-      forgetOldest.run();
+    saveJob(job: Job) {
+      kept.set(job.job_id, { snapshot: job, route: kept.get(job.job_id)?.route ?? null });
+      // Nothing but the end of a download has to be synced: its start is part of a transaction.
+      write(job.job_id, job.ended_at !== null && job.operation === 'model_download' ? 'soon' : 'later');
+    },
+    keepRoute(id: JobId, route: KeptRoute) {
+      kept.set(id, { snapshot: kept.get(id)?.snapshot ?? null, route });
+      write(id, 'later');
+    },
+    deleteJob(id: JobId) {
+      kept.delete(id);
+      writer.write(`job ${id}`, () => remove.run(id), 'later');
     },
   };
 }
 
-function cancelTable(db: DatabaseSync) {
+function cancelTable({ db, writer, rows }: TableDeps) {
   const cancels = db.prepare('SELECT job_id, hive_id, partial FROM cancels ORDER BY rowid');
-  const keepCancel = db.prepare('INSERT OR REPLACE INTO cancels (job_id, hive_id, partial) VALUES (?, ?, ?)');
-  const forgetCancel = db.prepare('DELETE FROM cancels WHERE job_id = ? AND hive_id = ?');
+  const keep = db.prepare('INSERT OR REPLACE INTO cancels (job_id, hive_id, partial) VALUES (?, ?, ?)');
+  const remove = db.prepare('DELETE FROM cancels WHERE job_id = ? AND hive_id = ?');
+  const ids = (row: StateRow) => [String(row['job_id']), String(row['hive_id'])] as const;
   return {
     cancels: () =>
-      cancels.all().map((row) => ({
-        job_id: String(row['job_id']) as JobId,
-        hive_id: String(row['hive_id']),
-        partial: String(row['partial']) as PartialChoice,
-      })),
-    keepCancel: ({ job_id, hive_id, partial }: KeptCancel) => void keepCancel.run(job_id, hive_id, partial),
+      rows.readAll(cancels.all(), {
+        nameOf: (row) => cancelRow(...ids(row)),
+        read: readCancel,
+        remove: (row) => remove.run(...ids(row)),
+      }),
+    keepCancel: ({ job_id, hive_id, partial }: KeptCancel) =>
+      writer.write(cancelRow(job_id, hive_id), () => keep.run(job_id, hive_id, partial), 'soon'),
     forgetCancel: ({ job_id, hive_id }: Pick<KeptCancel, 'job_id' | 'hive_id'>) =>
-      void forgetCancel.run(job_id, hive_id),
+      writer.write(cancelRow(job_id, hive_id), () => remove.run(job_id, hive_id), 'later'),
   };
 }

@@ -57,6 +57,7 @@ const REQUESTS: Readonly<Record<Exclude<keyof HiveClient, 'headers'>, () => Prom
   createJob: () => client.createJob(hive, { operation: 'model_list' }),
   cancelJob: () => client.cancelJob(hive, newJobId(), 'keep'),
   cancelDownload: () => client.cancelDownload(hive, id, 'keep'),
+  getJob: () => client.getJob(hive, newJobId()),
   getDownload: () => client.getDownload(hive, id),
   pauseDownload: () => client.pauseDownload(hive, id),
   resumeDownload: () => client.resumeDownload(hive, id),

@@ -105,8 +105,8 @@ describe('a job of a previous run', () => {
 
   it('fails if the hive no longer knows it, and its download ends with an error', async () => {
     await firstLife();
-    hive.serve(pathOf(hiveRoutes.streamJob, { id: jobId }), 404);
-    hive.serve(pathOf(hiveRoutes.streamDownload, { id: downloadId }), 404);
+    hive.forget(pathOf(hiveRoutes.streamJob, { id: jobId }));
+    hive.forget(pathOf(hiveRoutes.streamDownload, { id: downloadId }));
     await inSecondLife(async (url) => {
       await until(`${url}/v1/jobs/${jobId}`, { state: 'failed' });
       const { body } = await api('GET', `${url}/v1/jobs/${jobId}`);

@@ -1,7 +1,7 @@
 import { type JobId, newJobId, RbeeError } from '@rbee/contract';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { UndeliveredCancels } from '../../src/jobs/undelivered-cancels.ts';
-import type { KeptCancel } from '../../src/state/state.ts';
+import type { KeptCancel } from '../../src/state/saved-rows.ts';
 import { fleetOf, hiveNamed } from '../support/fake-hive.ts';
 
 // Goal: cancels that wait for their hives are bounded, and a hive that is back gets them one after the other. Method: a
@@ -30,6 +30,9 @@ function create(): UndeliveredCancels {
   return new UndeliveredCancels({
     fleet: fleetOf(hiveNamed('hive-a'), hiveNamed('hive-b')),
     client: {
+      identify: async (url) => new URL(url).hostname,
+      getDownload: () => Promise.reject(new Error('not asked')),
+      getJob: () => Promise.reject(new Error('not asked')),
       async cancelJob(_hive, job_id) {
         atOnce += 1;
         mostAtOnce = Math.max(mostAtOnce, atOnce);

@@ -2,7 +2,7 @@ import type { Hive, RunTimeSettings } from '@rbee/contract';
 import { createManualClock } from '@rbee/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FleetLimits } from '../../src/limits/fleet-limits.ts';
-import type { KeptLimits } from '../../src/state/state.ts';
+import type { KeptLimits } from '../../src/state/saved-rows.ts';
 import { hiveNamed, NO_DOWNLOADS } from '../support/fake-hive.ts';
 
 // Goal: the hives never have more than the budget together, however they come and go, and get their own limits back.

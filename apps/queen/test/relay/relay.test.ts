@@ -32,17 +32,18 @@ beforeEach(async () => {
     for (const listener of listeners) listener();
   };
   const fleet = {
-    get: () => ({ hive_url: address }),
+    get: () => ({ hive_id: 'hive-a', hive_url: address }),
     onArrival(_: string, listener: () => void) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
   };
-  const { identify, headers } = createHiveClient({ dispatcher, token: null });
+  const client = createHiveClient({ dispatcher, token: null });
+  const { headers } = client;
   relay = new Relay({
     queenId: 'queen-1',
     streamHub,
-    follow: (stream) => followHive({ fleet, identify, clock: systemClock, dispatcher, headers }, stream),
+    follow: (stream) => followHive({ fleet, client, clock: systemClock, dispatcher, headers }, stream),
     fleetStream: streamHub.keyedStream(),
     onOpen: (downloadId, hiveId) => void places.push(`${downloadId === id} at ${hiveId}`),
     onEnd: (downloadId) => void places.push(`${downloadId === id} ended`),

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { type Job, newDownloadId, newJobId } from '@rbee/contract';
-import { openStateDb } from '@rbee/daemon';
-import { type TempDir, tempDir } from '@rbee/testing';
+import { openStateDb, StateWriter } from '@rbee/daemon';
+import { createManualClock, type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createQueenState, type KeptRoute, type QueenState, STATE_MIGRATIONS } from '../../src/state/state.ts';
+import type { KeptRoute } from '../../src/state/saved-rows.ts';
+import { createQueenState, type QueenState, STATE_MIGRATIONS } from '../../src/state/state.ts';
 
 let folder: TempDir;
+let badRows: string[];
 beforeEach(async () => {
+  badRows = [];
   folder = await tempDir();
 });
 afterEach(() => folder.remove());
@@ -17,7 +20,10 @@ function inOneLife<T>(work: (state: QueenState) => T): T {
   const onDamage = () => {
     throw new Error('the state is damaged');
   };
-  const state = createQueenState(openStateDb(path, { migrations: STATE_MIGRATIONS, onDamage }));
+  const db = openStateDb(path, { migrations: STATE_MIGRATIONS, onDamage });
+  const log = { info: () => {}, error: () => {} };
+  const writer = new StateWriter(db, { clock: createManualClock(), log, what: 'the state' });
+  const state = createQueenState({ db, writer, onBadRow: (row) => badRows.push(row) });
   try {
     return work(state);
   } finally {

@@ -16,6 +16,8 @@ export interface FakeHive {
    * 'nothing' never.
    */
   serve(path: string, answer: Channel | number | Json | 'nothing'): void;
+  /** Serves it no more: as a hive that has no such job or download. */
+  forget(path: string): void;
   /** Names itself at `/v1/info`. */
   beKnownAs(hiveId: string): void;
   channel(): Channel;
@@ -41,7 +43,8 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
     requests.push(request);
     hive.onRequest(request);
     watch.poke();
-    const answer = answers.get(`${request.method} ${request.url}`) ?? answers.get(request.url ?? '') ?? 404;
+    const answer =
+      answers.get(`${request.method} ${request.url}`) ?? answers.get(request.url ?? '') ?? notFound(request.url ?? '');
     if (answer === 'nothing') return;
     if (typeof answer === 'number') {
       response.writeHead(answer).end();
@@ -68,6 +71,7 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     serve: (path, answer) => void answers.set(path, answer),
+    forget: (path) => void answers.delete(path),
     beKnownAs(hiveId) {
       const info = { version: '0.1.0', uptime_secs: 1, models_dir: '/models', free_bytes: 1, settings: {} };
       answers.set('/v1/info', { json: { hive_id: hiveId, ...info } });
@@ -82,6 +86,11 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
     },
   };
   return hive;
+}
+
+function notFound(path: string): Json {
+  const code = /^\/v1\/jobs\//.test(path) ? 'JOB_NOT_FOUND' : 'DOWNLOAD_NOT_FOUND';
+  return { status: 404, json: { error: { code, message: 'there is none', request_id: 'r' } } };
 }
 
 export const NO_DOWNLOADS = {

@@ -83,7 +83,10 @@ describe('the writer of a state', () => {
     put('a', '2', 'later');
     expect(writer.unsaved).toBe(2);
     clock.advance(100);
-    expect(saved()).toEqual({ b: '1', a: '2' });
+    expect(Object.entries(saved())).toEqual([
+      ['a', '2'],
+      ['b', '1'],
+    ]);
     expect(transactions).toEqual([false]);
     put('c', '1');
     expect(transactions).toEqual([false, true]);
