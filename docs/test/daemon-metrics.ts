@@ -32,6 +32,8 @@ export function metricsOfDaemons(): { hive: MetricInfo[]; queen: MetricInfo[] } 
     limits: { budget: null },
     registry,
     streamHub,
+    writer: { unsaved: 0, failures: 0 },
+    state: { badRows: 0 },
   });
   const lists = { hive: hive.list(), queen: queen.list() };
   hive.close();

@@ -99,8 +99,9 @@ describe('what is asked of the metrics', () => {
     const unasked = all.map(({ name }) => name).filter((name) => !asked.has(name) && !asked.has(`${name}_bucket`));
     const elsewhere = ['rbee_build_info', 'process_start_time_seconds', 'process_open_fds'];
     const history = ['bad_rows_total', 'unsaved_rows', 'write_failures_total'].map((name) => `rbee_history_${name}`);
+    const state = ['bad_rows_total', 'unsaved_rows', 'write_failures_total'].map((name) => `rbee_state_${name}`);
     expect([...new Set(unasked)].sort()).toEqual(
-      [...elsewhere, ...history, 'rbee_bandwidth_budget_bytes_per_second'].sort(),
+      [...elsewhere, ...history, ...state, 'rbee_bandwidth_budget_bytes_per_second'].sort(),
     );
   });
 

@@ -5,6 +5,7 @@ import {
   type Metrics,
   measureJobs,
   measureStreams,
+  type StateWriter,
   samplesBy,
 } from '@rbee/daemon';
 import type { Roster } from './hives/roster.ts';
@@ -12,6 +13,7 @@ import type { UndeliveredCancels } from './jobs/undelivered-cancels.ts';
 import type { FleetLimits } from './limits/fleet-limits.ts';
 import { CHOICE_REASONS } from './placement/choice.ts';
 import type { Relay } from './relay/relay.ts';
+import type { QueenState } from './state/state.ts';
 import { VERSION } from './version.ts';
 
 export interface QueenMetricsDeps {
@@ -23,6 +25,8 @@ export interface QueenMetricsDeps {
   readonly limits: Pick<FleetLimits, 'budget'>;
   readonly registry: MeasuredJobs;
   readonly streamHub: MeasuredStreams;
+  readonly writer: Pick<StateWriter, 'unsaved' | 'failures'>;
+  readonly state: Pick<QueenState, 'badRows'>;
 }
 
 /** The metrics of a queen. */
@@ -30,9 +34,28 @@ export function createQueenMetrics(deps: QueenMetricsDeps): Metrics {
   const metrics = createMetrics({ version: VERSION });
   measureFleet(metrics, deps);
   measureRelay(metrics, deps);
+  measureState(metrics, deps);
   measureJobs(metrics, deps.registry);
   measureStreams(metrics, deps.streamHub);
   return metrics;
+}
+
+function measureState(metrics: Metrics, { writer, state }: QueenMetricsDeps): void {
+  metrics.gauge({
+    name: 'rbee_state_unsaved_rows',
+    help: 'Rows of the state that could not be written yet; above 0 while its disk is full or read-only',
+    read: () => writer.unsaved,
+  });
+  metrics.counter({
+    name: 'rbee_state_write_failures_total',
+    help: 'Failed writes of the state',
+    read: () => writer.failures,
+  });
+  metrics.counter({
+    name: 'rbee_state_bad_rows_total',
+    help: 'Rows of the state that could not be read and were set aside',
+    read: () => state.badRows,
+  });
 }
 
 function measureFleet(metrics: Metrics, { roster, placements, limits }: QueenMetricsDeps): void {

@@ -43,7 +43,7 @@ interface Group {
 export class StateWriter {
   readonly #db: DatabaseSync;
   readonly #options: StateWriterOptions;
-  /** Writes that are not on disk yet, the newest for each row: those of `soon` and `later`, and those that have failed. */
+  /** Writes that are not on disk yet, the newest for each row: they wait for `soon` or `later`, or have failed. */
   readonly #unsaved: Rows = new Map();
   /** What `atomicallySoon` waits for. */
   readonly #groups: Group[] = [];
@@ -60,9 +60,9 @@ export class StateWriter {
     this.#options = options;
   }
 
-  /** Number of rows that are newer in memory than on disk. */
+  /** Number of rows that are newer in memory than on disk, while writes fail. */
   get unsaved(): number {
-    return this.#unsaved.size;
+    return this.#isFailing ? this.#unsaved.size : 0;
   }
 
   /** Number of writes that failed since the start. */
