@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Only a test that hangs takes this long. `npm run fuzz` runs many more cases of each property than a test run has time for. */
-const unitTimeout = process.env['RBEE_FUZZ_RUNS'] === undefined ? 60_000 : 3_600_000;
-const e2eTimeout = 120_000;
+const unitTimeout = process.env['RBEE_FUZZ_RUNS'] === undefined ? 180_000 : 3_600_000;
+const e2eTimeout = 240_000;
 const setupFiles = ['./scripts/fuzz-setup.ts'];
 
 const fromSource = { resolve: { conditions: ['@rbee/source'] }, ssr: { resolve: { conditions: ['@rbee/source'] } } };

@@ -77,7 +77,7 @@ async function transferOnce(
     // Also whoever opens it by its name notices that it is gone.
     const mayBeLost = error instanceof LostNameError || errnoOf(error) === 'ENOENT';
     const isLost = mayBeLost && (await partial?.isLost()) === true;
-    await partial?.stop();
+    await partial?.stop(options.stopTimeoutMs);
     if (signal.aborted) throw signal.reason;
     if (isLost) return null;
     const neededBytes = size === null ? null : size - (partial?.bytes ?? 0);

@@ -72,6 +72,8 @@ export interface TransferOptions {
   readonly headersTimeoutMs: number;
   /** An attempt ends if no byte of a body arrives for this long. */
   readonly stallTimeoutMs: number;
+  /** After an abort or an error, a slow disk has this long to save what was downloaded; default 5 s. */
+  readonly stopTimeoutMs?: number;
   readonly retry: RetryRule;
   /** Limits the bytes of bodies; left out, there is no limit. */
   readonly limiter?: Pick<Limiter, 'isLimited' | 'pass'>;

@@ -17,18 +17,21 @@ import {
   type TransferState,
   transferFile,
 } from '../src/index.ts';
-import { paced } from './paced.ts';
+import { endsAfter, paced } from './paced.ts';
 
 const MiB = 2 ** 20;
-/** Large enough that a transfer tries several connections while it is held to the pace below. */
+/** Large enough that a transfer tries several connections while it is held to the paces below. */
 export const manySize = 40 * MiB;
 const manyBytesPerSecond = 16 * MiB;
+/** After so much what the test waits for still has time to come, however busy the machine is. */
+const slowAfterBytes = 8 * MiB;
+const slowBytesPerSecond = 4 * MiB;
 const quickRetry = { attempts: 6, baseDelayMs: 5, maxDelayMs: 20 };
 /** What has not ended by then hangs: no wait of these tests is longer than a few seconds. */
-const hangsAfterMs = 25_000;
+const hangsAfterMs = 90_000;
 /** An abort ends a transfer at once; this is for a busy machine. */
-const abortLimitMs = 5_000;
-const generousTimeoutMs = 20_000;
+const abortLimitMs = 20_000;
+const generousTimeoutMs = 60_000;
 
 export type Ways = 'one' | 'several';
 
@@ -44,7 +47,7 @@ export interface Try {
   /** The pace is held until this many notices have come; left out: until there are several connections. */
   readonly holdUntilNotices?: number;
   readonly onNotice?: (notice: TransferNotice) => void;
-  /** Ends it when so much is there. */
+  /** Ends it when so much is there, of which hardly more comes. */
   readonly abortAtBytes?: number;
 }
 
@@ -111,20 +114,28 @@ async function expectGoodEnding(
   const abort = new AbortController();
   const hang = AbortSignal.timeout(hangsAfterMs);
   const signal = AbortSignal.any([abort.signal, hang]);
-  const pace = createLimiter(one.ways === 'several' || one.abortAtBytes !== undefined ? manyBytesPerSecond : null);
+  const pace = createLimiter(one.ways === 'several' ? manyBytesPerSecond : null);
+  let isFree = false;
+  const network = paced(dispatcher, pace, signal);
   const lookForFile = () => expect(existsSync(finalPath), 'a final name before the end').toBe(false);
   const onState = (state: TransferState) => {
     lookForFile();
     if (state.bytes > state.reused && !states.some(({ bytes, reused }) => bytes > reused)) one.onFirstByte?.();
     states.push(state);
     if (state.bytes >= (one.abortAtBytes ?? Number.POSITIVE_INFINITY)) abort.abort(new Error('aborted by the test'));
-    if (one.holdUntilNotices === undefined && one.abortAtBytes === undefined && state.connections > 1) pace.set(null);
+    if (one.ways !== 'several' || one.abortAtBytes !== undefined || one.options?.maxConnections === 1) return;
+    if (one.holdUntilNotices === undefined && state.connections > 1) isFree = true;
+    const isEarly = state.bytes - state.reused < slowAfterBytes;
+    const next = isFree ? null : isEarly ? manyBytesPerSecond : slowBytesPerSecond;
+    if (pace.bytesPerSecond !== next) pace.set(next);
   };
   const onNotice = (notice: TransferNotice) => {
     lookForFile();
     notices.push(notice);
     one.onNotice?.(notice);
-    if (notices.length === one.holdUntilNotices) pace.set(null);
+    if (notices.length !== one.holdUntilNotices) return;
+    isFree = true;
+    pace.set(null);
   };
   const request: FileRequest = {
     locate: async () => ({ url: one.url }),
@@ -139,10 +150,11 @@ async function expectGoodEnding(
   const outcome = await settled(
     transferFile(request, {
       signal,
-      dispatcher: paced(dispatcher, pace, signal),
+      dispatcher: one.abortAtBytes === undefined ? network : paced(network, endsAfter(one.abortAtBytes), signal),
       pool,
       headersTimeoutMs: generousTimeoutMs,
       stallTimeoutMs: generousTimeoutMs,
+      stopTimeoutMs: generousTimeoutMs,
       retry: quickRetry,
       maxConnections: one.ways === 'one' ? 1 : 4,
       onState,

@@ -103,8 +103,8 @@ export interface ServeOptions {
   readonly bytes?: number;
   readonly after?: (response: ServerResponse) => void;
   readonly ignoreRange?: boolean;
-  /** Of this one answer. */
-  readonly bytesPerSecond?: number;
+  /** Of this one answer; asked for each slice. */
+  readonly bytesPerSecond?: number | (() => number);
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -139,22 +139,32 @@ export function serve(file: ServedFile, options: ServeOptions = {}): Answer {
 
 const finish = (response: ServerResponse): void => void response.end();
 
+/** What a busy machine holds up is not made up for: a burst would look like a fast server. */
+const maxLagMs = 5;
+
 /** Writes in slices, no faster than the socket takes them or the rate allows; `done` is called when all have gone out. */
-export function send(response: ServerResponse, body: Buffer, done: () => void, bytesPerSecond?: number): void {
-  const began = performance.now();
+export function send(
+  response: ServerResponse,
+  body: Buffer,
+  done: () => void,
+  bytesPerSecond: number | (() => number) = Number.POSITIVE_INFINITY,
+): void {
+  const sliceMs = () => (sliceBytes / (typeof bytesPerSecond === 'number' ? bytesPerSecond : bytesPerSecond())) * 1_000;
+  let dueMs = performance.now();
   const next = (from: number): void => {
     if (from >= body.length) {
       if (response.writableNeedDrain) response.once('drain', done);
       else done();
       return;
     }
-    const aheadMs = bytesPerSecond === undefined ? 0 : (from / bytesPerSecond) * 1_000 - (performance.now() - began);
+    const aheadMs = dueMs - performance.now();
     if (aheadMs > 1) {
       setTimeout(() => {
         if (!response.destroyed) next(from);
       }, aheadMs);
       return;
     }
+    dueMs += Math.max(0, -aheadMs - maxLagMs) + sliceMs();
     const slice = body.subarray(from, from + sliceBytes);
     if (response.write(slice)) next(from + slice.length);
     else response.once('drain', () => next(from + slice.length));

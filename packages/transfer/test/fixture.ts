@@ -18,7 +18,8 @@ export const gitSha1Of = (content: Buffer): string =>
 
 /** Short delays, so that tests with many retries are quick. */
 const quickRetry = { attempts: 6, baseDelayMs: 1, maxDelayMs: 4 };
-const generousTimeoutMs = 15_000;
+/** What takes longer than this hangs. */
+export const generousTimeoutMs = 60_000;
 
 export interface Fixture {
   readonly server: FaultServer;
@@ -31,6 +32,8 @@ export interface Fixture {
   readonly abort: AbortController;
   request(change?: Partial<FileRequest>): FileRequest;
   options(change?: Partial<TransferOptions>): TransferOptions;
+  /** Resolves with the first state of a transfer that fits. */
+  until(fits: (state: TransferState) => boolean): Promise<TransferState>;
   finalContent(): Promise<Buffer>;
   /** Names in the folder of the partial and the final file. */
   names(): Promise<string[]>;
@@ -61,6 +64,7 @@ export async function createFixture(size = 3_000_000, etag: string | null = '"v1
   const notices: TransferNotice[] = [];
   const states: TransferState[] = [];
   const abort = new AbortController();
+  const waiters = new Set<(state: TransferState) => void>();
   return {
     server,
     file,
@@ -86,11 +90,25 @@ export async function createFixture(size = 3_000_000, etag: string | null = '"v1
       pool,
       headersTimeoutMs: generousTimeoutMs,
       stallTimeoutMs: generousTimeoutMs,
+      stopTimeoutMs: generousTimeoutMs,
       retry: quickRetry,
-      onState: (state) => void states.push(state),
+      onState: (state) => {
+        states.push(state);
+        for (const look of waiters) look(state);
+      },
       onNotice: (notice) => void notices.push(notice),
       ...change,
     }),
+    until: (fits) =>
+      new Promise((resolve) => {
+        const look = (state: TransferState) => {
+          if (!fits(state)) return;
+          waiters.delete(look);
+          resolve(state);
+        };
+        waiters.add(look);
+        for (const state of [...states]) look(state);
+      }),
     finalContent: () => readFile(finalPath),
     names: async () => (await readdir(folder)).sort(),
     close: async () => {

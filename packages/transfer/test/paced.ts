@@ -1,11 +1,25 @@
 import type { Dispatcher } from 'undici';
 import type { Limiter } from '../src/index.ts';
 
+type Pace = Pick<Limiter, 'pass'>;
+
+/** A network that brings so many bytes, and then no more until the transfer is aborted. */
+export function endsAfter(bytes: number): Pace {
+  let left = bytes;
+  return {
+    pass: (count, signal) => {
+      left -= count;
+      if (left > 0) return undefined;
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    },
+  };
+}
+
 /**
  * A network that is as slow as the limiter says, over all its connections: a transfer sees a server that sends slowly, not a
  * limit of its own.
  */
-export function paced(dispatcher: Dispatcher, limiter: Limiter, signal: AbortSignal): Dispatcher {
+export function paced(dispatcher: Dispatcher, limiter: Pace, signal: AbortSignal): Dispatcher {
   return dispatcher.compose(
     (dispatch) => (options, handler) => dispatch(options, pacedHandler(handler, limiter, signal)),
   );
@@ -13,7 +27,7 @@ export function paced(dispatcher: Dispatcher, limiter: Limiter, signal: AbortSig
 
 function pacedHandler(
   handler: Dispatcher.DispatchHandler,
-  limiter: Limiter,
+  limiter: Pace,
   signal: AbortSignal,
 ): Dispatcher.DispatchHandler {
   let controller: PacedController | null = null;

@@ -32,7 +32,7 @@ const oldTime = new Date('2020-01-01T00:00:00Z');
 const newerTime = new Date('2021-01-01T00:00:00Z');
 const small = randomBytes(3 * MiB);
 const large = randomBytes(manySize);
-const testTimeoutMs = 60_000;
+const testTimeoutMs = 120_000;
 
 /** One test's file on a server, and a place to bring it to. */
 interface Stage {
@@ -85,9 +85,6 @@ const interrupt = async ({ run, ways }: Stage, change: Partial<Try> = {}) => {
   expect(code).toBe('aborted');
 };
 
-/** What is certainly on disk after an interruption: the last batch may still have been on its way there. */
-const KEPT_BYTES = MiB / 2;
-
 const cells: readonly Cell[] = [
   {
     fault: 'serves the file',
@@ -107,7 +104,7 @@ const cells: readonly Cell[] = [
       await interrupt(stage, { request: nothingKnown });
       const ending = await stage.run({ request: nothingKnown });
       expect(ending).toMatchObject({ code: null, hasFailedAttempt: false, result: { wasted: 0 } });
-      expect(ending.result?.reused).toBeGreaterThanOrEqual(KEPT_BYTES);
+      expect(ending.result?.reused).toBeGreaterThanOrEqual(MiB);
       expect(codes(ending)).toEqual(['RESUME']);
     },
   },
@@ -121,7 +118,7 @@ const cells: readonly Cell[] = [
       replace(stage.path, other);
       const ending = await stage.run({ request: nothingKnown, right: [other] });
       expect(ending).toMatchObject({ code: null, result: { reused: 0 } });
-      expect(ending.result?.wasted).toBeGreaterThanOrEqual(KEPT_BYTES);
+      expect(ending.result?.wasted).toBeGreaterThanOrEqual(MiB);
       expect(codes(ending)).toContain('RESTART');
     },
   },
@@ -170,7 +167,7 @@ const cells: readonly Cell[] = [
       const ending = await stage.run({ url: stage.url('whole') });
       expect(ending).toMatchObject({ code: null, hasFailedAttempt: false });
       expect(codes(ending)).toEqual(['RESTART']);
-      expect(ending.result?.wasted).toBeGreaterThanOrEqual(KEPT_BYTES);
+      expect(ending.result?.wasted).toBeGreaterThanOrEqual(MiB);
     },
   },
   {
@@ -224,7 +221,7 @@ const cells: readonly Cell[] = [
     ways: ['several'],
     requestsAtOnce: 1,
     check: async (stage) => {
-      const ending = await stage.run({ options: { headersTimeoutMs: 500 }, holdUntilNotices: 1 });
+      const ending = await stage.run({ options: { headersTimeoutMs: 2_000 }, holdUntilNotices: 1 });
       expectRight(ending, stage);
       expect(ending.hasFailedAttempt).toBe(false);
       expect(ending.notices).toMatchObject([
@@ -267,9 +264,9 @@ const cells: readonly Cell[] = [
           ...(ways === 'one' ? {} : { holdUntilNotices: 1 }),
         });
         expectRight(ending, stage);
-        const message = expect.stringMatching(
-          name === 'busy' ? /503/ : /web page|bytes instead|has changed|status 416/,
-        );
+        // The page is shorter than where the part of another connection begins.
+        const ofPage = ways === 'one' ? /web page|bytes instead/ : /status 416; continuing over 1 connection/;
+        const message = expect.stringMatching(name === 'busy' ? /503/ : ofPage);
         expect(ending.notices[0]).toMatchObject({ code: 'RETRY', message });
         expect(ending.hasFailedAttempt).toBe(ways === 'one');
       },

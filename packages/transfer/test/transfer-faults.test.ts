@@ -1,8 +1,9 @@
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { transferFile } from '../src/index.ts';
+import { type TransferNotice, transferFile } from '../src/index.ts';
 import { type Answer, refuse, reset, send, serve, stall } from './fault-server.ts';
-import { createFixture, type Fixture } from './fixture.ts';
+import { createFixture, type Fixture, generousTimeoutMs } from './fixture.ts';
+import { manualTimers } from './manual-timers.ts';
 
 /** Faults of a connection and of a server, and what becomes of the file. */
 let fixture: Fixture;
@@ -143,19 +144,33 @@ test('[C2] a server that ignores Range and always cuts does not keep us forever'
   expect(server.requests.length).toBeLessThanOrEqual(8);
 });
 
+/** Keeps the notices, and lets the delay before a retry pass. */
+const retriedAtOnce = (timers: ReturnType<typeof manualTimers>) => (notice: TransferNotice) => {
+  fixture.notices.push(notice);
+  if (notice.code === 'RETRY') setImmediate(() => timers.pass(10));
+};
+
 describe('waiting', () => {
   test('[B1] for headers ends with a retry', async () => {
     const { request, options, server, notices } = fixture;
+    const timers = manualTimers();
     server.script(stall);
-    await transferFile(request(), options({ headersTimeoutMs: 100 }));
+    const done = transferFile(request(), options({ onNotice: retriedAtOnce(timers) }));
+    await server.until(() => server.requests.length === 1);
+    timers.pass(generousTimeoutMs);
+    await done;
     await expectRightFile();
     expect(notices).toMatchObject([{ code: 'RETRY', message: expect.stringMatching(/no headers/) }]);
   });
 
   test('[B1] for a body that has stopped says so and resumes where it was', async () => {
     const { file, request, options, server, notices } = fixture;
+    const timers = manualTimers();
     server.script(serve(file, { ...at40Percent, after: stall }));
-    const result = await transferFile(request(), options({ stallTimeoutMs: 200 }));
+    const done = transferFile(request(), options({ onNotice: retriedAtOnce(timers) }));
+    await fixture.until(({ bytes }) => bytes > 0);
+    await timers.passUntil(() => fixture.notices.length > 0);
+    const result = await done;
     await expectRightFile();
     expect(result.wasted).toBe(0);
     expect(codes()).toEqual(['STALL', 'RETRY', 'RESUME']);
@@ -164,12 +179,12 @@ describe('waiting', () => {
 
   test('[B1] for a server that only ever stalls ends with DOWNLOAD_TIMEOUT', async () => {
     const { request, options, server } = fixture;
-    server.fallback(stall);
-    await expect(transferFile(request(), options({ headersTimeoutMs: 20 }))).rejects.toMatchObject({
-      code: 'DOWNLOAD_TIMEOUT',
-    });
-    // On a busy machine an attempt may end before its request is sent.
+    const timers = manualTimers();
+    server.fallback(() => void setImmediate(() => timers.pass(generousTimeoutMs)));
+    const done = transferFile(request(), options({ onNotice: retriedAtOnce(timers) }));
+    await expect(done).rejects.toMatchObject({ code: 'DOWNLOAD_TIMEOUT' });
     expect(codes()).toEqual(Array(5).fill('RETRY'));
+    expect(server.requests).toHaveLength(6);
   });
 
   test.each([

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createManualClock } from '@rbee/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createLimiter, type TransferState, transferFile } from '../src/index.ts';
+import { createLimiter, type Limiter, type TransferNotice, transferFile } from '../src/index.ts';
 import { serve, stall } from './fault-server.ts';
-import { createFixture, type Fixture } from './fixture.ts';
+import { createFixture, type Fixture, generousTimeoutMs } from './fixture.ts';
+import { manualTimers } from './manual-timers.ts';
 
 /*
  * Goal: a limit slows the sockets and nothing else. Method: real transfers under a limiter, with bounds that only a broken limit or a timer
@@ -15,20 +15,33 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
+/** Not one of the test. */
+const { setTimeout: realTimeout, clearTimeout: realClear } = globalThis;
+function runningTimer(ms: number, fn: () => void): () => void {
+  const timer = realTimeout(fn, ms);
+  return () => realClear(timer);
+}
+
 const isWhole = async () => fixture.file.content.equals(await fixture.finalContent());
 
 test('a transfer that waits for its limit longer than the stall timeout does not count as stalled', async () => {
-  const stallTimeoutMs = 250;
+  const timers = manualTimers();
   // Its clock stands still: after the first piece the transfer waits until the limit is lifted.
   const limiter = createLimiter(100_000, createManualClock());
-  const written = Promise.withResolvers<void>();
-  const onState = (state: TransferState) => {
-    fixture.states.push(state);
-    if (state.bytes > 0) written.resolve();
-  };
-  const done = transferFile(fixture.request(), fixture.options({ stallTimeoutMs, limiter, onState }));
-  await written.promise;
-  await sleep(2 * stallTimeoutMs);
+  const held = Promise.withResolvers<void>();
+  const watched: Limiter = Object.create(limiter, {
+    pass: {
+      value: (bytes: number, signal: AbortSignal) => {
+        const passing = limiter.pass(bytes, signal);
+        if (passing !== undefined) setImmediate(held.resolve);
+        return passing;
+      },
+    },
+  });
+  const done = transferFile(fixture.request(), fixture.options({ limiter: watched }));
+  await held.promise;
+  timers.pass(2 * generousTimeoutMs);
+  await fixture.until(({ bytes }) => bytes > 0);
   expect(fixture.states.at(-1)?.bytes).toBeLessThan(1_000_000);
   limiter.set(null);
   await done;
@@ -39,8 +52,17 @@ test('a transfer that waits for its limit longer than the stall timeout does not
 test('a server that stops sending under a limit still counts as stalled', async () => {
   const { server, file } = fixture;
   server.script(serve(file, { bytes: 600_000, after: stall }));
-  const limiter = createLimiter(5_000_000);
-  await transferFile(fixture.request(), fixture.options({ stallTimeoutMs: 400, limiter }));
+  const timers = manualTimers();
+  // Its own clock runs.
+  const limiter = createLimiter(5_000_000, { now: () => performance.now(), setTimer: runningTimer });
+  const onNotice = (notice: TransferNotice) => {
+    fixture.notices.push(notice);
+    if (notice.code === 'RETRY') setImmediate(() => timers.pass(10));
+  };
+  const done = transferFile(fixture.request(), fixture.options({ limiter, onNotice }));
+  await fixture.until(({ bytes }) => bytes > 0);
+  await timers.passUntil(() => fixture.notices.length > 0);
+  await done;
   expect(fixture.notices.map(({ code }) => code)).toEqual(['STALL', 'RETRY', 'RESUME']);
   expect(await isWhole()).toBe(true);
 });

@@ -1,7 +1,7 @@
-const limitMs = 15_000;
+const limitMs = 60_000;
 const pauseMs = 2;
 
-/** Resolves when `condition` holds; fails by name when it does not within 15 s, or the time that is given. */
+/** Resolves when `condition` holds; fails by name when it does not within a minute, or the time that is given. */
 export async function waitFor(condition: () => boolean, what: string, withinMs = limitMs): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!condition()) {

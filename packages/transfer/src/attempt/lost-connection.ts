@@ -1,4 +1,5 @@
 import { RbeeError } from '@rbee/contract/plain';
+import { errorOfStatus } from '../http/http-error.ts';
 import type { TransferNotice } from '../types.ts';
 import type { Connection } from './connection.ts';
 
@@ -23,7 +24,9 @@ export function limitAfter(error: unknown, { bytes, hasServed }: Connection, lef
   return bytes === 0 && (!hasServed || statusOf(error) !== undefined) ? left : null;
 }
 
-export function noticeOfLoss(error: unknown, left: number): TransferNotice {
+export function noticeOfLoss(lost: unknown, left: number): TransferNotice {
+  // That the file has changed is not said while others still fetch it.
+  const error = isBeyondEnd(lost) ? errorOfStatus(416, {}) : lost;
   const what = error instanceof Error ? error.message : String(error);
   return {
     code: statusOf(error) === 429 ? 'THROTTLE' : 'RETRY',

@@ -10,8 +10,8 @@ import { assertNamed, LostNameError } from './own-name.ts';
 import { type RangeWriter, type WriteListener, WriterSet } from './range-writer.ts';
 import { addSpan, bytesOf, frontierOf, removeSpan, type Span } from './spans.ts';
 
-/** A stop waits no longer than this for a slow disk; after that the journal claims less than is there. */
-const stopLimitMs = 2_000;
+/** A stop waits no longer than this for a slow disk; after that the journal claims less than was shown as progress. */
+const stopLimitMs = 5_000;
 /** Cut off the end of a partial if a full disk has no space for the journal that makes the rest usable. */
 const journalRoomBytes = 64 * 2 ** 10;
 
@@ -137,10 +137,10 @@ export class PartialFile {
   }
 
   /** Saves as much as possible for later and closes the file, within a bounded time. Never throws. */
-  async stop(): Promise<void> {
+  async stop(limitMs = stopLimitMs): Promise<void> {
     const limit = new AbortController();
     let isLate = false;
-    const deadline = sleep(stopLimitMs, undefined, { signal: limit.signal }).then(
+    const deadline = sleep(limitMs, undefined, { signal: limit.signal }).then(
       () => {
         isLate = true;
       },

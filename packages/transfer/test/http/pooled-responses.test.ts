@@ -92,10 +92,10 @@ test.each([
     };
     const url = `http://127.0.0.1:${port}/${kind === 'stopped' ? 'part' : kind}/${start}-${end}`;
     const request = { url, headers: {}, start, end, size: FILE.size, validator: '"v1"', isVerified: true, name: 'f' };
-    const timeouts = { headersTimeoutMs: 15_000, stallTimeoutMs: 15_000 };
+    const timeouts = { headersTimeoutMs: 60_000, stallTimeoutMs: 60_000 };
     const options = {
       dispatcher: agent,
-      signal: AbortSignal.timeout(18_000),
+      signal: new AbortController().signal,
       release: pool.release,
       ...timeouts,
     };

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { journalPathOf, liveJournalPathOf, loadJournal, parseJournal } from '../../src/partial/journal.ts';
 import type { WantedFile } from '../../src/partial/judge-journal.ts';
 import { openPartial } from '../../src/partial/open-partial.ts';
-import { PartialFile } from '../../src/partial/partial-file.ts';
+import { Disk, partialOn, write } from './disk.ts';
 
 /*
  * Goal: what a failed sync may have lost is never claimed and never published. Method: a real partial whose handle fails one
@@ -28,50 +28,6 @@ beforeEach(async () => {
   finalPath = join(folder, 'blob');
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
-
-/** The outcomes of the next syncs, in order; after them syncs succeed. Each ends when the test says. */
-class Disk {
-  readonly waiting: { fail(code: string): void; succeed(): void }[] = [];
-  isManual = false;
-  failNext = false;
-  syncs = 0;
-
-  async datasync(): Promise<void> {
-    this.syncs += 1;
-    if (this.failNext) {
-      this.failNext = false;
-      throw eio('EIO');
-    }
-    if (!this.isManual) return;
-    await new Promise<void>((resolve, reject) => {
-      this.waiting.push({ fail: (code) => reject(eio(code)), succeed: resolve });
-    });
-  }
-}
-
-function eio(code: string): Error {
-  return Object.assign(new Error(`${code}: sync`), { code });
-}
-
-async function partialOn(disk: Disk, boot: string | null = BOOT): Promise<PartialFile> {
-  const handle = await open(path, 'w+');
-  const faulty = new Proxy(handle, {
-    get(target, name) {
-      if (name === 'datasync') return () => disk.datasync();
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === 'function' ? (value as FileHandle['stat']).bind(target) : value;
-    },
-  });
-  const partial = new PartialFile(path, faulty, WANTED, { state: 'new', spans: [], size: null, source: null }, boot);
-  partial.describe({ url: 'https://host/x', validator: null }, SIZE);
-  return partial;
-}
-
-async function write(partial: PartialFile, start: number, end: number, onError: (error: unknown) => void = () => {}) {
-  const writer = partial.openWriter(start, { onWritten: () => {}, onReady: () => {}, onError });
-  writer.write(Buffer.alloc(end - start, 1));
-  await writer.flush();
-}
 
 async function syncedClaims() {
   const text = await readFile(journalPathOf(path), 'utf8').catch(() => null);
@@ -97,7 +53,7 @@ describe.each([
   ])('[E1] nothing is claimed (%s, %s)', async (code) => {
     const disk = new Disk();
     disk.isManual = true;
-    const partial = await partialOn(disk, boot);
+    const partial = await partialOn(disk, path, WANTED, boot);
     const errors: unknown[] = [];
     const writer = partial.openWriter(0, { onWritten: () => {}, onReady: () => {}, onError: (e) => errors.push(e) });
     writer.write(Buffer.alloc(64 * KIB, 1));
@@ -113,7 +69,7 @@ describe.each([
 
   test('[E1] nothing is claimed at the end (a stop)', async () => {
     const disk = new Disk();
-    const partial = await partialOn(disk, boot);
+    const partial = await partialOn(disk, path, WANTED, boot);
     await write(partial, 0, 64 * KIB);
     disk.failNext = true;
     await partial.stop();
@@ -122,7 +78,7 @@ describe.each([
 
   test('[E1] nothing is claimed at the end (a sync before the final name)', async () => {
     const disk = new Disk();
-    const partial = await partialOn(disk, boot);
+    const partial = await partialOn(disk, path, WANTED, boot);
     await write(partial, 0, 64 * KIB);
     disk.failNext = true;
     await expect(partial.sync()).rejects.toMatchObject({ code: 'EIO' });
@@ -132,7 +88,7 @@ describe.each([
 
   test('[E1] nothing gets its final name (a sync of verify that failed once)', async () => {
     const disk = new Disk();
-    const partial = await partialOn(disk, boot);
+    const partial = await partialOn(disk, path, WANTED, boot);
     await write(partial, 0, SIZE);
     disk.failNext = true;
     await expect(partial.sync()).rejects.toMatchObject({ code: 'EIO' });
@@ -145,7 +101,7 @@ describe.each([
 
   test('[E1] nothing gets its final name (a sync of commit that failed once)', async () => {
     const disk = new Disk();
-    const partial = await partialOn(disk, boot);
+    const partial = await partialOn(disk, path, WANTED, boot);
     await write(partial, 0, SIZE);
     disk.failNext = true;
     await expect(partial.commit(finalPath)).rejects.toMatchObject({ code: 'EIO' });
@@ -158,7 +114,7 @@ describe.each([
   test('[E1] nothing gets its final name (a checkpoint that failed while nobody wrote)', async () => {
     const disk = new Disk();
     disk.isManual = true;
-    const partial = await partialOn(disk, boot);
+    const partial = await partialOn(disk, path, WANTED, boot);
     await write(partial, 0, SIZE);
     await vi.waitFor(() => expect(disk.waiting).toHaveLength(1), { timeout: 20_000 });
     const verified = partial.sync();
@@ -175,7 +131,7 @@ describe.each([
   test('[E1] a writer that is opened later hears of it at its first byte', async () => {
     const disk = new Disk();
     disk.isManual = true;
-    const partial = await partialOn(disk, boot);
+    const partial = await partialOn(disk, path, WANTED, boot);
     await write(partial, 0, 64 * KIB);
     await vi.waitFor(() => expect(disk.waiting).toHaveLength(1), { timeout: 20_000 });
     disk.isManual = false;
@@ -194,7 +150,7 @@ describe.each([
 describe('a sync that failed', () => {
   test('[E1] leaves what an earlier one made durable', async () => {
     const disk = new Disk();
-    const first = await partialOn(disk);
+    const first = await partialOn(disk, path, WANTED, BOOT);
     await write(first, 0, 64 * KIB);
     await first.stop();
     await expectOnlyDurable([[0, 64 * KIB]]);
@@ -206,7 +162,7 @@ describe('a sync that failed', () => {
 
   test('[E1] leaves the journal of an earlier good sync of the same file', async () => {
     const disk = new Disk();
-    const partial = await partialOn(disk);
+    const partial = await partialOn(disk, path, WANTED, BOOT);
     await write(partial, 0, 64 * KIB);
     await vi.waitFor(async () => expect(await syncedClaims()).toEqual([[0, 64 * KIB]]), { timeout: 20_000 });
     await write(partial, 64 * KIB, 128 * KIB);
@@ -218,9 +174,9 @@ describe('a sync that failed', () => {
   test('[E1] leaves no live journal also after a stop that did not wait for it', async () => {
     const disk = new Disk();
     disk.isManual = true;
-    const partial = await partialOn(disk);
+    const partial = await partialOn(disk, path, WANTED, BOOT);
     await write(partial, 0, 64 * KIB);
-    await partial.stop();
+    await partial.stop(100);
     await expectOnlyDurable(null);
     disk.waiting[0]?.fail('EIO');
     await expect(partial.sync()).rejects.toMatchObject({ code: 'EIO' });
@@ -230,7 +186,7 @@ describe('a sync that failed', () => {
   test('[E1] leaves no live journal that was being written', async () => {
     const disk = new Disk();
     disk.isManual = true;
-    const partial = await partialOn(disk);
+    const partial = await partialOn(disk, path, WANTED, BOOT);
     await write(partial, 0, 64 * KIB);
     const synced = partial.sync();
     await vi.waitFor(() => expect(disk.waiting).toHaveLength(1));
@@ -245,7 +201,7 @@ describe('a sync that failed', () => {
   test('[E1] makes two syncs at once fail both, though the system tells only one', async () => {
     const disk = new Disk();
     disk.failNext = true;
-    const partial = await partialOn(disk);
+    const partial = await partialOn(disk, path, WANTED, BOOT);
     await write(partial, 0, 64 * KIB);
     const outcomes = await Promise.allSettled([partial.sync(), partial.sync(), partial.sync()]);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
@@ -270,7 +226,7 @@ describe('while a sync runs, whose failure a killed process does not hear of,', 
     ['of a stop', (partial: PartialFile) => void partial.stop()],
   ])('[E1] nothing after the last good one is claimed (%s)', async (_, begin) => {
     const disk = new Disk();
-    const partial = await partialOn(disk);
+    const partial = await partialOn(disk, path, WANTED, BOOT);
     await write(partial, 0, 64 * KIB);
     await vi.waitFor(async () => expect(await syncedClaims()).toEqual([[0, 64 * KIB]]), waiting);
     await write(partial, 64 * KIB, 128 * KIB);
@@ -309,7 +265,7 @@ describe('while a sync runs, whose failure a killed process does not hear of,', 
   test('what arrived meanwhile is claimed as soon as it has succeeded', async () => {
     const disk = new Disk();
     disk.isManual = true;
-    const partial = await partialOn(disk);
+    const partial = await partialOn(disk, path, WANTED, BOOT);
     await write(partial, 0, 64 * KIB);
     await vi.waitFor(() => expect(disk.waiting).toHaveLength(1), waiting);
     await write(partial, 64 * KIB, 128 * KIB);

@@ -129,7 +129,7 @@ describe('a partial that is deleted while it is written', () => {
     const { server, file } = fixture;
     server.script(serve(file, { bytesPerSecond: 1_000_000 }));
     const done = fetched();
-    await server.until(() => fixture.states.some(({ bytes }) => bytes > 500_000));
+    await fixture.until(({ bytes }) => bytes > 500_000);
     await take();
     const result = await done;
     await expectRight();
@@ -149,7 +149,7 @@ describe('a partial that is deleted while it is written', () => {
     const { server, file } = fixture;
     server.script(serve(file, { bytesPerSecond: 4_000_000 }));
     const done = fetched();
-    await server.until(() => fixture.states.some(({ bytes }) => bytes > 0));
+    await fixture.until(({ bytes }) => bytes > 0);
     await away();
     expect((await done).wasted).toBeGreaterThan(0);
     await expectRight();
@@ -175,7 +175,7 @@ describe('a partial that is deleted while it is written', () => {
     const { server, file } = fixture;
     server.script(serve(file, { bytes: 2_000_000, after: stall }));
     const done = fetched();
-    await server.until(() => fixture.states.some(({ bytes }) => bytes > 1_500_000));
+    await fixture.until(({ bytes }) => bytes > 1_500_000);
     await away();
     fixture.abort.abort(new Error('stopped'));
     await expect(done).rejects.toThrow('stopped');
@@ -234,7 +234,7 @@ describe('claims beyond the end of a partial', () => {
     const { server, file, partialPath } = fixture;
     server.script(serve(file, { bytes: 2_000_000, after: stall }));
     const stopped = fetched();
-    await server.until(() => fixture.states.some(({ bytes }) => bytes >= 2_000_000));
+    await fixture.until(({ bytes }) => bytes >= 2_000_000);
     fixture.abort.abort(new Error('stopped'));
     await expect(stopped).rejects.toThrow('stopped');
     const { size } = await lstat(partialPath);
