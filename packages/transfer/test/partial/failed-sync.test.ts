@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { journalPathOf, liveJournalPathOf, loadJournal, parseJournal } from '../../src/partial/journal.ts';
 import type { WantedFile } from '../../src/partial/judge-journal.ts';
 import { openPartial } from '../../src/partial/open-partial.ts';
+import type { PartialFile } from '../../src/partial/partial-file.ts';
 import { Disk, partialOn, write } from './disk.ts';
 
 /*
