@@ -87,6 +87,7 @@ type Hive = Awaited<ReturnType<typeof buildHive>>;
 async function buildHive(settings: HiveSettings, proxies: Proxies) {
   const clock = systemClock;
   const startedAtMs = clock.now();
+  const startedAt = clock.elapsed();
   const hiveId = settings.id;
   const logger = createLogger({ name: 'rbee-hive', level: settings.logLevel });
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
@@ -148,7 +149,7 @@ async function buildHive(settings: HiveSettings, proxies: Proxies) {
     mayWant: (place) => downloads.mayWant(place),
   });
   return {
-    ...{ settings, clock, startedAtMs, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
+    ...{ settings, clock, startedAt, hiveId, logger, onBug, store, lock, hub, tracker, state, history, registry },
     ...{ addressPath, dispatcher, proxies, http, token, sources, counts, slots, limiter, downloads, models },
     /** Current values: a reload or a request may have changed some. */
     inForce: { ...settings },
@@ -188,7 +189,7 @@ async function serveHive(hive: Hive, tls: TlsIdentity | null) {
   const info = async (): Promise<HiveInfo> => ({
     hive_id: hiveId,
     version: VERSION,
-    uptime_secs: toSeconds(clock.now() - hive.startedAtMs),
+    uptime_secs: toSeconds(clock.elapsed() - hive.startedAt),
     models_dir: settings.modelsDir,
     ...(await store.freeSpace()),
     settings: { ...settingsInForce(hiveSettings, inForce, HIVE_PREFIX), ...live.read() },

@@ -87,8 +87,8 @@ function buildQueen(settings: QueenSettings) {
     void discovery.onHeartbeat(hive);
   };
   const jobs = routeJobs(core, { roster, follow, relay, undeliveredCancels });
-  const startedAtMs = clock.now();
-  return { ...core, ...hives, ...jobs, writer, fleetStream, heartbeats, relay, undeliveredCancels, startedAtMs };
+  const startedAt = clock.elapsed();
+  return { ...core, ...hives, ...jobs, writer, fleetStream, heartbeats, relay, undeliveredCancels, startedAt };
 }
 
 interface Core {
@@ -189,7 +189,7 @@ async function serve(settings: QueenSettings, tls: TlsIdentity | null, queen: Qu
     return {
       queen_id: queenId,
       version: VERSION,
-      uptime_secs: toSeconds(clock.now() - queen.startedAtMs),
+      uptime_secs: toSeconds(clock.elapsed() - queen.startedAt),
       hives: hives.length,
       hives_online: hives.filter((hive) => hive.online).length,
       settings: { ...settingsInForce(queenSettings, inForce, QUEEN_PREFIX), max_bandwidth: limits.budget },

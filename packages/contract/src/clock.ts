@@ -1,7 +1,9 @@
 /** The clock of everything that waits or measures, so that a test can control it. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch: a time of day, which people and NTP set forward and back. */
   now(): number;
+  /** Milliseconds since some moment, which nobody sets: the measure of every duration. */
+  elapsed(): number;
   /** Calls `fn` once after `ms`. Returns a function that cancels it. */
   setTimer(ms: number, fn: () => void): () => void;
 }
@@ -9,6 +11,7 @@ export interface Clock {
 /** The system clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   setTimer(ms, fn) {
     const timer = setTimeout(fn, ms);
     timer.unref();

@@ -110,6 +110,11 @@ export class StateWriter {
     return result;
   }
 
+  /** Hands the system what is not on disk yet, without a sync: it survives the end of this process from now on. */
+  hand(): void {
+    if (this.#batch === null) this.#save('unsynced');
+  }
+
   /** Writes what is not on disk yet a last time. */
   close(): void {
     this.flush();

@@ -5,7 +5,7 @@ const MIN_SAMPLES = 4;
 /** After this long without a byte the speed is 0, not a fading memory. */
 const IDLE_AFTER_MS = 5_000;
 
-/** A moving average of bytes per second. Times are Unix milliseconds. */
+/** A moving average of bytes per second. Times are those of `Clock.elapsed`. */
 export interface Rate {
   readonly bytesPerSecond: number;
   readonly samples: number;
@@ -21,12 +21,11 @@ export function startRate(received: number, nowMs: number): Rate {
 
 /**
  * The rate after one more sample of the number of bytes received so far. The weight of a sample depends on the time that it
- * covers (1 - 0.7^seconds), so that late timers do not distort the average. A clock that stands still or jumps back gives
- * no sample.
+ * covers (1 - 0.7^seconds), so that late timers do not distort the average.
  */
 export function sampleRate(rate: Rate, received: number, nowMs: number): Rate {
   const elapsedMs = nowMs - rate.sampledAtMs;
-  if (elapsedMs <= 0) return elapsedMs < 0 ? { ...rate, sampledAtMs: nowMs, lastByteAtMs: nowMs } : rate;
+  if (elapsedMs <= 0) return rate;
   const arrived = Math.max(0, received - rate.received);
   const lastByteAtMs = arrived > 0 ? nowMs : rate.lastByteAtMs;
   const sampled = { samples: rate.samples + 1, received, sampledAtMs: nowMs, lastByteAtMs };
@@ -34,6 +33,11 @@ export function sampleRate(rate: Rate, received: number, nowMs: number): Rate {
   const instant = (arrived * 1000) / elapsedMs;
   const weight = rate.samples === 0 ? 1 : 1 - (1 - ALPHA_PER_SECOND) ** (elapsedMs / 1000);
   return { ...sampled, bytesPerSecond: weight * instant + (1 - weight) * rate.bytesPerSecond };
+}
+
+/** The rate after a time that says nothing about speed, such as a verify: the average stays. */
+export function skipTo(rate: Rate, received: number, nowMs: number): Rate {
+  return { ...rate, received, sampledAtMs: nowMs, lastByteAtMs: nowMs };
 }
 
 /** Whole bytes per second for the wire: 0 until four samples exist. */

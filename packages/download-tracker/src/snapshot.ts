@@ -12,8 +12,7 @@ import { etaSeconds } from './rate.ts';
 import type { DownloadState } from './transition.ts';
 
 /** The `progress` event's data, from a state and its speed in bytes per second. */
-export function toProgress(state: DownloadState, speedBps: number, nowMs: number): Progress {
-  const elapsedMs = state.startedAtMs === null ? 0 : (state.endedAtMs ?? nowMs) - state.startedAtMs;
+export function toProgress(state: DownloadState, speedBps: number): Progress {
   return {
     download_id: state.downloadId,
     job_id: state.jobId,
@@ -25,7 +24,7 @@ export function toProgress(state: DownloadState, speedBps: number, nowMs: number
     percent: percentOf(state.bytes, state.total),
     speed_bps: speedBps,
     eta_secs: etaSeconds(state.bytes, state.total, speedBps),
-    elapsed_secs: toSeconds(elapsedMs),
+    elapsed_secs: toSeconds(state.elapsedMs),
     files_done: state.filesDone,
     files_total: state.filesTotal,
     file: state.file,
@@ -43,10 +42,10 @@ function filesOf({ files, filesTotal }: DownloadState): Pick<Progress, 'files'> 
 }
 
 /** The download as lists show it. */
-export function toDownload(state: DownloadState, speedBps: number, nowMs: number): Download {
+export function toDownload(state: DownloadState, speedBps: number): Download {
   const at = (ms: number | null) => (ms === null ? null : toTimestamp(ms));
   return {
-    ...toProgress(state, speedBps, nowMs),
+    ...toProgress(state, speedBps),
     created_at: toTimestamp(state.createdAtMs),
     started_at: at(state.startedAtMs),
     ended_at: at(state.endedAtMs),
@@ -71,7 +70,7 @@ export function toTerminalEvent(state: DownloadState): DownloadEvent | null {
           download_id,
           bytes,
           total: total ?? bytes,
-          duration_secs: toSeconds((state.endedAtMs ?? 0) - (state.startedAtMs ?? state.createdAtMs)),
+          duration_secs: toSeconds(state.elapsedMs),
           path: state.path ?? '',
           sha256: state.sha256,
         },

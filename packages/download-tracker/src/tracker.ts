@@ -10,7 +10,7 @@ import {
   RbeeError,
   toTimestamp,
 } from '@rbee/contract';
-import { type Rate, sampleRate, speedOf, startRate } from './rate.ts';
+import { type Rate, sampleRate, skipTo, speedOf, startRate } from './rate.ts';
 import { toDownload, toProgress, toTerminalEvent } from './snapshot.ts';
 import { type DownloadMove, type DownloadState, type DownloadUpdate, isEnded, transition } from './transition.ts';
 
@@ -19,8 +19,11 @@ const TICK_MS = 250;
 /** A speed that changes while no bytes arrive is emitted this often. */
 const IDLE_EMIT_MS = 1_000;
 const DEFAULT_HISTORY_LIMIT = 1_000;
-/** Changes of these are kept over a restart; bytes are not, because the partial on disk has them. */
+/** Changes of these are kept over a restart. */
 const KEPT_FIELDS = ['status', 'total', 'priority', 'maxBandwidth'] as const;
+/** What a request has changed, which must survive more than a restart. */
+const REQUESTED_FIELDS = ['priority', 'maxBandwidth'] as const;
+const REQUESTED_STATUSES: readonly DownloadState['status'][] = ['queued', 'paused'];
 
 export interface StartDownload {
   readonly downloadId: DownloadId;
@@ -41,7 +44,11 @@ export interface NoticeInput {
 }
 
 interface Entry {
+  /** Its `elapsedMs` is that of `elapsedAtMs`. */
   state: DownloadState;
+  elapsedAtMs: number;
+  /** Bytes that came over the network. Never falls, whatever is discarded. */
+  received: number;
   rate: Rate;
   /** Something changed since the last event. */
   dirty: boolean;
@@ -63,7 +70,8 @@ export class DownloadTracker {
   readonly #historyLimit: number;
   readonly #entries = new Map<DownloadId, Entry>();
   readonly #listeners = new Set<(event: DownloadEvent) => void>();
-  readonly #keepListeners = new Set<(state: DownloadState) => void>();
+  readonly #keepListeners = new Set<(state: DownloadState, isDurable: boolean) => void>();
+  readonly #tellListeners = new Set<(states: readonly DownloadState[]) => void>();
   readonly #forgetListeners = new Set<(id: DownloadId) => void>();
   #cancelTick: (() => void) | null = null;
 
@@ -91,15 +99,16 @@ export class DownloadTracker {
       createdAtMs: nowMs,
       startedAtMs: null,
       endedAtMs: null,
+      elapsedMs: 0,
       path: null,
       sha256: null,
       partial: null,
       error: null,
     };
     const entry = this.#add(state);
-    this.#emitProgress(entry);
-    this.#keep(entry);
-    return toDownload(state, 0, nowMs);
+    this.#emit(this.#newest(entry));
+    this.#keep(entry, true);
+    return toDownload(state, 0);
   }
 
   /**
@@ -132,14 +141,17 @@ export class DownloadTracker {
     const entry = this.#entry(id);
     const before = entry.state;
     this.#move(entry, { type: 'update', update });
+    entry.received += arrived(before, entry.state);
     entry.dirty = true;
-    if (KEPT_FIELDS.some((key) => entry.state[key] !== before[key])) this.#keep(entry);
-    if (entry.state.status === before.status) return;
-    // Speed is measured while bytes flow: each time a download starts to flow it starts a new average.
-    if (entry.state.status === 'downloading' || before.status === 'downloading') {
-      entry.rate = startRate(received(entry.state), this.#clock.now());
+    const hasNew = (keys: readonly (keyof DownloadState)[]) => keys.some((key) => entry.state[key] !== before[key]);
+    const hasMoved = entry.state.status !== before.status;
+    if (hasNew(KEPT_FIELDS)) {
+      const isRequested = hasMoved && REQUESTED_STATUSES.includes(entry.state.status);
+      this.#keep(entry, isRequested || hasNew(REQUESTED_FIELDS));
     }
-    this.#emitProgress(entry);
+    if (!hasMoved) return;
+    if (entry.state.status === 'downloading') this.#measure(entry, before.status);
+    this.#emitProgress([entry]);
   }
 
   /** Emits a notice. */
@@ -191,9 +203,14 @@ export class DownloadTracker {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Calls back with each state that should outlive this process. */
-  onKeep(listener: (state: DownloadState) => void): void {
+  /** Calls back with each state that should outlive this process; with a durable one, a power failure too. */
+  onKeep(listener: (state: DownloadState, isDurable: boolean) => void): void {
     this.#keepListeners.add(listener);
+  }
+
+  /** Calls back with the states of the next `progress` events, before they are emitted. */
+  onTell(listener: (states: readonly DownloadState[]) => void): void {
+    this.#tellListeners.add(listener);
   }
 
   /** Calls back for each download that is forgotten, on request or because it is old. */
@@ -209,16 +226,19 @@ export class DownloadTracker {
 
   #add(state: DownloadState): Entry {
     if (this.#entries.has(state.downloadId)) throw new Error(`${state.downloadId} is tracked already`);
-    const nowMs = this.#clock.now();
-    const rate = startRate(received(state), nowMs);
-    const entry: Entry = { state, rate, dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0 };
+    const nowMs = this.#clock.elapsed();
+    const rate = startRate(0, nowMs);
+    const entry: Entry = {
+      ...{ state, elapsedAtMs: nowMs, received: 0, rate },
+      ...{ dirty: false, emittedAtMs: nowMs, emittedSpeedBps: 0 },
+    };
     this.#entries.set(state.downloadId, entry);
     this.#forgetOldest();
     return entry;
   }
 
-  #keep(entry: Entry): void {
-    for (const listener of this.#keepListeners) listener(entry.state);
+  #keep(entry: Entry, isDurable: boolean): void {
+    for (const listener of this.#keepListeners) listener(entry.state, isDurable);
   }
 
   #entry(id: DownloadId): Entry {
@@ -228,15 +248,33 @@ export class DownloadTracker {
   }
 
   #newest(entry: Entry): DownloadEvent {
-    return toTerminalEvent(entry.state) ?? { event: 'progress', data: this.#progress(entry) };
+    return toTerminalEvent(entry.state) ?? this.#progress(entry);
   }
 
-  #progress(entry: Entry) {
-    return toProgress(entry.state, this.#speed(entry), this.#clock.now());
+  #progress(entry: Entry): DownloadEvent {
+    this.#age(entry);
+    return { event: 'progress', data: toProgress(entry.state, this.#speed(entry)) };
   }
 
   #snapshot(entry: Entry): Download {
-    return toDownload(entry.state, this.#speed(entry), this.#clock.now());
+    this.#age(entry);
+    return toDownload(entry.state, this.#speed(entry));
+  }
+
+  /** Adds the time that has passed to what a download took so far. */
+  #age(entry: Entry): void {
+    const nowMs = this.#clock.elapsed();
+    const { state, elapsedAtMs } = entry;
+    entry.elapsedAtMs = nowMs;
+    if (state.startedAtMs === null || isEnded(state.status) || nowMs === elapsedAtMs) return;
+    entry.state = { ...state, elapsedMs: state.elapsedMs + (nowMs - elapsedAtMs) };
+  }
+
+  /** The average covers a download from its first byte to its last; a verify in between says nothing about speed. */
+  #measure(entry: Entry, before: DownloadState['status']): void {
+    const nowMs = this.#clock.elapsed();
+    const { rate, received } = entry;
+    entry.rate = before === 'verifying' ? skipTo(rate, received, nowMs) : startRate(received, nowMs);
   }
 
   #speed(entry: Entry): number {
@@ -244,6 +282,7 @@ export class DownloadTracker {
   }
 
   #move(entry: Entry, move: DownloadMove): void {
+    this.#age(entry);
     entry.state = transition(entry.state, move, this.#clock.now());
     this.#scheduleTick();
   }
@@ -251,22 +290,28 @@ export class DownloadTracker {
   #end(id: DownloadId, move: DownloadMove): void {
     const entry = this.#entry(id);
     // Unsent progress goes out before the end, so that a bar ends where the bytes did.
-    if (entry.dirty && !isEnded(entry.state.status)) this.#emitProgress(entry);
+    if (entry.dirty && !isEnded(entry.state.status)) this.#emitProgress([entry]);
     this.#move(entry, move);
     try {
       // Kept before it is emitted: a client that saw the end finds it after a restart too.
-      this.#keep(entry);
+      this.#keep(entry, true);
     } finally {
       const terminal = toTerminalEvent(entry.state);
       if (terminal) this.#emit(terminal);
     }
   }
 
-  #emitProgress(entry: Entry): void {
-    entry.dirty = false;
-    entry.emittedAtMs = this.#clock.now();
-    entry.emittedSpeedBps = this.#speed(entry);
-    this.#emit({ event: 'progress', data: this.#progress(entry) });
+  #emitProgress(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    const events = entries.map((entry) => {
+      entry.dirty = false;
+      entry.emittedAtMs = this.#clock.elapsed();
+      entry.emittedSpeedBps = this.#speed(entry);
+      return this.#progress(entry);
+    });
+    // First the disk: what a reader was told must not be unknown after a restart.
+    for (const listener of this.#tellListeners) listener(entries.map(({ state }) => state));
+    for (const event of events) this.#emit(event);
   }
 
   #emit(event: DownloadEvent): void {
@@ -284,13 +329,15 @@ export class DownloadTracker {
   }
 
   #tick(): void {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.elapsed();
+    const due: Entry[] = [];
     for (const entry of this.#entries.values()) {
       if (!isRunning(entry.state)) continue;
-      if (entry.state.status === 'downloading') entry.rate = sampleRate(entry.rate, received(entry.state), nowMs);
+      if (entry.state.status === 'downloading') entry.rate = sampleRate(entry.rate, entry.received, nowMs);
       const idleChange = this.#speed(entry) !== entry.emittedSpeedBps && nowMs - entry.emittedAtMs >= IDLE_EMIT_MS;
-      if (entry.dirty || idleChange) this.#emitProgress(entry);
+      if (entry.dirty || idleChange) due.push(entry);
     }
+    this.#emitProgress(due);
   }
 
   #forget(id: DownloadId): void {
@@ -314,7 +361,8 @@ function isRunning(state: DownloadState): boolean {
   return !isEnded(state.status) && state.status !== 'queued' && state.status !== 'paused';
 }
 
-/** Bytes received over the network since the download started; never falls, whatever had to be discarded. */
-function received(state: DownloadState): number {
-  return state.bytes + state.bytesWasted - state.bytesReused;
+/** Bytes that came over the network between two states. Bytes on disk do not count, neither when found nor when lost. */
+function arrived(before: DownloadState, after: DownloadState): number {
+  const found = Math.max(0, after.bytesReused - before.bytesReused);
+  return Math.max(0, after.bytes + after.bytesWasted - before.bytes - before.bytesWasted - found);
 }

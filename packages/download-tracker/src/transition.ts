@@ -21,6 +21,8 @@ export interface DownloadState {
   readonly createdAtMs: number;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** Since it first left the queue, without the time in which its hive did not run. Not by the clock, which may be set. */
+  readonly elapsedMs: number;
   readonly path: string | null;
   readonly sha256: string | null;
   readonly partial: PartialFate | null;

@@ -113,6 +113,151 @@ describe('the events of the tracker', () => {
   });
 });
 
+describe('the speed of a download', () => {
+  const files = 30;
+  const perFile = 100_000;
+
+  it('[I1] is an average over all its files, however short each is', () => {
+    const { tracker, clock, events, id } = createFlowing(files * perFile);
+    // A file each 300 ms: shorter than four samples.
+    for (let file = 1; file <= files; file += 1) {
+      tracker.update(id, { bytes: file * perFile, filesDone: file, filesTotal: files });
+      clock.advance(300);
+    }
+    const shown = progressOf(events);
+    const early = shown.filter(({ elapsed_secs }) => elapsed_secs <= 1.25);
+    const rest = shown.filter(({ elapsed_secs }) => elapsed_secs > 1.25);
+    expect(early.length).toBeLessThan(6);
+    expect(rest.length).toBeGreaterThan(20);
+    for (const { speed_bps, eta_secs } of rest) {
+      expect(Math.abs(speed_bps - perFile / 0.3)).toBeLessThan((perFile / 0.3) * 0.6);
+      expect(eta_secs).not.toBeNull();
+    }
+  });
+
+  it('[I1] survives a verify in between, which says nothing about it', () => {
+    const { tracker, clock, id } = createFlowing();
+    for (let step = 1; step <= 20; step += 1) {
+      tracker.update(id, { bytes: step * 25_000 });
+      clock.advance(250);
+    }
+    tracker.update(id, { status: 'verifying' });
+    clock.advance(600_000);
+    expect(tracker.get(id)).toMatchObject({ speed_bps: 0, eta_secs: null });
+    tracker.update(id, { status: 'downloading' });
+    expect(tracker.get(id)).toMatchObject({ speed_bps: 100_000, eta_secs: 5 });
+  });
+
+  it('[I1] starts again after a pause, without the time of the pause', () => {
+    const { tracker, clock, id } = createFlowing();
+    tracker.update(id, { bytes: 500_000 });
+    clock.advance(1_000);
+    for (const status of ['paused', 'queued', 'starting', 'downloading'] as const) {
+      tracker.update(id, { status });
+      clock.advance(3_600_000);
+    }
+    expect(tracker.get(id).speed_bps).toBe(0);
+  });
+
+  it('[I1] does not count bytes on disk that turn out to be useless', () => {
+    const { tracker, clock, id } = createTracked();
+    tracker.update(id, { status: 'starting', bytes: 900_000, bytesReused: 900_000, total: 1_000_000 });
+    tracker.update(id, { status: 'downloading' });
+    clock.advance(1_000);
+    // The source has changed: it starts from 0.
+    tracker.update(id, { bytes: 0, bytesReused: 0, bytesWasted: 900_000 });
+    clock.advance(1_000);
+    expect(tracker.get(id).speed_bps).toBe(0);
+    tracker.update(id, { bytes: 1_000 });
+    clock.advance(250);
+    expect(tracker.get(id).speed_bps).toBeLessThanOrEqual(4_000);
+  });
+
+  it('[I1] has an ETA that follows a throttle down to a crawl', () => {
+    const { tracker, clock, id } = createFlowing(10_000_000);
+    let bytes = 0;
+    const flow = (perSecond: number, seconds: number) => {
+      for (let step = 0; step < seconds * 4; step += 1) {
+        bytes += perSecond / 4;
+        tracker.update(id, { bytes });
+        clock.advance(250);
+      }
+    };
+    flow(100_000, 10);
+    expect(tracker.get(id)).toMatchObject({ speed_bps: 100_000, eta_secs: 90 });
+    flow(1_000, 30);
+    expect(tracker.get(id).speed_bps).toBeLessThan(1_100);
+    expect(tracker.get(id).eta_secs).toBeGreaterThan(8_000);
+  });
+});
+
+describe('a clock that is set while a download runs', () => {
+  const day = 86_400_000;
+
+  it.each([400, -400, 0.01])('[I3] by %d days changes no duration, speed or ETA', (days) => {
+    const { tracker, clock, events, id } = createFlowing();
+    for (let step = 1; step <= 8; step += 1) {
+      tracker.update(id, { bytes: step * 25_000 });
+      clock.advance(250);
+      if (step === 4) clock.set(clock.now() + days * day);
+    }
+    expect(tracker.get(id)).toMatchObject({ speed_bps: 100_000, eta_secs: 8, elapsed_secs: 2 });
+    clock.set(clock.now() - 2 * days * day);
+    tracker.update(id, { status: 'verifying', bytes: 1_000_000 });
+    clock.advance(500);
+    tracker.complete(id, { path: '/m/x', sha256: null });
+    expect(events.at(-1)).toMatchObject({ event: 'complete', data: { duration_secs: 2.5 } });
+    expect(tracker.get(id).elapsed_secs).toBe(2.5);
+    for (const { elapsed_secs } of progressOf(events)) expect(elapsed_secs).toBeLessThanOrEqual(2.5);
+  });
+
+  it('[I3] still gets its events on time', () => {
+    const { tracker, clock, events, id } = createFlowing();
+    clock.set(clock.now() - 400 * day);
+    tracker.update(id, { bytes: 10 });
+    clock.advance(250);
+    expect(progressOf(events).map(({ bytes }) => bytes)).toEqual([10]);
+  });
+
+  it('[I3] between two runs of the hive changes no duration either', () => {
+    const kept: DownloadState[] = [];
+    const first = createFlowing();
+    first.tracker.onTell((states) => kept.push(...states));
+    first.clock.advance(5_000);
+    first.tracker.update(first.id, { bytes: 10 });
+    first.clock.advance(250);
+    const { tracker, clock } = createTracked();
+    clock.set(clock.now() - 400 * day);
+    const [state] = kept.slice(-1);
+    if (!state) throw new Error('nothing was told');
+    tracker.restore(state);
+    tracker.update(first.id, { status: 'starting' });
+    clock.advance(1_000);
+    expect(tracker.get(first.id)).toMatchObject({ elapsed_secs: 6.25, bytes: 10 });
+  });
+});
+
+describe('what readers are told', () => {
+  it('[I4] is handed to the history first, for all downloads of a moment together', () => {
+    const { tracker, clock, events, id } = createFlowing();
+    const order: string[] = [];
+    tracker.onTell((states) => order.push(`told ${states.map(({ bytes }) => bytes).join()}`));
+    tracker.onEvent(({ event }) => order.push(event));
+    const other = newDownloadId();
+    const more = { modelRef: MODEL_REF, priority: 0, maxBandwidth: null, retryOf: null };
+    tracker.start({ downloadId: other, jobId: newJobId(), hiveId: 'hive-a', ...more });
+    tracker.update(other, { status: 'starting' });
+    tracker.update(other, { status: 'downloading' });
+    order.length = 0;
+    tracker.update(id, { bytes: 1 });
+    tracker.update(other, { bytes: 2 });
+    expect(order).toEqual([]);
+    clock.advance(250);
+    expect(order).toEqual(['told 1,2', 'progress', 'progress']);
+    expect(events.length).toBeGreaterThan(0);
+  });
+});
+
 describe('the end', () => {
   it.each([
     ['complete', (t: ReturnType<typeof createFlowing>) => t.tracker.complete(t.id, { path: '/m/x', sha256: 'ab' })],

@@ -23,6 +23,7 @@ function stateWith(overrides: Partial<DownloadState> = {}): DownloadState {
     createdAtMs: 0,
     startedAtMs: null,
     endedAtMs: null,
+    elapsedMs: 0,
     path: null,
     sha256: null,
     partial: null,

@@ -78,7 +78,7 @@ class Bucket {
   constructor(bytesPerSecond: number | null, clock: Clock) {
     this.bytesPerSecond = bytesPerSecond;
     this.#clock = clock;
-    this.#filledAtMs = clock.now();
+    this.#filledAtMs = clock.elapsed();
   }
 
   set(bytesPerSecond: number | null): void {
@@ -157,9 +157,8 @@ class Bucket {
   }
 
   #fill(): void {
-    const nowMs = this.#clock.now();
-    // A clock that jumps back must not cause a debt.
-    const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
+    const nowMs = this.#clock.elapsed();
+    const elapsedMs = nowMs - this.#filledAtMs;
     this.#filledAtMs = nowMs;
     if (this.bytesPerSecond === null) return;
     const most = this.bytesPerSecond * BURST_SECONDS;

@@ -1,4 +1,4 @@
-import { type Clock, ERROR_CODES, type ErrorCode, RbeeError } from '@rbee/contract/plain';
+import { type Clock, ERROR_CODES, type ErrorCode, RbeeError, systemClock } from '@rbee/contract/plain';
 import { isOutage } from './outage.ts';
 import { errorOfShortage } from './shortage.ts';
 
@@ -105,8 +105,9 @@ export interface RetryOptions {
   readonly clock?: Clock;
 }
 
-const monotonicClock: Clock = {
-  now: () => performance.now(),
+/** Its timers keep the process alive. */
+const waitingClock: Clock = {
+  ...systemClock,
   setTimer(ms, fn) {
     const timer = setTimeout(fn, ms);
     return () => clearTimeout(timer);
@@ -118,17 +119,17 @@ const monotonicClock: Clock = {
  * An abort ends it immediately with the signal's reason. The function must not retry on its own.
  */
 export async function withRetry<T>(fn: (attempt: Attempt) => Promise<T>, options: RetryOptions): Promise<T> {
-  const { signal, rule, onRetry, isPatient, random = Math.random, now = Date.now, clock = monotonicClock } = options;
+  const { signal, rule, onRetry, isPatient, random = Math.random, now = Date.now, clock = waitingClock } = options;
   const countByCode = new Map<ErrorCode, number>();
   let inRow = 0;
-  let newestByteMs = clock.now();
+  let newestByteMs = clock.elapsed();
   // Terminates: `retryDelay` limits failures in a row, and only a new byte of a finite file resets the count.
   for (;;) {
     signal.throwIfAborted();
     let hasProgressed = false;
     const progressed = () => {
       hasProgressed = true;
-      newestByteMs = clock.now();
+      newestByteMs = clock.elapsed();
     };
     try {
       return await fn({ number: inRow + 1, progressed });
@@ -136,7 +137,7 @@ export async function withRetry<T>(fn: (attempt: Attempt) => Promise<T>, options
       signal.throwIfAborted();
       const sameCode = error instanceof RbeeError ? (countByCode.get(error.code) ?? 0) + 1 : 1;
       inRow = (hasProgressed ? 0 : inRow) + (isCountedApart(error) ? 0 : 1);
-      const failures = { inRow, sameCode, quietMs: clock.now() - newestByteMs };
+      const failures = { inRow, sameCode, quietMs: clock.elapsed() - newestByteMs };
       const decision = retryDelay(error, failures, rule, random, isPatient);
       if (!decision.retry || !(error instanceof RbeeError)) throw error;
       countByCode.set(error.code, sameCode);

@@ -123,15 +123,24 @@ describe('a limit', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('is not fooled by a clock that stood still or jumped', async () => {
-    let now = 1_000_000;
-    const clock = { now: () => now, setTimer: () => () => {} };
+  it('gives a burst and no more after a long rest', async () => {
+    const clock = createManualClock();
     const limiter = createLimiter(1_000, clock);
-    now += 3_600_000;
-    expect(limiter.pass(10, never)).toBeUndefined();
-    now -= 7_200_000;
+    clock.advance(3_600_000);
     let passed = 0;
     while (limiter.pass(10, never) === undefined) passed += 10;
     expect(passed).toBeLessThanOrEqual(60);
+  });
+
+  it.each([400, -400])('[I3] keeps to its rate when the clock is set by %i days', async (days) => {
+    const clock = createManualClock();
+    const limiter = createLimiter(1_000, clock);
+    clock.advance(1_000);
+    while (limiter.pass(10, never) === undefined);
+    clock.set(clock.now() + days * 86_400_000);
+    const waiting = limiter.pass(1_000, never);
+    expect(waiting).toBeInstanceOf(Promise);
+    clock.advance(1_000);
+    await waiting;
   });
 });

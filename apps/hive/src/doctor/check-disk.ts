@@ -47,7 +47,7 @@ export async function checkDiskSpeed(layout: Layout, clock: Clock, signal: Abort
   const { freeBytes } = await readDisk(layout.modelsDir);
   if (freeBytes !== null && freeBytes < 2 * TRIAL_BYTES) return skipped('not tested: too little free space');
   try {
-    const startedAtMs = clock.now();
+    const startedAtMs = clock.elapsed();
     await withUnnamed(path, async (file) => {
       const piece = Buffer.alloc(TRIAL_PIECE_BYTES, 0x5a);
       for (let written = 0; written < TRIAL_BYTES; written += piece.length) {
@@ -56,7 +56,7 @@ export async function checkDiskSpeed(layout: Layout, clock: Clock, signal: Abort
       }
       await file.sync();
     });
-    const bps = (TRIAL_BYTES / Math.max(MIN_WRITE_MS, clock.now() - startedAtMs)) * 1_000;
+    const bps = (TRIAL_BYTES / Math.max(MIN_WRITE_MS, clock.elapsed() - startedAtMs)) * 1_000;
     const message = `writes ${formatSpeed(bps)} (${formatBytes(TRIAL_BYTES)}, synced)`;
     if (bps >= SLOW_DISK_BPS) return ok(message);
     return warning(

@@ -51,13 +51,13 @@ export async function readSample(hub: HubAccess, clock: Clock, signal: AbortSign
     discard(response);
     throw errorOfStatus(status, response.headers);
   }
-  const startedAtMs = clock.now();
+  const startedAtMs = clock.elapsed();
   let bytes = 0;
   try {
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       // A server that ignores the range would send the whole file.
-      if (bytes >= MAX_BYTES || clock.now() - startedAtMs >= MAX_READ_MS) break;
+      if (bytes >= MAX_BYTES || clock.elapsed() - startedAtMs >= MAX_READ_MS) break;
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -66,7 +66,7 @@ export async function readSample(hub: HubAccess, clock: Clock, signal: AbortSign
     discard(response);
   }
   const contentRange = headerOf(response.headers, 'content-range');
-  return { host: url.host, status, contentRange, bytes, readMs: clock.now() - startedAtMs };
+  return { host: url.host, status, contentRange, bytes, readMs: clock.elapsed() - startedAtMs };
 }
 
 async function locate(hub: HubAccess, signal: AbortSignal) {

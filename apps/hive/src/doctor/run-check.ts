@@ -26,7 +26,7 @@ export async function runCheck(
   work: (signal: AbortSignal) => Promise<Verdict> | Verdict,
 ): Promise<DoctorCheck> {
   const { clock, limitMs, onBug } = options;
-  const startedAtMs = clock.now();
+  const startedAtMs = clock.elapsed();
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limitMs)]);
   let found: Verdict;
   try {
@@ -34,12 +34,12 @@ export async function runCheck(
   } catch (error) {
     if (signal.aborted) {
       const hint = LATE_HINTS[OF_DISK.includes(check) ? 'disk' : 'network'];
-      found = failed(`no response within ${toSeconds(clock.now() - startedAtMs).toFixed(1)} s`, hint);
+      found = failed(`no response within ${toSeconds(clock.elapsed() - startedAtMs).toFixed(1)} s`, hint);
     } else if (error instanceof RbeeError) found = failed(error.message, error.hint);
     else {
       onBug(error);
       found = failed('the check itself failed', 'this is a bug: please report it with the log of the hive');
     }
   }
-  return { check, ...found, duration_secs: toSeconds(clock.now() - startedAtMs) };
+  return { check, ...found, duration_secs: toSeconds(clock.elapsed() - startedAtMs) };
 }

@@ -34,22 +34,33 @@ export function createDownloadProgress(
     return { bytes, reused: bytes, wasted: 0 };
   });
   const running = new Map<number, TransferState>();
+  /** Files of which something is left to fetch. */
+  const left = new Set<number>();
+  for (const [index, { size }] of files.entries()) if (size === null || (present[index] ?? 0) < size) left.add(index);
+  let hasBegun = false;
   let bytes = present.reduce((sum, each) => sum + each, 0);
   let reused = bytes;
+  const before = bytes;
   // Bytes that a previous run of this download had on disk and that are gone now were wasted.
   let wasted = earlier.bytes_wasted + Math.max(0, earlier.bytes - bytes);
   let filesDone = 0;
   update({ total, filesTotal: files.length });
+
+  /** One status for all files, so that it does not change with each of them. */
+  function status(): LiveStatus {
+    if (left.size === 0) return 'verifying';
+    return hasBegun ? 'downloading' : 'starting';
+  }
 
   function update(more: { total?: number | null; filesTotal?: number } = {}): void {
     const states = [...running.values()];
     const [first] = running.keys();
     tracker.update(id, {
       ...more,
-      ...(first === undefined ? {} : { status: statusOf(states), file: files[first]?.path ?? null }),
+      ...(first === undefined ? {} : { status: status(), file: files[first]?.path ?? null }),
       bytes,
       // Bytes fetched by a previous run do not count as reused: they were not there before the download.
-      bytesReused: earlier.bytes > 0 ? earlier.bytes_reused : reused,
+      bytesReused: earlier.bytes > 0 ? Math.max(0, earlier.bytes_reused + reused - before) : reused,
       bytesWasted: wasted,
       attempt: Math.max(1, ...states.map(({ attempt }) => attempt)),
       connections: states.reduce((sum, { connections }) => sum + connections, 0),
@@ -65,6 +76,10 @@ export function createDownloadProgress(
     bytes += state.bytes - last.bytes;
     reused += state.reused - last.reused;
     counted[index] = state;
+    const size = state.total ?? files[index]?.size ?? null;
+    hasBegun ||= state.phase === 'downloading';
+    if (state.phase === 'verifying' || (size !== null && state.bytes >= size)) left.delete(index);
+    else left.add(index);
   }
 
   return {
@@ -87,6 +102,7 @@ export function createDownloadProgress(
         },
         done() {
           running.delete(index);
+          left.delete(index);
           filesDone += 1;
           update();
         },
@@ -103,13 +119,6 @@ export function presentState(size: number): TransferState {
 /** Narrates that a file need not be fetched. */
 export function narratePresent(file: SourceFile, size: number): void {
   narrate('file_present', `📦 ${file.path} is already in the store (${formatBytes(size)})`);
-}
-
-/** The status of a download with several files: it is downloading while any of them is. */
-function statusOf(states: readonly TransferState[]): LiveStatus {
-  const phases = states.map(({ phase }) => phase);
-  if (phases.includes('downloading')) return 'downloading';
-  return phases.includes('verifying') ? 'verifying' : 'starting';
 }
 
 function runningFile(file: SourceFile | undefined, state: TransferState): RunningFile {

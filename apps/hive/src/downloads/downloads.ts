@@ -56,7 +56,10 @@ export class Downloads {
     this.#deps = deps;
     const { tracker, history, hub } = deps;
     this.stream = hub.keyedStream({ snapshotEnd: { event: SNAPSHOT_END_EVENT, data: '{}' } });
-    tracker.onKeep((state) => history.saveDownload({ state, sha256: this.#request(state.downloadId).sha256 }));
+    tracker.onKeep((state, isDurable) =>
+      history.saveDownload({ state, sha256: this.#request(state.downloadId).sha256 }, isDurable),
+    );
+    tracker.onTell((states) => history.saveTold(states));
     tracker.onEvent(({ event, data }) => {
       const kind = event === 'progress' ? 'state' : isTerminalEvent(event) ? 'terminal' : 'keep';
       const encoded = { event, data: JSON.stringify(data) };

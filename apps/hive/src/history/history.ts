@@ -8,7 +8,7 @@ import {
   type StateTable,
   type StateWriter,
 } from '@rbee/daemon';
-import type { DownloadState } from '@rbee/download-tracker';
+import { type DownloadState, isEnded } from '@rbee/download-tracker';
 import { type DownloadContent, readContent, readState } from './saved-rows.ts';
 
 /** The schema, step by step; a later version appends to it. */
@@ -25,6 +25,13 @@ export const HISTORY_MIGRATIONS = [
    ) STRICT`,
   'ALTER TABLE downloads ADD COLUMN content TEXT',
   BAD_ROWS_TABLE,
+  `CREATE TABLE told (
+     download_id TEXT PRIMARY KEY,
+     bytes INTEGER NOT NULL,
+     wasted INTEGER NOT NULL,
+     reused INTEGER NOT NULL,
+     elapsed_ms INTEGER NOT NULL
+   ) STRICT`,
 ] as const;
 
 /** The last saved state of a download, and the part of its request that the state lacks. */
@@ -40,7 +47,10 @@ export interface History {
   atomically<T>(work: () => T): T;
   saveJob(job: Job): void;
   deleteJob(id: JobId): void;
-  saveDownload(download: SavedDownload): void;
+  /** `isDurable`: it must survive a power failure, too. Anything else that is saved survives the end of the process. */
+  saveDownload(download: SavedDownload, isDurable: boolean): void;
+  /** Saves the numbers that readers are about to be told. */
+  saveTold(states: readonly DownloadState[]): void;
   /** For a saved download; null once it has ended. */
   saveContent(id: DownloadId, content: DownloadContent | null): void;
   deleteDownload(id: DownloadId): void;
@@ -69,9 +79,17 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
   );
   const saveContent = db.prepare('UPDATE downloads SET content = ? WHERE download_id = ?');
   const deleteDownload = db.prepare('DELETE FROM downloads WHERE download_id = ?');
+  // Beside the downloads: their rows may be long, and these numbers change four times a second.
+  const saveTold = db.prepare(
+    'INSERT OR REPLACE INTO told (download_id, bytes, wasted, reused, elapsed_ms) VALUES (?, ?, ?, ?, ?)',
+  );
+  const deleteTold = db.prepare('DELETE FROM told WHERE download_id = ?');
   const jobs = db.prepare('SELECT job_id, snapshot FROM jobs ORDER BY created_at, job_id');
   // Ids are UUIDv7, so they sort by creation time.
-  const downloads = db.prepare('SELECT download_id, sha256, state, content FROM downloads ORDER BY download_id');
+  const downloads = db.prepare(
+    `SELECT downloads.*, told.bytes, told.wasted, told.reused, told.elapsed_ms
+     FROM downloads LEFT JOIN told USING (download_id) ORDER BY download_id`,
+  );
   const rows = new StateRows({ db, writer, onBadRow });
 
   /** A download can do without its content, so it is set aside alone. */
@@ -94,7 +112,7 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
     nameOf: (row) => `download ${row['download_id']}`,
     read(row) {
       const id = String(row['download_id']);
-      const state = readState(id, String(row['state']));
+      const state = withTold(readState(id, String(row['state'])), row);
       return { state, sha256: row['sha256'] === null ? null : String(row['sha256']), content: contentOf(id, row) };
     },
     remove: (row) => deleteDownload.run(String(row['download_id'])),
@@ -103,17 +121,38 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
   return {
     atomically: (work) => writer.atomically(work),
     saveJob: (job) =>
-      writer.write(`job ${job.job_id}`, () => saveJob.run(job.job_id, job.created_at, JSON.stringify(job))),
-    deleteJob: (id) => writer.write(`job ${id}`, () => deleteJob.run(id)),
-    saveDownload: ({ state, sha256 }) =>
-      writer.write(`download ${state.downloadId}`, () =>
-        saveDownload.run(state.downloadId, sha256, JSON.stringify(state)),
-      ),
-    saveContent: (id, content) =>
-      writer.write(`content ${id}`, () => saveContent.run(content === null ? null : JSON.stringify(content), id)),
-    deleteDownload: (id) => writer.write(`download ${id}`, () => deleteDownload.run(id)),
-    jobs: () => rows.readAll(jobs.all(), jobTable),
-    downloads: () => rows.readAll(downloads.all(), downloadTable),
+      // Its start is in the batch of its download, and its end follows from that of its download.
+      writer.write(`job ${job.job_id}`, () => saveJob.run(job.job_id, job.created_at, JSON.stringify(job)), 'later'),
+    deleteJob: (id) => writer.write(`job ${id}`, () => deleteJob.run(id), 'later'),
+    saveDownload({ state, sha256 }, isDurable) {
+      const id = state.downloadId;
+      const save = () => saveDownload.run(id, sha256, JSON.stringify(state));
+      writer.write(`download ${id}`, save, isDurable ? 'now' : 'later');
+      if (isEnded(state.status)) writer.write(`told ${id}`, () => deleteTold.run(id), 'later');
+    },
+    saveTold(states) {
+      for (const { downloadId: id, bytes, bytesWasted, bytesReused, elapsedMs } of states) {
+        const save = () => saveTold.run(id, bytes, bytesWasted, bytesReused, Math.round(elapsedMs));
+        writer.write(`told ${id}`, save, 'later');
+      }
+      writer.hand();
+    },
+    saveContent(id, content) {
+      const text = content === null ? null : JSON.stringify(content);
+      writer.write(`content ${id}`, () => saveContent.run(text, id), 'later');
+    },
+    deleteDownload(id) {
+      writer.write(`download ${id}`, () => deleteDownload.run(id), 'later');
+      writer.write(`told ${id}`, () => deleteTold.run(id), 'later');
+    },
+    jobs() {
+      writer.hand();
+      return rows.readAll(jobs.all(), jobTable);
+    },
+    downloads() {
+      writer.hand();
+      return rows.readAll(downloads.all(), downloadTable);
+    },
     get badRows() {
       return rows.bad;
     },
@@ -122,4 +161,15 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
       db.close();
     },
   };
+}
+
+/** The state with what readers were told last: bytes of which more are on disk, or were wasted, than it says. */
+function withTold(state: DownloadState, row: StateRow): DownloadState {
+  const [bytes, bytesWasted, bytesReused, elapsedMs] = ['bytes', 'wasted', 'reused', 'elapsed_ms'].map((name) =>
+    Number(row[name]),
+  );
+  if (row['bytes'] === null || bytes === undefined || bytesWasted === undefined || isEnded(state.status)) return state;
+  const isNewer = bytes + bytesWasted >= state.bytes + state.bytesWasted;
+  const told = { bytes, bytesWasted, bytesReused: bytesReused ?? 0 };
+  return { ...state, ...(isNewer ? told : {}), elapsedMs: Math.max(state.elapsedMs, elapsedMs ?? 0) };
 }

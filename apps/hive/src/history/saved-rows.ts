@@ -36,6 +36,8 @@ const stateSchema = z
     createdAtMs: timeSchema,
     startedAtMs: timeSchema.nullable(),
     endedAtMs: timeSchema.nullable(),
+    /** Missing in what older versions wrote. */
+    elapsedMs: z.number().nonnegative().optional(),
     path: z.string().nullable(),
     sha256: z.string().nullable(),
     partial: z.enum(['kept', 'discarded']).nullable(),
@@ -54,9 +56,10 @@ export type DownloadContent = Readonly<{ place: string; blobNames: readonly stri
 /** The state of a download of a row. @throws Error when it is none */
 export function readState(id: string, text: string): DownloadState {
   const value: unknown = JSON.parse(text);
-  const { downloadId } = stateSchema.parse(value);
+  const { downloadId, startedAtMs, endedAtMs, elapsedMs } = stateSchema.parse(value);
   if (downloadId !== id) throw new Error('the state has another id');
-  return { ...(value as DownloadState), files: [] };
+  const byClock = Math.max(0, (endedAtMs ?? 0) - (startedAtMs ?? endedAtMs ?? 0));
+  return { ...(value as DownloadState), files: [], elapsedMs: elapsedMs ?? byClock };
 }
 
 /** @throws Error when it is none */

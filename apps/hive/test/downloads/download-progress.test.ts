@@ -78,7 +78,7 @@ describe('the progress of a download', () => {
     expect(tracker.get(id)).not.toHaveProperty('files');
   });
 
-  it('is downloading while any file is, and verifying when the others are done', () => {
+  it('[I2] is downloading from its first byte until nothing is left to fetch, and verifying then', () => {
     const { tracker, id, tally } = tallied(100, 50);
     const [one, two] = [tally.begin(0), tally.begin(1)];
     const statusAfter = (change: () => void) => {
@@ -88,10 +88,77 @@ describe('the progress of a download', () => {
     expect(tracker.get(id).status).toBe('starting');
     expect(statusAfter(() => one.onState(state(1)))).toBe('downloading');
     expect(statusAfter(() => two.onState(state(0, { phase: 'starting' })))).toBe('downloading');
-    expect(statusAfter(() => one.onState(state(100, { phase: 'verifying' })))).toBe('verifying');
+    expect(statusAfter(() => one.onState(state(100, { phase: 'verifying' })))).toBe('downloading');
+    expect(statusAfter(() => one.done())).toBe('downloading');
     expect(statusAfter(() => two.onState(state(1)))).toBe('downloading');
     expect(statusAfter(() => two.onState(state(50, { phase: 'verifying' })))).toBe('verifying');
-    expect(statusAfter(() => one.done())).toBe('verifying');
+    expect(statusAfter(() => two.done())).toBe('verifying');
+  });
+
+  /** The changes of status of a download, after its start. */
+  function statusesOf(tracker: DownloadTracker): string[] {
+    const statuses: string[] = [];
+    tracker.onEvent(({ event, data }) => {
+      if (event === 'progress' && data.status !== statuses.at(-1)) statuses.push(data.status);
+    });
+    return statuses;
+  }
+
+  it('[I2] changes its status twice for 300 small files, one after the other or eight at a time', () => {
+    for (const width of [1, 8]) {
+      const { tracker, tally } = tallied(...Array.from({ length: 300 }, () => 10));
+      const statuses = statusesOf(tracker);
+      const started: { index: number; file: ReturnType<typeof tally.begin> }[] = [];
+      const end = () => {
+        const { file } = started.shift() ?? {};
+        file?.onState(state(10, { total: 10, phase: 'verifying' }));
+        file?.done();
+      };
+      for (let index = 0; index < 300; index += 1) {
+        const file = tally.begin(index);
+        file.onState(state(0, { total: 10, phase: 'starting' }));
+        file.onState(state(5, { total: 10 }));
+        started.push({ index, file });
+        if (started.length === width) end();
+      }
+      while (started.length > 0) end();
+      expect(statuses).toEqual(['downloading', 'verifying']);
+    }
+  });
+
+  it('[I2] is verifying where everything is in the store', () => {
+    const { tracker, id, tally } = talliedWith([100, 50], [100, 50]);
+    const statuses = statusesOf(tracker);
+    for (const index of [0, 1]) {
+      const file = tally.begin(index);
+      file.onState(presentState(index === 0 ? 100 : 50));
+      file.done();
+    }
+    expect(statuses).toEqual(['verifying']);
+    expect(tracker.get(id)).toMatchObject({ files_done: 2, bytes_reused: 150 });
+  });
+
+  it('[I2] counts files of unknown size, and of no bytes at all', () => {
+    const { tracker, id, tally } = tallied(null, 0, 20);
+    const [unknown, empty, last] = [tally.begin(0), tally.begin(1), tally.begin(2)];
+    unknown.onState(state(70, { total: null }));
+    empty.onState(state(0, { total: 0, phase: 'verifying' }));
+    empty.done();
+    last.onState(state(20, { total: 20, phase: 'verifying' }));
+    last.done();
+    expect(tracker.get(id).status).toBe('downloading');
+    unknown.onState(state(70, { total: 70 }));
+    expect(tracker.get(id).status).toBe('verifying');
+  });
+
+  it('[I2] is downloading again when a file has to be fetched again', () => {
+    const { tracker, id, tally } = tallied(100);
+    const file = tally.begin(0);
+    file.onState(state(100, { phase: 'verifying' }));
+    expect(tracker.get(id).status).toBe('verifying');
+    file.onState(state(0, { wasted: 100, phase: 'starting' }));
+    file.onState(state(1, { wasted: 100 }));
+    expect(tracker.get(id).status).toBe('downloading');
   });
 
   it('lists the running files: their bytes, sizes and statuses', () => {

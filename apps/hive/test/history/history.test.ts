@@ -40,9 +40,9 @@ describe('the history', () => {
     const [first, second] = states(2);
     if (!first || !second) throw new Error('two states');
     const history = open();
-    history.saveDownload({ state: second, sha256: null });
-    history.saveDownload({ state: first, sha256: 'ab' });
-    history.saveDownload({ state: { ...first, status: 'failed', endedAtMs: 5_000 }, sha256: 'ab' });
+    history.saveDownload({ state: second, sha256: null }, true);
+    history.saveDownload({ state: first, sha256: 'ab' }, true);
+    history.saveDownload({ state: { ...first, status: 'failed', endedAtMs: 5_000 }, sha256: 'ab' }, true);
     history.close();
     const later = open();
     expect(later.downloads()).toEqual([
@@ -65,9 +65,9 @@ describe('the history', () => {
       return kept;
     };
     const history = open();
-    history.saveDownload({ state, sha256: null });
+    history.saveDownload({ state, sha256: null }, true);
     history.saveContent(state.downloadId, content);
-    history.saveDownload({ state: { ...state, status: 'paused' }, sha256: null });
+    history.saveDownload({ state: { ...state, status: 'paused' }, sha256: null }, true);
     history.close();
     expect(contents()).toEqual([content]);
     const later = open();
@@ -104,7 +104,7 @@ describe('the history', () => {
     const history = open();
     const [state] = states(1);
     if (!state) throw new Error('one state');
-    history.saveDownload({ state, sha256: null });
+    history.saveDownload({ state, sha256: null }, true);
     history.close();
     const path = join(folder.path, 'deep', 'hive.sqlite');
     const file = await openFile(path, 'r+');

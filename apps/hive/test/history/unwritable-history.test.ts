@@ -137,7 +137,7 @@ describe('a history that refuses one kind of write', () => {
     const path = `/v2/downloads/${String(body['download_id'])}`;
     expect((await hive.api('DELETE', path)).status).toBe(200);
     expect((await hive.api('GET', path)).status).toBe(404);
-    expect(await metric('rbee_history_unsaved_rows')).toBe(1);
+    await expect.poll(() => metric('rbee_history_unsaved_rows'), { timeout: 20_000 }).toBe(1);
   });
 
   it('[F2] metrics count what could not be written', async () => {
@@ -145,7 +145,7 @@ describe('a history that refuses one kind of write', () => {
     expect(await metric('rbee_history_write_failures_total')).toBe(0);
     await expectCompletes();
     expect(await metric('rbee_history_write_failures_total')).toBeGreaterThan(0);
-    expect(await metric('rbee_history_unsaved_rows')).toBe(1);
+    await expect.poll(() => metric('rbee_history_unsaved_rows'), { timeout: 20_000 }).toBe(1);
   });
 });
 
@@ -193,7 +193,7 @@ describe.skipIf(!canMount)('a history on a disk', () => {
     expect(terminal(await events)).toEqual(['complete']);
     rmSync(join(onDisk(), 'filler'));
     await expectCompletes();
-    expect(await metric('rbee_history_unsaved_rows')).toBe(0);
+    await expect.poll(() => metric('rbee_history_unsaved_rows'), { timeout: 20_000 }).toBe(0);
   });
 
   it('[F2] that is full when the hive starts again: the download resumes and completes', async () => {

@@ -149,7 +149,7 @@ export class FleetLimits {
 
   /** The limit that each online hive should have; `Infinity` is none. */
   #targets(): [Hive, number][] {
-    const now = this.#deps.clock.now();
+    const now = this.#deps.clock.elapsed();
     const hives = this.#deps.hives().filter(({ online, hive_id }) => online && this.#known.has(hive_id));
     for (const hive of hives) {
       const known = this.#known.get(hive.hive_id);
@@ -206,7 +206,7 @@ export class FleetLimits {
       this.#keep(hive.hive_id, { ...this.#limitsFor(hive.hive_id), given: [...given.slice(-1), limit] });
       const isRaise = target > asNumber(known.inForce.max_bandwidth);
       const settings = await this.#deps.patchSettings(hive, patch);
-      const sinceMs = isRaise && known.sinceMs !== null ? this.#deps.clock.now() : known.sinceMs;
+      const sinceMs = isRaise && known.sinceMs !== null ? this.#deps.clock.elapsed() : known.sinceMs;
       if (this.#known.get(hive.hive_id) === known) this.#setInForce(hive.hive_id, settings, sinceMs);
       return true;
     } catch (error) {
