@@ -97,6 +97,13 @@ describe('POST …/downloads/:id/cancel', () => {
     expect((await cancel(hive.url, running.download_id)).body).toMatchObject({ status: 'cancelled', jobs: 1 });
   });
 
+  it('[K1] cancels requests that came at the same moment, which share one download', async () => {
+    const started = await Promise.all(Array.from({ length: 10 }, () => startDownload(fleet.hive.url, MODEL)));
+    expect(new Set(started.map(({ download_id }) => download_id)).size).toBe(1);
+    const [{ download_id } = { download_id: '' }] = started;
+    expect((await cancel(fleet.hive.url, download_id)).body).toMatchObject({ status: 'cancelled', jobs: 10 });
+  });
+
   it('[K1] of an unknown one is 404', async () => {
     const unknown = 'dl-01999c3a-4f2b-7000-8000-000000000000';
     for (const { url } of [fleet.hive, fleet.queen])

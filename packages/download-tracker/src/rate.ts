@@ -5,7 +5,7 @@ const MIN_SAMPLES = 4;
 /** After this long without a byte the speed is 0, not a fading memory. */
 const IDLE_AFTER_MS = 5_000;
 
-/** A moving average of bytes per second. Times are those of `Clock.elapsed`. */
+/** A moving average of bytes per second. Times are as `Clock.elapsed` has them. */
 export interface Rate {
   readonly bytesPerSecond: number;
   readonly samples: number;

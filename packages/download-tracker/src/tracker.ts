@@ -71,7 +71,7 @@ export class DownloadTracker {
   readonly #entries = new Map<DownloadId, Entry>();
   readonly #listeners = new Set<(event: DownloadEvent) => void>();
   readonly #keepListeners = new Set<(state: DownloadState, isDurable: boolean) => void>();
-  readonly #tellListeners = new Set<(states: readonly DownloadState[]) => void>();
+  readonly #sendListeners = new Set<(states: readonly DownloadState[]) => void>();
   readonly #forgetListeners = new Set<(id: DownloadId) => void>();
   #cancelTick: (() => void) | null = null;
 
@@ -209,8 +209,8 @@ export class DownloadTracker {
   }
 
   /** Calls back with the states of the next `progress` events, before they are emitted. */
-  onTell(listener: (states: readonly DownloadState[]) => void): void {
-    this.#tellListeners.add(listener);
+  onSend(listener: (states: readonly DownloadState[]) => void): void {
+    this.#sendListeners.add(listener);
   }
 
   /** Calls back for each download that is forgotten, on request or because it is old. */
@@ -309,8 +309,8 @@ export class DownloadTracker {
       entry.emittedSpeedBps = this.#speed(entry);
       return this.#progress(entry);
     });
-    // First the disk: what a reader was told must not be unknown after a restart.
-    for (const listener of this.#tellListeners) listener(entries.map(({ state }) => state));
+    // First the disk: what a reader has seen must be known after a restart.
+    for (const listener of this.#sendListeners) listener(entries.map(({ state }) => state));
     for (const event of events) this.#emit(event);
   }
 

@@ -222,14 +222,14 @@ describe('a clock that is set while a download runs', () => {
   it('[I3] between two runs of the hive changes no duration either', () => {
     const kept: DownloadState[] = [];
     const first = createFlowing();
-    first.tracker.onTell((states) => kept.push(...states));
+    first.tracker.onSend((states) => kept.push(...states));
     first.clock.advance(5_000);
     first.tracker.update(first.id, { bytes: 10 });
     first.clock.advance(250);
     const { tracker, clock } = createTracked();
     clock.set(clock.now() - 400 * day);
     const [state] = kept.slice(-1);
-    if (!state) throw new Error('nothing was told');
+    if (!state) throw new Error('nothing was sent');
     tracker.restore(state);
     tracker.update(first.id, { status: 'starting' });
     clock.advance(1_000);
@@ -237,11 +237,11 @@ describe('a clock that is set while a download runs', () => {
   });
 });
 
-describe('what readers are told', () => {
+describe('what readers see', () => {
   it('[I4] is handed to the history first, for all downloads of a moment together', () => {
     const { tracker, clock, events, id } = createFlowing();
     const order: string[] = [];
-    tracker.onTell((states) => order.push(`told ${states.map(({ bytes }) => bytes).join()}`));
+    tracker.onSend((states) => order.push(`sent ${states.map(({ bytes }) => bytes).join()}`));
     tracker.onEvent(({ event }) => order.push(event));
     const other = newDownloadId();
     const more = { modelRef: MODEL_REF, priority: 0, maxBandwidth: null, retryOf: null };
@@ -253,7 +253,7 @@ describe('what readers are told', () => {
     tracker.update(other, { bytes: 2 });
     expect(order).toEqual([]);
     clock.advance(250);
-    expect(order).toEqual(['told 1,2', 'progress', 'progress']);
+    expect(order).toEqual(['sent 1,2', 'progress', 'progress']);
     expect(events.length).toBeGreaterThan(0);
   });
 });

@@ -1,7 +1,7 @@
-import { type JobAccepted, type JobId, redactModelRef } from '@rbee/contract';
-import type { Job, JobRegistry } from '@rbee/jobs';
+import { type Failure, type JobAccepted, type JobId, RbeeError, redactModelRef } from '@rbee/contract';
+import { CancelRequest, type Job, type JobRegistry } from '@rbee/jobs';
 import type { History } from '../history/history.ts';
-import type { DownloadRequest } from './download.ts';
+import type { Download, DownloadRequest } from './download.ts';
 import type { Downloads } from './downloads.ts';
 
 export interface StartJobDeps {
@@ -16,11 +16,11 @@ export interface StartJobDeps {
  * begins; where they cannot be, nothing of them is left.
  * @throws RbeeError STATE_UNAVAILABLE
  */
-export function startDownload(deps: StartJobDeps, request: DownloadRequest, id?: JobId): JobAccepted {
+export async function startDownload(deps: StartJobDeps, request: DownloadRequest, id?: JobId): Promise<JobAccepted> {
   const { registry, downloads, history, hiveId } = deps;
   const undo: (() => void)[] = [];
-  const begin = () =>
-    history.atomically(() => {
+  try {
+    const { job, joined } = await history.atomically(() => {
       const job = registry.create({ operation: 'model_download', model: redactModelRef(request.ref) }, id);
       undo.push(() => registry.undo(job));
       const joined = downloads.join(job, request);
@@ -30,20 +30,19 @@ export function startDownload(deps: StartJobDeps, request: DownloadRequest, id?:
       job.addDownload({ hive_id: hiveId, download_id, download_sse_url });
       return { job, joined };
     });
-  const { job, joined } = orUndo(begin, undo);
-  joined.begin();
-  registry.run(job, () => joined.download.wait(job));
-  return toAccepted(job);
-}
-
-/** When `work` throws, runs the steps that it has left by then, the last one first. */
-function orUndo<T>(work: () => T, steps: readonly (() => void)[]): T {
-  try {
-    return work();
+    await joined.begin();
+    if (job.ended) leaveEnded(joined.download, job);
+    else registry.run(job, () => joined.download.wait(job));
+    return toAccepted(job);
   } catch (error) {
-    for (const step of steps.toReversed()) step();
+    for (const step of undo.toReversed()) step();
     throw error;
   }
+}
+
+/** A job that was cancelled before it began wants its download no more. */
+function leaveEnded(download: Download, job: Job): void {
+  download.wait(job).catch(() => {});
 }
 
 /**
@@ -60,10 +59,27 @@ export function restoreJobs(
   for (const job of open) {
     const waitFor = restored.filter(({ jobs: wanting }) => wanting.includes(job)).map(({ download }) => download);
     registry.run(job, async () => {
-      if (waitFor.length === 0) throw new Error('the hive was stopped while this job ran');
+      if (waitFor.length === 0) endAsItsDownloads(job, downloads);
       await Promise.all(waitFor.map((download) => download.wait(job)));
     });
   }
+}
+
+/** The hive was stopped between the end of a download and that of its job. @throws what ended the job; nothing if it is completed */
+function endAsItsDownloads(job: Job, downloads: Downloads): void {
+  const ended = downloads.list().filter(({ download_id: id }) => job.downloads.some((each) => each.download_id === id));
+  if (ended.length === 0) throw new Error('the hive was stopped while this job ran');
+  for (const { status, error } of ended) {
+    if (status === 'failed') throw errorOf(error);
+    if (status === 'cancelled') job.abort(new CancelRequest('keep'));
+  }
+  job.signal.throwIfAborted();
+}
+
+function errorOf(failure: Failure | null): Error {
+  if (failure === null) return new Error('the download failed');
+  const { code, message, hint } = failure;
+  return new RbeeError(code, message, hint === undefined ? {} : { hint });
 }
 
 /** The response to the request that created a job. */

@@ -1,4 +1,4 @@
-import type { DownloadId, ModelRef, PartialChoice } from '@rbee/contract';
+import { type DownloadId, type ModelRef, type PartialChoice, RbeeError } from '@rbee/contract';
 import { CancelRequest, type Job, type Line, type Listener } from '@rbee/jobs';
 import { abortable, type Limiter } from '@rbee/transfer';
 import type { DownloadContent } from '../history/saved-rows.ts';
@@ -43,6 +43,7 @@ export class Download implements Listener {
   readonly #jobs = new Set<Job>();
   readonly #controller = new AbortController();
   #work: Promise<void> = Promise.resolve();
+  readonly #begun = Promise.withResolvers<void>();
   #run = new AbortController();
   #resumed: PromiseWithResolvers<void> | null = null;
   readonly #isRestored: boolean;
@@ -55,6 +56,7 @@ export class Download implements Listener {
     this.#isRestored = options.isRestored ?? false;
     this.#content = options.content ?? null;
     this.#onContent = options.onContent ?? (() => {});
+    this.#begun.promise.catch(() => {});
   }
 
   /** Its source is known to be right: it was resolved before, or the download was resumed after a restart. */
@@ -127,8 +129,19 @@ export class Download implements Listener {
     this.#jobs.delete(job);
   }
 
+  /** Resolves when the work has started. @throws RbeeError STATE_UNAVAILABLE when it could not be saved */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
+  }
+
+  /** It could not be saved: jobs that joined it meanwhile cannot begin either. */
+  undo(): void {
+    this.#begun.reject(new RbeeError('STATE_UNAVAILABLE', 'the download could not be saved', { hint: 'try again' }));
+  }
+
   /** Starts the work; called once. */
   start(work: () => Promise<void>): void {
+    this.#begun.resolve();
     this.#work = work();
     // Jobs that wait for it get the failure; without any, it must not count as unhandled.
     this.#work.catch(() => {});

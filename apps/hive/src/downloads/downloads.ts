@@ -36,7 +36,8 @@ export interface DownloadsDeps {
 
 interface JoinedDownload {
   readonly download: Download;
-  begin(): void;
+  /** Starts it; resolves when it has begun, whoever starts it. @throws RbeeError STATE_UNAVAILABLE when its start was undone */
+  begin(): Promise<void>;
   leave(): void;
 }
 
@@ -59,7 +60,7 @@ export class Downloads {
     tracker.onKeep((state, isDurable) =>
       history.saveDownload({ state, sha256: this.#request(state.downloadId).sha256 }, isDurable),
     );
-    tracker.onTell((states) => history.saveTold(states));
+    tracker.onSend((states) => history.saveSent(states));
     tracker.onEvent(({ event, data }) => {
       const kind = event === 'progress' ? 'state' : isTerminalEvent(event) ? 'terminal' : 'keep';
       const encoded = { event, data: JSON.stringify(data) };
@@ -83,7 +84,7 @@ export class Downloads {
     const running = this.#byRequest.get(keyOf(request));
     if (running && !running.signal.aborted) {
       running.join(job);
-      return { download: running, begin: () => {}, leave: () => running.leave(job) };
+      return { download: running, begin: () => running.begun, leave: () => running.leave(job) };
     }
     const { tracker, clock, hiveId } = this.#deps;
     const id = newDownloadId(clock.now());
@@ -92,11 +93,18 @@ export class Downloads {
     download.join(job);
     const modelRef = redactModelRef(request.ref);
     tracker.start({ downloadId: id, jobId: job.id, hiveId, modelRef, priority, maxBandwidth, retryOf });
+    // From now on, so that an equal request joins while this one is being saved.
+    this.#byRequest.set(keyOf(request), download);
+    const begin = async () => {
+      this.#start(download, request);
+    };
     const leave = () => {
       this.#live.delete(id);
+      this.#forgetRequest(download, request);
+      download.undo();
       tracker.undo(id);
     };
-    return { download, begin: () => this.#start(download, request), leave };
+    return { download, begin, leave };
   }
 
   /**
@@ -253,8 +261,7 @@ export class Downloads {
   }
 
   #start(download: Download, request: DownloadRequest): void {
-    const key = keyOf(request);
-    this.#byRequest.set(key, download);
+    this.#byRequest.set(keyOf(request), download);
     download.start(() =>
       withListener(download, async () => {
         try {
@@ -262,10 +269,15 @@ export class Downloads {
         } finally {
           this.#live.delete(download.id);
           this.#deleteContent(download.id);
-          if (this.#byRequest.get(key) === download) this.#byRequest.delete(key);
+          this.#forgetRequest(download, request);
         }
       }),
     );
+  }
+
+  #forgetRequest(download: Download, request: DownloadRequest): void {
+    const key = keyOf(request);
+    if (this.#byRequest.get(key) === download) this.#byRequest.delete(key);
   }
 
   /** An ended download needs its content no more, and it may be long. A stopping daemon ends no download. */

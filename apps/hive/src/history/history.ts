@@ -25,7 +25,7 @@ export const HISTORY_MIGRATIONS = [
    ) STRICT`,
   'ALTER TABLE downloads ADD COLUMN content TEXT',
   BAD_ROWS_TABLE,
-  `CREATE TABLE told (
+  `CREATE TABLE sent (
      download_id TEXT PRIMARY KEY,
      bytes INTEGER NOT NULL,
      wasted INTEGER NOT NULL,
@@ -43,14 +43,17 @@ interface SavedDownload {
 
 /** What a hive remembers of its jobs and downloads. A write that fails does not throw: see `StateWriter`. */
 export interface History {
-  /** Runs `work`, and then saves all that it changed, or throws STATE_UNAVAILABLE and saves nothing of it. */
-  atomically<T>(work: () => T): T;
+  /**
+   * Runs `work`, and then saves all that it changed, with one sync for all that comes in this turn of the event loop; or
+   * rejects with STATE_UNAVAILABLE and saves nothing of it.
+   */
+  atomically<T>(work: () => T): Promise<T>;
   saveJob(job: Job): void;
   deleteJob(id: JobId): void;
   /** `isDurable`: it must survive a power failure, too. Anything else that is saved survives the end of the process. */
   saveDownload(download: SavedDownload, isDurable: boolean): void;
-  /** Saves the numbers that readers are about to be told. */
-  saveTold(states: readonly DownloadState[]): void;
+  /** Saves the numbers that readers are about to be sent. */
+  saveSent(states: readonly DownloadState[]): void;
   /** For a saved download; null once it has ended. */
   saveContent(id: DownloadId, content: DownloadContent | null): void;
   deleteDownload(id: DownloadId): void;
@@ -80,15 +83,15 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
   const saveContent = db.prepare('UPDATE downloads SET content = ? WHERE download_id = ?');
   const deleteDownload = db.prepare('DELETE FROM downloads WHERE download_id = ?');
   // Beside the downloads: their rows may be long, and these numbers change four times a second.
-  const saveTold = db.prepare(
-    'INSERT OR REPLACE INTO told (download_id, bytes, wasted, reused, elapsed_ms) VALUES (?, ?, ?, ?, ?)',
+  const saveSent = db.prepare(
+    'INSERT OR REPLACE INTO sent (download_id, bytes, wasted, reused, elapsed_ms) VALUES (?, ?, ?, ?, ?)',
   );
-  const deleteTold = db.prepare('DELETE FROM told WHERE download_id = ?');
+  const deleteSent = db.prepare('DELETE FROM sent WHERE download_id = ?');
   const jobs = db.prepare('SELECT job_id, snapshot FROM jobs ORDER BY created_at, job_id');
   // Ids are UUIDv7, so they sort by creation time.
   const downloads = db.prepare(
-    `SELECT downloads.*, told.bytes, told.wasted, told.reused, told.elapsed_ms
-     FROM downloads LEFT JOIN told USING (download_id) ORDER BY download_id`,
+    `SELECT downloads.*, sent.bytes, sent.wasted, sent.reused, sent.elapsed_ms
+     FROM downloads LEFT JOIN sent USING (download_id) ORDER BY download_id`,
   );
   const rows = new StateRows({ db, writer, onBadRow });
 
@@ -112,14 +115,14 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
     nameOf: (row) => `download ${row['download_id']}`,
     read(row) {
       const id = String(row['download_id']);
-      const state = withTold(readState(id, String(row['state'])), row);
+      const state = withSent(readState(id, String(row['state'])), row);
       return { state, sha256: row['sha256'] === null ? null : String(row['sha256']), content: contentOf(id, row) };
     },
     remove: (row) => deleteDownload.run(String(row['download_id'])),
   };
 
   return {
-    atomically: (work) => writer.atomically(work),
+    atomically: (work) => writer.atomicallySoon(work),
     saveJob: (job) =>
       // Its start is in the batch of its download, and its end follows from that of its download.
       writer.write(`job ${job.job_id}`, () => saveJob.run(job.job_id, job.created_at, JSON.stringify(job)), 'later'),
@@ -128,12 +131,12 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
       const id = state.downloadId;
       const save = () => saveDownload.run(id, sha256, JSON.stringify(state));
       writer.write(`download ${id}`, save, isDurable ? 'now' : 'later');
-      if (isEnded(state.status)) writer.write(`told ${id}`, () => deleteTold.run(id), 'later');
+      if (isEnded(state.status)) writer.write(`sent ${id}`, () => deleteSent.run(id), 'later');
     },
-    saveTold(states) {
+    saveSent(states) {
       for (const { downloadId: id, bytes, bytesWasted, bytesReused, elapsedMs } of states) {
-        const save = () => saveTold.run(id, bytes, bytesWasted, bytesReused, Math.round(elapsedMs));
-        writer.write(`told ${id}`, save, 'later');
+        const save = () => saveSent.run(id, bytes, bytesWasted, bytesReused, Math.round(elapsedMs));
+        writer.write(`sent ${id}`, save, 'later');
       }
       writer.hand();
     },
@@ -143,7 +146,7 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
     },
     deleteDownload(id) {
       writer.write(`download ${id}`, () => deleteDownload.run(id), 'later');
-      writer.write(`told ${id}`, () => deleteTold.run(id), 'later');
+      writer.write(`sent ${id}`, () => deleteSent.run(id), 'later');
     },
     jobs() {
       writer.hand();
@@ -163,13 +166,13 @@ export function createHistory({ db, writer, onBadRow }: HistoryDeps): History {
   };
 }
 
-/** The state with what readers were told last: bytes of which more are on disk, or were wasted, than it says. */
-function withTold(state: DownloadState, row: StateRow): DownloadState {
+/** The state with the numbers that readers saw last, which may be newer than it. */
+function withSent(state: DownloadState, row: StateRow): DownloadState {
   const [bytes, bytesWasted, bytesReused, elapsedMs] = ['bytes', 'wasted', 'reused', 'elapsed_ms'].map((name) =>
     Number(row[name]),
   );
   if (row['bytes'] === null || bytes === undefined || bytesWasted === undefined || isEnded(state.status)) return state;
   const isNewer = bytes + bytesWasted >= state.bytes + state.bytesWasted;
-  const told = { bytes, bytesWasted, bytesReused: bytesReused ?? 0 };
-  return { ...state, ...(isNewer ? told : {}), elapsedMs: Math.max(state.elapsedMs, elapsedMs ?? 0) };
+  const sent = { bytes, bytesWasted, bytesReused: bytesReused ?? 0 };
+  return { ...state, ...(isNewer ? sent : {}), elapsedMs: Math.max(state.elapsedMs, elapsedMs ?? 0) };
 }

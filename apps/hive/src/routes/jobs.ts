@@ -44,7 +44,7 @@ export function addJobRoutes(app: Server, deps: JobRoutesDeps): void {
 }
 
 /** Starts a job. Only problems that need no network to find are refused here; all others end the job. */
-function startJob(deps: JobRoutesDeps, body: Operation): JobAccepted {
+async function startJob(deps: JobRoutesDeps, body: Operation): Promise<JobAccepted> {
   switch (body.operation) {
     case 'model_download': {
       const { ref, sha256 } = wantedModel(body, deps.hubUrl);
