@@ -1,3 +1,4 @@
+import { systemClock } from '@rbee/contract/plain';
 import { createManualClock } from '@rbee/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createLimiter, type Limiter, type TransferNotice, transferFile } from '../src/index.ts';
@@ -54,7 +55,7 @@ test('a server that stops sending under a limit still counts as stalled', async 
   server.script(serve(file, { bytes: 600_000, after: stall }));
   const timers = manualTimers();
   // Its own clock runs.
-  const limiter = createLimiter(5_000_000, { now: () => performance.now(), setTimer: runningTimer });
+  const limiter = createLimiter(5_000_000, { ...systemClock, setTimer: runningTimer });
   const onNotice = (notice: TransferNotice) => {
     fixture.notices.push(notice);
     if (notice.code === 'RETRY') setImmediate(() => timers.pass(10));
