@@ -1,12 +1,20 @@
+import { getSystemErrorMessage } from 'node:util';
 import { exitCodes } from './errors/exit-codes.ts';
+import { ReaderGone, type Suspendable } from './io.ts';
+import { textOutput } from './output.ts';
 import { runProgram } from './run.ts';
 
 const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;
 /** npm forwards a Ctrl+C that the terminal has sent already: two signals this close are one key press. */
 const SAME_PRESS_MS = 200;
+/** Set by `bin/rbee-keeper.js`: Node.js forgets that it was started with an ignored SIGHUP, as by `nohup`. */
+const HANGUP_IGNORED = 'RBEE_KEEPER_HANGUP_IGNORED';
+/** The reader of a pipe has left, or the terminal was closed. */
+const GONE: readonly unknown[] = ['EPIPE', 'EIO', 'ECONNRESET'];
 
 const interrupt = new AbortController();
 const cleanUps = new Set<() => void>();
+const drawings = new Set<Suspendable>();
 
 function exitNow(): never {
   for (const cleanUp of cleanUps) cleanUp();
@@ -22,31 +30,66 @@ for (const signal of INTERRUPTS) {
     interrupt.abort();
   });
 }
-// Closing the terminal ends the command, not the downloads of the queen.
-process.on('SIGHUP', exitNow);
+const isHangupIgnored = process.env[HANGUP_IGNORED] !== undefined;
+delete process.env[HANGUP_IGNORED];
+process.on('SIGHUP', () => {
+  if (!isHangupIgnored) interrupt.abort();
+});
 process.on('uncaughtException', (error) => {
   for (const cleanUp of cleanUps) cleanUp();
-  process.stderr.write(`error: bug in rbee-keeper: ${error.message}\n`);
+  stderr.write(`error: bug in rbee-keeper: ${error.message}\n`);
   process.exit(exitCodes.failed);
 });
-// A closed pipe (`| head -1`) is not an error, but nobody reads the output any more.
-process.stdout.on('error', exitNow);
-process.stderr.on('error', exitNow);
 
+/** Ctrl+Z, while something is drawn: the process stops itself, so that the terminal can be given back before. */
+function onStop(): void {
+  for (const drawing of drawings) drawing.suspend();
+  process.off('SIGTSTP', onStop);
+  process.kill(process.pid, 'SIGTSTP');
+  // It continues here: the signal takes effect before `kill` returns.
+  process.on('SIGTSTP', onStop);
+  for (const drawing of drawings) drawing.resume();
+}
+
+let writeError: NodeJS.ErrnoException | null = null;
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  const isReaderGone = GONE.includes(error.code);
+  if (!isReaderGone && writeError === null) {
+    writeError = error;
+    const why = error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
+    stderr.write(`error: cannot write: ${why}\n`);
+    process.exitCode = exitCodes.failed;
+  }
+  // Nobody can see results any more: the command ends as on Ctrl+C.
+  interrupt.abort(isReaderGone ? new ReaderGone() : error);
+});
+// Where nobody reads the errors, the exit code still tells.
+process.stderr.on('error', () => {});
+
+const stdout = textOutput(process.stdout, process.env);
+const stderr = textOutput(process.stderr, process.env);
 void runProgram(process.argv.slice(2), {
   env: process.env,
   // Opened only when it is read.
   get stdin() {
     return process.stdin;
   },
-  stdout: process.stdout,
-  stderr: process.stderr,
+  stdout,
+  stderr,
   interrupt: interrupt.signal,
   onLeave(cleanUp) {
     cleanUps.add(cleanUp);
     return () => cleanUps.delete(cleanUp);
   },
+  onSuspend(drawing) {
+    if (drawings.size === 0) process.on('SIGTSTP', onStop);
+    drawings.add(drawing);
+    return () => {
+      drawings.delete(drawing);
+      if (drawings.size === 0) process.off('SIGTSTP', onStop);
+    };
+  },
   now: Date.now,
 }).then((code) => {
-  process.exitCode = code;
+  process.exitCode = writeError === null ? code : exitCodes.failed;
 });

@@ -36,6 +36,8 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
       renderer.close();
       stays();
     }
+    // Like `| head`: the reader has what it wanted. A download of its own that ends for it was interrupted.
+    if (isReaderGone(io) && code === exitCodes.interrupted && display !== 'download') code = exitCodes.done;
   };
   const program = buildProgram(keeperVersion(), run, words);
   prepare(program, io);
@@ -65,6 +67,9 @@ async function complete(words: readonly string[], io: Io): Promise<number> {
   for (const { value, note } of await completions(program, words, io)) io.stdout.write(`${value}\t${note}\n`);
   return exitCodes.done;
 }
+
+const isReaderGone = ({ interrupt }: Io): boolean =>
+  interrupt.aborted && interrupt.reason instanceof Error && interrupt.reason.name === 'ReaderGone';
 
 /** Shows why a command failed and returns the exit code. An interrupt is not a failure. */
 async function fail(renderer: Renderer, error: unknown, io: Io): Promise<number> {

@@ -42,7 +42,12 @@ export type WatchEvent =
   | { readonly event: 'data'; readonly data: JobData }
   | { readonly event: 'end'; readonly data: JobEnded }
   | { readonly event: 'connection'; readonly data: ConnectionChange }
-  | { readonly event: 'receipt'; readonly data: CancelledJob }
+  | {
+      readonly event: 'receipt';
+      readonly data: CancelledJob;
+      /** Downloads of the job that continue, since other jobs want them too. */
+      readonly continuing?: readonly string[];
+    }
   | { readonly event: 'failure'; readonly failure: Failure };
 
 /** Receives a command's events. */

@@ -37,6 +37,7 @@ export {
   shortNameOf,
   type UrlRef,
 } from './model-ref.ts';
+export { isPrintable, printable, printableJson } from './printable.ts';
 export { isProjector, onlyProjectors } from './projector.ts';
 export { isRedacted, redactModelRef, redactRef } from './redacted-ref.ts';
 export { parseRetryAfter } from './retry-after.ts';

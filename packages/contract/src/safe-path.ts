@@ -1,11 +1,9 @@
 import { type ErrorCode, RbeeError } from './error.ts';
+import { isPrintable } from './printable.ts';
 
 const MAX_PATH_BYTES = 1024;
 const MAX_SEGMENT_BYTES = 255;
 
-// Control characters, and invisible ones that change how a line reads: line and paragraph separators, bidirectional
-// controls, zero-width characters, BOM.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 // Characters that look like a slash or backslash. NFKC folds only some of them; legacy code pages fold the others.
 const SLASH_LIKE = /[\u2044\u2215\u2216\u29f5\u29f8\u29f9]/;
 
@@ -21,9 +19,9 @@ function refuse(code: ErrorCode, message: string): RbeeError {
  * @throws RbeeError MODEL_REF_INVALID (or the code given)
  */
 export function assertText(text: string, what: string, code: ErrorCode = 'MODEL_REF_INVALID'): string {
-  if (UNPRINTABLE.test(text)) throw refuse(code, `${what} contains a control character`);
-  if (text.includes('\\')) throw refuse(code, `${what} contains a backslash`);
   if (!text.isWellFormed()) throw refuse(code, `${what} is not valid Unicode`);
+  if (!isPrintable(text)) throw refuse(code, `${what} contains a control character`);
+  if (text.includes('\\')) throw refuse(code, `${what} contains a backslash`);
   return text;
 }
 

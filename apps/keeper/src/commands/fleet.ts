@@ -39,7 +39,7 @@ const doctor = createCommand<[options: HiveOption]>({
       renderer.note('checking; this takes up to 25 s');
       return examineFleet(deps, { hive, version: keeperVersion(), now: io.now });
     });
-    const paint = paintFor({ isTerminal: io.stdout.isTTY === true, env: io.env });
+    const paint = paintFor({ isTerminal: io.stdout.isTTY, env: io.env });
     renderer.result(report, () => doctorText(report, { width: text.width, paint }));
     return exitCodeOfReport(report);
   },

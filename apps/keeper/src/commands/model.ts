@@ -67,6 +67,7 @@ export const downloadModels = createCommand<[models: readonly string[], options:
       detach,
     } as const;
     const needsQueen = detach ? '--detach' : allHives ? '--all-hives' : hive === undefined ? null : '--hive';
+    session.renderer.expect(models);
     return session.withQueen(
       (deps) => {
         const work = () => modelDownload(deps, request);

@@ -1,9 +1,13 @@
 import type { Argument, Command, Option } from 'commander';
-import type { Io } from '../io.ts';
-import { type Candidate, candidatesOf, type Subject } from './subjects.ts';
+
+import { type Candidate, type CompletionIo, candidatesOf, type Subject } from './subjects.ts';
 
 /** Candidates for the last word of a command line, which is unfinished or empty. */
-export async function completions(program: Command, words: readonly string[], io: Io): Promise<readonly Candidate[]> {
+export async function completions(
+  program: Command,
+  words: readonly string[],
+  io: CompletionIo,
+): Promise<readonly Candidate[]> {
   // Bash splits `--hive=gpu` into three words.
   const all = words.flatMap((word) => (word === '=' ? [] : splitOption(word)));
   const last = words.at(-1) === '=' ? '' : (all.at(-1) ?? '');
@@ -79,7 +83,7 @@ function argumentAt(command: Command, index: number): Argument | null {
   return known[index] ?? (known.at(-1)?.variadic === true ? (known.at(-1) ?? null) : null);
 }
 
-async function valuesOf(option: Option, words: readonly string[], io: Io): Promise<readonly Candidate[]> {
+async function valuesOf(option: Option, words: readonly string[], io: CompletionIo): Promise<readonly Candidate[]> {
   if (option.argChoices) return option.argChoices.map(plainCandidate);
   return option.long === '--hive' ? candidatesOf('hive', settingsIn(words), io, '') : [];
 }

@@ -15,11 +15,13 @@ export interface Candidate {
   readonly note: string;
 }
 
+export type CompletionIo = Pick<Io, 'env' | 'interrupt'>;
+
 /** Names of a kind from the queen, ids or model names depending on what is written; none if it does not respond. */
 export async function candidatesOf(
   subject: Subject | null,
   options: GlobalOptions,
-  io: Io,
+  io: CompletionIo,
   written: string,
 ): Promise<readonly Candidate[]> {
   if (subject === null) return [];

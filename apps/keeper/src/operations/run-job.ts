@@ -41,9 +41,10 @@ export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> 
     // With the daemons gone there is nothing left to cancel.
     if (deps.signal.reason instanceof KeeperError) throw deps.signal.reason;
     const response = await Promise.race([started.catch(() => 'refused' as const), within(START_GRACE_MS)]);
+    const ids = response === 'refused' || response === null ? [] : acceptedIds(response);
     const jobId = job.jobId ?? (response === 'refused' ? null : response?.job_id) ?? null;
     if (jobId === null && response === null) await emitUnknown(deps);
-    if (jobId !== null && (await cancel(deps, jobId))) {
+    if (jobId !== null && (await cancel(deps, jobId, ids))) {
       await Promise.race([followed.catch(() => null), within(END_GRACE_MS)]);
     }
     return exitCodes.interrupted;
@@ -60,15 +61,18 @@ async function emitUnknown(deps: CommandDeps): Promise<void> {
   deps.emit({ event: 'failure', failure: { ...failure, hint } });
 }
 
-/** Whether the job was cancelled, so that its end will arrive over its streams. */
-async function cancel(deps: CommandDeps, jobId: string): Promise<boolean> {
+/** Whether the job was cancelled, so that the ends of all its downloads will arrive over their streams. */
+async function cancel(deps: CommandDeps, jobId: string, downloadIds: readonly string[]): Promise<boolean> {
   const limit = new AbortController();
   const tooLate = unreachable({ daemon: 'queen', url: deps.client.url }, 'no response to the cancel');
   const timer = setTimeout(() => limit.abort(tooLate), CANCEL_TIMEOUT_MS);
   try {
     const data = await deps.client.cancelJob(jobId, 'keep', limit.signal);
-    deps.emit({ event: 'receipt', data });
-    return true;
+    // The receipt leaves out the downloads that other jobs wait for: their ends may be hours away.
+    const stopped = new Set<string>(data.downloads.map(({ download_id: id }) => id));
+    const continuing = data.status === 'cancelled' ? downloadIds.filter((id) => !stopped.has(id)) : [];
+    deps.emit({ event: 'receipt', data, ...(continuing.length === 0 ? {} : { continuing }) });
+    return continuing.length === 0;
   } catch (error) {
     const failure = await toFailure(error);
     // The interrupt came before the queen knew the job.

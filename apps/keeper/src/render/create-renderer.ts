@@ -14,10 +14,11 @@ export async function createRenderer(options: GlobalOptions, io: Io, display: Di
     return createJsonRenderer(stdout, stderr, quiet === true);
   }
   const { paintFor } = await import('./style.ts');
-  const paint = paintFor({ isTerminal: stderr.isTTY === true, env });
+  const paint = paintFor({ isTerminal: stderr.isTTY, env });
   if (DRAWN.includes(display) && stderr.isTTY && !quiet && env.TERM !== 'dumb') {
     const { createBarsRenderer } = await import('./bars/bars.ts');
-    return createBarsRenderer({ stdout, terminal: stderr, paint, now: io.now, isFleet: display === 'fleet' });
+    const { now, onSuspend } = io;
+    return createBarsRenderer({ stdout, terminal: stderr, paint, now, onSuspend, isFleet: display === 'fleet' });
   }
   const { createLinesRenderer } = await import('./lines.ts');
   return createLinesRenderer({ stdout, stderr, paint, display, isQuiet: quiet === true });

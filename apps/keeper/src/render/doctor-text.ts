@@ -2,7 +2,7 @@ import type { CheckStatus, DoctorCheck } from '@rbee/contract';
 import type { FleetReport } from '../results.ts';
 import { countOf } from './list-text.ts';
 import type { Colour, Paint } from './style.ts';
-import { pad, printable, textWidth, wrap } from './text.ts';
+import { pad, printable, sentence, textWidth, wrap } from './text.ts';
 
 const MARKS: Readonly<Record<CheckStatus, readonly [mark: string, colour: Colour]>> = {
   ok: ['✓', 'green'],
@@ -53,8 +53,8 @@ function linesOf(
   const margin = ' '.repeat(textWidth(head));
   const textColumns = width === null ? null : Math.max(MIN_TEXT, width - margin.length - 1);
   const broken = (text: string, less: number) => (textColumns === null ? [text] : wrap(text, textColumns - less));
-  const [first = '', ...rest] = broken(printable(message), 0);
-  const advice = hint === undefined ? [] : broken(printable(hint), 2);
+  const [first = '', ...rest] = broken(sentence(message), 0);
+  const advice = hint === undefined ? [] : broken(sentence(hint), 2);
   return [
     head + first,
     ...rest.map((line) => margin + line),

@@ -2,18 +2,21 @@ import { type CancelledJob, type CancelReceipt, formatBytes, formatSeconds } fro
 import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
 import type { Paint } from './style.ts';
-import { printable } from './text.ts';
+import { printable, sentence } from './text.ts';
 
 const SAME_COMMAND = 'run the same command again to resume';
 
 /** A failure as one paragraph: what failed and what to do next. */
 export function failureText(failure: Failure, paint: Paint): string {
-  const message = failure.message.split(/\r?\n/).map(printable).join('\n');
   const queenUrl = failure.details?.queen_url;
   const id = failure.details?.request_id;
   const request = typeof id === 'string' ? `, request ${printable(id)}` : '';
-  const source = typeof queenUrl === 'string' ? ` (${failure.code}, from ${printable(queenUrl)}${request})` : '';
-  const hint = failure.hint === undefined ? '' : `\n${paint('dim', 'hint:')} ${printable(failure.hint)}`;
+  // Only a daemon that the keeper started itself says several lines. A server could make up lines of others.
+  const lines = failure.code === 'DAEMON_FAILED' ? failure.message.split(/\r?\n/) : [failure.message];
+  const message = lines.map(sentence).join('\n');
+  const source =
+    typeof queenUrl === 'string' ? ` (${printable(failure.code)}, from ${printable(queenUrl)}${request})` : '';
+  const hint = failure.hint === undefined ? '' : `\n${paint('dim', 'hint:')} ${sentence(failure.hint)}`;
   return `${paint('red', 'error:')} ${message}${source}${hint}\n`;
 }
 
@@ -31,8 +34,8 @@ export function endText(event: WatchEvent, name: string | null, paint: Paint): s
       const { download_id: id, error, code, hint, bytes, retryable } = event.data;
       const kept = bytes > 0 ? `; ${formatBytes(bytes)} kept` : '';
       const next = hint ?? (retryable ? SAME_COMMAND : undefined);
-      const advice = next === undefined ? '' : `\n${paint('dim', 'hint:')} ${printable(next)}`;
-      return `${paint('red', 'error:')} ${name ?? id}: ${printable(error)} (${code}${kept})${advice}\n`;
+      const advice = next === undefined ? '' : `\n${paint('dim', 'hint:')} ${sentence(next)}`;
+      return `${paint('red', 'error:')} ${name ?? id}: ${sentence(error)} (${printable(code)}${kept})${advice}\n`;
     }
     case 'cancelled': {
       const { download_id: id, bytes, partial } = event.data;
@@ -55,6 +58,11 @@ export function receiptText(
       return `${nameOf(id)}: ${cancelText(download, next(id))}\n`;
     })
     .join('');
+}
+
+/** The downloads that a cancel leaves running, a line each. */
+export function continuingText(ids: readonly string[], nameOf: (id: string) => string): string {
+  return ids.map((id) => `${nameOf(id)}: another job still wants it; it continues\n`).join('');
 }
 
 /** What the cancel of a job did, for a command that followed none of its downloads. */

@@ -2,10 +2,12 @@ import { formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted, PROJECT
 import { acceptedIds, type WatchEvent } from '../watch-event.ts';
 import { sizeText } from './download-text.ts';
 import { createDownloadViews, type DownloadView, isEnded, nameOfId } from './download-view.ts';
-import { createReportedEnds, endText, failureText, receiptText } from './end-text.ts';
+import { continuingText, createReportedEnds, endText, failureText, receiptText } from './end-text.ts';
+import { jsonLine } from './json.ts';
 import type { Display, Output, Renderer } from './renderer.ts';
+import { createResultOrder } from './result-order.ts';
 import type { Paint } from './style.ts';
-import { printable } from './text.ts';
+import { pathLine, printable, sentence } from './text.ts';
 
 /** The narration that whoever waits for a download sees. */
 const SHOWN_ACTIONS: readonly string[] = [HEARTBEAT_ACTION, PROJECTOR_ACTION];
@@ -30,14 +32,16 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
     display === 'watch' || display === 'fleet' ? WATCH_INTERVAL_SECS : Number.POSITIVE_INFINITY,
   );
   const reported = createReportedEnds();
+  const nameOf = (id: string) => nameOfId(views.all, id);
   const print = (text: string) => {
     if (!options.isQuiet) stderr.write(text);
   };
 
-  /** Only ids on stdout, so that `$(rbee-keeper … --detach)` captures them. */
+  // Only ids on stdout, so that `$(rbee-keeper … --detach)` captures them.
+  const results = createResultOrder(display === 'detach' ? 'ids' : 'paths');
+
   function printStarted(accepted: JobAccepted): void {
     const ids = acceptedIds(accepted);
-    for (const id of ids) stdout.write(`${id}\n`);
     print(`started as ${accepted.job_id}; follow it with "rbee-keeper download watch ${ids.join(' ')}"\n`);
   }
 
@@ -45,6 +49,7 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
     const wasLost = views.connectionLost;
     const view = views.apply(event);
     show(event, view, wasLost);
+    for (const result of results.after(event)) stdout.write(pathLine(result));
     // Watching the fleet may last for months.
     if (display === 'fleet' && view !== null && isTerminal(event)) {
       views.forget(view.id);
@@ -60,21 +65,20 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
         return;
       case 'narration':
         if (display === 'narrate') stdout.write(`${narrationLine(event.data)}\n`);
-        else if (SHOWN_ACTIONS.includes(event.data.action)) print(`${printable(event.data.human)}\n`);
+        else if (SHOWN_ACTIONS.includes(event.data.action)) print(`${sentence(event.data.human)}\n`);
         return;
       case 'data':
-        if (display === 'narrate') stdout.write(`${JSON.stringify(event.data)}\n`);
+        if (display === 'narrate') stdout.write(jsonLine(event.data));
         return;
       case 'progress':
         if (view !== null) print(statusLine.of(view, event.data.elapsed_secs, views.nameOf(view)));
         return;
       case 'notice':
-        if (view !== null) print(`${views.nameOf(view)}: ${printable(event.data.message)}\n`);
+        if (view !== null) print(`${views.nameOf(view)}: ${sentence(event.data.message)}\n`);
         return;
       case 'complete':
         reported.isNew(event.data.download_id);
         print(endText(event, view && views.nameOf(view), paint) ?? '');
-        stdout.write(`${event.data.path}\n`);
         return;
       case 'error':
         reported.isNew(event.data.download_id);
@@ -84,7 +88,8 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
         if (reported.isNew(event.data.download_id)) print(endText(event, view && views.nameOf(view), paint) ?? '');
         return;
       case 'receipt':
-        print(receiptText(reported.newOf(event.data), (id) => nameOfId(views.all, id)));
+        print(receiptText(reported.newOf(event.data), nameOf));
+        print(continuingText(event.continuing ?? [], nameOf));
         return;
       case 'connection':
         if (!wasLost && views.connectionLost) print('lost the connection to the queen, reconnecting\n');
@@ -97,14 +102,17 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
 
   return {
     event,
+    expect: results.expect,
     result(_, text, notes) {
       stdout.write(text());
       const below = notes?.() ?? '';
       if (below !== '') print(`\n${below}`);
     },
-    note: (text) => print(`${text}\n`),
+    note: (text) => print(`${printable(text)}\n`),
     failure: (failure) => void stderr.write(failureText(failure, paint)),
-    close() {},
+    close() {
+      for (const result of results.rest()) stdout.write(pathLine(result));
+    },
   };
 }
 
@@ -135,5 +143,5 @@ function progressText(view: DownloadView): string {
 }
 
 function narrationLine({ at, actor, human }: { at: string; actor: string; human: string }): string {
-  return `${at.slice(11, 19)} ${printable(actor)}: ${printable(human)}`;
+  return `${at.slice(11, 19)} ${printable(actor)}: ${sentence(human)}`;
 }

@@ -97,7 +97,7 @@ export function hivesText(hives: readonly Hive[], { width, now }: TextOptions): 
 export function statusText({ queen, hives, downloads }: FleetStatus, options: TextOptions): string {
   const running = downloads.length === 0 ? 'no active downloads\n' : downloadTable(downloads, options);
   return [
-    `queen ${printable(queen.queen_id)} at ${queen.queen_url}, version ${printable(queen.version)}, `,
+    `queen ${printable(queen.queen_id)} at ${printable(queen.queen_url)}, version ${printable(queen.version)}, `,
     `up ${formatSeconds(queen.uptime_secs)}, ${queen.hives_online} of ${queen.hives} hives online\n\n`,
     hivesText(hives, options),
     `\n${running}`,
@@ -106,8 +106,8 @@ export function statusText({ queen, hives, downloads }: FleetStatus, options: Te
 
 export function placesText(places: FleetPlaces): string {
   return [
-    `queen    ${places.queen_url}`,
-    `hive     ${places.hive_url} (${printable(places.hive_id)})`,
+    `queen    ${printable(places.queen_url)}`,
+    `hive     ${printable(places.hive_url)} (${printable(places.hive_id)})`,
     `models   ${printable(places.models_dir)}`,
     'Press Ctrl+C to stop both.\n',
   ].join('\n');

@@ -150,7 +150,7 @@ function keptText({ kept }: Pruned, minAge: string): string {
 }
 
 export function limitText({ hive_id: hive, max_bandwidth: limit }: HiveLimit): string {
-  return `${hive}: ${limit === null ? 'unlimited' : `limited to ${formatSpeed(limit)} in total`}\n`;
+  return `${printable(hive)}: ${limit === null ? 'unlimited' : `limited to ${formatSpeed(limit)} in total`}\n`;
 }
 
 function ggufText(gguf: Gguf | null): string | null {

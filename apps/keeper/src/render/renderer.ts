@@ -16,6 +16,8 @@ export interface Renderer {
    * programs find in `data`.
    */
   result(data: unknown, text: () => string, notes?: () => string): void;
+  /** The models whose results follow: they are printed in this order, in whatever order the downloads end. */
+  expect(models: readonly string[]): void;
   /** Shows a line about the keeper itself. */
   note(text: string): void;
   failure(failure: Failure): void;

@@ -1,4 +1,4 @@
-import { pad, printable, shorten, textWidth } from './text.ts';
+import { pad, sentence, shorten, textWidth } from './text.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -15,7 +15,7 @@ const MIN_SHRUNK = 12;
  * Rows below titles. `width` is that of the terminal; with null nothing is shortened.
  */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number | null): string {
-  const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))));
+  const cells = rows.map((row) => columns.map((column) => sentence(column.cell(row))));
   const lines = [columns.map((column) => column.title), ...cells];
   const widths = fitted(
     columns,
@@ -52,5 +52,5 @@ export type Row = readonly [title: string, text: string | null];
 export function rowsText(rows: readonly Row[]): string {
   const known = rows.filter((row): row is readonly [string, string] => row[1] !== null);
   const width = Math.max(...known.map(([title]) => title.length));
-  return known.map(([title, text]) => `${title.padEnd(width)}  ${printable(text)}\n`).join('');
+  return known.map(([title, text]) => `${title.padEnd(width)}  ${sentence(text)}\n`).join('');
 }

@@ -1,11 +1,24 @@
 import { stripVTControlCharacters } from 'node:util';
 
-// C0, DEL, C1, line separators and bidi controls: text from the network must not control the terminal.
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/g;
+import { printable } from '@rbee/contract';
 
-/** Text from the network, made safe for one line of a terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(UNPRINTABLE, ' ');
+export { printable };
+
+/** A longer sentence is no help, and would push everything else off the screen. */
+const MAX_SENTENCE_CHARS = 2_000;
+
+/** A sentence from a server as one line of reasonable length. */
+export function sentence(text: string): string {
+  const line = printable(text.slice(0, MAX_SENTENCE_CHARS));
+  return text.length > MAX_SENTENCE_CHARS ? `${line}…` : line;
+}
+
+/** Control characters, and what else ends a line. */
+const BREAKS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
+
+/** A path on a line of its own. It keeps characters that are invisible but belong to names of folders. */
+export function pathLine(path: string): string {
+  return `${path.replaceAll(BREAKS, ' ')}\n`;
 }
 
 /** First and last code point of double-width blocks (Unicode's East Asian Width `W` and `F`). */

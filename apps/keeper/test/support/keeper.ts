@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { openTerminal, type Program, startProgram, type TestTerminal } from '@rbee/testing';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** Runs the sources of all packages, so that no test uses a stale build. */
 const NODE_ARGS = ['--conditions=@rbee/source', MAIN] as const;
 

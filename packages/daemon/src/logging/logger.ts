@@ -1,3 +1,4 @@
+import { printableJson } from '@rbee/contract';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { logFields } from './log-context.ts';
 
@@ -13,14 +14,18 @@ const FULL = new Set<unknown>(['ENOSPC', 'EDQUOT']);
 /** Bytes of lines that wait for disk space; further lines are dropped. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
-/** Logs JSON lines to stdout, each with the daemon's name and the fields of {@link withLogFields}. */
+/**
+ * Logs JSON lines to stdout, each with the daemon's name and the fields of {@link withLogFields}. Characters that control
+ * a terminal are escaped: texts of hubs and clients end up in logs, and logs are read on terminals.
+ */
 export function createLogger(
   options: { readonly name: string; readonly level: (typeof LOG_LEVELS)[number] },
   destination: DestinationStream = logOutput(),
 ): Logger {
   const { name, level } = options;
   const { isoTime: timestamp } = pino.stdTimeFunctions;
-  return pino({ name, level, timestamp, mixin: () => ({ ...logFields() }) }, destination);
+  const hooks = { streamWrite: (line: string) => `${printableJson(line.trimEnd())}\n` };
+  return pino({ name, level, timestamp, hooks, mixin: () => ({ ...logFields() }) }, destination);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { printable } from '@rbee/contract';
 import { stringify } from 'smol-toml';
 import type { FoundSettings } from './read-settings.ts';
 import { fingerprint } from './secret-digest.ts';
@@ -15,7 +16,8 @@ export function printConfig<Table extends SettingsTable>(
 ): string {
   const lines = Object.entries(table).map(([key, setting]) => {
     const name = keyOf(setting.env, prefix);
-    const origin = oneLine(found.origins[key] ?? '');
+    // A path may contain a line break, which would end the comment.
+    const origin = printable(found.origins[key] ?? '');
     if (!Object.hasOwn(found.values, key)) return `# ${name} is not valid (${origin})`;
     const value = setting.write(found.values[key]);
     if (value === null) return `# ${name} is not set (${origin})`;
@@ -23,9 +25,4 @@ export function printConfig<Table extends SettingsTable>(
     return `${stringify({ [name]: value }).trim()} # ${origin}`;
   });
   return `# Settings of ${program} with their origins, without secrets.\n${lines.join('\n')}\n`;
-}
-
-// A path may contain a line break, which would end the comment.
-function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?');
 }

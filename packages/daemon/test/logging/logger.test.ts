@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isPrintable } from '@rbee/contract';
 import { tempDir } from '@rbee/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLogger, logOutput } from '../../src/logging/logger.ts';
@@ -26,5 +27,24 @@ describe.skipIf(!existsSync(FULL_DISK))('a log on a full disk', () => {
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ msg: 'the line after it' });
     expect(lines.length).toBeGreaterThan(900);
     expect(lines.length).toBeLessThan(1_100);
+  });
+});
+
+describe('a line of the log', () => {
+  it.each([
+    ['an escape sequence', '\u001b]0;PWNED\u0007'],
+    ['a C1 sequence', '\u009b2J'],
+    ['an override of the direction', '\u202ex\u061c'],
+    ['a line break', 'a\r\nb\u2028c\u0085d'],
+    ['zero width and tags', '\u200b\ufeff\u{e0041}'],
+    ['half a surrogate pair', '\ud800'],
+  ])('[K9] has no character that controls a terminal, and the same text: %s', (_, hostile) => {
+    const lines: string[] = [];
+    const logger = createLogger({ name: 'test', level: 'info' }, { write: (line) => void lines.push(line) });
+    logger.info({ model: `a${hostile}`, err: new Error(hostile) }, `b${hostile}`);
+    const [line = ''] = lines;
+    expect(line.endsWith('\n')).toBe(true);
+    expect(isPrintable(line.slice(0, -1))).toBe(true);
+    expect(JSON.parse(line)).toMatchObject({ model: `a${hostile}`, msg: `b${hostile}`, err: { message: hostile } });
   });
 });

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type Gguf, RbeeError } from '@rbee/contract';
+import { type Gguf, printable, RbeeError } from '@rbee/contract';
 import type { FromWorker, GgufTask, ToWorker } from './gguf-channel.ts';
 
 /** Reads bytes `[start, end)` of a file; fewer at its end. */
@@ -11,7 +11,6 @@ const MAX_HEADER_BYTES = 48 * 2 ** 20;
 /** The parser's heap. Only a hostile header needs more. */
 const MAX_HEAP_MB = 512;
 const MAX_TEXT_CHARS = 256;
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
 
 export interface ReadGgufOptions {
   /** The file's name. */
@@ -62,11 +61,13 @@ export async function readGguf(read: RangeReader, { name, timeoutMs, signal }: R
 
 /** The texts are untrusted and are printed to terminals. */
 function clean(gguf: Gguf): Gguf {
-  const text = (value: string | null) => value?.replaceAll(UNPRINTABLE, ' ').trim().slice(0, MAX_TEXT_CHARS) ?? null;
+  const text = (value: string | null) => (value === null ? null : textOf(value));
   return { ...gguf, architecture: text(gguf.architecture), name: text(gguf.name) };
 }
 
+const textOf = (text: string): string => printable(text).trim().slice(0, MAX_TEXT_CHARS);
+
 function unreadable(why: string): RbeeError {
-  const message = `the GGUF header cannot be read: ${why.replaceAll(UNPRINTABLE, ' ').slice(0, MAX_TEXT_CHARS)}`;
+  const message = `the GGUF header cannot be read: ${textOf(why)}`;
   return new RbeeError('DOWNLOAD_FAILED', message);
 }

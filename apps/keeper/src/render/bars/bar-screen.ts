@@ -1,36 +1,39 @@
 import { clearScreenDown, moveCursor } from 'node:readline';
-import { MultiBar, type Options, type SingleBar } from 'cli-progress';
+import { MultiBar, type Options } from 'cli-progress';
+import type { TextOutput } from '../../output.ts';
 import { textWidth } from '../text.ts';
 
 const MAX_REDRAWS_PER_SECOND = 10;
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
+/** Rows left for the text above and the line of the cursor. */
+const SPARE_ROWS = 2;
 /** Printed lines overwrite bars, and cli-progress clears only the first of them. */
 const CLEAR_REST = '\u001b[K';
 
-export interface Terminal extends NodeJS.WritableStream {
-  readonly columns?: number;
-  readonly rows?: number;
-}
-
 /** Columns of the terminal, or a default if unknown. */
-export function columnsOf(terminal: Terminal): number {
-  return terminal.columns || DEFAULT_COLUMNS;
+export function columnsOf({ columns }: Pick<TextOutput, 'columns'>): number {
+  return columns || DEFAULT_COLUMNS;
 }
 
 /** A block of lines at the bottom of the terminal. */
 export interface BarScreen {
-  /** Grows to that many lines; never shrinks. */
+  /** Grows to that many lines if they fit; shrinks only with the terminal. */
   grow(count: number): void;
   /** Prints lines above the bars. */
   print(lines: readonly string[]): void;
-  /** Draws the last state and restores the terminal. */
+  /** Leaves the last state as plain lines and restores the terminal, until `resume`. */
+  suspend(): void;
+  resume(): void;
+  /** As `suspend`, for good. */
   close(): void;
 }
 
 /** A block of lines redrawn in place by cli-progress; `lines` returns their content. */
-export function createBarScreen(terminal: Terminal, lines: (count: number) => string[]): BarScreen {
+export function createBarScreen(terminal: TextOutput, lines: (count: number) => string[]): BarScreen {
+  const { stream } = terminal;
   const options: Options = {
-    stream: terminal,
+    stream,
     fps: MAX_REDRAWS_PER_SECOND,
     hideCursor: true,
     linewrap: false,
@@ -40,37 +43,74 @@ export function createBarScreen(terminal: Terminal, lines: (count: number) => st
     // The last state is written as plain lines: cli-progress counts colour codes and would cut it.
     clearOnComplete: true,
   };
-  const multi = new MultiBar(options);
-  const bars: SingleBar[] = [];
+  let multi: MultiBar | null = null;
+  let shown = 0;
+  let wanted = 0;
   let drawn: string[] = [];
   let isResized = false;
+  const above: string[] = [];
+  const room = () => Math.max(1, (terminal.rows || DEFAULT_ROWS) - SPARE_ROWS);
+  const content = (count: number) => lines(count).map(terminal.shown);
+  const printAbove = () => {
+    for (const line of above.splice(0)) terminal.write(`${line}\n`);
+  };
+
+  function draw(): void {
+    multi ??= newBars();
+    for (const count = Math.min(wanted, room()); shown < count; shown += 1) {
+      const index = shown;
+      multi.create(1, 0, {}, { format: () => drawn[index] ?? '' });
+    }
+  }
+
+  function newBars(): MultiBar {
+    const bars = new MultiBar(options);
+    bars.on('redraw-pre', () => {
+      if (isResized) clearScreenDown(stream);
+      isResized = false;
+      for (const line of above.splice(0)) stream.write(`${terminal.shown(line)}${CLEAR_REST}\n`);
+      drawn = content(shown);
+    });
+    return bars;
+  }
+
+  /** Erases the bars and restores the terminal. */
+  function erase(): void {
+    multi?.stop();
+    multi = null;
+    shown = 0;
+  }
+
   const onResize = () => {
+    if (multi === null) return;
     isResized = true;
     const broken = extraRows(drawn, columnsOf(terminal));
-    if (broken > 0) moveCursor(terminal, 0, -broken);
-    multi.update();
+    if (broken > 0) moveCursor(stream, 0, -broken);
+    // More lines than rows would scroll at every redraw.
+    if (shown > room()) erase();
+    draw();
+    multi?.update();
   };
-  multi.on('redraw-pre', () => {
-    if (isResized) clearScreenDown(terminal);
-    isResized = false;
-    drawn = lines(bars.length);
-  });
-  terminal.on('resize', onResize);
+  stream.on('resize', onResize);
+
+  function suspend(): void {
+    const count = shown;
+    erase();
+    printAbove();
+    for (const line of content(count)) stream.write(`${line}\n`);
+  }
+
   return {
     grow(count) {
-      for (let index = bars.length; index < count; index += 1) {
-        bars.push(multi.create(1, 0, {}, { format: () => drawn[index] ?? '' }));
-      }
+      wanted = Math.max(wanted, count);
+      draw();
     },
-    print(text) {
-      for (const line of text) multi.log(`${line}${CLEAR_REST}\n`);
-    },
+    print: (text) => void above.push(...text),
+    suspend,
+    resume: draw,
     close() {
-      terminal.off('resize', onResize);
-      // Flushes lines printed since the last redraw.
-      multi.update();
-      multi.stop();
-      for (const line of lines(bars.length)) terminal.write(`${line}\n`);
+      stream.off('resize', onResize);
+      suspend();
     },
   };
 }

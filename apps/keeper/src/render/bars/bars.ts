@@ -1,24 +1,21 @@
 import { PROJECTOR_ACTION } from '@rbee/contract';
+import type { Io } from '../../io.ts';
+import type { TextOutput } from '../../output.ts';
 import type { WatchEvent } from '../../watch-event.ts';
 import { createDownloadViews, nameOfId } from '../download-view.ts';
-import { createReportedEnds, endText, failureText, receiptText } from '../end-text.ts';
-import type { Output, Renderer } from '../renderer.ts';
+import { continuingText, createReportedEnds, endText, failureText, receiptText } from '../end-text.ts';
+import type { Renderer } from '../renderer.ts';
+import { createResultOrder } from '../result-order.ts';
 import type { Paint } from '../style.ts';
-import { printable, textWidth, wrap } from '../text.ts';
+import { pathLine, printable, sentence, textWidth, wrap } from '../text.ts';
 import { barLine } from './bar-line.ts';
-import { type BarScreen, columnsOf, createBarScreen, type Terminal } from './bar-screen.ts';
+import { type BarScreen, columnsOf, createBarScreen } from './bar-screen.ts';
 import { barSubjects, linesWanted } from './bar-subjects.ts';
 
-const DEFAULT_ROWS = 24;
-/** Rows left for the text above and the line of the cursor. */
-const SPARE_ROWS = 2;
-
-export interface BarsOptions {
-  readonly stdout: Output;
+export interface BarsOptions extends Pick<Io, 'stdout' | 'now' | 'onSuspend'> {
   /** The terminal to draw on. */
-  readonly terminal: Terminal;
+  readonly terminal: TextOutput;
   readonly paint: Paint;
-  readonly now: () => number;
   /** Whether downloads come and go, so that an ended one is removed from the bars. */
   readonly isFleet: boolean;
 }
@@ -27,13 +24,16 @@ export interface BarsOptions {
  * For people at a terminal: one bar for each download, one for each of its active files, and a total, redrawn at most 10
  * times a second. Results and errors are held back until the bars are closed, since stdout may be the same terminal.
  */
-export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: BarsOptions): Renderer {
+export function createBarsRenderer(options: BarsOptions): Renderer {
+  const { stdout, terminal, paint, now, isFleet } = options;
   const views = createDownloadViews(now);
   const results: string[] = [];
+  const paths = createResultOrder('paths');
   const endings: string[] = [];
   const reported = createReportedEnds();
   let screen: BarScreen | null = null;
   let closed = false;
+  const suspending = options.onSuspend({ suspend: () => screen?.suspend(), resume: () => screen?.resume() });
   const columns = () => columnsOf(terminal);
 
   function lines(count: number): string[] {
@@ -56,7 +56,7 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
       endings.push(failureText(event.failure, paint));
       return;
     }
-    if (event.event === 'narration' && event.data.action === PROJECTOR_ACTION) print(printable(event.data.human));
+    if (event.event === 'narration' && event.data.action === PROJECTOR_ACTION) print(sentence(event.data.human));
     const view = views.apply(event);
     const name = view && views.nameOf(view);
     const end = endText(event, name, paint);
@@ -66,18 +66,19 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
       views.forget(view.id);
       return;
     }
-    if (event.event === 'complete') results.push(`${event.data.path}\n`);
+    results.push(...paths.after(event).map(pathLine));
     if (event.event === 'complete' || event.event === 'error' || event.event === 'cancelled') {
       // For a complete download the bar and the path are enough.
       const isNew = reported.isNew(event.data.download_id);
       if (isNew && event.event !== 'complete' && end !== null) endings.push(end);
     }
     if (event.event === 'receipt') {
-      endings.push(receiptText(reported.newOf(event.data), (id) => nameOfId(views.all, id)));
+      const nameOf = (id: string) => nameOfId(views.all, id);
+      endings.push(receiptText(reported.newOf(event.data), nameOf) + continuingText(event.continuing ?? [], nameOf));
     }
     if (views.all.length > 0 && !closed) {
       screen ??= createBarScreen(terminal, lines);
-      screen.grow(Math.min(linesWanted(views), Math.max(1, (terminal.rows || DEFAULT_ROWS) - SPARE_ROWS)));
+      screen.grow(linesWanted(views));
     }
   }
 
@@ -89,19 +90,21 @@ export function createBarsRenderer({ stdout, terminal, paint, now, isFleet }: Ba
 
   return {
     event,
+    expect: paths.expect,
     result(_, text, notes) {
       const whole = [text(), notes?.() ?? ''].filter((part) => part !== '').join('\n');
       if (screen === null) stdout.write(whole);
       else results.push(whole);
     },
-    note: print,
+    note: (text) => print(printable(text)),
     failure: (failure) => void endings.push(failureText(failure, paint)),
     close() {
       if (closed) return;
       closed = true;
+      suspending();
       screen?.close();
       for (const line of endings.flatMap(wrapped)) terminal.write(`${line}\n`);
-      for (const text of results) stdout.write(text);
+      for (const text of [...results, ...paths.rest().map(pathLine)]) stdout.write(text);
     },
   };
 }
