@@ -131,7 +131,7 @@ const COMMANDS: readonly (readonly [words: string, prepare: () => void])[] = [
   ],
   ['model plan org/repo', () => answerJobs(plan)],
   [
-    'model prune',
+    'model prune --dry-run',
     () => answerJobs({ freed_bytes: 1, removed: [{ ...model, kind: 'link', path: 'x' }], dry_run: true }),
   ],
   [
