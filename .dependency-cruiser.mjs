@@ -4,15 +4,17 @@
 /** Each package of ours, and the packages of ours that it may import. */
 const MAY_IMPORT = {
   'packages/contract': [],
-  'packages/event-stream': ['packages/contract'],
+  'packages/http': ['packages/contract'],
+  'packages/event-stream': ['packages/contract', 'packages/http'],
   'packages/download-tracker': ['packages/contract'],
-  'packages/transfer': ['packages/contract'],
+  'packages/transfer': ['packages/contract', 'packages/http'],
   'packages/jobs': ['packages/contract', 'packages/event-stream'],
   'packages/daemon': ['packages/contract', 'packages/event-stream'],
   'packages/hub-protocol': [],
   'packages/testing': ['packages/hub-protocol'],
   'apps/hive': [
     'packages/contract',
+    'packages/http',
     'packages/event-stream',
     'packages/download-tracker',
     'packages/hub-protocol',

@@ -4,21 +4,8 @@ export { type DigestFileOptions, digestFile } from './digest/digest.ts';
 export { errorOfDisk } from './disk/disk-error.ts';
 export { createDiskSpace, type DiskSpace, freeBytesIn, type Volume, volumeOf } from './disk/disk-space.ts';
 export { makeFolder, syncFolder } from './disk/sync-folder.ts';
-export { headerOf, type ResponseHeaders, strongEtag } from './http/headers.ts';
 export { errorOfConnection, errorOfStatus } from './http/http-error.ts';
 export { createReadPool, type ReadPool } from './http/read-pool.ts';
-export {
-  followRedirects,
-  type Hop,
-  isRedirect,
-  maxRedirects,
-  nextHop,
-  nextTurn,
-  type RedirectOptions,
-  type RedirectResponse,
-  type RedirectStart,
-  redirectHops,
-} from './http/redirect.ts';
 export { errorOfPage, isStrayPage } from './http/web-page.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { isOutage } from './outage.ts';

@@ -1,5 +1,6 @@
 import { type Clock, formatBytes, formatSpeed, RbeeError } from '@rbee/contract';
-import { errorOfConnection, errorOfStatus, headerOf } from '@rbee/transfer';
+import { headerOf } from '@rbee/http';
+import { errorOfConnection, errorOfStatus } from '@rbee/transfer';
 import { discard, requestFollowing } from '../sources/http/request.ts';
 import { type HubAccess, requestFile } from '../sources/hugging-face/hub-file.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';

@@ -1,5 +1,6 @@
 import type { Clock } from '@rbee/contract';
-import { errorOfConnection, type ResponseHeaders } from '@rbee/transfer';
+import type { ResponseHeaders } from '@rbee/http';
+import { errorOfConnection } from '@rbee/transfer';
 import { parseJson, readBody, requestOnce } from '../sources/http/request.ts';
 import type { HubAccess } from '../sources/hugging-face/hub-file.ts';
 

@@ -1,5 +1,5 @@
 import { formatSeconds } from '@rbee/contract';
-import { headerOf } from '@rbee/transfer';
+import { headerOf } from '@rbee/http';
 import type { HubToken } from '../sources/hugging-face/hub-token.ts';
 import type { WhoamiResponse } from './hub-request.ts';
 import { failed, ok, skipped, type Verdict, warning } from './verdict.ts';

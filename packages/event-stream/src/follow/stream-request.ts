@@ -1,5 +1,6 @@
 import type { ReadableStreamDefaultReader } from 'node:stream/web';
-import { errnoOf, parseRetryAfter } from '@rbee/contract/plain';
+import { errnoOf, parseRetryAfter, RbeeError } from '@rbee/contract/plain';
+import { followRedirects } from '@rbee/http';
 import { type Dispatcher, fetch, Headers, type Response } from 'undici';
 import { FollowError } from './follow-error.ts';
 
@@ -22,9 +23,7 @@ export type StreamResponse =
   | { kind: 'failed'; reason: string; status: number | null; retryAfterMs: number }
   | { kind: 'final'; error: FollowError };
 
-const maxRedirects = 5;
 const maxBodyBytes = 64 * 1024;
-const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const eventStreamType = /^\s*text\/event-stream\s*(?:;|$)/i;
 // A hostile id must not make a header that cannot be sent.
 const sendableEventId = /^[\x20-\x7e\x80-\xff]{1,1024}$/;
@@ -47,20 +46,27 @@ export function reasonOf(error: unknown): string {
 }
 
 async function fetchThroughRedirects(request: StreamRequest): Promise<Response> {
-  let url = request.url;
-  for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
-    const response = await send(request, url);
-    request.onActivity();
-    const location = redirectStatuses.has(response.status) ? response.headers.get('location') : null;
-    if (location === null) return response;
-    await discard(response);
-    url = redirectTarget(location, url, response.status);
+  let status = null as number | null;
+  try {
+    const { response } = await followRedirects(
+      request,
+      async (url, headers) => {
+        const whole = await send(request, url, headers);
+        request.onActivity();
+        status = whole.status;
+        const cookies = whole.headers.getSetCookie();
+        return { status, headers: { ...Object.fromEntries(whole.headers), 'set-cookie': cookies }, whole };
+      },
+      { discard: ({ whole }) => void discard(whole) },
+    );
+    return response.whole;
+  } catch (error) {
+    throw error instanceof RbeeError ? new FollowError(error.message, status, null) : error;
   }
-  throw new FollowError(`more than ${maxRedirects} redirects`, null, null);
 }
 
-async function send(request: StreamRequest, url: URL): Promise<Response> {
-  const headers = new Headers(url.origin === request.url.origin ? request.headers : {});
+async function send(request: StreamRequest, url: URL, own: Readonly<Record<string, string>>): Promise<Response> {
+  const headers = new Headers(own);
   headers.set('accept', 'text/event-stream');
   // A compressing proxy would hold events back.
   headers.set('accept-encoding', 'identity');
@@ -75,17 +81,6 @@ async function send(request: StreamRequest, url: URL): Promise<Response> {
     if (reasonOf(error) === 'bad port') throw new FollowError('fetch blocks this port', null, null);
     throw error;
   }
-}
-
-function redirectTarget(location: string, from: URL, status: number): URL {
-  const target = URL.parse(location, from.href);
-  const isSane =
-    target !== null && /^https?:$/.test(target.protocol) && target.username === '' && target.password === '';
-  if (isSane && from.protocol === 'https:' && target.protocol === 'http:') {
-    throw new FollowError('redirected from https to http', status, null);
-  }
-  if (!isSane) throw new FollowError('redirected to an invalid URL', status, null);
-  return target;
 }
 
 async function classify(response: Response): Promise<StreamResponse> {

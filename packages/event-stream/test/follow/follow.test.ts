@@ -353,6 +353,31 @@ describe('redirects', () => {
     expect(other.requests[0]?.headers).not.toHaveProperty('x-token');
   });
 
+  it('come back to the first origin without its headers, once another was visited', async () => {
+    const other = await serve((_request, response) => void response.writeHead(302, { location: back }).end());
+    const server = await serve((request, response) => {
+      if (request.url === '/back') send(response, event(1, 'complete'));
+      else response.writeHead(302, { location: other.url }).end();
+    });
+    const back = new URL('/back', server.url).href;
+    await start(server, { headers: { authorization: 'Bearer abc' } }).result;
+    expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer abc', undefined]);
+  });
+
+  it('come with the cookies that their origin has set on the way', async () => {
+    const server = await serve((request, response) => {
+      if (request.url !== '/') send(response, event(1, 'complete'));
+      else response.writeHead(302, { location: '/x', 'set-cookie': ['a=1; Path=/', 'b=2'] }).end();
+    });
+    await start(server).result;
+    expect(server.requests.map(({ headers }) => headers.cookie)).toEqual([undefined, 'a=1; b=2']);
+  });
+
+  it('to nowhere end it', async () => {
+    const server = await serve((_request, response) => void response.writeHead(302).end());
+    expect(await failureOf(start(server).result)).toMatchObject({ status: 302 });
+  });
+
   it('in a circle end it', async () => {
     const server = await serve((_request, response) => void response.writeHead(302, { location: '/' }).end());
     const error = await failureOf(start(server).result);

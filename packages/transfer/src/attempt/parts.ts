@@ -1,4 +1,4 @@
-import { strongEtag } from '../http/headers.ts';
+import { strongEtag } from '@rbee/http';
 import type { RangeHead, RangeRequest } from '../http/response-head.ts';
 import type { PartialFile } from '../partial/partial-file.ts';
 import type { Location } from '../types.ts';

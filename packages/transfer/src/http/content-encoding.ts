@@ -1,4 +1,4 @@
-import { type ResponseHeaders, valuesOf } from './headers.ts';
+import { type ResponseHeaders, valuesOf } from '@rbee/http';
 
 /** The encodings that change bytes. Others are stored metadata, such as `aws-chunked`, `utf-8` or `none`. */
 const PACKERS: ReadonlyMap<string, RegExp> = new Map([

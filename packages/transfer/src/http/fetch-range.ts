@@ -1,7 +1,7 @@
+import { followRedirects } from '@rbee/http';
 import { RangeExchange } from './range-exchange.ts';
 import { firstForm, nextForm, type RangeForm, rangeHeaders } from './range-form.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
-import { followRedirects } from './redirect.ts';
 import type { RangeHead, RangeRequest } from './response-head.ts';
 
 /** Some file servers refuse requests without a user agent. */

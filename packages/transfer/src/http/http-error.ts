@@ -1,6 +1,6 @@
 import { errnoOf, parseRetryAfter, RbeeError, tlsProblemOf } from '@rbee/contract/plain';
+import { headerOf, type ResponseHeaders } from '@rbee/http';
 import { errorOfShortage } from '../shortage.ts';
-import { headerOf, type ResponseHeaders } from './headers.ts';
 
 const DENIED_STATUSES: readonly number[] = [401, 403];
 const MISSING_STATUSES: readonly number[] = [404, 410];

@@ -1,12 +1,12 @@
 import { errnoOf, formatSeconds, RbeeError } from '@rbee/contract/plain';
+import type { ResponseHeaders } from '@rbee/http';
+import { isRedirect, type RedirectResponse } from '@rbee/http';
 import type { Dispatcher } from 'undici';
 import { BODY_CUT } from '../outage.ts';
-import type { ResponseHeaders } from './headers.ts';
 import { errorOfConnection } from './http-error.ts';
 import { blamesRange, RangeDeniedError } from './range-refusal.ts';
 import type { RangeOptions, RangeSink } from './range-sink.ts';
 import { rawHead } from './raw-head.ts';
-import { isRedirect, type RedirectResponse } from './redirect.ts';
 import { checkHead, type RangeHead, type RangeRequest } from './response-head.ts';
 import { StallTimer } from './stall-timer.ts';
 

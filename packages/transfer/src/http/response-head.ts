@@ -1,7 +1,7 @@
 import { RbeeError } from '@rbee/contract/plain';
+import { headerOf, type ResponseHeaders, strongEtag } from '@rbee/http';
 import { packingOf } from './content-encoding.ts';
 import { parseContentRange } from './content-range.ts';
-import { headerOf, type ResponseHeaders, strongEtag } from './headers.ts';
 import { errorOfStatus } from './http-error.ts';
 import { RangeUnusableError } from './range-refusal.ts';
 import { errorOfPage, isStrayPage } from './web-page.ts';

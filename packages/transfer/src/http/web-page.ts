@@ -1,5 +1,5 @@
 import { RbeeError } from '@rbee/contract/plain';
-import { headerOf, type ResponseHeaders } from './headers.ts';
+import { headerOf, type ResponseHeaders } from '@rbee/http';
 
 /** Whether a response is labelled as a web page although the file is not named like one. */
 export function isStrayPage(headers: ResponseHeaders, name: string): boolean {

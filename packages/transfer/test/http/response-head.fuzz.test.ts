@@ -1,10 +1,9 @@
 import { parseRetryAfter } from '@rbee/contract';
+import { nextHop, strongEtag } from '@rbee/http';
 import { answerOf, hostileText } from '@rbee/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { strongEtag } from '../../src/http/headers.ts';
 import { errorOfStatus } from '../../src/http/http-error.ts';
-import { nextHop } from '../../src/http/redirect.ts';
 import { checkHead } from '../../src/http/response-head.ts';
 
 const RANGE = [

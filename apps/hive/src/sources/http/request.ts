@@ -1,5 +1,6 @@
 import { formatBytes, RbeeError } from '@rbee/contract';
-import { abortable, errorOfConnection, followRedirects, nextTurn, type ResponseHeaders } from '@rbee/transfer';
+import { followRedirects, nextTurn, type ResponseHeaders } from '@rbee/http';
+import { abortable, errorOfConnection } from '@rbee/transfer';
 import { type Dispatcher, request as undiciRequest } from 'undici';
 
 const BODY_TIMEOUT_FACTOR = 4;

@@ -1,6 +1,6 @@
 import { type HfRef, RbeeError } from '@rbee/contract';
+import type { ResponseHeaders } from '@rbee/http';
 import { HUB_ERRORS, readRefusal } from '@rbee/hub-protocol';
-import type { ResponseHeaders } from '@rbee/transfer';
 import { jsonRows, MalformedRows } from '../http/json-rows.ts';
 import { bodyChunks, discard, type HttpResponse, parseJson, readBody } from '../http/request.ts';
 import { unexpectedResponse } from './hub-error.ts';

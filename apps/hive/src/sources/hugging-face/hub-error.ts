@@ -1,6 +1,7 @@
 import { RbeeError } from '@rbee/contract';
+import { headerOf, type ResponseHeaders } from '@rbee/http';
 import { HUB_ERRORS, HUB_HEADERS, readRefusal } from '@rbee/hub-protocol';
-import { errorOfStatus, headerOf, type ResponseHeaders } from '@rbee/transfer';
+import { errorOfStatus } from '@rbee/transfer';
 
 export interface HubRefusal {
   readonly status: number;

@@ -1,6 +1,7 @@
 import { RbeeError } from '@rbee/contract';
+import { headerOf, redirectHops } from '@rbee/http';
 import { HUB_HEADERS, hubPaths, readRefusal } from '@rbee/hub-protocol';
-import { headerOf, type Location, redirectHops } from '@rbee/transfer';
+import type { Location } from '@rbee/transfer';
 import {
   discard,
   HEAD_TIMEOUT_MS,

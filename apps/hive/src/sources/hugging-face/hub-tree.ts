@@ -1,6 +1,6 @@
 import { assertRepoPath, formatBytes, RbeeError } from '@rbee/contract';
+import { headerOf, type ResponseHeaders } from '@rbee/http';
 import { hubPaths, modelInfoSchema, nextPageOf, readTreeFiles } from '@rbee/hub-protocol';
-import { headerOf, type ResponseHeaders } from '@rbee/transfer';
 import type { HubApi } from './hub-api.ts';
 import { unexpectedResponse } from './hub-error.ts';
 

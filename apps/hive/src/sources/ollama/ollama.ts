@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type OllamaRef, printModelRef, RbeeError } from '@rbee/contract';
-import { errorOfStatus, headerOf, isRedirect, type Location, nextHop } from '@rbee/transfer';
+import { headerOf, isRedirect, nextHop } from '@rbee/http';
+import { errorOfStatus, type Location } from '@rbee/transfer';
 import { z } from 'zod';
 import {
   discard,

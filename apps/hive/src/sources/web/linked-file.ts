@@ -1,4 +1,4 @@
-import { headerOf, type ResponseHeaders } from '@rbee/transfer';
+import { headerOf, type ResponseHeaders } from '@rbee/http';
 
 /** What a hub says about a file when it redirects to its CDN, which may say neither version nor date. */
 export interface LinkedFile {

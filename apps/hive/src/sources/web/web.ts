@@ -1,13 +1,6 @@
 import { isRedacted, RbeeError, redactModelRef, type UrlRef } from '@rbee/contract';
-import {
-  errorOfPage,
-  errorOfStatus,
-  headerOf,
-  isStrayPage,
-  type Location,
-  type ResponseHeaders,
-  strongEtag,
-} from '@rbee/transfer';
+import { headerOf, type ResponseHeaders, strongEtag } from '@rbee/http';
+import { errorOfPage, errorOfStatus, isStrayPage, type Location } from '@rbee/transfer';
 import {
   discard,
   HEAD_TIMEOUT_MS,

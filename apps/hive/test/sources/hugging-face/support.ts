@@ -1,5 +1,5 @@
 import { type HfRef, parseModelRef } from '@rbee/contract';
-import { followRedirects } from '@rbee/transfer';
+import { followRedirects } from '@rbee/http';
 import { Agent, request } from 'undici';
 import { discard, requestOnce } from '../../../src/sources/http/request.ts';
 import { fixedToken, type HubToken } from '../../../src/sources/hugging-face/hub-token.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { headerOf, strongEtag } from '../../src/http/headers.ts';
+import { headerOf, strongEtag } from '../src/headers.ts';
 
 describe('headers', () => {
   test('that are repeated are read by their first value', () => {

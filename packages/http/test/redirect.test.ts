@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { followRedirects, maxRedirects, nextHop, redirectHops } from '../../src/http/redirect.ts';
+import { followRedirects, maxRedirects, nextHop, redirectHops } from '../src/redirect.ts';
 
 const FROM = 'https://hub.example/a/b?c=d';
 
