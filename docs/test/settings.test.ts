@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HIVE_PREFIX, hiveSettings } from '../../apps/hive/src/settings.ts';
-import { DEFAULT_QUEEN_URL } from '../../apps/keeper/src/settings.ts';
+import { DEFAULT_QUEEN_URL } from '../../apps/keeper/src/keeper-file/queen-address.ts';
 import { QUEEN_PREFIX, queenSettings } from '../../apps/queen/src/settings.ts';
 import { flagOf, keyOf, readSettings, type SettingsTable } from '../../packages/daemon/src/index.ts';
 import { fullHelpOf, optionsIn } from './keeper-help.ts';

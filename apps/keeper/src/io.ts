@@ -8,10 +8,16 @@ export interface Suspendable {
   resume(): void;
 }
 
+interface TerminalInput extends NodeJS.ReadableStream {
+  readonly isTTY?: boolean;
+  /** Whether the terminal passes on every key as it is, without an echo. */
+  setRawMode?(isRaw: boolean): unknown;
+}
+
 /** Everything outside the program that it touches. */
 export interface Io {
   readonly env: NodeJS.ProcessEnv;
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdin: TerminalInput;
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
   /**

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { completion } from './commands/completion.ts';
+import { login, open } from './commands/connection.ts';
 import { type CommandGroup, examples, type Run } from './commands/create-command.ts';
 import { downloadGroup } from './commands/download.ts';
 import { fleetCommands } from './commands/fleet.ts';
@@ -8,7 +9,7 @@ import { jobGroup } from './commands/job.ts';
 import { downloadModels, modelGroup } from './commands/model.ts';
 import { listModels } from './commands/model-store.ts';
 import { exitCodeTable } from './errors/exit-codes.ts';
-import { DEFAULT_QUEEN_URL, OUTPUT_FORMATS } from './settings.ts';
+import { OUTPUT_FORMATS } from './settings.ts';
 
 const GROUPS: readonly CommandGroup[] = [modelGroup, downloadGroup, jobGroup, hiveGroup];
 
@@ -23,7 +24,7 @@ export function buildProgram(version: string, run: Run, words: readonly string[]
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .configureHelp({ showGlobalOptions: true })
-    .option('--queen <url>', `URL of the queen (environment: RBEE_QUEEN_URL; default: ${DEFAULT_QUEEN_URL})`)
+    .option('--queen <queen>', 'its name, its URL or several URLs (environment: RBEE_QUEEN_URL)')
     .option('--token <token>', 'API token of the queen (environment: RBEE_API_TOKEN)')
     .addOption(new Option('-o, --output <format>', 'how results are printed').choices(OUTPUT_FORMATS))
     .option('--json', 'same as --output json: one object per line on stdout')
@@ -38,7 +39,7 @@ export function buildProgram(version: string, run: Run, words: readonly string[]
   // The words that users of other model tools expect.
   downloadModels.addTo(program, run, { name: 'pull', aliases: ['dl'], description: 'same as model download' });
   listModels.addTo(program, run, { name: 'ls', description: 'same as model list' });
-  completion.addTo(program, run);
+  for (const command of [login, open, completion]) command.addTo(program, run);
   return program.addHelpText(
     'after',
     `\n${exitCodeTable()}\n${examples('model download org/repo:Q4_K_M', 'download watch', 'status --json')}`,

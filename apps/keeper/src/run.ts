@@ -10,7 +10,7 @@ import { buildProgram } from './program.ts';
 import { createRenderer } from './render/create-renderer.ts';
 import type { Renderer } from './render/renderer.ts';
 import { FullProgramNeeded, openSession } from './session.ts';
-import { type GlobalOptions, queenSettings } from './settings.ts';
+import type { GlobalOptions } from './settings.ts';
 import { keeperVersion } from './version.ts';
 
 /** Runs one command line, the words after the program's name, and returns the exit code. */
@@ -26,7 +26,7 @@ export async function runProgram(words: readonly string[], io: Io): Promise<numb
     const renderer = await createRenderer(options, io, display);
     const stays = io.onLeave(() => renderer.close());
     try {
-      code = await action(openSession(queenSettings(options, io.env), io, renderer, options));
+      code = await action(openSession(options, io, renderer));
     } catch (error) {
       code =
         error instanceof FullProgramNeeded && loadFullProgram !== null

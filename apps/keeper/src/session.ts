@@ -1,13 +1,15 @@
 import { createRequire } from 'node:module';
+import type { DaemonAddress } from './daemon-client/exchange.ts';
 import { KeeperError } from './errors/keeper-error.ts';
 import { loadFullProgram } from './full-program.ts';
 import type { Io } from './io.ts';
+import { DEFAULT_QUEEN_URL } from './keeper-file/queen-address.ts';
 import type { CommandDeps, ListDeps } from './operations/command-deps.ts';
 import type { Fleet, FleetOptions } from './own-fleet/embedded.ts';
 import type { FleetEnv } from './own-fleet/fleet-env.ts';
 import type { Renderer } from './render/renderer.ts';
 import type { TextOptions } from './render/text-options.ts';
-import type { GlobalOptions, QueenSettings } from './settings.ts';
+import { type GlobalOptions, queenSettings } from './settings.ts';
 
 /** One run of one command: its settings, its renderer, and what it opens. */
 export interface Session {
@@ -17,6 +19,8 @@ export interface Session {
   readonly text: TextOptions;
   /** Whether the user has said yes to everything, with `--yes`. */
   readonly isYes: boolean;
+  /** The token of `--token`. */
+  readonly givenToken: string | undefined;
   /** Runs `work` with a client that only lists and loads fast. */
   withLists<T>(work: (deps: ListDeps) => Promise<T>): Promise<T>;
   /**
@@ -45,25 +49,25 @@ interface FleetStart {
 export class FullProgramNeeded extends Error {}
 
 /** The composition root: connects a command to the queen of the settings, over clients that are loaded when needed. */
-export function openSession(
-  settings: QueenSettings,
-  io: Io,
-  renderer: Renderer,
-  { output, yes = false }: Pick<GlobalOptions, 'output' | 'yes'>,
-): Session {
-  const isWide = output === 'wide';
+export function openSession(options: GlobalOptions, io: Io, renderer: Renderer): Session {
+  const isWide = options.output === 'wide';
   const withClient = async <T>(
-    address: Pick<QueenSettings, 'url' | 'token'>,
+    address: DaemonAddress,
     signal: AbortSignal,
     work: (deps: CommandDeps) => Promise<T>,
   ): Promise<T> => {
     const { createQueenClient } = await import('./daemon-client/client.ts');
     return work({ client: createQueenClient(address), emit: (event) => renderer.event(event), signal });
   };
-  const isThere = async () => {
-    if (settings.named) return true;
-    const { isQueenThere } = await import('./daemon-client/queen-probe.ts');
-    return isQueenThere(settings);
+  /** The queen to use; null if none was named and none is on the default port. */
+  const findQueen = async (): Promise<DaemonAddress | null> => {
+    const [settings, { chooseQueen, isQueenThere }] = await Promise.all([
+      queenSettings(options, io.env),
+      import('./daemon-client/queen-probe.ts'),
+    ]);
+    if (settings.named) return chooseQueen(settings);
+    const address = { url: settings.urls[0], token: settings.token };
+    return (await isQueenThere(address)) ? address : null;
   };
   /** The work also aborts when one of the two daemons exits by itself. */
   const withTemporaryFleet = async <T>(fleet: Fleet, work: (deps: CommandDeps) => Promise<T>): Promise<T> => {
@@ -89,21 +93,24 @@ export function openSession(
   return {
     io,
     renderer,
-    isYes: yes,
+    isYes: options.yes === true,
+    givenToken: options.token,
     text: { width: io.stdout.isTTY && !isWide ? (io.stdout.columns ?? null) : null, isWide, now: io.now() },
     async withLists(work) {
-      if (!(await isThere())) {
+      const queen = await findQueen();
+      if (queen === null) {
         // The quick program cannot start daemons.
         if (loadFullProgram !== null) throw new FullProgramNeeded();
         return this.withQueen(work);
       }
       const { createListClient } = await import('./daemon-client/list-client.ts');
-      return work({ client: createListClient(settings), signal: io.interrupt });
+      return work({ client: createListClient(queen), signal: io.interrupt });
     },
     async withQueen(work, { needsQueen = null, resumes = false } = {}) {
-      if (await isThere()) return withClient(settings, io.interrupt, work);
+      const queen = await findQueen();
+      if (queen !== null) return withClient(queen, io.interrupt, work);
       if (needsQueen !== null) {
-        throw new KeeperError('QUEEN_UNREACHABLE', `no queen at ${settings.url}, and ${needsQueen} needs one`, {
+        throw new KeeperError('QUEEN_UNREACHABLE', `no queen at ${DEFAULT_QUEEN_URL}, and ${needsQueen} needs one`, {
           hint: 'start one with "rbee-keeper up", or name another with --queen or RBEE_QUEEN_URL',
         });
       }
@@ -111,7 +118,8 @@ export function openSession(
         import('./own-fleet/fleet-env.ts'),
         import('./own-fleet/open-fleet.ts'),
       ]);
-      const start = { temporaryState: true, isBystander: !resumes, token: settings.token, signal: io.interrupt };
+      const { token } = await queenSettings(options, io.env);
+      const start = { temporaryState: true, isBystander: !resumes, token, signal: io.interrupt };
       return withTemporaryFleet(await openFleet({ ...start, ...embeddedEnv(io.env), ...programs() }), work);
     },
     async startFleet(env, start) {

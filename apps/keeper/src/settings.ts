@@ -1,6 +1,7 @@
+import { didYouMean } from './did-you-mean.ts';
 import { usageError } from './errors/keeper-error.ts';
-
-export const DEFAULT_QUEEN_URL = 'http://127.0.0.1:7833';
+import { type KeeperFile, readKeeperFile } from './keeper-file/keeper-file.ts';
+import { DEFAULT_QUEEN_URL, isQueenName, plainUrl, urlProblem } from './keeper-file/queen-address.ts';
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -20,42 +21,59 @@ export const isJson = ({ json, output }: Pick<GlobalOptions, 'json' | 'output'>)
   json === true || output === 'json';
 
 export interface QueenSettings {
-  /** Without a trailing slash. */
-  readonly url: string;
+  /** Addresses of queens of one fleet, without a trailing slash; the first that responds is used. */
+  readonly urls: readonly [string, ...string[]];
   readonly token: string | null;
   /** Whether the user named this queen; otherwise it is the default address. */
   readonly named: boolean;
 }
 
 /**
- * The queen's address and token: from a flag, the environment, or the default port of this machine.
- * @throws KeeperError USAGE if the address is not an http(s) URL
+ * The queen's addresses and token: from a flag, the environment, the keeper's file, or the default port of this machine.
+ * @throws KeeperError USAGE if a name is unknown, an address is not an http(s) URL, or the file is wrong
  */
-export function queenSettings(options: GlobalOptions, env: NodeJS.ProcessEnv): QueenSettings {
-  const fromEnv = env.RBEE_QUEEN_URL === '' ? undefined : env.RBEE_QUEEN_URL;
-  const named = options.queen ?? fromEnv;
-  const token = options.token ?? env.RBEE_API_TOKEN ?? '';
+export async function queenSettings(options: GlobalOptions, env: NodeJS.ProcessEnv): Promise<QueenSettings> {
+  const file = await readKeeperFile(env);
+  const { text, where } = writtenQueen(options, env, file);
+  const token = (kept: string | null) => checkedToken(options.token ?? kept ?? env.RBEE_API_TOKEN ?? '');
+  if (text === null) return { urls: [DEFAULT_QUEEN_URL], token: token(null), named: false };
+  if (isQueenName(text)) {
+    const queen = file.queens.get(text);
+    if (queen === undefined) throw unknownName(text, where, file);
+    return { urls: [queen.url], token: token(queen.token), named: true };
+  }
+  const [first, ...others] = text.split(',').map((url) => checkedUrl(url.trim(), where));
+  const urls = [first ?? DEFAULT_QUEEN_URL, ...others] as const;
+  // A token of the environment was set for the address beside it.
+  const kept = env.RBEE_API_TOKEN ? null : [...file.queens.values()].find(({ url }) => urls.includes(url));
+  return { urls, token: token(kept?.token ?? null), named: true };
+}
+
+function writtenQueen({ queen }: GlobalOptions, env: NodeJS.ProcessEnv, file: KeeperFile) {
+  if (queen !== undefined) return { text: queen, where: '--queen' };
+  if (env.RBEE_QUEEN_URL) return { text: env.RBEE_QUEEN_URL, where: 'RBEE_QUEEN_URL' };
+  return { text: file.defaultName, where: file.path };
+}
+
+function checkedToken(token: string): string | null {
   if (/[\u0000-\u0020\u007f-\uffff]/.test(token)) {
     throw usageError(
       'the token contains characters that are not allowed in a header',
       'check --token or RBEE_API_TOKEN',
     );
   }
-  return {
-    url: named === undefined ? DEFAULT_QUEEN_URL : checkedUrl(named, options.queen === undefined),
-    token: token === '' ? null : token,
-    named: named !== undefined,
-  };
+  return token === '' ? null : token;
 }
 
-function checkedUrl(text: string, fromEnv: boolean): string {
-  const where = fromEnv ? 'RBEE_QUEEN_URL' : '--queen';
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw usageError(`${where} is not the URL of a queen`, `write it like ${DEFAULT_QUEEN_URL}`);
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw usageError(`${where} contains credentials`, 'set the token with --token or RBEE_API_TOKEN');
-  }
-  return url.href.replace(/\/+$/, '');
+function checkedUrl(text: string, where: string): string {
+  const problem = urlProblem(text);
+  if (problem !== null) throw usageError(`${where} ${problem.what}`, problem.hint);
+  return plainUrl(text);
+}
+
+function unknownName(name: string, where: string, { queens, path }: KeeperFile): Error {
+  const known = [...queens.keys()];
+  const names = known.length === 0 ? `${path} names no queens` : `${path} has ${known.join(', ')}`;
+  const hint = `${didYouMean(name, known)}${names}; store one with "rbee-keeper login", or write ${DEFAULT_QUEEN_URL}`;
+  return usageError(`${where} names the queen "${name}", which is unknown`, hint);
 }

@@ -73,13 +73,14 @@ export const removeModels = createCommand<[ids: readonly string[], options: Remo
       .addOption(new Option('--all-hives', 'remove from every hive that has it').conflicts('hive'));
   },
   async run(session, ids, wanted) {
-    const [{ findTargets }, { modelRemove, weighRemoval }, { asks, confirm }, text] = await Promise.all([
+    const [{ assertNames, findTargets }, { modelRemove, weighRemoval }, { asks, confirm }, text] = await Promise.all([
       import('../operations/removal-targets.ts'),
       import('../operations/model-remove.ts'),
       import('../operations/confirm.ts'),
       import('../render/model-text.ts'),
     ]);
     assertHiveNames(wanted.hive);
+    assertNames(ids);
     return session.withQueen(async (deps) => {
       const listing = await deps.client.models(deps.signal);
       const targets = uniqueTargets(ids.flatMap((id) => findTargets(listing, id, wanted)));

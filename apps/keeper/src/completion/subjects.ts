@@ -28,7 +28,11 @@ export async function candidatesOf(
   try {
     const { createListClient } = await import('../daemon-client/list-client.ts');
     const signal = AbortSignal.any([io.interrupt, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
-    return await listed(subject, createListClient(queenSettings(options, io.env)), signal, written);
+    const [settings, { chooseQueen }] = await Promise.all([
+      queenSettings(options, io.env),
+      import('../daemon-client/queen-probe.ts'),
+    ]);
+    return await listed(subject, createListClient(await chooseQueen(settings)), signal, written);
   } catch {
     // A prompt is no place for an error.
     return [];

@@ -39,6 +39,8 @@ export interface QueenClient extends ListClient {
   readonly hasToken: boolean;
   /** Checks that the queen responds, without a token. `date` is the time by its clock, if it sends one. */
   greet(signal: AbortSignal): Promise<{ readonly date: string | null }>;
+  /** Whether it has a page for people at its root. */
+  hasPage(signal: AbortSignal): Promise<boolean>;
   /** Has one hive or all of them check hub access and disk. Takes up to 25 s. */
   doctor(hive: string | undefined, signal: AbortSignal): Promise<FleetDoctor>;
   download(id: string, signal: AbortSignal): Promise<Download>;
@@ -82,6 +84,10 @@ export function createQueenClient(address: DaemonAddress, requestId = newRequest
       });
       if (status !== 200) throw refusalOf({ ...at, status, body, requestId });
       return { date };
+    },
+    async hasPage(signal) {
+      const { status } = await exchange(at, { method: 'GET', path: '/', requestId, signal });
+      return status === 200;
     },
     doctor: (hive, signal) => call(queenRoutes.doctor, { query: hive === undefined ? {} : { hive_id: hive }, signal }),
     download: (id, signal) => call(queenRoutes.getDownload, withId(id, signal)),

@@ -1,4 +1,5 @@
 import { type ModelId, modelIdSchema, parseModelRef, printModelRef, RbeeError, redactModelRef } from '@rbee/contract';
+import { looksLikeId } from '../daemon-client/resolve-id.ts';
 import { matchingModels } from '../daemon-client/resolve-model.ts';
 import { usageError } from '../errors/keeper-error.ts';
 import type { ListedPartial, ModelListing } from '../results.ts';
@@ -13,6 +14,11 @@ export interface WantedHives {
   readonly hive?: string | undefined;
   /** Every hive that has it. */
   readonly allHives?: boolean;
+}
+
+/** @throws RbeeError MODEL_REF_INVALID for a text that is neither an id nor a name */
+export function assertNames(texts: readonly string[]): void {
+  for (const text of texts) if (!looksLikeId(text)) parseModelRef(text);
 }
 
 /**

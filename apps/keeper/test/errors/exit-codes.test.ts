@@ -86,7 +86,7 @@ describe('wrong usage exits with 2 before any request', () => {
     ['a malformed ref to plan', ['model', 'plan', 'hf:org/../x'], 'hint:'],
     ['an unknown shell', ['completion', 'csh'], 'Allowed choices are bash, zsh, fish'],
     ['an invalid port', ['up', '--queen-port', '70000'], 'from 0 to 65535'],
-    ['a queen that is no URL', ['ls', '--queen', 'localhost'], '--queen is not the URL of a queen'],
+    ['a queen that is no URL', ['ls', '--queen', 'localhost'], '--queen names the queen "localhost", which is unknown'],
     ['a queen with credentials', ['ls', '--queen', 'http://u:p@host'], 'contains credentials'],
   ])('%s', async (_, words, said) => {
     const { code, stdout, stderr } = await runKeeper(words, { queen });

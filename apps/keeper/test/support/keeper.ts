@@ -3,7 +3,7 @@ import { openTerminal, type Program, startProgram, type TestTerminal } from '@rb
 
 export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** Runs the sources of all packages, so that no test uses a stale build. */
-const NODE_ARGS = ['--conditions=@rbee/source', MAIN] as const;
+export const NODE_ARGS = ['--conditions=@rbee/source', MAIN] as const;
 
 export interface KeeperOptions {
   readonly queen?: { readonly url: string };
