@@ -22,10 +22,11 @@ async function firstLine({ stdin, interrupt }: Io): Promise<string> {
 
 /** Raw mode has no echo; so keys that the terminal usually handles arrive as characters. */
 async function typed({ stdin, stderr, interrupt, onLeave }: Io, prompt: string): Promise<string> {
-  stderr.write(prompt);
   const restore = () => void stdin.setRawMode?.(false);
   const stays = onLeave(restore);
   stdin.setRawMode?.(true);
+  // Only now: what is typed before would be echoed.
+  stderr.write(prompt);
   stdin.setEncoding('utf8');
   let text = '';
   try {
