@@ -1,6 +1,7 @@
 import { didYouMean } from './did-you-mean.ts';
 import { usageError } from './errors/keeper-error.ts';
-import { type KeeperFile, readKeeperFile } from './keeper-file/keeper-file.ts';
+import { readKeeperFile } from './keeper-file/keeper-file.ts';
+import type { KeeperFile } from './keeper-file/kept-queens.ts';
 import { DEFAULT_QUEEN_URL, isQueenName, plainUrl, urlProblem } from './keeper-file/queen-address.ts';
 
 /** Options that every command takes. */

@@ -2,20 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { usageError } from '../errors/keeper-error.ts';
-
-/** A queen that the user has stored. */
-export interface KeptQueen {
-  readonly url: string;
-  readonly token: string | null;
-}
-
-/** The keeper's own settings. */
-export interface KeeperFile {
-  readonly path: string;
-  /** The name of the queen to use if none is given. */
-  readonly defaultName: string | null;
-  readonly queens: ReadonlyMap<string, KeptQueen>;
-}
+import type { KeeperFile } from './kept-queens.ts';
 
 /** `$XDG_CONFIG_HOME/rbee/keeper.toml`, or else the same below `~/.config`. A relative one does not count (XDG). */
 function keeperFilePath(env: NodeJS.ProcessEnv): string {

@@ -1,7 +1,7 @@
 import { parse, TomlError } from 'smol-toml';
 import { didYouMean } from '../did-you-mean.ts';
 import { type KeeperError, usageError } from '../errors/keeper-error.ts';
-import type { KeeperFile, KeptQueen } from './keeper-file.ts';
+import type { KeeperFile, KeptQueen } from './kept-queens.ts';
 import { isQueenName, urlProblem } from './queen-address.ts';
 
 const KEYS = ['default', 'queens'];

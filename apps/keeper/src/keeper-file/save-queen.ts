@@ -2,7 +2,7 @@ import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '@rbee/contract';
 import { parse, stringify } from 'smol-toml';
-import type { KeptQueen } from './keeper-file.ts';
+import type { KeptQueen } from './kept-queens.ts';
 
 /**
  * Stores a queen in the keeper's file under a name, and makes it the default. The file is replaced as a whole, readable by
