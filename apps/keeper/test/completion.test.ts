@@ -1,14 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EXIT_CODES, modelIdOf } from '@rbee/contract';
-import { openTerminal, type TempDir, type TestTerminal, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeQueen, hiveNamed, startFakeQueen } from './support/fake-queen.ts';
 import { runKeeper } from './support/keeper.ts';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const REF = 'hf:org/repo@0123::file=model.gguf';
 
 let queen: FakeQueen;
@@ -33,8 +27,7 @@ describe('what is completed', () => {
     ['options', ['model', 'download', 'org/repo', '--in'], ['--include']],
     ['options of every command', ['hive', 'list', '--js'], ['--json']],
     ['values of an option', ['download', 'list', '--status', 'q'], ['queued']],
-    ['values of an option that is one word with it', ['download', 'list', '--status=pau'], ['paused']],
-    ['values of an option as bash splits them', ['download', 'list', '--status', '=', 'pau'], ['paused']],
+    ['values of an option that is one word with it', ['download', 'list', '--status=pau'], ['--status=paused']],
     ['shells', ['completion', ''], ['bash', 'zsh', 'fish']],
     ['nothing where anything may come', ['model', 'download', 'or'], []],
     ['nothing where nothing more may come', ['download', 'show', 'dl-1', ''], []],
@@ -72,52 +65,34 @@ describe('what is completed', () => {
     expect(await candidates('hive', 'limit', '')).toEqual([]);
   });
 
-  it('one line each, whatever the names of hives', async () => {
-    const odd = { ...hiveNamed('x'), hive_id: 'x\ny\t\u001b[2J' };
-    queen.refuses = () => ({ status: 200, body: { hives: [odd] } });
-    expect(await candidates('hive', 'limit', 'x')).toEqual(['x y [2J']);
-  });
-});
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is of the shell.
+  it.each(['x\ny\t\u001b[2J', 'x$(touch${IFS}PWNED)', 'x;y', '-x', 'x y', '`x`', 'x\u202ey', ''])(
+    '[K10] no name of a hive that is none: %j',
+    async (name) => {
+      const odd = { ...hiveNamed('x'), hive_id: name };
+      queen.refuses = () => ({ status: 200, body: { hives: [odd, hiveNamed('x-1')] } });
+      expect(await candidates('hive', 'limit', '')).toEqual(['x-1']);
+    },
+  );
 
-const SHELLS = [
-  ['bash', ['--norc', '--noprofile', '-i'], 'source <(rbee-keeper completion bash)'],
-  ['zsh', ['-f', '-i'], 'autoload -U compinit; compinit -D; source <(rbee-keeper completion zsh)'],
-  ['fish', ['--no-config', '-i'], 'rbee-keeper completion fish | source'],
-] as const;
-
-/**
- * Goal: Tab in a real shell completes names from the queen. Method: the shell runs in a pseudo-terminal and loads the
- * script as documented. Failure shows as a screen without the completed word.
- */
-describe.each(SHELLS)('in %s', (shell, args, source) => {
-  const isThere = spawnSync(shell, ['-c', 'true']).status === 0;
-  let folder: TempDir;
-  let terminal: TestTerminal;
-  beforeEach(async () => {
-    folder = await tempDir();
-    await mkdir(join(folder.path, 'bin'));
-    const program = join(folder.path, 'bin/rbee-keeper');
-    await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' --conditions=@rbee/source '${MAIN}' "$@"\n`);
-    await chmod(program, 0o755);
-  });
-  afterEach(async () => {
-    await terminal?.kill();
-    await folder.remove();
+  it.each(['job', 'download'])('[K10] no id of a %s that is none', async (kind) => {
+    queen.addJob('hf:org/repo');
+    const [job] = queen.jobs;
+    const bodies = {
+      job: { jobs: [{ ...job?.snapshot, job_id: 'job-$(touch PWNED)' }] },
+      download: { downloads: [{ ...job?.downloads[0]?.snapshot, download_id: 'dl-$(touch PWNED)' }] },
+    };
+    queen.refuses = () => ({ status: 200, body: bodies[kind as keyof typeof bodies] });
+    expect(await candidates(kind, 'cancel', '')).toEqual([]);
   });
 
-  it.skipIf(!isThere)('Tab completes a command, an option and the name of a hive', async () => {
-    const env = { RBEE_QUEEN_URL: queen.url, HOME: folder.path, PATH: `${folder.path}/bin:${process.env.PATH ?? ''}` };
-    terminal = openTerminal({ command: shell, args, env, cols: 120 });
-    const shows = (text: string) => terminal.waitFor(() => terminal.screen().includes(text), text);
-    terminal.write(`${source}; echo rea''dy\r`);
-    await shows('\nready');
-    terminal.write('rbee-keeper hi\t');
-    await shows('rbee-keeper hive');
-    terminal.write('lim\t');
-    await shows('rbee-keeper hive limit');
-    terminal.write('work\t');
-    await shows('rbee-keeper hive limit workstation');
-    terminal.write('--max\t');
-    await shows('rbee-keeper hive limit workstation --max-bandwidth');
-  });
+  it.each(['m-$(touch x)', 'hf:org/re\u001b]0;x', 'hf:org/a::file=../x', 'nonsense'])(
+    '[K10] no name of a model that is none: %j',
+    async (ref) => {
+      const model = { hive_id: 'gpu-1', bytes: 1, files: 1, path: '/x', modified_at: '2026-01-02T03:04:05.000Z' };
+      queen.stores.models = [{ ...model, model_id: ref as never, model_ref: ref }];
+      expect(await candidates('model', 'get', '')).toEqual([]);
+      expect(await candidates('model', 'get', 'hf:')).toEqual([]);
+    },
+  );
 });

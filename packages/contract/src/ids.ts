@@ -1,28 +1,25 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 
+/** What ids look like, for programs that load no schemas. */
+export const ID_PATTERNS = {
+  job: /^job-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  download: /^dl-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  model: /^m-[0-9a-f]{12}$/,
+  hive: /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/,
+} as const;
+
 /** `job-` + UUIDv4. */
-export const jobIdSchema = z
-  .string()
-  .regex(/^job-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-  .brand<'JobId'>();
+export const jobIdSchema = z.string().regex(ID_PATTERNS.job).brand<'JobId'>();
 
 /** `dl-` + UUIDv7: unique in the fleet, sorts by creation time. */
-export const downloadIdSchema = z
-  .string()
-  .regex(/^dl-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-  .brand<'DownloadId'>();
+export const downloadIdSchema = z.string().regex(ID_PATTERNS.download).brand<'DownloadId'>();
 
 /** `m-` + 12 hex digits of the SHA-256 of the pinned ref. */
-export const modelIdSchema = z
-  .string()
-  .regex(/^m-[0-9a-f]{12}$/)
-  .brand<'ModelId'>();
+export const modelIdSchema = z.string().regex(ID_PATTERNS.model).brand<'ModelId'>();
 
 /** A daemon's name in the fleet. */
-export const hiveIdSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/, 'a name of letters, digits, ".", "_" and "-"');
+export const hiveIdSchema = z.string().regex(ID_PATTERNS.hive, 'a name of letters, digits, ".", "_" and "-"');
 
 export type JobId = z.infer<typeof jobIdSchema>;
 export type DownloadId = z.infer<typeof downloadIdSchema>;

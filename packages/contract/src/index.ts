@@ -15,6 +15,7 @@ export {
   type DownloadId,
   downloadIdSchema,
   hiveIdSchema,
+  ID_PATTERNS,
   type JobId,
   jobIdSchema,
   type ModelId,

@@ -1,5 +1,4 @@
 import type { Argument, Command, Option } from 'commander';
-
 import { type Candidate, type CompletionIo, candidatesOf, type Subject } from './subjects.ts';
 
 /** Candidates for the last word of a command line, which is unfinished or empty. */
@@ -8,10 +7,14 @@ export async function completions(
   words: readonly string[],
   io: CompletionIo,
 ): Promise<readonly Candidate[]> {
-  // Bash splits `--hive=gpu` into three words.
-  const all = words.flatMap((word) => (word === '=' ? [] : splitOption(word)));
-  const last = words.at(-1) === '=' ? '' : (all.at(-1) ?? '');
-  const before = words.at(-1) === '=' ? all : all.slice(0, -1);
+  const all = words.flatMap(splitOption);
+  const last = all.at(-1) ?? '';
+  const before = all.slice(0, -1);
+  const [option = '', value] = splitOption(words.at(-1) ?? '');
+  if (value !== undefined) {
+    const found = await completions(program, all, io);
+    return found.map((each) => ({ ...each, value: `${option}=${each.value}` }));
+  }
   const place = placeOf(program, before);
   const starting = (candidates: readonly Candidate[]) => candidates.filter(({ value }) => value.startsWith(last));
   if (place.option !== null) return starting(await valuesOf(place.option, before, io));
@@ -90,12 +93,12 @@ async function valuesOf(option: Option, words: readonly string[], io: Completion
 
 const plainCandidate = (value: string): Candidate => ({ value, note: '' });
 
-/** An `<id>` is one of the command's group, and so is the `<name>` of a hive. */
+/** An `<id>` is what its description begins with; a `<name>` below `hive` is one of a hive. */
 function subjectOf(command: Command, argument: Argument): Subject | null {
-  const group = command.parent?.name();
-  if (argument.name() === 'name') return group === 'hive' ? group : null;
+  if (argument.name() === 'name') return command.parent?.name() === 'hive' ? 'hive' : null;
   if (argument.name() !== 'id') return null;
-  return group === 'download' || group === 'job' || group === 'model' ? group : null;
+  const [, subject] = /^(download|job|model) ids?\b/.exec(argument.description) ?? [];
+  return subject === undefined ? null : (subject as Subject);
 }
 
 /** The options on the line that select the queen. */

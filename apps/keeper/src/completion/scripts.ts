@@ -4,15 +4,29 @@ export const COMPLETE_WORD = '__complete';
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
+// Bash splits words at the characters of COMP_WORDBREAKS, among them `:`, `=` and `@`, and replaces only the last piece. So
+// pieces that touch each other are joined again, and from each candidate the part is cut that the line has already, as
+// bash-completion does it (`__reassemble_comp_words_by_ref`, `__ltrim_colon_completions`). What is inserted is quoted:
+// bash would run `$(…)` of a name.
 const BASH = `# bash completion of rbee-keeper
 _rbee_keeper() {
-  local IFS=$'\\n' line word="\${COMP_WORDS[COMP_CWORD]}"
-  COMPREPLY=()
-  [[ $word == '=' ]] && word=''
-  for line in $("\${COMP_WORDS[0]}" ${COMPLETE_WORD} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null); do
-    line="\${line%%$'\\t'*}"
-    [[ $line == "$word"* ]] && COMPREPLY+=("$line")
+  local line rest=$COMP_LINE piece word tail
+  local -a words=()
+  for piece in "\${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+    if [[ \${#words[@]} -eq 0 || $rest == [[:blank:]]* ]]; then
+      words+=("$piece")
+    else
+      words[\${#words[@]}-1]+=$piece
+    fi
+    rest=\${rest#*"$piece"}
   done
+  word=\${words[\${#words[@]}-1]}
+  tail=\${word##*["$COMP_WORDBREAKS"]}
+  COMPREPLY=()
+  while IFS= read -r line; do
+    line=\${line%%$'\\t'*}
+    [[ $line == "$word"* ]] && COMPREPLY+=("$(printf '%q' "\${line#"\${word%"$tail"}"}")")
+  done < <("\${words[0]}" ${COMPLETE_WORD} "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _rbee_keeper rbee-keeper rbee
 `;

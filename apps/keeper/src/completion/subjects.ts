@@ -1,3 +1,4 @@
+import { ID_PATTERNS, parseModelRef, printable } from '@rbee/contract';
 import type { ListClient } from '../daemon-client/list-client.ts';
 import type { Io } from '../io.ts';
 import { type GlobalOptions, queenSettings } from '../settings.ts';
@@ -47,28 +48,43 @@ async function listed(
 ): Promise<readonly Candidate[]> {
   switch (subject) {
     case 'hive':
-      return (await client.hives(signal)).map(({ hive_id: value, online }) =>
-        candidate(value, online ? 'online' : 'offline'),
+      return (await client.hives(signal)).flatMap(({ hive_id: value, online }) =>
+        candidate(value, online ? 'online' : 'offline', ID_PATTERNS.hive),
       );
     case 'job':
-      return (await client.jobs(signal)).map((job) =>
-        candidate(job.job_id, `${job.state} ${job.model ?? job.operation}`),
+      return (await client.jobs(signal)).flatMap((job) =>
+        candidate(job.job_id, `${job.state} ${job.model ?? job.operation}`, ID_PATTERNS.job),
       );
     case 'download': {
       const { downloads } = await client.downloads({ limit: MAX_DOWNLOADS }, signal);
-      return downloads.map((each) => candidate(each.download_id, `${each.status} ${each.model_ref}`));
+      return downloads.flatMap((each) =>
+        candidate(each.download_id, `${each.status} ${each.model_ref}`, ID_PATTERNS.download),
+      );
     }
     case 'model': {
       const { models } = await client.models(signal);
       const isRef = written.includes(':') || written.includes('/');
-      const named = models.map(({ model_id: id, model_ref: ref }) => (isRef ? candidate(ref, id) : candidate(id, ref)));
+      const named = models.flatMap(({ model_id: id, model_ref: ref }) =>
+        isRef ? candidate(ref, id, MODEL_REF) : candidate(id, ref, ID_PATTERNS.model),
+      );
       return [...new Map(named.map((each) => [each.value, each])).values()];
     }
   }
 }
 
-/** A candidate without control characters, so that it stays on one line. */
-function candidate(value: string, note: string): Candidate {
-  const clean = (text: string) => text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
-  return { value: clean(value), note: clean(note) };
+/** What a ref that the contract understands looks like. */
+const MODEL_REF = {
+  test(ref: string): boolean {
+    try {
+      parseModelRef(ref);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
+
+/** A candidate, or none if the value is not what it should be: a shell would insert it into a command line. */
+function candidate(value: string, note: string, pattern: { test(value: string): boolean }): Candidate[] {
+  return pattern.test(value) ? [{ value, note: printable(note) }] : [];
 }
