@@ -1,5 +1,6 @@
 import { EXIT_CODES } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { FakeJob } from './support/fake-job.ts';
 import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
 import { startKeeper } from './support/keeper.ts';
 
@@ -68,5 +69,29 @@ describe('an interrupt of a download', () => {
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
     expect(keeper.stderr()).toContain(`error: could not cancel job ${job.id}: no queen responds at`);
     expect(keeper.stderr()).toContain(`hint: it may continue; try again with "rbee-keeper job cancel ${job.id}"`);
+  });
+
+  it('[K8] cancels a job whose start has not been answered yet', async () => {
+    let job: FakeJob | null = null;
+    queen.refuses = (request) => {
+      if (request.method !== 'POST') return null;
+      job = queen.startJob(request);
+      return 'silence';
+    };
+    const keeper = await startKeeper(['pull', REF, '--json'], { queen });
+    await queen.waitForRequest('POST', /jobs$/);
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    const receipt = keeper.lines.find(({ json }) => json?.['event'] === 'receipt');
+    expect(receipt?.json?.['data']).toMatchObject({ job_id: (job as FakeJob | null)?.id, status: 'cancelled' });
+  });
+
+  it('[K8] says so if it leaves without knowing what became of the start', async () => {
+    queen.refuses = ({ method }) => (method === 'POST' ? 'silence' : null);
+    const keeper = await startKeeper(['pull', REF], { queen });
+    await queen.waitForRequest('POST', /jobs$/);
+    expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
+    await queen.waitForRequest('DELETE', /./);
+    expect(keeper.stderr()).toContain('no response to the start');
+    expect(keeper.stderr()).toContain('hint: the download may have started: check "rbee-keeper download list"');
   });
 });

@@ -11,9 +11,11 @@ import type { CommandDeps } from './command-deps.ts';
 import { jobFailure } from './job-failure.ts';
 import { exitCodeOf } from './watch.ts';
 
-/** How long an interrupt waits for a start in progress, so that the cancel finds the job. */
+/** How long an interrupt waits for a start in progress if only the response says what to cancel. */
 const START_GRACE_MS = 5_000;
-/** A cancel waits for the hives to stop; an unreachable hive must not block the user for long. */
+/** With a known id, the queen itself waits for the start: the request for it only has to be there first. */
+const KNOWN_START_GRACE_MS = 1_000;
+/** A cancel waits for the hives to stop. Longer than the queen takes: it answers for hives that do not respond. */
 const CANCEL_TIMEOUT_MS = 15_000;
 /** A job and its downloads end together, but their last events may arrive this far apart. */
 const END_GRACE_MS = 5_000;
@@ -40,11 +42,15 @@ export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> 
     if (code !== null) return code;
     // With the daemons gone there is nothing left to cancel.
     if (deps.signal.reason instanceof KeeperError) throw deps.signal.reason;
-    const response = await Promise.race([started.catch(() => 'refused' as const), within(START_GRACE_MS)]);
-    const ids = response === 'refused' || response === null ? [] : acceptedIds(response);
-    const jobId = job.jobId ?? (response === 'refused' ? null : response?.job_id) ?? null;
-    if (jobId === null && response === null) await emitUnknown(deps);
-    if (jobId !== null && (await cancel(deps, jobId, ids))) {
+    const graceMs = job.jobId === null ? START_GRACE_MS : KNOWN_START_GRACE_MS;
+    const response = await Promise.race([started.catch(() => 'refused' as const), within(graceMs)]);
+    if (response === 'refused') {
+      await started.catch((error) => emitFailure(deps, error));
+      return exitCodes.interrupted;
+    }
+    const jobId = job.jobId ?? response?.job_id ?? null;
+    if (jobId === null) await emitUnknown(deps);
+    else if (await cancel(deps, jobId, response === null ? [] : acceptedIds(response))) {
       await Promise.race([followed.catch(() => null), within(END_GRACE_MS)]);
     }
     return exitCodes.interrupted;
@@ -54,7 +60,11 @@ export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> 
   }
 }
 
-/** Without a response to the start, the id of the job is unknown and it cannot be cancelled. */
+async function emitFailure(deps: CommandDeps, error: unknown): Promise<void> {
+  deps.emit({ event: 'failure', failure: await toFailure(error) });
+}
+
+/** Without a response to the start, nobody knows whether there is a job to cancel. */
 async function emitUnknown(deps: CommandDeps): Promise<void> {
   const failure = await toFailure(unreachable({ daemon: 'queen', url: deps.client.url }, 'no response to the start'));
   const hint = 'the download may have started: check "rbee-keeper download list"';
@@ -75,8 +85,11 @@ async function cancel(deps: CommandDeps, jobId: string, downloadIds: readonly st
     return continuing.length === 0;
   } catch (error) {
     const failure = await toFailure(error);
-    // The interrupt came before the queen knew the job.
-    if (failure.code === 'JOB_NOT_FOUND') return false;
+    // The queen has not heard of the job, and its start may still arrive.
+    if (failure.code === 'JOB_NOT_FOUND') {
+      await emitUnknown(deps);
+      return false;
+    }
     deps.emit({
       event: 'failure',
       failure: {

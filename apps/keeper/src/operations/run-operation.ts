@@ -7,8 +7,8 @@ import type { CommandDeps } from './command-deps.ts';
 import { jobFailure } from './job-failure.ts';
 import { suggestingHives } from './suggest-hives.ts';
 
-/** A cancel after Ctrl+C must not block the user for long. */
-const CANCEL_TIMEOUT_MS = 5_000;
+/** Longer than the queen takes: it answers for hives that do not respond. */
+const CANCEL_TIMEOUT_MS = 10_000;
 
 /** The result of each hive, and why a hive did not perform the operation; null if all did. */
 export interface OperationResult<T> {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { type Hive, type HiveHeartbeat, RbeeError, toTimestamp } from '@rbee/contract';
 import { type Channel, createResponseSink, createStreamHub, SSE_HEADERS } from '@rbee/event-stream';
 import { createWatch, type WaitOptions } from '@rbee/testing';
@@ -11,6 +12,8 @@ export interface FakeHive {
   readonly requests: readonly IncomingMessage[];
   /** Told of each request as it comes. */
   onRequest: (request: IncomingMessage) => void;
+  /** The response to POST /v1/jobs, by its body; undefined for what `serve` says. */
+  onPost: ((body: Record<string, unknown>) => Promise<number | Json>) | undefined;
   /**
    * The response for a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON,
    * 'nothing' never.
@@ -39,10 +42,12 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
   const requests: IncomingMessage[] = [];
   const sockets = new Set<Socket>();
   const watch = createWatch(() => requests.map(({ url }) => url).join('\n'));
-  const server: Server = createServer((request, response) => {
+  const server: Server = createServer(async (request, response) => {
     requests.push(request);
     hive.onRequest(request);
     watch.poke();
+    if (request.method === 'POST' && request.url === '/v1/jobs' && hive.onPost !== undefined)
+      answers.set('POST /v1/jobs', await hive.onPost((await json(request)) as Record<string, unknown>));
     const answer =
       answers.get(`${request.method} ${request.url}`) ?? answers.get(request.url ?? '') ?? notFound(request.url ?? '');
     if (answer === 'nothing') return;
@@ -68,6 +73,7 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
   };
   hive = {
     onRequest: () => {},
+    onPost: undefined,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     serve: (path, answer) => void answers.set(path, answer),
