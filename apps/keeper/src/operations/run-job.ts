@@ -44,14 +44,14 @@ export async function runJob(deps: CommandDeps, job: JobToRun): Promise<number> 
     if (deps.signal.reason instanceof KeeperError) throw deps.signal.reason;
     const graceMs = job.jobId === null ? START_GRACE_MS : KNOWN_START_GRACE_MS;
     const response = await Promise.race([started.catch(() => 'refused' as const), within(graceMs)]);
-    if (response === 'refused') {
-      await started.catch((error) => emitFailure(deps, error));
-      return exitCodes.interrupted;
-    }
-    const jobId = job.jobId ?? response?.job_id ?? null;
-    if (jobId === null) await emitUnknown(deps);
-    else if (await cancel(deps, jobId, response === null ? [] : acceptedIds(response))) {
-      await Promise.race([followed.catch(() => null), within(END_GRACE_MS)]);
+    const accepted = response === 'refused' ? null : response;
+    const jobId = job.jobId ?? accepted?.job_id ?? null;
+    const ids = accepted === null ? [] : acceptedIds(accepted);
+    const result = jobId === null ? 'unknown' : await cancel(deps, jobId, ids);
+    if (result === 'ends') await Promise.race([followed.catch(() => null), within(END_GRACE_MS)]);
+    if (result === 'unknown') {
+      if (response === 'refused') await started.catch((error) => emitFailure(deps, error));
+      else await emitUnknown(deps);
     }
     return exitCodes.interrupted;
   } finally {
@@ -71,8 +71,12 @@ async function emitUnknown(deps: CommandDeps): Promise<void> {
   deps.emit({ event: 'failure', failure: { ...failure, hint } });
 }
 
-/** Whether the job was cancelled, so that the ends of all its downloads will arrive over their streams. */
-async function cancel(deps: CommandDeps, jobId: string, downloadIds: readonly string[]): Promise<boolean> {
+/** Cancels the job: `ends` when the ends of all its downloads will arrive over their streams, `unknown` for no such job. */
+async function cancel(
+  deps: CommandDeps,
+  jobId: string,
+  downloadIds: readonly string[],
+): Promise<'ends' | 'continues' | 'unknown'> {
   const limit = new AbortController();
   const tooLate = unreachable({ daemon: 'queen', url: deps.client.url }, 'no response to the cancel');
   const timer = setTimeout(() => limit.abort(tooLate), CANCEL_TIMEOUT_MS);
@@ -82,14 +86,11 @@ async function cancel(deps: CommandDeps, jobId: string, downloadIds: readonly st
     const stopped = new Set<string>(data.downloads.map(({ download_id: id }) => id));
     const continuing = data.status === 'cancelled' ? downloadIds.filter((id) => !stopped.has(id)) : [];
     deps.emit({ event: 'receipt', data, ...(continuing.length === 0 ? {} : { continuing }) });
-    return continuing.length === 0;
+    return continuing.length === 0 ? 'ends' : 'continues';
   } catch (error) {
     const failure = await toFailure(error);
-    // The queen has not heard of the job, and its start may still arrive.
-    if (failure.code === 'JOB_NOT_FOUND') {
-      await emitUnknown(deps);
-      return false;
-    }
+    // The queen has not heard of the job, or no hive accepted it.
+    if (failure.code === 'JOB_NOT_FOUND') return 'unknown';
     deps.emit({
       event: 'failure',
       failure: {
@@ -98,7 +99,7 @@ async function cancel(deps: CommandDeps, jobId: string, downloadIds: readonly st
         hint: `it may continue; try again with "rbee-keeper job cancel ${jobId}"`,
       },
     });
-    return false;
+    return 'continues';
   } finally {
     clearTimeout(timer);
   }
