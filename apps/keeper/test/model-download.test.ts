@@ -31,12 +31,13 @@ describe('model download, not on a terminal', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
-  it('prints a plain line for each change of status and each heartbeat, and no other', async () => {
+  it('[I6] prints a plain line for each change of status, each heartbeat and each step, and no other', async () => {
     const keeper = await startKeeper(['pull', REF], { queen });
     const { job, download } = await queen.waitForJob(0);
     await keeper.waitFor(() => keeper.stderr().includes('x.gguf: queued'), 'the first status');
     download.progress({ status: 'downloading', bytes: 250, total: 1_000 });
     await keeper.waitFor(() => keeper.stderr().includes('x.gguf: downloading, 250 B of 1.0 kB'), 'the second');
+    download.progress({ bytes: 260 });
     download.progress({ bytes: 500 });
     job.narrate('download_progress', '⏳ Still downloading x.gguf');
     await keeper.waitFor(() => keeper.stderr().includes('⏳ Still downloading x.gguf\n'), 'the heartbeat');
@@ -45,7 +46,7 @@ describe('model download, not on a terminal', () => {
     download.complete('/models/x.gguf');
     job.end({ state: 'completed' });
     expect((await keeper.exited).code).toBe(EXIT_CODES.done);
-    expect(keeper.stderr().trimEnd().split('\n')).toHaveLength(5);
+    expect(keeper.stderr().trimEnd().split('\n')).toHaveLength(6);
   });
 
   it('sends the ref, the hives, the hash, a token and a request id', async () => {

@@ -297,7 +297,9 @@ describe('download watch in a terminal', () => {
     await terminal.waitFor(() => !/^total/m.test(terminal.screen()), 'one bar alone');
     const lines = terminal.screen().split('\n');
     expect(lines[0]).toBe('watching all downloads; Ctrl+C exits and the downloads continue'.slice(0, cols));
-    expect(lines.filter((line) => line.startsWith('first.gguf'))).toEqual(['first.gguf: complete, 637.8 MB in 2s']);
+    expect(lines.filter((line) => line.includes('first.gguf:'))).toEqual([
+      'gpu-1 first.gguf: complete, 637.8 MB in 2s',
+    ]);
     expect(lines).toContain('/models/first.gguf');
     expect(lines.filter((line) => line.startsWith('模型第二'))).toHaveLength(1);
     terminal.write(CTRL_C);

@@ -18,7 +18,7 @@ describe('download watch', () => {
     const { download: b } = queen.addJob('hf:org/a::file=b.gguf');
     await keeper.waitFor(() => keeper.stderr().includes('b.gguf: queued'), 'the second');
     b.fail('DISK_FULL', 'the disk is full');
-    await keeper.waitFor(() => keeper.stderr().includes('error: b.gguf: the disk is full'), 'its end');
+    await keeper.waitFor(() => keeper.stderr().includes('error: gpu-1 b.gguf: the disk is full'), 'its end');
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
     expect(keeper.stdout()).toBe('/models/a.gguf\n');
     expect(queen.requests.some(({ method }) => method !== 'GET')).toBe(false);
@@ -37,12 +37,12 @@ describe('download watch', () => {
     expect(await keeper.stop('SIGINT')).toBe(EXIT_CODES.interrupted);
   });
 
-  it('prints progress at intervals without a terminal', async () => {
+  it('[I6] prints progress at intervals without a terminal', async () => {
     const { download } = queen.addJob('hf:org/a::file=a.gguf');
     const keeper = await startKeeper(['download', 'watch', download.id], { queen });
     await keeper.waitFor(() => keeper.stderr().includes('queued'), 'the first status');
-    for (const secs of [1, 5, 12]) {
-      const bytes = secs * 100;
+    for (const secs of [1, 1.1, 12]) {
+      const bytes = Math.round(secs * 100);
       download.progress({
         status: 'downloading',
         elapsed_secs: secs,
@@ -52,14 +52,17 @@ describe('download watch', () => {
         eta_secs: 8,
       });
       await keeper.waitFor(
-        () => secs === 5 || keeper.stderr().includes(`downloading, ${bytes} B`) || secs === 12,
+        () => secs === 1.1 || keeper.stderr().includes(`downloading, ${bytes} B`) || secs === 12,
         'it',
       );
     }
-    await keeper.waitFor(() => keeper.stderr().includes('downloading, 1.2 kB of 2.0 kB, 100 B/s, 8s left'), 'the line');
+    await keeper.waitFor(
+      () => keeper.stderr().includes('downloading, 1.2 kB of 2.0 kB (60.0%), 100 B/s, 8s left'),
+      'the line',
+    );
     download.complete('/models/a.gguf');
     await keeper.exited;
-    expect(keeper.stderr()).not.toContain('downloading, 500 B');
+    expect(keeper.stderr()).not.toContain('downloading, 110 B');
   });
 
   it('shows that a download is paused, and continues when it resumes', async () => {
@@ -127,18 +130,20 @@ describe('ids', () => {
 });
 
 describe('download cancel and job cancel', () => {
-  it('cancels the job of the download and shows what was kept', async () => {
-    const { job, download } = queen.addJob('hf:org/a::file=a.gguf');
+  it('[K1] cancels a download for all that wait for it, and shows how many and what was kept', async () => {
+    const { download } = queen.addJob('hf:org/a::file=a.gguf');
     download.progress({ status: 'downloading', bytes: 412_500_000, total: 637_800_000 });
     const { code, stdout } = await runKeeper(['download', 'cancel', download.id], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout).toBe(
-      `${download.id}: cancelled, 412.5 MB kept; resume with "rbee-keeper download retry ${download.id}"\n`,
+      `${download.id}: cancelled (1 job), 412.5 MB kept; resume with "rbee-keeper download retry ${download.id}"\n`,
     );
-    expect(await queen.waitForRequest('DELETE', /./)).toMatchObject({
-      path: `/v1/jobs/${job.id}`,
+    expect(await queen.waitForRequest('POST', /cancel/)).toMatchObject({
+      path: `/v1/downloads/${download.id}/cancel`,
       query: { partial: 'keep' },
     });
+    const again = await runKeeper(['download', 'cancel', download.id], { queen });
+    expect(again).toMatchObject({ code: EXIT_CODES.done, stdout: expect.stringContaining('already cancelled') });
   });
 
   it('deletes partial files with --discard', async () => {

@@ -10,11 +10,16 @@ const COMMIT = /@([0-9a-f]{7})[0-9a-f]{33}(?![0-9a-f])/;
  */
 export function displayNames(refs: readonly string[]): (ref: string) => string {
   const known = new Map([...new Set(refs)].map((ref) => [ref, namesOf(ref)]));
-  const isShared = (name: string, length: number, own: string) =>
-    [...known].some(([ref, names]) => ref !== own && names[length] === name);
+  /** How many of the models have a name of this length. */
+  const counts = new Map<string, number>();
+  const keyOf = (name: string, length: number) => `${length} ${name}`;
+  for (const names of known.values()) {
+    for (const key of names.map(keyOf)) counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
   return (ref) => {
     const names = known.get(ref) ?? namesOf(ref);
-    return names.find((name, length) => !isShared(name, length, ref)) ?? ref;
+    const others = known.has(ref) ? 1 : 0;
+    return names.find((name, length) => (counts.get(keyOf(name, length)) ?? 0) <= others) ?? ref;
   };
 }
 

@@ -1,4 +1,4 @@
-import type { CancelledJob } from '@rbee/contract';
+import type { CancelledDownload, CancelledJob } from '@rbee/contract';
 import { exitCodes } from '../errors/exit-codes.ts';
 import type { Session } from '../session.ts';
 
@@ -14,9 +14,9 @@ export async function withCancelNote<T>(session: Session, work: () => Promise<T>
 }
 
 /** Shows what a cancel did. The exit code says whether it reached every hive. */
-export async function showReceipt(session: Session, receipt: CancelledJob): Promise<number> {
-  const { jobCancelText } = await import('../render/end-text.ts');
-  session.renderer.result(receipt, () => jobCancelText(receipt));
+export async function showReceipt(session: Session, receipt: CancelledJob | CancelledDownload): Promise<number> {
+  const { cancelledText } = await import('../render/end-text.ts');
+  session.renderer.result(receipt, () => cancelledText(receipt));
   const isAllStopped = receipt.downloads.every(({ state }) => state !== 'unreachable');
   return isAllStopped ? exitCodes.done : exitCodes.unreachable;
 }

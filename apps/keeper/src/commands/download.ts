@@ -113,18 +113,16 @@ const retry = createCommand<[id: string, options: { readonly detach?: boolean }]
 
 const cancel = createCommand<[id: string, options: DiscardOption]>({
   name: 'cancel',
-  description: 'cancel a download and keep its partial files',
+  description: 'cancel a download for all that wait for it, and keep its partial files',
   examples: ['download cancel dl-01999c3a-4f2b', 'download cancel 01999c3a-4f2b --discard'],
   define(command) {
     command.argument(...ID).option(...DISCARD);
   },
   async run(session, text, options) {
     const { resolveDownloadId } = await import('../daemon-client/resolve-id.ts');
-    const receipt = await session.withQueen(async ({ client, signal }) => {
-      const id = await resolveDownloadId(client, text, signal);
-      const { job_id: jobId } = await client.download(id, signal);
-      return client.cancelJob(jobId, partialOf(options), signal);
-    });
+    const receipt = await session.withQueen(async ({ client, signal }) =>
+      client.cancelDownload(await resolveDownloadId(client, text, signal), partialOf(options), signal),
+    );
     return showReceipt(session, receipt);
   },
 });

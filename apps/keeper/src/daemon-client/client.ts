@@ -1,4 +1,5 @@
 import {
+  type CancelledDownload,
   type CancelledJob,
   type Download,
   type DownloadStatus,
@@ -49,6 +50,8 @@ export interface QueenClient extends ListClient {
   resumeDownload(id: string, signal: AbortSignal): Promise<Download>;
   /** Starts a new job and a new download in its place. */
   retryDownload(id: string, signal: AbortSignal): Promise<JobAccepted>;
+  /** Cancels every job that waits for it; resolves when its bytes have stopped. */
+  cancelDownload(id: string, partial: PartialChoice, signal: AbortSignal): Promise<CancelledDownload>;
   clearDownloads(query: ClearQuery, signal: AbortSignal): Promise<Removed>;
   job(id: string, signal: AbortSignal): Promise<Job>;
   startJob(operation: QueenOperation, signal: AbortSignal): Promise<JobAccepted>;
@@ -94,6 +97,8 @@ export function createQueenClient(address: DaemonAddress, requestId = newRequest
     pauseDownload: (id, signal) => call(queenRoutes.pauseDownload, withId(id, signal)),
     resumeDownload: (id, signal) => call(queenRoutes.resumeDownload, withId(id, signal)),
     retryDownload: (id, signal) => call(queenRoutes.retryDownload, withId(id, signal)),
+    cancelDownload: (id, partial, signal) =>
+      call(queenRoutes.cancelDownload, { ...withId(id, signal), query: { partial } }),
     clearDownloads({ status, olderThan }, signal) {
       const query = { ...(status ? { status } : {}), ...(olderThan ? { older_than: olderThan } : {}) };
       return call(queenRoutes.clearDownloads, { query, signal });

@@ -1,10 +1,12 @@
-import { type DownloadStatus, displayNameOf, type Notice, type RunningFile } from '@rbee/contract';
+import { type DownloadStatus, displayNameOf, displayNames, type Notice, type RunningFile } from '@rbee/contract';
 import type { WatchEvent } from '../watch-event.ts';
 import { printable } from './text.ts';
 
 /** The displayed state of one download. */
 export interface DownloadView {
   readonly id: string;
+  /** null until the ref is known; the name is the id then. */
+  ref: string | null;
   name: string;
   hive: string | null;
   /** `waiting` until the first event of its stream. */
@@ -43,47 +45,72 @@ export interface DownloadViews {
   readonly all: readonly DownloadView[];
   /** Whether any stream has lost its connection. */
   readonly connectionLost: boolean;
-  /** The name to show, with the hive if there are several hives. */
+  /** The name to show, which no other download here has, with the hive where there may be several hives. */
   nameOf(view: DownloadView): string;
+  /** The name for a line that stays, when downloads of other hives may follow. */
+  endNameOf(view: DownloadView): string;
+  /** The name of the download with that id, or else the id. */
+  nameOfId(id: string): string;
   /** Drops a view that is no longer shown. */
   forget(id: string): void;
 }
 
-/** The downloads of a command, built from its events. `now` is in milliseconds since the Unix epoch. */
-export function createDownloadViews(now: () => number = Date.now): DownloadViews {
+export interface DownloadViewsOptions {
+  /** Milliseconds since the Unix epoch. */
+  readonly now?: () => number;
+  /** Whether downloads of any hive may come later. */
+  readonly isFleet?: boolean;
+}
+
+/** The downloads of a command, built from its events. */
+export function createDownloadViews({ now = Date.now, isFleet = false }: DownloadViewsOptions = {}): DownloadViews {
   const views = new Map<string, DownloadView>();
   const lost = new Set<string>();
-  const viewOf = (id: string, name: string, hive: string | null): DownloadView => {
+  /** The names of all refs, until another ref comes. */
+  let names: ((ref: string) => string) | null = null;
+  const viewOf = (id: string, ref: string | null, hive: string | null): DownloadView => {
     const known = views.get(id);
     if (known !== undefined) return known;
-    const view = newView(id, name, hive, now());
+    const view = newView(id, ref, hive, now());
     views.set(id, view);
+    names = null;
     return view;
   };
+  const refs = () => [...views.values()].flatMap(({ ref }) => ref ?? []);
+  const nameOfModel = ({ ref, name }: DownloadView): string => {
+    if (ref === null) return name;
+    names ??= displayNames(refs());
+    return printable(names(ref));
+  };
+  /** A download that has not said where it runs may run anywhere. */
+  const hasHives = (): boolean => new Set([...views.values()].map(({ hive }) => hive)).size > 1;
+  const withHive = (view: DownloadView, showsHive: boolean): string =>
+    showsHive && view.hive !== null ? `${view.hive} ${nameOfModel(view)}` : nameOfModel(view);
+  const nameOf = (view: DownloadView): string => withHive(view, hasHives());
 
   function apply(event: WatchEvent): DownloadView | null {
     switch (event.event) {
       case 'accepted': {
         const { download_id: only, downloads = [] } = event.data;
-        const name = nameOfRef(event.model);
         for (const { download_id: id, hive_id: hive } of downloads)
-          viewOf(id, name, hive).limit = event.max_bandwidth ?? null;
+          viewOf(id, event.model, hive).limit = event.max_bandwidth ?? null;
         if (only === undefined) return null;
-        const view = viewOf(only, name, null);
+        const view = viewOf(only, event.model, null);
         view.limit = event.max_bandwidth ?? null;
         return view;
       }
       case 'limit':
-        viewOf(event.data.download_id, event.data.download_id, null).limit = event.data.max_bandwidth;
+        viewOf(event.data.download_id, null, null).limit = event.data.max_bandwidth;
         return null;
       case 'progress':
       case 'notice':
       case 'complete':
       case 'error':
       case 'cancelled': {
-        const view = viewOf(event.data.download_id, event.data.download_id, null);
-        const { bytes, status } = view;
+        const view = viewOf(event.data.download_id, null, null);
+        const { bytes, status, ref } = view;
         applyDownloadEvent(view, event);
+        if (view.ref !== ref) names = null;
         if (view.bytes !== bytes || view.status !== status) view.movedAt = now();
         return view;
       }
@@ -110,21 +137,25 @@ export function createDownloadViews(now: () => number = Date.now): DownloadViews
     get connectionLost() {
       return lost.size > 0;
     },
-    nameOf(view) {
-      const hives = new Set([...views.values()].map(({ hive }) => hive).filter((hive) => hive !== null));
-      return hives.size > 1 && view.hive !== null ? `${view.hive} ${view.name}` : view.name;
+    nameOf,
+    endNameOf: (view) => withHive(view, isFleet || hasHives()),
+    nameOfId(id) {
+      const view = views.get(id);
+      return view === undefined ? id : nameOf(view);
     },
     forget(id) {
       views.delete(id);
+      names = null;
       lost.delete(id);
     },
   };
 }
 
-function newView(id: string, name: string, hive: string | null, movedAt: number): DownloadView {
+function newView(id: string, ref: string | null, hive: string | null, movedAt: number): DownloadView {
   return {
     id,
-    name,
+    ref,
+    name: ref === null ? id : nameOfRef(ref),
     hive,
     status: 'waiting',
     bytes: 0,
@@ -150,6 +181,7 @@ function applyDownloadEvent(view: DownloadView, event: OfDownload): void {
       const { data } = event;
       // A notice applies until bytes arrive again or the status changes.
       if (data.bytes > view.bytes || data.status !== view.status) view.notice = null;
+      view.ref = data.model_ref;
       view.name = nameOfRef(data.model_ref);
       view.hive = printable(data.hive_id);
       view.status = data.status;
@@ -192,9 +224,4 @@ function end(view: DownloadView, status: DownloadStatus, data: { bytes: number; 
 /** The short name of a model; a ref that this version cannot parse is shown as it is. */
 export function nameOfRef(ref: string): string {
   return printable(displayNameOf(ref));
-}
-
-/** The name of the download with that id, or else the id. */
-export function nameOfId(views: readonly DownloadView[], id: string): string {
-  return views.find((view) => view.id === id)?.name ?? id;
 }

@@ -1,4 +1,10 @@
-import { type CancelledJob, type CancelReceipt, formatBytes, formatSeconds } from '@rbee/contract';
+import {
+  type CancelledDownload,
+  type CancelledJob,
+  type CancelReceipt,
+  formatBytes,
+  formatSeconds,
+} from '@rbee/contract';
 import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
 import type { Paint } from './style.ts';
@@ -65,14 +71,27 @@ export function continuingText(ids: readonly string[], nameOf: (id: string) => s
   return ids.map((id) => `${nameOf(id)}: another job still wants it; it continues\n`).join('');
 }
 
-/** What the cancel of a job did, for a command that followed none of its downloads. */
-export function jobCancelText(receipt: CancelledJob): string {
+/** What a cancel did, for a command that followed none of its downloads. */
+export function cancelledText(receipt: CancelledJob | CancelledDownload): string {
+  const next = (id: string) => `resume with "rbee-keeper download retry ${id}"`;
+  if ('jobs' in receipt) return downloadCancelText(receipt, next);
   if (receipt.downloads.length === 0) return `${receipt.job_id}: ${receipt.status}\n`;
-  return receiptText(
-    receipt,
-    (id) => id,
-    (id) => `resume with "rbee-keeper download retry ${id}"`,
-  );
+  return receiptText(receipt, (id) => id, next);
+}
+
+/** The same for a download, with the number of jobs that waited for it. */
+function downloadCancelText(receipt: CancelledDownload, next: (id: string) => string): string {
+  const { download_id: id, status, jobs, downloads } = receipt;
+  return downloads
+    .map((download) => {
+      if (download.state === 'unreachable') return cancelText(download, next(id));
+      const what = jobs === 0 ? `already ${status}` : `${status} (${jobs === 1 ? '1 job' : `${jobs} jobs`})`;
+      return status === 'cancelled' || download.partial === 'discarded'
+        ? `${what}, ${keptText(download.partial, download.bytes, next(id))}`
+        : what;
+    })
+    .map((text) => `${id}: ${text}\n`)
+    .join('');
 }
 
 function cancelText({ state, hive_id: hive, partial, bytes }: CancelReceipt, next: string): string {

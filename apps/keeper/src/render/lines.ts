@@ -1,7 +1,14 @@
-import { formatSeconds, formatSpeed, HEARTBEAT_ACTION, type JobAccepted, PROJECTOR_ACTION } from '@rbee/contract';
+import {
+  formatSeconds,
+  formatSpeed,
+  HEARTBEAT_ACTION,
+  type JobAccepted,
+  PROJECTOR_ACTION,
+  percentOf,
+} from '@rbee/contract';
 import { acceptedIds, type WatchEvent } from '../watch-event.ts';
 import { sizeText } from './download-text.ts';
-import { createDownloadViews, type DownloadView, isEnded, nameOfId } from './download-view.ts';
+import { createDownloadViews, type DownloadView, isEnded } from './download-view.ts';
 import { continuingText, createReportedEnds, endText, failureText, receiptText } from './end-text.ts';
 import { jsonLine } from './json.ts';
 import type { Display, Output, Renderer } from './renderer.ts';
@@ -12,8 +19,12 @@ import { pathLine, printable, sentence } from './text.ts';
 /** The narration that whoever waits for a download sees. */
 const SHOWN_ACTIONS: readonly string[] = [HEARTBEAT_ACTION, PROJECTOR_ACTION];
 
-/** How often the progress of a watched download is printed; the command's own downloads have heartbeats for that. */
-const WATCH_INTERVAL_SECS = 10;
+/** While bytes flow, a line each second; a download that has run for long has them less often, down to this. */
+const MIN_INTERVAL_SECS = 1;
+const MAX_INTERVAL_SECS = 10;
+const ELAPSED_PER_INTERVAL = 60;
+/** In a short download, also a line for each of these steps. */
+const STEP_PERCENT = 5;
 
 export interface LinesOptions {
   readonly stdout: Output;
@@ -27,12 +38,10 @@ export interface LinesOptions {
 /** For people without a terminal (a log, a pipe): a plain line for each change of status and each heartbeat. */
 export function createLinesRenderer(options: LinesOptions): Renderer {
   const { stdout, stderr, paint, display } = options;
-  const views = createDownloadViews();
-  const statusLine = createStatusLines(
-    display === 'watch' || display === 'fleet' ? WATCH_INTERVAL_SECS : Number.POSITIVE_INFINITY,
-  );
+  const views = createDownloadViews({ isFleet: display === 'fleet' });
+  const statusLine = createStatusLines();
   const reported = createReportedEnds();
-  const nameOf = (id: string) => nameOfId(views.all, id);
+  const nameOf = (id: string) => views.nameOfId(id);
   const print = (text: string) => {
     if (!options.isQuiet) stderr.write(text);
   };
@@ -78,14 +87,14 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
         return;
       case 'complete':
         reported.isNew(event.data.download_id);
-        print(endText(event, view && views.nameOf(view), paint) ?? '');
+        print(endText(event, view && views.endNameOf(view), paint) ?? '');
         return;
       case 'error':
         reported.isNew(event.data.download_id);
-        stderr.write(endText(event, view && views.nameOf(view), paint) ?? '');
+        stderr.write(endText(event, view && views.endNameOf(view), paint) ?? '');
         return;
       case 'cancelled':
-        if (reported.isNew(event.data.download_id)) print(endText(event, view && views.nameOf(view), paint) ?? '');
+        if (reported.isNew(event.data.download_id)) print(endText(event, view && views.endNameOf(view), paint) ?? '');
         return;
       case 'receipt':
         print(receiptText(reported.newOf(event.data), nameOf));
@@ -118,15 +127,19 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
 
 const isTerminal = ({ event }: WatchEvent): boolean => ['complete', 'error', 'cancelled'].includes(event);
 
-/** The progress line of a download, if due: after a change of status, or this long after the last one. */
-function createStatusLines(intervalSecs: number) {
-  const last = new Map<string, { status: string; elapsedSecs: number }>();
+/** The progress line of a download, if due: after a change of status, and at intervals while bytes flow. */
+function createStatusLines() {
+  const last = new Map<string, { status: string; elapsedSecs: number; bytes: number; percent: number }>();
   return {
     of(view: DownloadView, elapsedSecs: number, name: string): string {
-      const before = last.get(view.id);
-      const isDue = elapsedSecs - (before?.elapsedSecs ?? 0) >= intervalSecs;
-      if (before?.status === view.status && !isDue) return '';
-      last.set(view.id, { status: view.status, elapsedSecs });
+      const { id, status, bytes, total } = view;
+      const percent = percentOf(bytes, total) ?? 0;
+      const before = last.get(id);
+      const waitedSecs = elapsedSecs - (before?.elapsedSecs ?? 0);
+      const isStep = percent - (before?.percent ?? 0) >= STEP_PERCENT;
+      const isDue = bytes !== before?.bytes && (waitedSecs >= intervalAfter(elapsedSecs) || isStep);
+      if (before?.status === status && !isDue) return '';
+      last.set(id, { status, elapsedSecs, bytes, percent });
       // The terminal event prints the end, with its details.
       return isEnded(view) ? '' : `${name}: ${progressText(view)}\n`;
     },
@@ -134,12 +147,18 @@ function createStatusLines(intervalSecs: number) {
   };
 }
 
+function intervalAfter(elapsedSecs: number): number {
+  return Math.min(MAX_INTERVAL_SECS, Math.max(MIN_INTERVAL_SECS, elapsedSecs / ELAPSED_PER_INTERVAL));
+}
+
 function progressText(view: DownloadView): string {
   const { status, speed, eta } = view;
   if (status === 'paused') return `${status}, ${sizeText(view)}`;
   if (status !== 'downloading') return status;
+  const percent = percentOf(view.bytes, view.total);
+  const share = percent === null ? '' : ` (${percent.toFixed(1)}%)`;
   const rate = speed === 0 ? '' : `, ${formatSpeed(speed)}`;
-  return `${status}, ${sizeText(view)}${rate}${eta === null ? '' : `, ${formatSeconds(eta)} left`}`;
+  return `${status}, ${sizeText(view)}${share}${rate}${eta === null ? '' : `, ${formatSeconds(eta)} left`}`;
 }
 
 function narrationLine({ at, actor, human }: { at: string; actor: string; human: string }): string {

@@ -20,6 +20,7 @@ export function answerDownloads(queen: FakeQueen, request: Request, response: Se
   const download = downloads.find((each) => each.id === id);
   if (download === undefined) throw new RbeeError('DOWNLOAD_NOT_FOUND', `there is no download ${id}`);
   if (verb === 'stream') openStream(download.channel, request.headers, response);
+  else if (verb === 'cancel') reply(response, 200, cancel(queen, download));
   else if (verb === 'retry') accept(queen, retry(queen, download, request), response);
   else {
     if (verb === 'pause') pause(download.snapshot, download);
@@ -61,6 +62,21 @@ function pause({ status }: Download, download: FakeDownload): void {
 function resume({ status }: Download, download: FakeDownload): void {
   if (status !== 'paused') throw conflict(download, 'only a paused download can be resumed');
   download.progress({ status: 'queued' });
+}
+
+/** Cancels every job of the test that waits for the download. */
+function cancel(queen: FakeQueen, { id }: FakeDownload) {
+  const waiting = queen.jobs.filter((job) => job.downloads.some((each) => each.id === id));
+  const open = waiting.filter(({ snapshot }) => snapshot.ended_at === null);
+  const [receipt] = open.map((job) => queen.onCancel(job));
+  const { snapshot } = waiting.flatMap((job) => job.downloads).find((each) => each.id === id) ?? {};
+  const { hive_id = '', partial = null, bytes = 0, status } = snapshot ?? {};
+  return queenRoutes.cancelDownload.success.body.parse({
+    download_id: id,
+    status,
+    jobs: open.length,
+    downloads: receipt?.downloads ?? [{ download_id: id, hive_id, state: 'ended', partial, bytes }],
+  });
 }
 
 function retry(queen: FakeQueen, download: FakeDownload, request: Request) {

@@ -34,7 +34,7 @@ export interface BarLineOptions {
 }
 
 /** The content of one line: a download, the sum of several, or one file. */
-export type BarSubject = Omit<DownloadView, 'id' | 'hive' | 'files'>;
+export type BarSubject = Omit<DownloadView, 'id' | 'ref' | 'hive' | 'files'>;
 
 /**
  * One line of at most `width` columns: name, bar, percent, bytes, then speed and time left, or the reason why no bytes

@@ -45,13 +45,12 @@ function withFiles({ filesDone, filesTotal }: DownloadView, name: string): strin
   return filesTotal > 1 ? `${name} (${filesDone}/${filesTotal})` : name;
 }
 
-/** Several downloads as one. The total is known only if every total is. */
+/** Several downloads as one. The total is known if that of each is, or if it has ended. */
 export function sumOf(name: string, views: readonly DownloadView[]): BarSubject {
   const bytes = views.reduce((sum, view) => sum + view.bytes, 0);
   const speed = views.reduce((sum, view) => sum + view.speed, 0);
-  const total = views.every((view) => view.total !== null)
-    ? views.reduce((sum, view) => sum + (view.total ?? 0), 0)
-    : null;
+  const totals = views.map((view) => view.total ?? (isEnded(view) ? view.bytes : null));
+  const total = totals.reduce((sum, each) => (sum === null || each === null ? null : sum + each), 0);
   const left = views
     .filter((view) => !isEnded(view))
     .reduce((sum, view) => sum + Math.max(0, (view.total ?? 0) - view.bytes), 0);

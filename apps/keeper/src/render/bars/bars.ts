@@ -2,7 +2,7 @@ import { PROJECTOR_ACTION } from '@rbee/contract';
 import type { Io } from '../../io.ts';
 import type { TextOutput } from '../../output.ts';
 import type { WatchEvent } from '../../watch-event.ts';
-import { createDownloadViews, nameOfId } from '../download-view.ts';
+import { createDownloadViews } from '../download-view.ts';
 import { continuingText, createReportedEnds, endText, failureText, receiptText } from '../end-text.ts';
 import type { Renderer } from '../renderer.ts';
 import { createResultOrder } from '../result-order.ts';
@@ -26,7 +26,7 @@ export interface BarsOptions extends Pick<Io, 'stdout' | 'now' | 'onSuspend'> {
  */
 export function createBarsRenderer(options: BarsOptions): Renderer {
   const { stdout, terminal, paint, now, isFleet } = options;
-  const views = createDownloadViews(now);
+  const views = createDownloadViews({ now, isFleet });
   const results: string[] = [];
   const paths = createResultOrder('paths');
   const endings: string[] = [];
@@ -58,7 +58,7 @@ export function createBarsRenderer(options: BarsOptions): Renderer {
     }
     if (event.event === 'narration' && event.data.action === PROJECTOR_ACTION) print(sentence(event.data.human));
     const view = views.apply(event);
-    const name = view && views.nameOf(view);
+    const name = view && views.endNameOf(view);
     const end = endText(event, name, paint);
     if (isFleet && view !== null && end !== null) {
       print(end);
@@ -73,7 +73,7 @@ export function createBarsRenderer(options: BarsOptions): Renderer {
       if (isNew && event.event !== 'complete' && end !== null) endings.push(end);
     }
     if (event.event === 'receipt') {
-      const nameOf = (id: string) => nameOfId(views.all, id);
+      const nameOf = (id: string) => views.nameOfId(id);
       endings.push(receiptText(reported.newOf(event.data), nameOf) + continuingText(event.continuing ?? [], nameOf));
     }
     if (views.all.length > 0 && !closed) {

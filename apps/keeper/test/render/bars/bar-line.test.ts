@@ -148,7 +148,10 @@ describe('a bar line', () => {
 });
 
 describe('the sum of several', () => {
-  const view = (changes: Partial<BarSubject>) => ({ ...subject(changes), id: 'dl-1', hive: null, files: [] });
+  const view = (changes: Partial<BarSubject>) => ({
+    ...subject(changes),
+    ...{ id: 'dl-1', ref: null, hive: null, files: [] },
+  });
 
   it('adds bytes, totals and speeds and estimates the time left', () => {
     const sum = sumOf('total (2)', [
@@ -160,6 +163,13 @@ describe('the sum of several', () => {
 
   it('has no total if one of them has none', () => {
     expect(sumOf('total', [view({}), view({ total: null })])).toMatchObject({ total: null, eta: null });
+  });
+
+  it('[I5] has a total although one has failed before its own was known', () => {
+    const failed = view({ status: 'failed', bytes: 30, total: null, speed: 0, eta: null });
+    expect(sumOf('total', [view({ bytes: 100, total: 300, speed: 10 }), failed])).toMatchObject({
+      ...{ bytes: 130, total: 330, eta: 20 },
+    });
   });
 
   it('has no time left if one of them is paused', () => {
