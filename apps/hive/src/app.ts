@@ -92,7 +92,7 @@ async function buildHive(settings: HiveSettings, proxies: Proxies) {
   const logger = createLogger({ name: 'rbee-hive', level: settings.logLevel });
   const onBug = (error: unknown, id?: string) => logger.error({ err: error, id, hiveId }, 'a bug');
 
-  const store = await openStore(createLayout(settings.modelsDir), { clock });
+  const store = await openStore(createLayout(settings.modelsDir), { clock, assertOwned: () => lock.assertHeld() });
   const addressPath = hiveAddressPath(store.layout);
   const lock = await withOwnerAddress(addressPath, () => lockStore(store.layout, startedAtMs));
   logMigration(logger, await store.migrate());

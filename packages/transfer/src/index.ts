@@ -10,6 +10,7 @@ export { errorOfPage, isStrayPage } from './http/web-page.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { isOutage } from './outage.ts';
 export { claimPrefix } from './partial/claim-prefix.ts';
+export { readBootId } from './partial/journal.ts';
 export { olderPathOf } from './partial/older-names.ts';
 export { discardPartial, inspectPartial, type PartialContent } from './partial/stored-partial.ts';
 export {

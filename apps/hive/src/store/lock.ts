@@ -1,15 +1,21 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { errnoOf, RbeeError, toTimestamp } from '@rbee/contract';
 import { ifExists } from './disk.ts';
 import { flockFolder } from './flock.ts';
 import type { Layout } from './layout.ts';
+import { runningOlderHive } from './older-lock.ts';
 import { pathOf } from './publish.ts';
 
 /** The exclusive lock of a store. */
 export interface StoreLock {
+  /**
+   * Where the system has no `flock`, the lock goes with `.locks`: then it is taken again.
+   * @throws RbeeError STORE_NOT_WRITABLE if another hive has taken the store meanwhile
+   */
+  assertHeld(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -41,11 +47,29 @@ export async function lockStore(layout: Layout, nowMs: number): Promise<StoreLoc
     undo.push(() => folder.close());
     // Not by a trial file: in the models folder that would be a broken repo for cache scanners.
     for (const path of [layout.modelsDir, layout.locksFolder()]) await access(path, constants.W_OK | constants.X_OK);
-    if ((await flockFolder(folder.fd)) === 'held') throw await owned(layout);
-    undo.push(await lockDatabase(layout));
-    await writeOwner(path, { pid: process.pid, host: hostname(), started: toTimestamp(nowMs) });
+    const flock = await flockFolder(folder.fd);
+    if (flock === 'held') throw await owned(layout);
+    let database = await lockDatabase(layout);
+    undo.push(() => database.close());
+    if ((await runningOlderHive(path)) !== null) throw await owned(layout);
+    const owner = { pid: process.pid, host: hostname(), started: toTimestamp(nowMs) };
+    await writeOwner(path, owner);
     undo.push(() => rm(path, { force: true }));
-    return { release };
+    const lockAgain = async () => {
+      if (await database.isThere()) return;
+      await mkdir(layout.locksFolder(), { recursive: true });
+      const next = await lockDatabase(layout);
+      database.close();
+      database = next;
+      await writeOwner(path, owner);
+    };
+    let checked: Promise<void> = Promise.resolve();
+    const assertHeld = () => {
+      if (flock === 'locked') return Promise.resolve();
+      checked = checked.catch(() => {}).then(lockAgain);
+      return checked;
+    };
+    return { assertHeld, release };
   } catch (error) {
     await release();
     if (error instanceof RbeeError || errnoOf(error) === null) throw error;
@@ -57,14 +81,27 @@ export async function lockStore(layout: Layout, nowMs: number): Promise<StoreLoc
   }
 }
 
-async function lockDatabase(layout: Layout): Promise<() => void> {
+interface LockedDatabase {
+  /** Whether the file still has its name. */
+  isThere(): Promise<boolean>;
+  close(): void;
+}
+
+async function lockDatabase(layout: Layout): Promise<LockedDatabase> {
   const path = layout.lockDatabase();
   let db: DatabaseSync | null = null;
   try {
     db = new DatabaseSync(path);
     db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     const held = db;
-    return () => held.close();
+    const { dev, ino } = await stat(path);
+    return {
+      isThere: async () => {
+        const now = await ifExists(stat(path), null);
+        return now?.dev === dev && now.ino === ino;
+      },
+      close: () => held.close(),
+    };
   } catch (error) {
     db?.close();
     if ((error as { errcode?: unknown }).errcode === SQLITE_BUSY) throw await owned(layout);

@@ -33,7 +33,7 @@ export interface Store {
    * @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE, also if the disk of the store is not mounted any more
    */
   acquirePlace(place: string, signal: AbortSignal): Promise<() => void>;
-  /** @throws RbeeError STORE_NOT_WRITABLE if the models folder is not the one that the hive started with */
+  /** @throws RbeeError STORE_NOT_WRITABLE if the models folder is not the one that the hive started with, or not its own */
   assertSame(): Promise<void>;
   /** Where the content of a file is, complete; null if it has to be fetched. */
   findFile(place: string, commit: string, file: WantedFile): Promise<PresentFile | null>;
@@ -74,6 +74,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** How the store changes its disk; the real one by default. */
   readonly disk?: Disk;
+  /** Rejects if another hive owns the store; called before anything is written. */
+  readonly assertOwned?: () => Promise<void>;
 }
 
 /** @throws RbeeError STORE_NOT_WRITABLE */
@@ -88,7 +90,15 @@ export async function openStore(layout: Layout, options: StoreOptions): Promise<
   return createStore(layout, await identifyStore(layout.modelsDir), options);
 }
 
-function createStore(layout: Layout, identity: StoreIdentity, { clock, disk = realDisk }: StoreOptions): Store {
+function createStore(
+  layout: Layout,
+  identity: StoreIdentity,
+  { clock, disk = realDisk, assertOwned = async () => {} }: StoreOptions,
+): Store {
+  const assertSame = async () => {
+    await identity.assertSame();
+    await assertOwned();
+  };
   const locks = new PlaceLocks();
   const deps = { layout, disk, locks };
   return {
@@ -96,7 +106,7 @@ function createStore(layout: Layout, identity: StoreIdentity, { clock, disk = re
     async acquirePlace(place, signal) {
       const release = await locks.acquireShared(place, signal);
       try {
-        await identity.assertSame();
+        await assertSame();
         await makePlace(disk, layout, place);
         return release;
       } catch (error) {
@@ -104,7 +114,7 @@ function createStore(layout: Layout, identity: StoreIdentity, { clock, disk = re
         throw await errorOfDisk(error, pathOf(error) ?? layout.placeFolder(place), null);
       }
     },
-    assertSame: () => identity.assertSame(),
+    assertSame,
     findFile: (place, commit, file) => findFile(layout, place, commit, file),
     presentBytes: (place, commit, files) => presentBytes(layout, place, commit, files),
     sha256Of: (place, present, file, signal) => sha256Of(layout, place, present, file, signal),
@@ -117,7 +127,7 @@ function createStore(layout: Layout, identity: StoreIdentity, { clock, disk = re
       }
     },
     async publish(model) {
-      await identity.assertSame();
+      await assertSame();
       return publishModel(disk, layout, model, clock.now());
     },
     migrate: () => migrateStore(disk, layout),

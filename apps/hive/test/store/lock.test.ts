@@ -113,6 +113,59 @@ describe("a store's lock", () => {
     await expect(lock()).rejects.toMatchObject({ code: 'STORE_NOT_WRITABLE', message: /another hive/ });
   });
 
+  it('[F1] without flock is taken again when .locks was deleted', async () => {
+    const path = process.env['PATH'];
+    process.env['PATH'] = NO_FLOCK.PATH;
+    const held = await lock().finally(() => {
+      process.env['PATH'] = path;
+    });
+    await rm(layout.locksFolder(), { recursive: true });
+    await Promise.all([held.assertHeld(), held.assertHeld()]);
+    expect((await start([], NO_FLOCK)).said).toMatch(/^STORE_NOT_WRITABLE another hive \(pid \d+\)/);
+    await held.release();
+    expect((await start([], NO_FLOCK)).said).toBe('owns');
+  });
+
+  it('[F1] without flock is lost to a hive that started after .locks was deleted: only that one writes', async () => {
+    const path = process.env['PATH'];
+    process.env['PATH'] = NO_FLOCK.PATH;
+    const held = await lock().finally(() => {
+      process.env['PATH'] = path;
+    });
+    await held.assertHeld();
+    await rm(layout.locksFolder(), { recursive: true });
+    const second = await start([], NO_FLOCK);
+    expect(second.said).toBe('owns');
+    await expect(held.assertHeld()).rejects.toMatchObject({
+      code: 'STORE_NOT_WRITABLE',
+      message: expect.stringContaining(`pid ${second.child.pid}`),
+    });
+    await kill(second.child);
+    await held.assertHeld();
+    await held.release();
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    '[F1] of a hive of an older version, a file with its pid, is seen',
+    async () => {
+      const older = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+      children.push(older);
+      await once(older, 'spawn');
+      const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+      const ticks = (await readFile(`/proc/${older.pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[19];
+      await mkdir(layout.locksFolder());
+      const write = (started: string) => writeFile(layout.lockFile(), JSON.stringify({ pid: older.pid, started }));
+      await write(`${boot}/${ticks}`);
+      await expect(lock()).rejects.toMatchObject({ message: expect.stringContaining(`pid ${older.pid}`) });
+      // Another process has the pid now.
+      await write(`${boot}/1`);
+      await (await lock()).release();
+      await write(`${boot}/${ticks}`);
+      await kill(older);
+      await (await lock()).release();
+    },
+  );
+
   it.each([
     ['{"pid":1,"started":null}', 'of an older version'],
     ['{"pid":', 'that is not JSON'],
