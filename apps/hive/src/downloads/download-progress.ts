@@ -16,6 +16,8 @@ export interface DownloadProgress {
 }
 
 interface FileProgress extends BlobWatcher {
+  /** The file waits for the download's slot, or does not any more. */
+  readonly onQueued: (isQueued: boolean) => void;
   /** The file is complete. */
   readonly done: () => void;
 }
@@ -34,6 +36,8 @@ export function createDownloadProgress(
     return { bytes, reused: bytes, wasted: 0 };
   });
   const running = new Map<number, TransferState>();
+  /** Files that wait for the download's slot. */
+  const queued = new Set<number>();
   /** Files of which something is left to fetch. */
   const left = new Set<number>();
   for (const [index, { size }] of files.entries()) if (size === null || (present[index] ?? 0) < size) left.add(index);
@@ -48,6 +52,7 @@ export function createDownloadProgress(
 
   /** One status for all files, so that it does not change with each of them. */
   function status(): LiveStatus {
+    if (queued.size > 0 && queued.size === running.size) return 'queued';
     if (left.size === 0) return 'verifying';
     return hasBegun ? 'downloading' : 'starting';
   }
@@ -55,9 +60,14 @@ export function createDownloadProgress(
   function update(more: { total?: number | null; filesTotal?: number } = {}): void {
     const states = [...running.values()];
     const [first] = running.keys();
+    const next = first === undefined ? null : status();
+    // Whatever has its slot again begins like any other.
+    if (next !== null && next !== 'queued' && tracker.get(id).status === 'queued') {
+      tracker.update(id, { status: 'starting' });
+    }
     tracker.update(id, {
       ...more,
-      ...(first === undefined ? {} : { status: status(), file: files[first]?.path ?? null }),
+      ...(first === undefined || next === null ? {} : { status: next, file: files[first]?.path ?? null }),
       bytes,
       // Bytes fetched by a previous run do not count as reused: they were not there before the download.
       bytesReused: earlier.bytes > 0 ? Math.max(0, earlier.bytes_reused + reused - before) : reused,
@@ -100,8 +110,14 @@ export function createDownloadProgress(
           tracker.notice(id, notice);
           narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${name}: ${notice.message}`, 'warn');
         },
+        onQueued(isQueued) {
+          if (isQueued) queued.add(index);
+          else queued.delete(index);
+          update();
+        },
         done() {
           running.delete(index);
+          queued.delete(index);
           left.delete(index);
           filesDone += 1;
           update();

@@ -29,7 +29,10 @@ interface FetchFileRequest {
   readonly turn: Turn;
   /** Shared by the files of the download; null: one connection for this file alone. */
   readonly connections: ConnectionBudget | null;
-  readonly watcher: BlobWatcher;
+  readonly watcher: BlobWatcher & {
+    /** The file waits for the download's slot, or does not any more. */
+    readonly onQueued?: (isQueued: boolean) => void;
+  };
 }
 
 /** Brings a file's blob into the store, verified, and returns its sha256. */
@@ -47,7 +50,11 @@ export function createFetchFile(deps: FetchFileDeps): FetchFile {
     let isThere = false;
     const slotOrBlob = async () => {
       isThere = (await deps.store.findFile(place, request.commit, file)) !== null;
-      if (!isThere) await turn.take(signal);
+      if (isThere) return;
+      const isQueued = turn.hasToQueue;
+      if (isQueued) watcher.onQueued?.(true);
+      await turn.take(signal);
+      if (isQueued) watcher.onQueued?.(false);
     };
     return turn.work(() =>
       deps.flights.run(path, watcher, signal, fetch, {

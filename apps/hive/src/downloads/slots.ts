@@ -18,6 +18,11 @@ export class Slots {
     return this.#count;
   }
 
+  /** Whether a caller has to wait. */
+  get areTaken(): boolean {
+    return this.#acquired >= this.#count;
+  }
+
   /** How many callers are waiting for a slot. */
   get waiting(): number {
     return this.#waiters.size;

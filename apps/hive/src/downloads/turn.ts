@@ -23,6 +23,11 @@ export class Turn {
     return this.#release !== null;
   }
 
+  /** Whether `take` would wait in the queue. */
+  get hasToQueue(): boolean {
+    return !this.isHeld && this.#slots.areTaken;
+  }
+
   /** Waits for the slot, unless it is held. Rejects with the signal's reason on abort. */
   async take(signal: AbortSignal): Promise<void> {
     if (this.isHeld) return;

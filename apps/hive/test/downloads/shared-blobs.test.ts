@@ -102,6 +102,34 @@ describe('downloads of one blob', () => {
     );
   });
 
+  it.each(['complete', 'paused', 'cancelled'] as const)(
+    '[J1] one that takes over without a free slot is queued, and can be %s from there',
+    async (how) => {
+      const commit = await start(2);
+      const leader = await begin('hf:org/models::file=a.gguf', { max_bandwidth: HELD });
+      await untilBytes(leader.id);
+      const watcher = await begin(COMMIT_REF(commit), { max_bandwidth: HELD });
+      await untilBytes(watcher.id);
+      const second = await begin('hf:org/models::file=b.gguf', { max_bandwidth: HELD });
+      await untilBytes(second.id);
+      const third = await begin('hf:org/models::file=c.gguf', { max_bandwidth: HELD });
+      await until(third.id, 'queued');
+      await hive.api('DELETE', `/v1/jobs/${leader.job}?partial=keep`);
+      await until(watcher.id, 'queued');
+      await until(third.id, 'downloading');
+      await hive.api('PATCH', `/v2/downloads/${watcher.id}`, { max_bandwidth: 0 });
+      if (how === 'complete') await hive.api('DELETE', `/v1/jobs/${second.job}`);
+      if (how === 'paused') await hive.api('POST', `/v2/downloads/${watcher.id}/pause`);
+      if (how === 'cancelled') await hive.api('DELETE', `/v1/jobs/${watcher.job}`);
+      await until(watcher.id, how);
+      if (how !== 'paused') return;
+      await hive.api('POST', `/v2/downloads/${watcher.id}/resume`);
+      await until(watcher.id, 'queued');
+      await hive.api('DELETE', `/v1/jobs/${third.job}`);
+      await until(watcher.id, 'complete');
+    },
+  );
+
   it.each(['cancelled', 'paused'] as const)('[J1] one that watches without a slot can be %s', async (how) => {
     const commit = await start(2);
     const leader = await begin('hf:org/models::file=a.gguf', { max_bandwidth: HELD });
