@@ -7,6 +7,9 @@ import { column, ROOT, readPage, sourceOf, tableUnder } from './support.ts';
 /** Loading the files of tests takes a while on a busy machine. */
 const listTimeoutMs = 600_000;
 
+/** Each against a real server, disk or process. */
+const MIN_CONDITIONS = 150;
+
 const page = await readPage('docs/internals/testing.md');
 
 describe('docs/internals/testing.md', () => {
@@ -36,5 +39,12 @@ describe('docs/internals/testing.md', () => {
     const conditions = await readConditions();
     expect(conditions.map(({ kind }) => kind).filter((kind) => !KINDS.includes(kind))).toEqual([]);
     expect(withConditions(text, conditions), 'npm run conditions').toBe(text);
+  });
+
+  it('lists conditions of every kind of hubs, servers, disks and files of other programs', () => {
+    const kinds = [...page.text.matchAll(/^\| ([A-HJ]\d{1,2}) /gm)].map(([, kind = '']) => kind);
+    const wanted = KINDS.filter((id) => /^[A-HJ]/.test(id));
+    expect(wanted.filter((id) => !kinds.includes(id))).toEqual([]);
+    expect(kinds.length).toBeGreaterThanOrEqual(MIN_CONDITIONS);
   });
 });

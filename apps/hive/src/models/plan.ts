@@ -30,18 +30,22 @@ export async function planModel(deps: PlanDeps, ref: ModelRef, signal: AbortSign
   });
   if (model.alsoChosen !== undefined) narrate('plan_projector', `👀 ${model.alsoChosen}`);
   const present = await store.presentBytes(model.place, model.commit, model.files);
+  const unfinished = await store.foreignBytes(model.place, model.files);
+  // What another tool has of a file is copied: it need not be fetched, but it takes space.
+  const usable = present.map((bytes, index) => (bytes > 0 ? bytes : (unfinished[index] ?? 0)));
   const files = model.files.map(({ path, size, sha256 }, index) => {
-    return { path, bytes: size, sha256, present_bytes: present[index] ?? 0 };
+    return { path, bytes: size, sha256, present_bytes: usable[index] ?? 0 };
   });
   const total = files.reduce<number | null>(
     (sum, { bytes }) => (sum === null || bytes === null ? null : sum + bytes),
     0,
   );
-  const presentSum = present.reduce((sum, bytes) => sum + bytes, 0);
-  const knownRest = files.reduce((sum, { bytes, present_bytes }) => sum + Math.max(0, (bytes ?? 0) - present_bytes), 0);
-  const needed = total === null ? null : knownRest;
+  const presentSum = usable.reduce((sum, bytes) => sum + bytes, 0);
+  const restAfter = (there: readonly number[]) =>
+    files.reduce((sum, { bytes }, index) => sum + Math.max(0, (bytes ?? 0) - (there[index] ?? 0)), 0);
+  const needed = total === null ? null : restAfter(usable);
   const freeBytes = await store.freeBytes(model.place);
-  const fits = freeBytes === null || freeBytes >= spaceNeeded(knownRest);
+  const fits = freeBytes === null || freeBytes >= spaceNeeded(restAfter(present));
   narrate('plan_ready', `📋 ${describe(model, { total, presentSum, needed, freeBytes })}`);
   for (const remark of model.remarks ?? []) narrate('plan_remark', `ℹ️ ${remark}`);
   if (!fits) narrate('plan_no_room', '⚠️ Not enough free disk space', 'warn');

@@ -7,6 +7,7 @@ import { claimPrefix, discardPartial, inspectPartial, makeFolder } from '@rbee/t
 import type { WantedFile } from './contents/present-bytes.ts';
 import { ifExists } from './disk.ts';
 import { type Layout, splitPlace } from './layout.ts';
+import { mapConcurrent } from './map-concurrent.ts';
 
 /**
  * What follows the name of a blob while another tool fetches it: `.incomplete` of huggingface_hub before 1.28 and of
@@ -31,11 +32,10 @@ export async function adoptForeignPartial(
   file: WantedFile,
   signal: AbortSignal,
 ): Promise<number> {
-  if (file.size === null || file.isUnversioned || (file.sha256 === null && file.gitSha1 === null)) return 0;
   const partial = layout.partial(place, file.blobName);
   const own = await inspectPartial(partial, file);
   if (own !== null && own.bytes > 0) return 0;
-  const found = await longest(layout, place, file.blobName, file.size);
+  const found = await longest(layout, place, file, await namesOfOthers(layout, place));
   if (found === null) return 0;
   await discardPartial(partial);
   await makeFolder(dirname(partial));
@@ -44,12 +44,29 @@ export async function adoptForeignPartial(
   return found.bytes;
 }
 
-/** The longest one that is a prefix: a file with holes was written by several connections. */
-async function longest(layout: Layout, place: string, blobName: string, size: number): Promise<Unfinished | null> {
+/** For each file, the bytes that `adoptForeignPartial` would copy. */
+export async function foreignBytes(layout: Layout, place: string, files: readonly WantedFile[]): Promise<number[]> {
+  const names = await namesOfOthers(layout, place);
+  if (names.length === 0) return files.map(() => 0);
+  return mapConcurrent(files, async (file) => (await longest(layout, place, file, names))?.bytes ?? 0);
+}
+
+async function namesOfOthers(layout: Layout, place: string): Promise<readonly string[]> {
   // Only hives write in the places of other sources.
-  if (splitPlace(place)[0] !== 'hf') return null;
+  if (splitPlace(place)[0] !== 'hf') return [];
+  const names = await ifExists(readdir(layout.blobsFolder(place)), []);
+  return names.filter((name) => /\.(?:incomplete|downloadInProgress)$/.test(name));
+}
+
+/** The longest one that is a prefix, where a digest can judge it: a file with holes was written by several connections. */
+async function longest(
+  layout: Layout,
+  place: string,
+  { blobName, size, sha256, gitSha1, isUnversioned }: WantedFile,
+  names: readonly string[],
+): Promise<Unfinished | null> {
+  if (size === null || isUnversioned || (sha256 === null && gitSha1 === null)) return null;
   const folder = layout.blobsFolder(place);
-  const names = await ifExists(readdir(folder), []);
   let best: Unfinished | null = null;
   for (const name of names) {
     if (!name.startsWith(blobName) || !FOREIGN.test(name.slice(blobName.length))) continue;

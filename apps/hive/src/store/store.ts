@@ -17,7 +17,7 @@ import { findFile, type PresentFile, presentBytes, sha256Of, type WantedFile } f
 import { isFolder } from './contents/reached.ts';
 import type { StoredModel } from './contents/stored-model.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { adoptForeignPartial } from './foreign-partials.ts';
+import { adoptForeignPartial, foreignBytes } from './foreign-partials.ts';
 import { identifyStore, type StoreIdentity } from './identity.ts';
 import type { Layout } from './layout.ts';
 import { type Migration, migrateStore } from './migrate.ts';
@@ -46,6 +46,8 @@ export interface Store {
     file: Pick<WantedFile, 'blobName' | 'sha256' | 'gitSha1'>,
     signal: AbortSignal,
   ): Promise<string | null>;
+  /** For each file, the bytes that `adoptPartial` would take over if nothing of it is on disk. */
+  foreignBytes(place: string, files: readonly WantedFile[]): Promise<number[]>;
   /** Takes over what another tool has fetched of a file; returns the bytes. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
   adoptPartial(place: string, file: WantedFile, signal: AbortSignal): Promise<number>;
   /** Makes a model visible; returns the path of its first file. @throws RbeeError DISK_FULL, STORE_NOT_WRITABLE */
@@ -118,6 +120,7 @@ function createStore(
     findFile: (place, commit, file) => findFile(layout, place, commit, file),
     presentBytes: (place, commit, files) => presentBytes(layout, place, commit, files),
     sha256Of: (place, present, file, signal) => sha256Of(layout, place, present, file, signal),
+    foreignBytes: (place, files) => foreignBytes(layout, place, files),
     async adoptPartial(place, file, signal) {
       try {
         return await adoptForeignPartial(layout, place, file, signal);

@@ -236,6 +236,20 @@ describe("other tools' unfinished files", () => {
     expect((await readFile(theirs)).equals(GGUF.subarray(0, HALF))).toBe(true);
   });
 
+  it.each([
+    ['half of it', HALF],
+    ['all of it', GGUF.length],
+  ])('[G6] count in a plan: %s', async (_, bytes) => {
+    await put(repo('blobs', `${WEIGHTS}.downloadInProgress`), GGUF.subarray(0, bytes));
+    const { payload } = await hive.run({ operation: 'model_plan', model: 'hf:org/model::file=model.gguf' });
+    expect(payload).toMatchObject({
+      present_bytes: bytes,
+      needed_bytes: GGUF.length - bytes,
+      files: [{ present_bytes: bytes }],
+      gguf: expect.anything(),
+    });
+  });
+
   it('[G6] that are whole need no byte more', async () => {
     await put(repo('blobs', `${WEIGHTS}.incomplete`), GGUF);
     await download();

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelListSchema, modelPlanSchema } from '@rbee/contract';
 import { makeSampleGguf } from '@rbee/testing';
@@ -46,6 +46,43 @@ describe('a vision model', () => {
     expect(await models()).toMatchObject([
       { model_ref: `hf:org/vision@${commit}${BOTH_FILES}`, files: 2, bytes: WEIGHTS.length + PROJECTOR.length },
     ]);
+  });
+
+  it('[H2] that another tool has left is one model, the same as ours', async () => {
+    await download('org/vision:Q4_K_M');
+    const ours = await models();
+    // The catalog knows what the hive has downloaded; without it, it finds what any tool could have left.
+    await rm(join(hive.modelsDir, 'models--org--vision', '.rbee'), { recursive: true });
+    const [found, ...others] = await models();
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ model_id: ours[0]?.model_id, model_ref: ours[0]?.model_ref, files: 2 });
+  });
+
+  it('[H2] two quantisations that another tool has left share their projector', async () => {
+    await download('org/vision:Q4_K_M');
+    await download('org/vision:Q8_0');
+    await rm(join(hive.modelsDir, 'models--org--vision', '.rbee'), { recursive: true });
+    const found = await models();
+    expect(found.map(({ files }) => files)).toEqual([2, 2]);
+    const [first] = found;
+    expect((await hive.run({ operation: 'model_delete', id: first?.model_id })).end).toBe('[DONE]');
+    // The other one still sees.
+    expect((await models()).map(({ files }) => files)).toEqual([2]);
+  });
+
+  it('[H2] a projector beside a model that was downloaded without it is no model', async () => {
+    await download('hf:org/vision::file=v-Q4_K_M.gguf');
+    await download('hf:org/vision::file=mmproj-F16.gguf');
+    const listed = await models();
+    const projector = listed.find(({ model_ref }) => model_ref.endsWith('mmproj-F16.gguf'));
+    await rm(join(hive.modelsDir, 'models--org--vision', '.rbee', `${projector?.model_id}.json`));
+    expect((await models()).map(({ model_ref }) => model_ref)).toEqual([`hf:org/vision@${commit}${MODEL_FILE}`]);
+  });
+
+  it('[H2] a projector alone is listed', async () => {
+    await download('hf:org/vision::file=mmproj-F16.gguf');
+    await rm(join(hive.modelsDir, 'models--org--vision', '.rbee'), { recursive: true });
+    expect(await models()).toMatchObject([{ files: 1 }]);
   });
 
   it('[H2] the narration says that the projector comes along, and how to leave it out', async () => {

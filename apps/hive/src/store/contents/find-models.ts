@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { globMatcher, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
+import { ggufFiles } from '../../selection/gguf.ts';
+import { withProjector } from '../../selection/projector.ts';
 import { isComplete, type WeightSet, weightSets } from '../../selection/weight-set.ts';
 import type { Layout } from '../layout.ts';
 import { splitPlace } from '../layout.ts';
@@ -27,7 +29,7 @@ const OTHER_WEIGHTS = /\.(?:gguf|bin|pt|pth|ckpt|onnx|h5|msgpack|tflite|ot|mlmod
 const MAX_INDEX_BYTES = 32 * 2 ** 20;
 
 /**
- * The complete models of one snapshot: each GGUF file, each set of GGUF shards, and the safetensors set with its
+ * The complete models of one snapshot: each GGUF file and each set of GGUF shards, with its projector, and the safetensors set with its
  * configuration and tokenizer, if it has every shard that its index names.
  */
 export async function findModels(
@@ -56,10 +58,17 @@ function isPresent(name: SnapshotName): name is PresentName {
   return name.content !== null;
 }
 
+/** Each set is a model, with the projector that a download of it brings; what belongs to no model is one of its own. */
 function ggufGroups(paths: readonly string[]): GroupedPaths[] {
-  return weightSets(paths, /\.gguf$/i)
-    .filter(isComplete)
-    .map((set) => ({ paths: set.paths, shortRef: (repo) => refOfSet(repo, set, paths) }));
+  const { models, sidecars } = ggufFiles(paths);
+  const toGroup = (set: WeightSet, all: readonly string[]): GroupedPaths => ({
+    paths: all,
+    shortRef: (repo) => (all.length > set.paths.length ? null : refOfSet(repo, set, paths)),
+  });
+  const groups = models.filter(isComplete).map((set) => toGroup(set, withProjector(set, sidecars)));
+  const taken = new Set(groups.flatMap((group) => group.paths));
+  const others = weightSets(paths, /\.gguf$/i).filter((set) => isComplete(set) && !taken.has(set.paths[0] ?? ''));
+  return [...groups, ...others.map((set) => toGroup(set, set.paths))];
 }
 
 /** A ref for exactly the files of a set; null where no glob means them and no others. */

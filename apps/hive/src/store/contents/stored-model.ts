@@ -1,4 +1,4 @@
-import { type Model, type ModelId, modelIdOf, type StoreProblem, toTimestamp } from '@rbee/contract';
+import { isProjector, type Model, type ModelId, modelIdOf, type StoreProblem, toTimestamp } from '@rbee/contract';
 import { type Layout, SHA256 } from '../layout.ts';
 import type { CatalogEntry } from './catalog.ts';
 import { findModels } from './find-models.ts';
@@ -44,7 +44,9 @@ export async function modelsOfPlace(
     const covered = new Set(complete.flatMap(({ files }) => files.map(({ path }) => path)));
     for (const { modelRef, files } of await findModels(layout, state.place, names)) {
       const id = modelIdOf(modelRef);
-      if (known.has(id) || files.every(({ path }) => covered.has(path))) continue;
+      // A model that was downloaded without its projector is no other one where that is there.
+      const own = files.length > 1 ? files.filter(({ path }) => !isProjector(path)) : files;
+      if (known.has(id) || own.every(({ path }) => covered.has(path))) continue;
       found.push({
         ...{ id, modelRef, place: state.place, commit, isCatalogued: false, missing: [] },
         files: files.map(({ path, blobName, content }) => ({
