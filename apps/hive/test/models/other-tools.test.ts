@@ -1,4 +1,4 @@
-import { readFile, readlink, rename } from 'node:fs/promises';
+import { readdir, readFile, readlink, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { downloadFileToCacheDir, scanCacheDir } from '@huggingface/hub';
 import { makeSampleGguf } from '@rbee/testing';
@@ -39,6 +39,37 @@ function bodies(): string[] {
     .filter(({ method, url, bytesSent }) => method === 'GET' && !url.startsWith('/api/') && bytesSent > 0)
     .map(({ url }) => url);
 }
+
+describe('a model at a commit', () => {
+  const atCommit = () => `hf:org/model@${commit}::file=model.gguf`;
+  const refs = () => readdir(join(hive.modelsDir, 'models--org--model', 'refs')).catch(() => []);
+  const mainRef = () => readFile(join(hive.modelsDir, 'models--org--model', 'refs', 'main'), 'utf8');
+
+  it('[G8] gets no ref, as with huggingface_hub, and the cache is in order', async () => {
+    expect((await download(atCommit())).end).toBe('[DONE]');
+    expect(await refs()).toEqual([]);
+    const cache = await scanCacheDir(hive.modelsDir);
+    expect(cache.warnings).toEqual([]);
+    expect(cache.repos[0]?.revisions).toMatchObject([{ commitOid: commit, refs: [] }]);
+  });
+
+  it('[G8] is found by its branch after a download by branch, which fetches nothing', async () => {
+    await download(atCommit());
+    hive.hub.clearRequests();
+    expect((await download('hf:org/model::file=model.gguf')).end).toBe('[DONE]');
+    expect(bodies()).toEqual([]);
+    expect(await mainRef()).toBe(commit);
+  });
+
+  it('[G8] leaves the branch where it is', async () => {
+    await download('hf:org/model::file=model.gguf');
+    const next = hive.hub.addRepo({ id: 'org/model', files: { 'model.gguf': GGUF, 'config.json': Buffer.from('{}') } });
+    expect(next.commit).not.toBe(commit);
+    expect((await download(`hf:org/model@${next.commit}::file=config.json`)).end).toBe('[DONE]');
+    expect(await mainRef()).toBe(commit);
+    expect(await refs()).toEqual(['main']);
+  });
+});
 
 describe('what the hive has downloaded', () => {
   it.each([REF, `${REF.slice(0, 'hf:org/model'.length)}@COMMIT${REF.slice('hf:org/model'.length)}`])(
