@@ -103,8 +103,9 @@ describe('the examples of the pages', () => {
       .join('\n');
     const used = new Set(all.match(/\bRBEE_[A-Z_]+\b/g));
     expect(used.size).toBeGreaterThan(10);
-    for (const name of used)
-      expect([...known, 'RBEE_QUEEN_URL', 'RBEE_LONG_OUTAGES', 'RBEE_FUZZ_RUNS', 'RBEE_FUZZ_SEED']).toContain(name);
+    const ofTests = ['RBEE_LONG_OUTAGES', 'RBEE_FUZZ_RUNS', 'RBEE_FUZZ_SEED'];
+    const ofKeeper = ['RBEE_QUEEN_URL', 'RBEE_PATH', 'RBEE_PATHS'];
+    for (const name of used) expect([...known, ...ofKeeper, ...ofTests]).toContain(name);
   });
 
   it('run benches with options that exist', () => {

@@ -6,8 +6,10 @@ import { downloadGroup } from './commands/download.ts';
 import { fleetCommands } from './commands/fleet.ts';
 import { hiveGroup } from './commands/hive.ts';
 import { jobGroup } from './commands/job.ts';
-import { downloadModels, modelGroup } from './commands/model.ts';
+import { modelGroup } from './commands/model.ts';
 import { listModels } from './commands/model-store.ts';
+import { downloadModels } from './commands/pull.ts';
+import { search } from './commands/search.ts';
 import { exitCodeTable } from './errors/exit-codes.ts';
 import { OUTPUT_FORMATS } from './settings.ts';
 
@@ -29,7 +31,7 @@ export function buildProgram(version: string, run: Run, words: readonly string[]
     .addOption(new Option('-o, --output <format>', 'how results are printed').choices(OUTPUT_FORMATS))
     .option('--json', 'same as --output json: one object per line on stdout')
     .option('-q, --quiet', 'print only results and errors')
-    .option('-y, --yes', 'do not ask before something is removed');
+    .option('-y, --yes', 'do not ask: remove or replace, and take the default');
   for (const { name, description, commands } of GROUPS) {
     const group = program.command(name).description(description);
     if (words !== null && !words.includes(name)) continue;
@@ -38,6 +40,7 @@ export function buildProgram(version: string, run: Run, words: readonly string[]
   for (const command of fleetCommands) command.addTo(program, run);
   // The words that users of other model tools expect.
   downloadModels.addTo(program, run, { name: 'pull', aliases: ['dl'], description: 'same as model download' });
+  search.addTo(program, run);
   listModels.addTo(program, run, { name: 'ls', description: 'same as model list' });
   for (const command of [login, open, completion]) command.addTo(program, run);
   return program.addHelpText(

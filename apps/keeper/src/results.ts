@@ -2,6 +2,7 @@ import type {
   DoctorCheck,
   Download,
   FleetDoctor,
+  FoundModel,
   Hive,
   KeptFile,
   Model,
@@ -40,6 +41,12 @@ export type HiveModel = OfHive & ModelDetail;
 export type HiveRemoved = OfHive & ModelRemoved;
 /** The result of verifying one model on one hive. */
 export type VerifiedModel = OfHive & ModelVerified['models'][number];
+
+/** Models of the hub. */
+export interface SearchResult {
+  readonly words: string;
+  readonly models: readonly FoundModel[];
+}
 
 export interface DownloadListing {
   readonly downloads: readonly Download[];

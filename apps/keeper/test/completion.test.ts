@@ -24,7 +24,7 @@ describe('what is completed', () => {
     ['commands', ['mod'], ['model']],
     ['commands of a group', ['model', 'pr'], ['prune']],
     ['commands of a group behind options', ['--json', '--queen', 'x', 'job', 'wa'], ['watch']],
-    ['options', ['model', 'download', 'org/repo', '--in'], ['--include']],
+    ['options', ['model', 'download', 'org/repo', '--in'], ['--input', '--include']],
     ['options of every command', ['hive', 'list', '--js'], ['--json']],
     ['values of an option', ['download', 'list', '--status', 'q'], ['queued']],
     ['values of an option that is one word with it', ['download', 'list', '--status=pau'], ['--status=paused']],

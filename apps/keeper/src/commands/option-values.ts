@@ -47,6 +47,11 @@ export function count(value: string): number {
   return integer(value, 1, 1_000);
 }
 
+/** The contract's limit of a search. */
+export function searchLimit(value: string): number {
+  return integer(value, 1, 100);
+}
+
 export function port(value: string): number {
   return integer(value, 0, 65_535);
 }

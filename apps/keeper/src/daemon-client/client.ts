@@ -4,10 +4,13 @@ import {
   type Download,
   type DownloadStatus,
   type FleetDoctor,
+  type FleetRepo,
+  type FoundModels,
   type HiveInfo,
   hiveRoutes,
   type Job,
   type JobAccepted,
+  type ModelDetail,
   type PartialChoice,
   pathOf,
   type QueenOperation,
@@ -44,6 +47,11 @@ export interface QueenClient extends ListClient {
   hasPage(signal: AbortSignal): Promise<boolean>;
   /** Has one hive or all of them check hub access and disk. Takes up to 25 s. */
   doctor(hive: string | undefined, signal: AbortSignal): Promise<FleetDoctor>;
+  /** What a ref and its repo have, and which hives, or one, have it or have room for it. */
+  repo(ref: string, hive: string | undefined, signal: AbortSignal): Promise<FleetRepo>;
+  search(words: string, limit: number, signal: AbortSignal): Promise<FoundModels>;
+  /** A model of one hive, with its files. */
+  model(id: string, hive: string, signal: AbortSignal): Promise<ModelDetail>;
   download(id: string, signal: AbortSignal): Promise<Download>;
   /** Resolves when its bytes have stopped. */
   pauseDownload(id: string, signal: AbortSignal): Promise<Download>;
@@ -93,6 +101,10 @@ export function createQueenClient(address: DaemonAddress, requestId = newRequest
       return status === 200;
     },
     doctor: (hive, signal) => call(queenRoutes.doctor, { query: hive === undefined ? {} : { hive_id: hive }, signal }),
+    repo: (ref, hive, signal) =>
+      call(queenRoutes.getRepo, { query: { ref, ...(hive === undefined ? {} : { hive_id: hive }) }, signal }),
+    search: (q, limit, signal) => call(queenRoutes.search, { query: { q, limit: String(limit) }, signal }),
+    model: (id, hive, signal) => call(queenRoutes.getModel, { ...withId(id, signal), query: { hive_id: hive } }),
     download: (id, signal) => call(queenRoutes.getDownload, withId(id, signal)),
     pauseDownload: (id, signal) => call(queenRoutes.pauseDownload, withId(id, signal)),
     resumeDownload: (id, signal) => call(queenRoutes.resumeDownload, withId(id, signal)),

@@ -13,6 +13,10 @@ const EXIT_OF = {
   /** A job failed without a code from its daemon. */
   JOB_FAILED: exitCodes.failed,
   JOB_CANCELLED: exitCodes.failed,
+  /** The files could not be put into the folder of `--local-dir`. */
+  LOCAL_DIR_FAILED: exitCodes.failed,
+  /** The command of `--on-complete` could not be started. */
+  COMMAND_FAILED: exitCodes.failed,
 } as const;
 
 export type KeeperErrorCode = keyof typeof EXIT_OF;

@@ -25,23 +25,23 @@ export async function confirm(
   { preview, question, refusal }: { readonly preview: string; readonly question: string; readonly refusal: string },
 ): Promise<boolean> {
   io.stderr.write(preview);
-  const answer = await readAnswer(io, `${question} [y/N] `);
+  const answer = (await readAnswer(io, `${question} [y/N] `)) ?? '';
   const isYes = /^\s*y(?:es)?\s*$/i.test(answer);
   if (!isYes) renderer.note(refusal);
   return isYes;
 }
 
-/** The line that is typed; empty at the end of the input. */
-async function readAnswer({ stdin, stderr, interrupt }: Io, prompt: string): Promise<string> {
+/** The line that is typed; null at the end of the input. @throws the interrupt's reason */
+export async function readAnswer({ stdin, stderr, interrupt }: Io, prompt: string): Promise<string | null> {
   interrupt.throwIfAborted();
   stderr.write(prompt);
   const lines = createInterface({ input: stdin, terminal: false });
   try {
-    return await new Promise<string>((resolve, reject) => {
+    return await new Promise<string | null>((resolve, reject) => {
       lines.once('line', resolve);
       lines.once('close', () => {
         stderr.write('\n');
-        resolve('');
+        resolve(null);
       });
       interrupt.addEventListener('abort', () => reject(interrupt.reason), { once: true });
     });

@@ -1,4 +1,12 @@
-import { type JobAccepted, type JobId, newJobId, parseModelRef, type QueenOperation } from '@rbee/contract';
+import {
+  type JobAccepted,
+  type JobId,
+  newJobId,
+  parseModelRef,
+  type QueenOperation,
+  type WantedModel,
+  wantedModel,
+} from '@rbee/contract';
 import { exitCodes, worstOf } from '../errors/exit-codes.ts';
 import { toFailure } from '../errors/failure.ts';
 import { KeeperError } from '../errors/keeper-error.ts';
@@ -8,6 +16,9 @@ import { suggestingHives } from './suggest-hives.ts';
 
 /** The glob of the vision parts of models. */
 const PROJECTORS = '*mmproj*';
+
+/** Each opens two streams. */
+const MAX_AT_ONCE = 100;
 
 export interface DownloadRequest {
   /** Model refs that `parseModelRef` has accepted. */
@@ -30,13 +41,30 @@ export interface DownloadRequest {
 }
 
 /**
- * Starts a job for each ref in parallel and follows each to its end. Returns the worst exit code. The first interrupt
+ * Starts a job for each ref, up to 100 in parallel, and follows each to its end. Returns the worst exit code. The first interrupt
  * cancels the jobs and returns 130.
  * @throws the signal's reason if it is a KeeperError: the daemons themselves are gone
  */
 export async function modelDownload(deps: CommandDeps, request: DownloadRequest): Promise<number> {
-  const codes = await Promise.all(request.refs.map((ref) => downloadOne(deps, request, ref)));
+  const codes: number[] = [];
+  const queue = request.refs.values();
+  const work = async () => {
+    for (const ref of queue) {
+      if (deps.signal.aborted) return;
+      codes.push(await downloadOne(deps, request, ref));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(MAX_AT_ONCE, request.refs.length) }, work));
   return deps.signal.aborted && !request.detach ? exitCodes.interrupted : worstOf(codes);
+}
+
+/** What a download of a ref wants, with the globs of the command. @throws RbeeError MODEL_REF_INVALID, REQUEST_INVALID */
+export function wantedBy(
+  request: Pick<DownloadRequest, 'include' | 'exclude' | 'noProjector'>,
+  ref: string,
+): WantedModel {
+  const { include = [] } = request;
+  return wantedModel({ model: ref, include: [...include], exclude: [...excludeOf(request, ref)] });
 }
 
 async function downloadOne(deps: CommandDeps, request: DownloadRequest, model: string): Promise<number> {
@@ -88,7 +116,10 @@ function operationOf(request: DownloadRequest, model: string, jobId: JobId): Que
 }
 
 /** A ref that names files, and one of another source, brings no projector. */
-function excludeOf({ exclude = [], noProjector = false }: DownloadRequest, model: string): readonly string[] {
+function excludeOf(
+  { exclude = [], noProjector = false }: Pick<DownloadRequest, 'exclude' | 'noProjector'>,
+  model: string,
+): readonly string[] {
   if (!noProjector) return exclude;
   const ref = parseModelRef(model);
   return ref.scheme === 'hf' && ref.files.length === 0 ? [...exclude, PROJECTORS] : exclude;

@@ -18,6 +18,7 @@ export function answer(queen: FakeQueen, request: Request, response: ServerRespo
   else if (path === '/v1/hives') {
     reply(response, 200, queenRoutes.listHives.success.body.parse({ hives: queen.hives }));
   } else if (path === '/v1/models') reply(response, 200, queen.stores);
+  else if (path === '/v1/search') reply(response, 200, { hive_id: 'gpu-1', models: [] });
   else if (method === 'PATCH') limitHive(queen, request, response);
   else if (path === '/v1/doctor') reply(response, 200, queenRoutes.doctor.success.body.parse(examined(queen, request)));
   else if (path === '/v1/info') reply(response, 200, queenRoutes.info.success.body.parse(infoOf(queen)));
