@@ -14,6 +14,13 @@ export interface HubPage {
 /** Hosts of the public hub; a hive also reads addresses of its own hub. */
 const HUB_HOSTS: readonly string[] = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
 
+/** Repos that are no models. */
+const OTHER_REPOS: Readonly<Record<string, string>> = {
+  datasets: 'a dataset',
+  spaces: 'a Space',
+  kernels: 'a kernel',
+  collections: 'a collection',
+};
 /** First parts of paths on a hub that are not a repo of a model. */
 const OTHER_PAGES: ReadonlySet<string> = new Set(
   (
@@ -57,6 +64,18 @@ export function readHubPage(path: string, query: URLSearchParams): HubPage | nul
   const isFolder = REVISION_PAGES.has(kind);
   if (below === '') return isFolder ? { ...whole, revision } : null;
   return { ...whole, revision, path: below, isFolder };
+}
+
+/**
+ * What an address of a hub shows that names no model; null where it may be a file, which is downloaded like one from anywhere.
+ * `path` as for `readHubPage`.
+ */
+export function otherPageOf(path: string): string | null {
+  const parts = path.split('/').filter(Boolean);
+  const [first = '', ...rest] = parts;
+  if (first === 'api' || rest.some((part) => part === 'resolve' || part === 'raw')) return null;
+  const kind = Object.hasOwn(OTHER_REPOS, first) ? OTHER_REPOS[first] : undefined;
+  return kind ?? 'a page of the hub';
 }
 
 function isPageKind(part: string | undefined): boolean {

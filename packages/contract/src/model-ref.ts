@@ -1,5 +1,6 @@
 import { RbeeError } from './error.ts';
-import { isPublicHub, readHubPage, withScheme } from './hub-page.ts';
+import { isPublicHub, otherPageOf, readHubPage, withScheme } from './hub-page.ts';
+import { readOllamaPage, withOllamaScheme } from './ollama-page.ts';
 import { onlyProjectors } from './projector.ts';
 import { assertRepoPath, assertText } from './safe-path.ts';
 
@@ -53,10 +54,10 @@ interface SchemeRules<R extends ModelRef> {
   /** How a hint shows it. */
   readonly form: string;
   /**
-   * Reads a whole text that begins with the scheme; the address of a page of the hub is the ref of its repo.
+   * Reads a whole text that begins with the scheme; the address of a page of the hub, or of Ollama's site, is the ref of what it shows.
    * @throws RbeeError MODEL_REF_INVALID
    */
-  parse(text: string): R | HfRef;
+  parse(text: string): R | HfRef | OllamaRef;
   /** The canonical text, which `parse` reads back to an equal ref. */
   print(ref: R): string;
   /** The name people know the model by. */
@@ -74,7 +75,7 @@ const OLLAMA_TAG = 'latest';
 const RULES: { readonly [S in Scheme]: SchemeRules<RefOf<S>> } = {
   hf: {
     form: 'hf:org/repo[@rev][::file=path], hf:repo, org/repo[:QUANT]',
-    parse: (text) => parseHf(text.slice('hf:'.length), { isBare: false }),
+    parse: (text) => parseHf(withoutSlashes(text.slice('hf:'.length)), { isBare: false }),
     print: printHf,
     shortName: shortNameOfHf,
   },
@@ -113,7 +114,7 @@ function invalid(message: string, hint = `a model ref is ${FORMS}`): RbeeError {
 export function parseModelRef(untrusted: string): ModelRef {
   if (untrusted.length === 0) throw invalid('the model ref is empty');
   assertLength(untrusted);
-  const text = withScheme(assertText(untrusted, 'the model ref'));
+  const text = withOllamaScheme(withScheme(assertText(untrusted, 'the model ref')));
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
   // A text without a scheme of ours is a repo: `org/repo:QUANT`.
   const ref = SCHEMES.some((known) => known === scheme)
@@ -214,6 +215,14 @@ function parseHf(text: string, { isBare }: { readonly isBare: boolean }): HfRef 
   return { scheme: 'hf', repo, revision, files, include, exclude, quant };
 }
 
+/** `hf://org/repo@rev/path`, as some libraries write it. */
+function withoutSlashes(text: string): string {
+  if (/^\/\/(?:datasets|spaces|buckets)\//.test(text)) throw invalid('the address is not of a model');
+  const [, repo, path] = /^\/\/(?:models\/)?([^/]+\/[^/:]+)(?:\/(.+))?$/.exec(text) ?? [];
+  if (repo === undefined) return text.replace(/^\/\//, '');
+  return path === undefined ? repo : `${repo}::file=${path}`;
+}
+
 function isRepo(text: string): boolean {
   const parts = text.split('/');
   return parts.length <= 2 && parts.every((part) => REPO_PART.test(part) && !part.endsWith('.git'));
@@ -234,10 +243,26 @@ function assertGlob(glob: string): string {
   return glob;
 }
 
-function parseWeb(scheme: 'https' | 'http', text: string): UrlRef | HfRef {
+function parseWeb(scheme: 'https' | 'http', text: string): UrlRef | HfRef | OllamaRef {
   const ref = parseUrl(scheme, text);
-  // A ref of a hub has no place for a digest.
-  return (ref.sha256 === null ? hubRefOf(ref, null) : null) ?? ref;
+  // A ref of a hub or a registry has no place for a digest.
+  if (ref.sha256 !== null) return ref;
+  const ofRegistry = readOllamaPage(ref.url);
+  if (ofRegistry !== null) return parseOllama(ofRegistry);
+  const ofHub = hubRefOf(ref, null);
+  if (ofHub === null) assertFile(ref);
+  return ofHub ?? ref;
+}
+
+/** @throws RbeeError MODEL_REF_INVALID where a page of the public hub was pasted that has no files of a model */
+function assertFile({ url }: UrlRef): void {
+  const { pathname } = new URL(url);
+  const what = isPublicHub(new URL(url)) ? otherPageOf(pathname) : null;
+  if (what === null) return;
+  throw invalid(
+    `the address is of ${what}, not of a model`,
+    'paste the address of a model, as https://huggingface.co/org/repo, or of one file, with /resolve/ in it',
+  );
 }
 
 /**

@@ -46,19 +46,66 @@ describe('an address pasted from the hub', () => {
   });
 
   it.each([
-    'https://huggingface.co/datasets/org/data',
     'https://huggingface.co/datasets/org/data/resolve/main/x.parquet',
-    'https://huggingface.co/spaces/org/app',
-    'https://huggingface.co/docs/hub/index',
+    'https://huggingface.co/spaces/org/app/raw/main/app.py',
     'https://huggingface.co/api/models/org/repo',
-    'https://huggingface.co/',
-    'https://huggingface.co/org/repo/settings',
     'https://huggingface.co/org/repo/resolve/main',
     'https://huggingface.co.example/org/repo',
     'https://example.com/huggingface.co/org/repo',
     `https://huggingface.co/org/repo/resolve/main/m.gguf::sha256=${'ab'.repeat(32)}`,
   ])('[A14] %s stays a URL: it names no model, or brings a digest', (text) => {
     expect(parseModelRef(text).scheme).toBe('https');
+  });
+
+  it.each([
+    ['https://huggingface.co/datasets/org/data', 'a dataset'],
+    ['https://huggingface.co/datasets/org/data/tree/main', 'a dataset'],
+    ['https://huggingface.co/datasets/org/data/blob/main/x.parquet', 'a dataset'],
+    ['hf.co/datasets/org/data', 'a dataset'],
+    ['https://huggingface.co/spaces/org/app', 'a Space'],
+    ['https://huggingface.co/collections/org/some-0123456789', 'a collection'],
+    ['https://huggingface.co/docs/hub/index', 'a page of the hub'],
+    ['https://huggingface.co/models?search=qwen', 'a page of the hub'],
+    ['https://huggingface.co/', 'a page of the hub'],
+    ['https://huggingface.co/org/repo/settings', 'a page of the hub'],
+  ])('[A14] %s is refused: it is of %s, not of a model', (text, what) => {
+    const message = `the address is of ${what}, not of a model`;
+    expect(() => parseModelRef(text)).toThrow(expect.objectContaining({ code: 'MODEL_REF_INVALID', message }));
+  });
+
+  it.each([
+    ['https://ollama.com/library/qwen3', 'ollama:qwen3'],
+    ['https://ollama.com/library/qwen3:0.6b', 'ollama:qwen3:0.6b'],
+    ['https://www.ollama.com/library/qwen3:0.6b?x=1#readme', 'ollama:qwen3:0.6b'],
+    ['https://ollama.com/library/qwen3%3A0.6b', 'ollama:qwen3:0.6b'],
+    ['https://ollama.com/library/qwen3/tags', 'ollama:qwen3'],
+    ['https://ollama.com/library/qwen3:0.6b/blobs/7f4030143c1c', 'ollama:qwen3:0.6b'],
+    ['https://ollama.com/someone/model', 'ollama:someone/model'],
+    ['ollama.com/library/qwen3:0.6b', 'ollama:qwen3:0.6b'],
+    ['hf://org/repo', 'hf:org/repo'],
+    ['hf://org/repo@v1/sub/m.gguf', 'hf:org/repo@v1::file=sub/m.gguf'],
+    ['hf://models/org/repo', 'hf:org/repo'],
+    ['hf://gpt2', 'hf:gpt2'],
+  ])('[A14] %s is %s', (text, ref) => {
+    expect(printModelRef(parseModelRef(text))).toBe(ref);
+  });
+
+  it.each([
+    'https://ollama.com/download/Ollama-darwin.zip',
+    'https://ollama.com/install.sh',
+    'https://ollama.com/someone',
+    'https://ollama.com/library/qwen3/other/page',
+    'https://ollama.com.example/library/qwen3',
+    `https://ollama.com/library/qwen3::sha256=${'ab'.repeat(32)}`,
+  ])('[A14] %s stays a URL', (text) => {
+    expect(parseModelRef(text).scheme).toBe('https');
+  });
+
+  it('[A14] of Ollama cannot leave its namespace', () => {
+    expect(() => parseModelRef('https://ollama.com/library/..%2Fx')).toThrow(
+      expect.objectContaining({ code: 'MODEL_REF_INVALID' }),
+    );
+    expect(() => parseModelRef('hf://datasets/org/data')).toThrow(RbeeError);
   });
 
   it.each([
