@@ -1,7 +1,7 @@
 import { modelIdOf, newJobId, queenRoutes, RbeeError, relayedHeartbeatSchema, toErrorBody } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeHive, heartbeatOf, startFakeHive } from './support/fake-hive.ts';
+import { type FakeHive, startFakeHive } from './support/fake-hive.ts';
 import { api, queenIn, type RunningQueen } from './support/queen.ts';
 
 // Goal: the responses of a queen for several hives. Method: a real queen over HTTP, with hives whose responses are scripted
@@ -34,9 +34,7 @@ beforeEach(async () => {
   hives = { 'hive-a': await startFakeHive(), 'hive-b': await startFakeHive() };
   const named = Object.entries(hives);
   for (const [name, hive] of named) {
-    const beats = hive.channel();
-    beats.publish({ event: 'heartbeat', data: heartbeatOf(name, hive.url, { free_bytes: 5e12 }) }, 'state');
-    hive.serve('/v1/heartbeats/stream', beats);
+    hive.beat(name, { free_bytes: 5e12 });
     hive.serve('/v2/settings', { json: { max_bandwidth: null, max_concurrent_downloads: 3 } });
   }
   queen = await queenIn(folder.path, { RBEE_QUEEN_HIVES: named.map(([name, { url }]) => `${name}=${url}`).join(',') });

@@ -2,7 +2,7 @@ import { type DownloadId, hiveRoutes, type JobId, newDownloadId, newJobId, pathO
 import type { Channel } from '@rbee/event-stream';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeHive, heartbeatOf, startFakeHive } from '../support/fake-hive.ts';
+import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
 import { api, queenIn } from '../support/queen.ts';
 
 // Goal: a job that was under way when its queen ended is followed again by the next one, or ends as it must. Method: a
@@ -22,9 +22,7 @@ beforeEach(async () => {
   hive = await startFakeHive();
   hive.beKnownAs('hive-a');
   [jobId, downloadId] = [newJobId(), newDownloadId()];
-  const beats = hive.channel();
-  beats.publish({ event: 'heartbeat', data: heartbeatOf('hive-a', hive.url, { free_bytes: 5e12 }) }, 'state');
-  hive.serve('/v1/heartbeats/stream', beats);
+  hive.beat('hive-a', { free_bytes: 5e12 });
   hive.serve('/v2/settings', { json: { max_bandwidth: null, max_concurrent_downloads: 3 } });
   hive.serve('POST /v1/jobs', {
     status: 202,

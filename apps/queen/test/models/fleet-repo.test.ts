@@ -1,7 +1,7 @@
 import { type FleetRepo, modelIdOf, type Repo } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeHive, heartbeatOf, startFakeHive } from '../support/fake-hive.ts';
+import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
 import { api, queenIn, type RunningQueen } from '../support/queen.ts';
 
 const REF = 'hf:org/model';
@@ -12,26 +12,18 @@ const ID = modelIdOf('hf:org/model@x::file=m-Q4_0.gguf');
 let folder: TempDir;
 let queen: RunningQueen;
 let hives: FakeHive[];
-let beating: NodeJS.Timeout;
 beforeEach(async () => {
   folder = await tempDir();
   hives = await Promise.all([startFakeHive(), startFakeHive(), startFakeHive()]);
-  const beats = hives.map((hive, index) => {
-    const channel = hive.channel();
-    hive.serve('/v1/heartbeats/stream', channel);
+  for (const [index, hive] of hives.entries()) {
     holds(hive, {});
-    const data = heartbeatOf(`hive-${index}`, hive.url, { free_bytes: 3 * GiB, downloads: downloads(index) });
-    return () => channel.publish({ event: 'heartbeat', data }, 'state');
-  });
-  const beat = () => beats.forEach((send) => void send());
-  beat();
-  beating = setInterval(beat, 500);
+    hive.beat(`hive-${index}`, { free_bytes: 3 * GiB, downloads: downloads(index) });
+  }
   const named = hives.map(({ url }, index) => `hive-${index}=${url}`).join(',');
   queen = await queenIn(folder.path, { RBEE_QUEEN_HIVES: named });
   await expect.poll(async () => online(), { timeout: 20_000 }).toBe(3);
 });
 afterEach(async () => {
-  clearInterval(beating);
   await queen.close();
   await Promise.all(hives.map((hive) => hive.close()));
   await folder.remove();

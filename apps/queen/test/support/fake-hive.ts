@@ -23,6 +23,8 @@ export interface FakeHive {
   forget(path: string): void;
   /** Names itself at `/v1/info`. */
   beKnownAs(hiveId: string): void;
+  /** Sends such heartbeats until it is closed, since a hive that falls silent is offline soon. */
+  beat(hiveId: string, more?: Partial<HiveHeartbeat>): void;
   channel(): Channel;
   /** Resets every connection. */
   cut(): void;
@@ -34,6 +36,8 @@ interface Json {
   readonly json: unknown;
   readonly status?: number;
 }
+
+const BEAT_MS = 250;
 
 export async function startFakeHive(port = 0): Promise<FakeHive> {
   const streamHub = createStreamHub();
@@ -68,6 +72,7 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
+  const beating = new Set<NodeJS.Timeout>();
   const cut = () => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
@@ -82,10 +87,18 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
       const info = { version: '0.1.0', uptime_secs: 1, models_dir: '/models', free_bytes: 1, settings: {} };
       answers.set('/v1/info', { json: { hive_id: hiveId, ...info } });
     },
+    beat(hiveId, more) {
+      const channel = streamHub.channel({ mode: 'state' });
+      const send = () => channel.publish({ event: 'heartbeat', data: heartbeatOf(hiveId, hive.url, more) }, 'state');
+      send();
+      beating.add(setInterval(send, BEAT_MS));
+      answers.set('/v1/heartbeats/stream', channel);
+    },
     channel: () => streamHub.channel({ mode: 'state' }),
     cut,
     waitFor: watch.waitFor,
     async close() {
+      for (const timer of beating) clearInterval(timer);
       server.close();
       cut();
       await streamHub.close();

@@ -5,7 +5,7 @@ export const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Of the request line and headers together; more gets 431. */
 export const MAX_HEADER_BYTES = 16 * 1024;
 
-/** How long a request may take to arrive. */
+/** How long a request may take to arrive, and a running one to end when the daemon stops. */
 export interface RequestTimeouts {
   /** To the end of the TLS handshake. */
   readonly handshakeMs: number;
@@ -15,6 +15,8 @@ export interface RequestTimeouts {
   readonly requestMs: number;
   /** How often open connections are checked. */
   readonly checkMs: number;
+  /** A stopping daemon waits so long for running requests before it closes their connections. */
+  readonly closeMs: number;
 }
 
 export const REQUEST_TIMEOUTS: RequestTimeouts = {
@@ -22,6 +24,7 @@ export const REQUEST_TIMEOUTS: RequestTimeouts = {
   headersMs: 15_000,
   requestMs: 30_000,
   checkMs: 5_000,
+  closeMs: 3_000,
 };
 
 /**

@@ -31,8 +31,6 @@ import {
 } from './request-limits.ts';
 import type { TlsIdentity } from './tls.ts';
 
-/** How long a stopping daemon waits for running requests before it closes their connections. */
-const CLOSE_GRACE_MS = 3_000;
 /** `Retry-After` of a stream that was refused because too many are open. */
 const STREAM_RETRY_AFTER_MS = 5_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -111,7 +109,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     if (!open) checkToken(request.headers, access, forHives);
   });
   await limitJobRate(app, deps.jobRate ?? DEFAULT_JOB_RATE);
-  closeInOrder(app, deps.hub);
+  closeInOrder(app, deps.hub, timeouts.closeMs);
   await app.register(fastifySSE, { heartbeatInterval: 0 });
   serveDocument(app, { title: deps.title, version: deps.version, routes: deps.routes ?? {} });
   return app;
@@ -121,7 +119,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
  * Closing ends the streams first: the server waits for its connections, and a stream would never end by itself. Responses
  * on their way carry `Connection: close`, or the client's next request would keep the connection open.
  */
-function closeInOrder(app: FastifyInstance, hub: StreamHub): void {
+function closeInOrder(app: FastifyInstance, hub: StreamHub, graceMs: number): void {
   let isClosing = false;
   let othersClosed: Promise<void> = Promise.resolve();
   app.addHook('preClose', () => {
@@ -130,7 +128,7 @@ function closeInOrder(app: FastifyInstance, hub: StreamHub): void {
   });
   app.addHook('onSend', async (_request, reply) => void (isClosing && reply.header('connection', 'close')));
   app.addHook('preClose', async () => {
-    const grace = setTimeout(() => app.nodeServers.hangUp(), CLOSE_GRACE_MS);
+    const grace = setTimeout(() => app.nodeServers.hangUp(), graceMs);
     othersClosed = app.nodeServers.closeOthers();
     const closed = new Promise((resolve) => app.server.once('close', resolve));
     void Promise.all([closed, othersClosed]).then(() => clearTimeout(grace));

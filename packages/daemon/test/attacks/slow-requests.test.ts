@@ -5,7 +5,7 @@ import { answersIn, sendRaw, serveDaemon } from '../support.ts';
 // Goal: a client cannot keep its connection by sending slowly. Method: it stops in the middle of a request, and the test
 // waits until the server, with short timeouts, closes the connection.
 
-const TIMEOUTS = { handshakeMs: 150, headersMs: 150, requestMs: 300, checkMs: 50 };
+const TIMEOUTS = { handshakeMs: 150, headersMs: 150, requestMs: 300, checkMs: 50, closeMs: 3_000 };
 /** Long enough for the headers of a request on a busy machine. */
 const STREAM_TIMEOUTS = { ...TIMEOUTS, headersMs: 2_000, requestMs: 2_000 };
 
