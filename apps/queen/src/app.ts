@@ -42,13 +42,17 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const PENDING_RESPONSES_MS = 3_000;
 
 /** Starts a queen. This file is the only place that constructs what does I/O. */
-export async function startQueen(settings: QueenSettings): Promise<Running<typeof queenSettings>> {
+export async function startQueen(
+  settings: QueenSettings,
+  pendingResponsesMs = PENDING_RESPONSES_MS,
+): Promise<Running<typeof queenSettings>> {
   const tls = readTls(settings);
   const queen = buildQueen(settings);
-  return run(settings, tls, queen, await serve(settings, tls, queen));
+  return run(settings, tls, { ...queen, pendingResponsesMs }, await serve(settings, tls, queen));
 }
 
 type Queen = ReturnType<typeof buildQueen>;
+type RunningQueen = Queen & { readonly pendingResponsesMs: number };
 type Served = Awaited<ReturnType<typeof serve>>;
 
 /** Everything behind the routes. Nothing is started. */
@@ -231,7 +235,7 @@ async function serve(settings: QueenSettings, tls: TlsIdentity | null, queen: Qu
 async function run(
   settings: QueenSettings,
   tls: TlsIdentity | null,
-  queen: Queen,
+  queen: RunningQueen,
   served: Served,
 ): Promise<Running<typeof queenSettings>> {
   const { app, apply } = served;
@@ -251,8 +255,9 @@ async function run(
   }
 }
 
-async function stop({ registry, relay, roster, limits, dispatcher, state }: Queen, { app, metrics }: Served) {
-  const grace = setTimeout(() => void dispatcher.destroy(), PENDING_RESPONSES_MS);
+async function stop(queen: RunningQueen, { app, metrics }: Served) {
+  const { registry, relay, roster, limits, dispatcher, state } = queen;
+  const grace = setTimeout(() => void dispatcher.destroy(), queen.pendingResponsesMs);
   await registry.shutdown();
   relay.close();
   roster.close();

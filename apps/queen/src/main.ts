@@ -11,7 +11,7 @@ await runDaemon(
     version: VERSION,
     prefix: QUEEN_PREFIX,
     table: queenSettings,
-    start: startQueen,
+    start: (settings) => startQueen(settings),
   },
   process,
 );

@@ -25,6 +25,9 @@ const refused = (code: 'MODEL_NOT_FOUND' | 'INTERNAL') => ({
 });
 const removed = { model_id: ID, model_ref: REF, freed_bytes: 5, shared_bytes: 0 };
 
+/** So long a queen that stops waits for a silent hive. */
+const PENDING_RESPONSES_MS = 100;
+
 let folder: TempDir;
 let hives: Record<string, FakeHive>;
 let queen: RunningQueen;
@@ -37,7 +40,8 @@ beforeEach(async () => {
     hive.beat(name, { free_bytes: 5e12 });
     hive.serve('/v2/settings', { json: { max_bandwidth: null, max_concurrent_downloads: 3 } });
   }
-  queen = await queenIn(folder.path, { RBEE_QUEEN_HIVES: named.map(([name, { url }]) => `${name}=${url}`).join(',') });
+  const known = named.map(([name, { url }]) => `${name}=${url}`).join(',');
+  queen = await queenIn(folder.path, { RBEE_QUEEN_HIVES: known }, PENDING_RESPONSES_MS);
   await allOnline();
 });
 afterEach(async () => {

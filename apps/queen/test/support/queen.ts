@@ -6,7 +6,11 @@ import { QUEEN_PREFIX, queenSettings } from '../../src/settings.ts';
 export type RunningQueen = Running<typeof queenSettings>;
 
 /** A queen in this process on a free port, with its state in a folder. */
-export async function queenIn(folder: string, env: Readonly<Record<string, string>> = {}): Promise<RunningQueen> {
+export async function queenIn(
+  folder: string,
+  env: Readonly<Record<string, string>> = {},
+  pendingResponsesMs?: number,
+): Promise<RunningQueen> {
   const read = readSettings(queenSettings, {
     argv: [],
     env: {
@@ -18,7 +22,7 @@ export async function queenIn(folder: string, env: Readonly<Record<string, strin
     prefix: QUEEN_PREFIX,
   });
   if (read.kind !== 'run') throw new Error('the settings ask for nothing else');
-  return startQueen(read.settings);
+  return startQueen(read.settings, pendingResponsesMs);
 }
 
 export async function api(method: string, url: string, body?: unknown) {
