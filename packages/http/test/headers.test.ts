@@ -7,6 +7,12 @@ describe('headers', () => {
     expect(headerOf({}, 'etag')).toBeNull();
   });
 
+  test('[C7] are read without the spaces and tabs around them, and nothing else is cut', () => {
+    expect(headerOf({ 'content-length': ' \t 300 \t' }, 'content-length')).toBe('300');
+    expect(headerOf({ location: '/caf\u00c3\u00a0' }, 'location')).toBe('/caf\u00c3\u00a0');
+    expect(headerOf({ etag: '  ' }, 'etag')).toBe('');
+  });
+
   test.each([
     ['"abc"', '"abc"'],
     ['""', '""'],
