@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { api, startDownload } from './support/api.ts';
 import { type Fleet, startFleet } from './support/fleet.ts';
@@ -102,6 +104,53 @@ describe('POST …/downloads/:id/cancel', () => {
     expect(new Set(started.map(({ download_id }) => download_id)).size).toBe(1);
     const [{ download_id } = { download_id: '' }] = started;
     expect((await cancel(fleet.hive.url, download_id)).body).toMatchObject({ status: 'cancelled', jobs: 10 });
+  });
+
+  it('[K3] with discard removes what an ended one left on disk, also after a restart of the hive', async () => {
+    const blobs = () => readdir(join(fleet.hive.modelsDir, 'models--org--big', 'blobs'));
+    for (const restarts of [false, true]) {
+      const { id } = await shared(fleet.hive.url);
+      const [kept] = (await cancel(fleet.hive.url, id)).body['downloads'] as { bytes: number }[];
+      expect(kept?.bytes).toBeGreaterThan(0);
+      expect(await blobs()).not.toEqual([]);
+      let url = fleet.hive.url;
+      if (restarts) {
+        await fleet.hive.program.stop();
+        ({ url } = await fleet.restart(fleet.hive));
+      }
+      const discard = () => api('POST', `${url}/v2/downloads/${id}/cancel?partial=discard`);
+      for (const answer of [await discard(), await discard()]) {
+        expect(answer.body).toMatchObject({
+          ...{ status: 'cancelled', jobs: 0, downloads: [{ state: 'ended', partial: 'discarded', bytes: 0 }] },
+        });
+      }
+      expect(await blobs()).toEqual([]);
+      const { body } = await api('GET', `${url}/v2/downloads/${id}`);
+      expect(body['bytes_wasted']).toBeGreaterThanOrEqual(kept?.bytes ?? 0);
+    }
+  });
+
+  it('[I4] with discard tells as kept what another download still fetches', async () => {
+    const { id } = await shared(fleet.hive.url);
+    const { body } = await api('GET', `${fleet.hive.url}/v2/downloads/${id}`);
+    // The same file by another ref is another download, which watches the transfer of the first.
+    const other = await startDownload(fleet.hive.url, 'hf:org/big::include=*.gguf');
+    const stream = await readStream(`${fleet.hive.url}/v2/downloads/${other.download_id}/stream`);
+    await stream.waitFor(() => stream.events.some((event) => Number(jsonOf(event)['bytes']) > 0), 'its bytes');
+    const narration = await readStream(`${fleet.hive.url}/v1/jobs/${String(body['job_id'])}/stream`);
+    const answer = await cancel(fleet.hive.url, id, '?partial=discard');
+    expect(answer.body['downloads']).toMatchObject([{ state: 'stopped', partial: 'kept' }]);
+    expect(spoken(await narration.toEnd()).at(-2)).toMatch(/^🛑 Cancelled: .* kept on disk: another download uses it$/);
+    fleet.hub.throttle(null);
+    expect(terminalsOf(await stream.toEnd())).toEqual(['complete']);
+  });
+
+  it('[I5] a download says in its narration that it verifies, and at its end how long it took', async () => {
+    fleet.hub.throttle(null);
+    const { job_id } = await startDownload(fleet.hive.url, MODEL);
+    const lines = spoken(await (await readStream(`${fleet.hive.url}/v1/jobs/${job_id}/stream`)).toEnd());
+    expect(lines.filter((line) => line.startsWith('🔍'))).toEqual(['🔍 Verifying big.gguf (67.1 MB)']);
+    expect(lines.at(-2)).toMatch(/^✅ Model ready: \/.*big\.gguf \(67\.1 MB in \d+s, verified in \d+s\)$/);
   });
 
   it('[K1] of an unknown one is 404', async () => {

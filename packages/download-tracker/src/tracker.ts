@@ -182,6 +182,13 @@ export class DownloadTracker {
     this.#end(id, { type: 'cancel', partial });
   }
 
+  /** What a failed or cancelled download left on disk is gone. Its readers have had their last event. */
+  discard(id: DownloadId): void {
+    const entry = this.#entry(id);
+    this.#move(entry, { type: 'discard' });
+    this.#keep(entry, false);
+  }
+
   /** Whether the download is known. */
   has(id: DownloadId): boolean {
     return this.#entries.has(id);

@@ -57,7 +57,9 @@ export type DownloadMove =
   | { readonly type: 'update'; readonly update: DownloadUpdate }
   | { readonly type: 'complete'; readonly path: string; readonly sha256: string | null }
   | { readonly type: 'fail'; readonly failure: Failure }
-  | { readonly type: 'cancel'; readonly partial: PartialFate };
+  | { readonly type: 'cancel'; readonly partial: PartialFate }
+  /** What an ended download left on disk is gone. */
+  | { readonly type: 'discard' };
 
 /** Legal next statuses. Any other move is a bug in the caller. */
 export const LEGAL_MOVES: Readonly<Record<DownloadStatus, readonly DownloadStatus[]>> = {
@@ -98,14 +100,13 @@ export function transition(state: DownloadState, move: DownloadMove, nowMs: numb
       return { ...ended(state, 'failed', nowMs), error: move.failure };
     case 'cancel': {
       assertMove(state, 'cancelled');
-      const kept = move.partial === 'kept';
-      return {
-        ...ended(state, 'cancelled', nowMs),
-        partial: move.partial,
-        bytes: kept ? state.bytes : 0,
-        bytesWasted: kept ? state.bytesWasted : state.bytesWasted + state.bytes,
-      };
+      const stopped = { ...ended(state, 'cancelled', nowMs), partial: move.partial };
+      return move.partial === 'kept' ? stopped : discarded(stopped);
     }
+    case 'discard':
+      if (state.status !== 'cancelled' && state.status !== 'failed')
+        throw new Error(`${state.downloadId} is ${state.status}: it has left nothing`);
+      return discarded(state);
   }
 }
 
@@ -125,6 +126,10 @@ function applyUpdate(state: DownloadState, update: DownloadUpdate, nowMs: number
 
 function ended(state: DownloadState, status: 'complete' | 'failed' | 'cancelled', nowMs: number): DownloadState {
   return { ...state, status, endedAtMs: nowMs, connections: 0, files: [] };
+}
+
+function discarded(state: DownloadState): DownloadState {
+  return { ...state, partial: 'discarded', bytes: 0, bytesWasted: state.bytesWasted + state.bytes };
 }
 
 function assertMove(state: DownloadState, to: DownloadStatus): void {

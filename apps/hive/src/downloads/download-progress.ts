@@ -1,6 +1,6 @@
-import { type DownloadId, formatBytes, type RunningFile } from '@rbee/contract';
+import { type Clock, type DownloadId, formatBytes, type RunningFile } from '@rbee/contract';
 import type { DownloadTracker, LiveStatus } from '@rbee/download-tracker';
-import { narrate } from '@rbee/jobs';
+import { bindNarration, narrate } from '@rbee/jobs';
 import type { TransferState } from '@rbee/transfer';
 import type { SourceFile } from '../sources/source.ts';
 import type { BlobWatcher } from './single-flight.ts';
@@ -11,6 +11,8 @@ type Counted = Pick<TransferState, 'bytes' | 'reused' | 'wasted'>;
 export interface DownloadProgress {
   /** Bytes of all files; null while one is unknown. */
   readonly total: number | null;
+  /** How long the verify has taken that came after the last byte; null if there was none. */
+  readonly verifiedMs: number | null;
   /** Starts following a file. */
   begin(index: number): FileProgress;
 }
@@ -24,7 +26,7 @@ interface FileProgress extends BlobWatcher {
 
 /** `present`: for each file, the bytes on disk that count. They stand for the file until its transfer reports a state. */
 export function createDownloadProgress(
-  tracker: DownloadTracker,
+  { tracker, clock }: { readonly tracker: DownloadTracker; readonly clock: Pick<Clock, 'elapsed'> },
   id: DownloadId,
   files: readonly SourceFile[],
   present: readonly number[],
@@ -42,6 +44,11 @@ export function createDownloadProgress(
   const left = new Set<number>();
   for (const [index, { size }] of files.entries()) if (size === null || (present[index] ?? 0) < size) left.add(index);
   let hasBegun = false;
+  /** A transfer has reported, not only a look at the store. */
+  let hasTransfers = false;
+  let verifiesSinceMs: number | null = null;
+  // A transfer that another download leads calls back in the context of that one.
+  const inContext = bindNarration((work: () => void) => work());
   let bytes = present.reduce((sum, each) => sum + each, 0);
   let reused = bytes;
   const before = bytes;
@@ -88,12 +95,26 @@ export function createDownloadProgress(
     counted[index] = state;
     const size = state.total ?? files[index]?.size ?? null;
     hasBegun ||= state.phase === 'downloading';
+    hasTransfers ||= state.phase !== 'verifying';
     if (state.phase === 'verifying' || (size !== null && state.bytes >= size)) left.delete(index);
     else left.add(index);
+    noteVerify(state);
+  }
+
+  /** The digest of what came last; while bytes still arrive, digests take no time of their own. */
+  function noteVerify({ phase }: TransferState): void {
+    if (left.size > 0) verifiesSinceMs = null;
+    if (left.size > 0 || phase !== 'verifying' || !hasTransfers || verifiesSinceMs !== null) return;
+    verifiesSinceMs = clock.elapsed();
+    const what = files.length === 1 ? (files[0]?.path ?? '') : `${files.length} files`;
+    inContext(() => narrate('download_verify', `🔍 Verifying ${what} (${formatBytes(bytes)})`));
   }
 
   return {
     total,
+    get verifiedMs() {
+      return verifiesSinceMs === null ? null : clock.elapsed() - verifiesSinceMs;
+    },
     begin(index) {
       const name = files[index]?.path ?? '';
       const { bytes: onDisk = 0 } = counted[index] ?? {};
@@ -108,7 +129,7 @@ export function createDownloadProgress(
         },
         onNotice(notice) {
           tracker.notice(id, notice);
-          narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${name}: ${notice.message}`, 'warn');
+          inContext(() => narrate(`download_${notice.code.toLowerCase()}`, `🔁 ${name}: ${notice.message}`, 'warn'));
         },
         onQueued(isQueued) {
           if (isQueued) queued.add(index);

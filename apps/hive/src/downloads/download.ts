@@ -139,6 +139,11 @@ export class Download implements Listener {
     this.#begun.reject(new RbeeError('STATE_UNAVAILABLE', 'the download could not be saved', { hint: 'try again' }));
   }
 
+  /** Stops it, whatever number of jobs wait for it. They have to be cancelled too. */
+  cancel(reason: CancelRequest): void {
+    this.#controller.abort(reason);
+  }
+
   /** Starts the work; called once. */
   start(work: () => Promise<void>): void {
     this.#begun.resolve();
@@ -154,6 +159,8 @@ export class Download implements Listener {
   async wait(job: Job): Promise<void> {
     const { promise: left, reject } = Promise.withResolvers<never>();
     const leave = () => {
+      // It stops for all of them: each stays for its last line.
+      if (this.signal.aborted) return;
       if (this.#jobs.size > 1) {
         this.#jobs.delete(job);
         reject(job.signal.reason);

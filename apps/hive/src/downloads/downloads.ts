@@ -15,10 +15,11 @@ import {
 } from '@rbee/contract';
 import { type DownloadState, type DownloadTracker, isEnded } from '@rbee/download-tracker';
 import type { Channel, KeyedStream, StreamHub } from '@rbee/event-stream';
-import { type Job, withListener } from '@rbee/jobs';
+import { type CancelRequest, type Job, withListener } from '@rbee/jobs';
 import type { Limiter } from '@rbee/transfer';
 import type { History } from '../history/history.ts';
 import type { DownloadContent } from '../history/saved-rows.ts';
+import { discardContent } from './discard-content.ts';
 import { Download, type DownloadOptions, type DownloadRequest } from './download.ts';
 import { type RunDeps, runDownload } from './run-download.ts';
 
@@ -41,6 +42,9 @@ interface JoinedDownload {
   leave(): void;
 }
 
+/** More blobs than that are not remembered of an ended download. */
+const MAX_LEFTOVERS = 1_000;
+
 /** Every download of the hive: its jobs, its state and its stream. */
 export class Downloads {
   readonly #deps: DownloadsDeps;
@@ -50,6 +54,8 @@ export class Downloads {
   readonly #byRequest = new Map<string, Download>();
   readonly #requests = new Map<DownloadId, DownloadRequest>();
   readonly #channels = new Map<DownloadId, Channel>();
+  /** Where ended downloads may have left partials. */
+  readonly #leftovers = new Map<DownloadId, DownloadContent>();
   /** The events of all downloads, by their ids. */
   readonly stream: KeyedStream;
 
@@ -71,6 +77,7 @@ export class Downloads {
       this.stream.forget(id);
       this.#channels.delete(id);
       this.#requests.delete(id);
+      this.#leftovers.delete(id);
       history.deleteDownload(id);
     });
   }
@@ -119,6 +126,7 @@ export class Downloads {
       this.#deps.tracker.restore(state);
       if (isEnded(state.status)) {
         this.#live.delete(download.id);
+        if (content !== null) this.#leftovers.set(download.id, content);
         continue;
       }
       const wanting = jobs.filter((job) => job.downloads.some(({ download_id }) => download_id === download.id));
@@ -213,10 +221,36 @@ export class Downloads {
     return this.get(id);
   }
 
-  /** The jobs that wait for a download; none once it has ended. @throws RbeeError DOWNLOAD_NOT_FOUND */
-  jobsOf(id: DownloadId): readonly Job[] {
+  /**
+   * Stops a download for all jobs that wait for it, and returns these, for the caller to cancel; none once it has ended.
+   * @throws RbeeError DOWNLOAD_NOT_FOUND
+   */
+  stop(id: DownloadId, reason: CancelRequest): readonly Job[] {
     this.get(id);
-    return this.#live.get(id)?.jobs ?? [];
+    const download = this.#live.get(id);
+    const jobs = download?.jobs ?? [];
+    download?.cancel(reason);
+    return jobs;
+  }
+
+  /**
+   * Deletes what a failed or cancelled download left on disk, except what other downloads still want; no effect on any
+   * other download.
+   * @throws RbeeError DOWNLOAD_NOT_FOUND
+   */
+  async discardLeftovers(id: DownloadId): Promise<void> {
+    const { tracker, history, run } = this.#deps;
+    const { status, partial } = this.get(id);
+    const content = this.#leftovers.get(id);
+    if (content === undefined || partial === 'discarded' || !isEnded(status)) return;
+    const wanted = [...this.#live.values()].flatMap((download) =>
+      download.content?.place === content.place ? download.content.blobNames : [],
+    );
+    const isKept = await discardContent(run, content, (name) => wanted.includes(name));
+    if (isKept || !tracker.has(id) || this.get(id).partial === 'discarded') return;
+    this.#leftovers.delete(id);
+    history.saveContent(id, null);
+    tracker.discard(id);
   }
 
   /** Removes an ended download from the history. @throws RbeeError STATUS_CONFLICT */
@@ -268,7 +302,7 @@ export class Downloads {
           await runDownload(this.#deps.run, download, request);
         } finally {
           this.#live.delete(download.id);
-          this.#deleteContent(download.id);
+          this.#deleteContent(download);
           this.#forgetRequest(download, request);
         }
       }),
@@ -280,10 +314,18 @@ export class Downloads {
     if (this.#byRequest.get(key) === download) this.#byRequest.delete(key);
   }
 
-  /** An ended download needs its content no more, and it may be long. A stopping daemon ends no download. */
-  #deleteContent(id: DownloadId): void {
+  /**
+   * An ended download needs its content no more, and it may be long; only of one that left partials a short one is kept.
+   * A stopping daemon ends no download.
+   */
+  #deleteContent({ id, content }: Download): void {
     const { tracker, history } = this.#deps;
-    if (tracker.has(id) && isEnded(tracker.get(id).status)) history.saveContent(id, null);
+    if (!tracker.has(id)) return;
+    const { status, bytes } = tracker.get(id);
+    if (!isEnded(status)) return;
+    const mayHaveLeft = status !== 'complete' && bytes > 0;
+    if (mayHaveLeft && content !== null && content.blobNames.length <= MAX_LEFTOVERS) this.#leftovers.set(id, content);
+    else history.saveContent(id, null);
   }
 
   #request(id: DownloadId): DownloadRequest {

@@ -2,6 +2,7 @@ import {
   type Clock,
   type Failure,
   formatBytes,
+  formatSeconds,
   HEARTBEAT_ACTION,
   type ModelRef,
   PROJECTOR_ACTION,
@@ -16,7 +17,6 @@ import {
   attemptText,
   createConnectionBudget,
   type DiskSpace,
-  discardPartial,
   isOutage,
   type RetryOptions,
   type RetryRule,
@@ -26,6 +26,7 @@ import {
 import { type ResolvedModel, type Sources, soleFileOf, sourceOf } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { blamesRequest } from './blames-request.ts';
+import { discardContent } from './discard-content.ts';
 import { type Download, type DownloadRequest, isPause, partialChoiceOf } from './download.ts';
 import { describeModel, heartbeatLine } from './download-narration.ts';
 import { createDownloadProgress, type DownloadProgress } from './download-progress.ts';
@@ -74,6 +75,8 @@ class DownloadRun {
   #signal: AbortSignal;
   /** Its slot in the queue; each run has its own. */
   #turn: Turn;
+  /** What it fetches, once that is known. */
+  #fetched: { readonly place: string; readonly commit: string; readonly files: Files } | null = null;
 
   constructor(deps: RunDeps, download: Download, request: DownloadRequest) {
     this.#deps = deps;
@@ -181,20 +184,22 @@ class DownloadRun {
   }
 
   async #fetchModel(model: ResolvedModel): Promise<void> {
-    const { store, tracker } = this.#deps;
+    const { clock, store, tracker } = this.#deps;
     const { place } = model;
     this.#download.setContent({ place, blobNames: model.files.map(({ blobName }) => blobName) });
     const files = checkedAgainst(this.#request.sha256, model);
+    this.#fetched = { place, commit: model.commit, files };
     // Held from the first look at the store until the model is published: nothing it found may be removed.
     const releasePlace = await store.acquirePlace(place, this.#signal);
     try {
       const present = await store.presentBytes(place, model.commit, files);
       // Created before space is reserved, which counts from the bytes that are present.
-      const progress = createDownloadProgress(tracker, this.#download.id, files, present);
+      const progress = createDownloadProgress({ tracker, clock }, this.#download.id, files, present);
       const releaseSpace = await this.#reserveSpace(place, files, present);
       try {
         narrate('download_start', `📥 Downloading ${describeModel(model, progress.total)}`);
-        await this.#publish(model, files, await this.#fetchFiles(model, files, progress));
+        const digests = await this.#fetchFiles(model, files, progress);
+        await this.#publish(model, files, digests, progress.verifiedMs);
       } finally {
         releaseSpace();
       }
@@ -234,7 +239,12 @@ class DownloadRun {
     });
   }
 
-  async #publish(model: ResolvedModel, files: Files, digests: readonly string[]): Promise<void> {
+  async #publish(
+    model: ResolvedModel,
+    files: Files,
+    digests: readonly string[],
+    verifiedMs: number | null,
+  ): Promise<void> {
     const { store, tracker } = this.#deps;
     const { id } = this.#download;
     const { place, revision, commit } = model;
@@ -244,7 +254,12 @@ class DownloadRun {
     const first = await store.publish({ place, revision, commit, modelRef: model.pinnedRef(sha256), files: stored });
     const path = sole === null ? store.layout.snapshotFolder(place, commit) : first;
     tracker.complete(id, { path, sha256 });
-    narrate('download_complete', `✅ Model ready: ${path} (${formatBytes(tracker.get(id).bytes)})`);
+    const { bytes, elapsed_secs: secs } = tracker.get(id);
+    const verified = verifiedMs === null ? '' : `, verified in ${formatSeconds(verifiedMs / 1_000)}`;
+    narrate(
+      'download_complete',
+      `✅ Model ready: ${path} (${formatBytes(bytes)} in ${formatSeconds(secs)}${verified})`,
+    );
   }
 
   async #endWith(error: unknown): Promise<void> {
@@ -253,15 +268,14 @@ class DownloadRun {
     // A stopping daemon ends no download: the next start resumes it from what is on disk.
     if (signal.reason instanceof ShutdownRequest) return;
     if (signal.aborted) {
+      const { fate, why } = await this.#settlePartials();
+      tracker.cancel(id, fate);
       const { bytes } = tracker.get(id);
-      const partial = await this.#discardIfRequested();
-      tracker.cancel(id, partial);
-      narrate(
-        'download_cancelled',
-        `🛑 Cancelled: ${partial === 'kept' ? `${formatBytes(bytes)} kept on disk` : 'partial files deleted'}`,
-      );
+      const kept = `${formatBytes(bytes)} kept on disk`;
+      narrate('download_cancelled', `🛑 Cancelled: ${fate === 'kept' ? kept : 'partial files deleted'}${why}`);
       return;
     }
+    await this.#discardUnusable();
     const failure = toRbeeError(error);
     if (failure.code === 'INTERNAL') onBug(error, id);
     const { code, message, hint } = failure;
@@ -271,25 +285,51 @@ class DownloadRun {
   }
 
   /**
-   * Deletes the partial files of a cancelled download if the cancel says so. Until the source has been resolved, in this
-   * run of the hive or a previous one, no content is known and there is nothing to delete.
+   * Deletes the partial files of a cancelled download if the cancel says so, or if nobody could use them. Until the source
+   * has been resolved, in this run of the hive or a previous one, no content is known and there is nothing to delete.
    */
-  async #discardIfRequested(): Promise<'kept' | 'discarded'> {
+  async #settlePartials(): Promise<{ fate: 'kept' | 'discarded'; why: string }> {
     const { signal, content } = this.#download;
-    if (partialChoiceOf(signal.reason) === 'keep' || content === null) return 'kept';
-    await this.#discardContent();
-    return 'discarded';
+    if (content === null) return { fate: 'kept', why: '' };
+    if (partialChoiceOf(signal.reason) === 'discard') {
+      if (!(await this.#discardContent())) return { fate: 'discarded', why: '' };
+      await this.#countKept();
+      return { fate: 'kept', why: ': another download uses it' };
+    }
+    if (!(await this.#discardUnusable())) return { fate: 'kept', why: '' };
+    return { fate: 'discarded', why: ': nothing tells which version they are of' };
   }
 
-  /** Leaves alone any blob that another download is fetching. */
-  async #discardContent(): Promise<void> {
+  /** Deletes partial files that no later download could resume, since nothing proves what they hold. */
+  async #discardUnusable(): Promise<boolean> {
+    const { flights, store, tracker } = this.#deps;
+    const { content, id } = this.#download;
+    if (content === null || tracker.get(id).bytes === 0) return false;
+    // A blob that is being fetched has more than its journals claim by now.
+    if (content.blobNames.some((name) => flights.has(store.layout.blob(content.place, name)))) return false;
+    if ((await this.#countKept()) > 0) return false;
+    await this.#discardContent();
+    return true;
+  }
+
+  /** Corrects the number of bytes to what the next download will find; returns it. */
+  async #countKept(): Promise<number> {
+    const { store, tracker } = this.#deps;
+    const { id } = this.#download;
+    const { bytes, bytes_wasted: wasted } = tracker.get(id);
+    if (this.#fetched === null) return bytes;
+    const { place, commit, files } = this.#fetched;
+    const present = await store.presentBytes(place, commit, files).catch(() => null);
+    if (present === null) return bytes;
+    const kept = present.reduce((sum, each) => sum + each, 0);
+    if (kept < bytes) tracker.update(id, { bytes: kept, bytesWasted: wasted + (bytes - kept) });
+    return kept;
+  }
+
+  /** Returns whether something was left because another download uses it. */
+  async #discardContent(): Promise<boolean> {
     const { content } = this.#download;
-    if (content === null) return;
-    const { flights, store } = this.#deps;
-    const { place, blobNames } = content;
-    for (const name of blobNames) {
-      if (!flights.has(store.layout.blob(place, name))) await discardPartial(store.layout.partial(place, name));
-    }
+    return content !== null && (await discardContent(this.#deps, content));
   }
 }
 

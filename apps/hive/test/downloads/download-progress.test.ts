@@ -17,7 +17,8 @@ function tallied(...sizes: (number | null)[]) {
 
 /** `present`: the bytes of each file that are on disk. */
 function talliedWith(present: readonly number[], sizes: readonly (number | null)[]) {
-  const tracker = new DownloadTracker({ clock: createManualClock() });
+  const clock = createManualClock();
+  const tracker = new DownloadTracker({ clock });
   const id = newDownloadId();
   tracker.start({
     downloadId: id,
@@ -30,7 +31,7 @@ function talliedWith(present: readonly number[], sizes: readonly (number | null)
   });
   tracker.update(id, { status: 'starting' });
   const files = sizes.map((size, index) => fileOf(`file-${index}`, size));
-  return { tracker, id, files, tally: createDownloadProgress(tracker, id, files, present) };
+  return { tracker, id, files, tally: createDownloadProgress({ tracker, clock }, id, files, present) };
 }
 
 function state(bytes: number, more: Partial<TransferState> = {}): TransferState {
@@ -218,7 +219,7 @@ describe('the progress of a download', () => {
     tracker.update(id, { status: 'queued' });
     tracker.update(id, { status: 'starting' });
 
-    const later = createDownloadProgress(tracker, id, files, [100, 25]);
+    const later = createDownloadProgress({ tracker, clock: createManualClock() }, id, files, [100, 25]);
     expect(tracker.get(id)).toMatchObject({ bytes: 125, bytes_wasted: 7, bytes_reused: 0, files_done: 0 });
     const [again, rest] = [later.begin(0), later.begin(1)];
     rest.onState(state(25, { phase: 'starting', reused: 25 }));
