@@ -7,7 +7,7 @@ const BIN = join(fileURLToPath(new URL('../..', import.meta.url)), 'apps/keeper/
 const run = promisify(execFile);
 
 /** Commands that stand for others, which the page names beside those. */
-const SHORTCUTS: readonly string[] = ['help', 'pull', 'ls'];
+const SHORTCUTS: readonly string[] = ['help', 'pull', 'ls', 'show', 'rm', 'ps', 'watch', 'stop'];
 
 /** What the built keeper prints for `--help` after the words of a command. */
 export async function fullHelpOf(words: readonly string[]): Promise<string> {
@@ -40,6 +40,9 @@ export function optionsIn(help: string): string[] {
 
 /** The names of the commands that a help lists, each by its first name. */
 async function namesIn(words: readonly string[]): Promise<string[]> {
-  const listed = /\nCommands:\n((?: {2}.*\n?)+)/.exec(await fullHelpOf(words))?.[1] ?? '';
-  return [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name);
+  const help = await fullHelpOf(words);
+  const sections = help.matchAll(/\n(?:Commands|Models|Downloads|Queens and hives):\n((?: {2}.*\n?)+)/g);
+  return [...sections].flatMap(([, listed = '']) =>
+    [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name),
+  );
 }

@@ -1,7 +1,7 @@
 import { EXIT_CODES } from '@rbee/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
-import { runKeeper } from './support/keeper.ts';
+import { runKeeper, startKeeper } from './support/keeper.ts';
 
 const REF = 'hf:org/repo::file=x.gguf';
 
@@ -99,17 +99,154 @@ describe('download pause and download resume', () => {
     }
   });
 
-  it.each(['resume', 'retry'])(
-    'exit with 1 and the message and hint of the server if the status does not allow it: %s',
-    async (verb) => {
-      const download = addRunning();
-      const { code, stdout, stderr } = await runKeeper(['download', verb, download.id], { queen });
-      expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });
-      expect(stderr).toMatch(
-        new RegExp(`^error: the download ${download.id} is downloading \\(STATUS_CONFLICT, .*\\)\nhint: only .*\n$`),
-      );
-    },
-  );
+  it('exit with 1 and the message and hint of the server if the status does not allow it', async () => {
+    const { download } = queen.addJob(REF);
+    download.fail('DISK_FULL', 'the disk is full');
+    const { code, stdout, stderr } = await runKeeper(['download', 'resume', download.id], { queen });
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });
+    expect(stderr).toMatch(
+      new RegExp(`^error: the download ${download.id} is failed \\(STATUS_CONFLICT, .*\\)\nhint: only .*\n$`),
+    );
+  });
+});
+
+describe('a verb whose wish is fulfilled', () => {
+  it.each([
+    ['pause', 'paused'],
+    ['resume', 'downloading'],
+    ['resume', 'queued'],
+    ['resume', 'complete'],
+  ] as const)('[K6] download %s of one that is %s says so and exits with 0', async (verb, status) => {
+    const download = addRunning();
+    if (status === 'complete') download.complete('/models/x.gguf');
+    else download.progress({ status });
+    const { code, stdout, stderr } = await runKeeper(['download', verb, download.id], { queen });
+    expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
+    expect(stdout).toContain(`${download.id}: already ${status}`);
+  });
+
+  it.each(['complete', 'failed', 'cancelled'] as const)('[K6] download cancel of one that is %s', async (status) => {
+    const { download } = queen.addJob(REF);
+    if (status === 'complete') download.complete('/models/x.gguf');
+    else if (status === 'failed') download.fail('DISK_FULL', 'the disk is full');
+    else download.cancel();
+    const { code, stdout } = await runKeeper(['download', 'cancel', download.id], { queen });
+    expect(code).toBe(EXIT_CODES.done);
+    expect(stdout).toContain(`${download.id}: already ${status}`);
+  });
+
+  it('[K3] download cancel --discard of one that has ended deletes its partial files', async () => {
+    const { download } = queen.addJob(REF);
+    download.fail('DISK_FULL', 'the disk is full');
+    const { stdout } = await runKeeper(['stop', download.id, '--discard'], { queen });
+    expect(stdout).toBe(`${download.id}: already failed, partial files deleted\n`);
+  });
+
+  it('[K6] download retry of one that is complete prints its path', async () => {
+    const { download } = queen.addJob(REF);
+    download.complete('/models/x.gguf');
+    const { code, stdout, stderr } = await runKeeper(['download', 'retry', download.id], { queen });
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.done, stdout: '/models/x.gguf\n' });
+    expect(stderr).toContain('is complete already');
+    expect(queen.jobs).toHaveLength(1);
+  });
+
+  it('[K6] download retry of one that is running follows it', async () => {
+    const download = addRunning();
+    const keeper = await startKeeper(['download', 'retry', download.id], { queen });
+    await keeper.waitFor(() => keeper.stderr().includes('needs no retry'), 'the note');
+    download.complete('/models/x.gguf');
+    expect((await keeper.exited).code).toBe(EXIT_CODES.done);
+    expect(keeper.stdout()).toBe('/models/x.gguf\n');
+  });
+});
+
+describe('several downloads', () => {
+  it('are changed by one command: each result is shown, and a failure does not stop the rest', async () => {
+    const [a, b] = [addRunning(), addRunning()];
+    const unknown = 'dl-01999c3a-4f2b-7000-8000-000000000000';
+    const { code, stdout, stderr } = await runKeeper(['download', 'pause', a.id, unknown, b.id], { queen });
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stdout).toBe([a, b].map(({ id }) => `${id}: paused, 250 B of 1.0 kB\n`).join(''));
+    expect(stderr).toContain(unknown);
+    expect(stderr).toContain('1 of 3 failed\n');
+  });
+
+  it.each([
+    ['pause', 'downloading', 'paused'],
+    ['resume', 'paused', 'queued'],
+    ['cancel', 'downloading', 'cancelled'],
+  ] as const)('download %s --all changes all that are %s', async (verb, before, after) => {
+    const downloads = [addRunning(), addRunning()];
+    for (const download of downloads) download.progress({ status: before });
+    const { download: ended } = queen.addJob(REF);
+    ended.complete('/models/x.gguf');
+    const { code, stderr } = await runKeeper(['download', verb, '--all'], { queen });
+    expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: 'all 2 done\n' });
+    expect(downloads.map(({ snapshot }) => snapshot.status)).toEqual([after, after]);
+    expect(ended.snapshot.status).toBe('complete');
+  });
+
+  it('are retried with --all, but not the ones that were retried before', async () => {
+    const { download: first } = queen.addJob(REF);
+    first.fail('DISK_FULL', 'the disk is full');
+    const once = await runKeeper(['download', 'retry', '--all', '--detach'], { queen });
+    expect(once.stdout.trim().split('\n')).toHaveLength(1);
+    const again = await runKeeper(['download', 'retry', '--all', '--detach'], { queen });
+    expect(again).toMatchObject({ code: EXIT_CODES.done, stdout: '' });
+    expect(again.stderr).toContain('no failed download to retry');
+  });
+
+  it.each(['pause', 'resume', 'cancel', 'retry'])('have to be named for %s, or all of them', async (verb) => {
+    const { code, stderr } = await runKeeper(['download', verb], { queen });
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(stderr).toContain('--all');
+    expect((await runKeeper(['download', verb, 'dl-0', '--all'], { queen })).code).toBe(EXIT_CODES.usage);
+    expect(queen.requests).toEqual([]);
+  });
+});
+
+describe('download limit and download priority', () => {
+  it('change downloads that have not ended', async () => {
+    const download = addRunning();
+    const limited = await runKeeper(['download', 'limit', download.id, '--max-bandwidth', '5MB/s'], { queen });
+    expect(limited).toMatchObject({ code: EXIT_CODES.done, stdout: `${download.id}: limited to 5.0 MB/s\n` });
+    const unlimited = await runKeeper(['download', 'limit', '--all', '--max-bandwidth', '0'], { queen });
+    expect(unlimited.stdout).toBe(`${download.id}: unlimited\n`);
+    const first = await runKeeper(['download', 'priority', download.id, '-5'], { queen });
+    expect(first).toMatchObject({ code: EXIT_CODES.done, stdout: `${download.id}: priority -5\n` });
+    const bodies = queen.requests.filter(({ method }) => method === 'PATCH').map(({ body }) => body);
+    expect(bodies).toEqual([{ max_bandwidth: 5_000_000 }, { max_bandwidth: null }, { priority: -5 }]);
+  });
+
+  it('say so if it has ended', async () => {
+    const { download } = queen.addJob(REF);
+    download.complete('/models/x.gguf');
+    const { code, stderr } = await runKeeper(['download', 'priority', download.id, '1'], { queen });
+    expect(code).toBe(EXIT_CODES.failed);
+    expect(stderr).toContain('a download that has ended cannot be changed');
+  });
+
+  it.each([
+    ['high', 'download priority dl-0 high'],
+    ['1.5', 'download priority dl-0 1.5'],
+    ['no number', 'download priority --all'],
+  ])('%s is no priority', async (_, line) => {
+    const { code, stdout } = await runKeeper(line.split(' '), { queen });
+    expect({ code, stdout }).toEqual({ code: EXIT_CODES.usage, stdout: '' });
+  });
+});
+
+describe('ps', () => {
+  it('lists the downloads that have not ended, and -o wide shows whole ids', async () => {
+    queen.addJob(REF).download.complete('/models/x.gguf');
+    const running = addRunning();
+    const { stdout } = await runKeeper(['ps', '-o', 'wide'], { queen });
+    expect(stdout.trim().split('\n')).toHaveLength(2);
+    expect(stdout).toContain(running.id);
+    const json = await runKeeper(['ps', '-o', 'json'], { queen });
+    expect(JSON.parse(json.stdout).downloads).toMatchObject([{ download_id: running.id }]);
+  });
 });
 
 describe('download clear', () => {

@@ -1,4 +1,7 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { EXIT_CODES, modelIdOf } from '@rbee/contract';
+import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildProgram } from '../src/program.ts';
 import type { FakeJob } from './support/fake-job.ts';
@@ -44,8 +47,11 @@ const EXAMPLES = [...new Set(examplesOf(buildProgram('0', async () => {}, null))
   .filter((line) => !/ -i | --local-dir /.test(line));
 
 let queen: FakeQueen;
+let config: TempDir;
 beforeEach(async () => {
-  queen = await startFakeQueen();
+  [queen, config] = await Promise.all([startFakeQueen(), tempDir()]);
+  await mkdir(join(config.path, 'rbee'));
+  await writeFile(join(config.path, 'rbee/keeper.toml'), `[queens.lab]\nurl = "${queen.url}"\n`);
   queen.stores.models = [{ hive_id: 'gpu-1', ...model }];
   queen.onJob = (job: FakeJob) => {
     const operation = String(job.request.body.operation);
@@ -54,7 +60,10 @@ beforeEach(async () => {
     job.end({ state: 'completed' });
   };
 });
-afterEach(() => queen.close());
+afterEach(async () => {
+  await queen.close();
+  await config.remove();
+});
 
 /** The words of an example, with ids replaced by ones that the queen knows. */
 function wordsOf(line: string): string[] {
@@ -73,6 +82,7 @@ function wordsOf(line: string): string[] {
       if (/^(?:dl-)?01999c3a/.test(word))
         return word.startsWith('dl-') ? download.id.slice(0, 30) : download.id.slice(3);
       if (/^job-/.test(word)) return job.id;
+      if (/^https?:\/\/(?:gpu-server|queen\.)/.test(word)) return queen.url;
       return word === 'm-0123456789ab' ? MODEL_ID : word;
     });
 }
@@ -83,7 +93,7 @@ describe('the examples of the help', () => {
   });
 
   it.each(EXAMPLES)('%s', async (line) => {
-    const program = await startKeeper(wordsOf(line), { queen });
+    const program = await startKeeper(wordsOf(line), { queen, env: { XDG_CONFIG_HOME: config.path } });
     const isEndless = line === 'download watch';
     if (isEndless) await program.waitFor(() => program.stderr().includes('queued'), 'the first event');
     const code = isEndless ? await program.stop('SIGINT') : (await program.exited).code;

@@ -40,7 +40,6 @@ export interface CommandDefinition<Given extends readonly unknown[]> {
 interface Shortcut {
   readonly name: string;
   readonly aliases?: readonly string[];
-  readonly description: string;
 }
 
 export interface KeeperCommand {
@@ -57,11 +56,11 @@ export interface CommandGroup {
 
 export function createCommand<Given extends readonly unknown[]>(definition: CommandDefinition<Given>): KeeperCommand {
   return {
-    addTo(parent, run, { name, aliases = [], description } = definition) {
+    addTo(parent, run, { name, aliases = [] } = definition) {
       const command = parent
         .command(name)
         .aliases([...aliases])
-        .description(description);
+        .description(definition.description);
       definition.define?.(command);
       command.addHelpText('after', examples(...definition.examples)).action((...given: [...Given, Command]) => {
         const words = given.slice(0, -1) as unknown as Given;

@@ -12,14 +12,15 @@ const HIVE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 
 export const ENDED_STATUSES = ['complete', 'failed', 'cancelled'] as const satisfies readonly DownloadStatus[];
 
-export const STATUSES = [
+export const RUNNING_STATUSES = [
   'queued',
   'starting',
   'downloading',
   'verifying',
   'paused',
-  ...ENDED_STATUSES,
 ] as const satisfies readonly DownloadStatus[];
+
+export const STATUSES = [...RUNNING_STATUSES, ...ENDED_STATUSES] as const satisfies readonly DownloadStatus[];
 
 export const ONLY_HIVE = ['--hive <name>', 'only this hive'] as const;
 export const MAX_BANDWIDTH = ['--max-bandwidth <speed>', 'bandwidth limit: 50MB/s, 400Mbit/s; 0 is unlimited'] as const;

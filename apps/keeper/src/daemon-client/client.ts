@@ -2,6 +2,7 @@ import {
   type CancelledDownload,
   type CancelledJob,
   type Download,
+  type DownloadPatch,
   type DownloadStatus,
   type FleetDoctor,
   type FleetRepo,
@@ -56,6 +57,7 @@ export interface QueenClient extends ListClient {
   /** Resolves when its bytes have stopped. */
   pauseDownload(id: string, signal: AbortSignal): Promise<Download>;
   resumeDownload(id: string, signal: AbortSignal): Promise<Download>;
+  patchDownload(id: string, patch: DownloadPatch, signal: AbortSignal): Promise<Download>;
   /** Starts a new job and a new download in its place. */
   retryDownload(id: string, signal: AbortSignal): Promise<JobAccepted>;
   /** Cancels every job that waits for it; resolves when its bytes have stopped. */
@@ -108,6 +110,7 @@ export function createQueenClient(address: DaemonAddress, requestId = newRequest
     download: (id, signal) => call(queenRoutes.getDownload, withId(id, signal)),
     pauseDownload: (id, signal) => call(queenRoutes.pauseDownload, withId(id, signal)),
     resumeDownload: (id, signal) => call(queenRoutes.resumeDownload, withId(id, signal)),
+    patchDownload: (id, patch, signal) => call(queenRoutes.patchDownload, { ...withId(id, signal), body: patch }),
     retryDownload: (id, signal) => call(queenRoutes.retryDownload, withId(id, signal)),
     cancelDownload: (id, partial, signal) =>
       call(queenRoutes.cancelDownload, { ...withId(id, signal), query: { partial } }),

@@ -32,21 +32,28 @@ async function requireHive({ client, signal }: ListDeps, name: string): Promise<
 const ACTIVE: readonly DownloadStatus[] = ['queued', 'starting', 'downloading', 'verifying', 'paused'];
 
 /** Every download that has not ended, newest first. */
-export async function activeDownloads({ client, signal }: ListDeps): Promise<Download[]> {
+export function activeDownloads(deps: ListDeps): Promise<Download[]> {
+  return downloadsWith(deps, ACTIVE);
+}
+
+/** Every download of these statuses, newest first, at most a thousand of each. */
+export async function downloadsWith(
+  { client, signal }: ListDeps,
+  statuses: readonly DownloadStatus[],
+): Promise<Download[]> {
   // One request per status: in a single list an old download that still runs could be many pages down.
-  const pages = await Promise.all(ACTIVE.map((status) => client.downloads({ status, limit: 1_000 }, signal)));
+  const pages = await Promise.all(statuses.map((status) => client.downloads({ status, limit: 1_000 }, signal)));
   const byId = new Map(pages.flatMap(({ downloads }) => downloads.map((download) => [download.download_id, download])));
   return [...byId.values()].sort((a, b) => b.download_id.localeCompare(a.download_id));
 }
 
 /** The newest downloads of these statuses that ended before a time, at most a thousand of each status. */
 export async function endedDownloads(
-  { client, signal }: ListDeps,
+  deps: ListDeps,
   statuses: readonly DownloadStatus[],
   beforeMs: number,
 ): Promise<Download[]> {
-  const pages = await Promise.all(statuses.map((status) => client.downloads({ status, limit: 1_000 }, signal)));
-  const ended = pages.flatMap(({ downloads }) => downloads);
+  const ended = await downloadsWith(deps, statuses);
   return ended.filter(({ ended_at: at }) => at !== null && Date.parse(at) <= beforeMs);
 }
 

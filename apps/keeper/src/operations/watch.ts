@@ -8,13 +8,14 @@ import { jobFailure } from './job-failure.ts';
 import { activeDownloads } from './lists.ts';
 
 /** Follows downloads (ids or their beginnings) to their ends, in parallel. Returns the worst exit code. */
-export async function watchDownloads(deps: CommandDeps, texts: readonly string[]): Promise<number> {
+export async function watchEach(deps: CommandDeps, texts: readonly string[]): Promise<number> {
   const ids = new Set(await Promise.all(texts.map((text) => resolveDownloadId(deps.client, text, deps.signal))));
   await emitLimits(deps, (id) => ids.has(id));
   return worstOf(await Promise.all([...ids].map((id) => watchDownload(deps, id))));
 }
 
-async function watchDownload(deps: CommandDeps, id: string): Promise<number> {
+/** Follows one download to its end. Returns its exit code. */
+export async function watchDownload(deps: CommandDeps, id: string): Promise<number> {
   try {
     return exitCodeOf(await followDownload(deps, id));
   } catch (error) {

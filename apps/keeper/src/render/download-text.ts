@@ -1,4 +1,5 @@
-import { type Download, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
+import { type Download, type DownloadPatch, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
+import type { ChangedDownload } from '../operations/change-download.ts';
 import type { Removed } from '../results.ts';
 import { countOf } from './list-text.ts';
 import { type Row, rowsText } from './table.ts';
@@ -38,10 +39,12 @@ function rowsOf(download: Download): Row[] {
 
 const bytesOrNull = (bytes: number): string | null => (bytes === 0 ? null : formatBytes(bytes));
 
-/** The state of a download after a change. */
-export function changeText(download: Download): string {
-  const { download_id: id, status } = download;
-  return `${id}: ${status}, ${sizeText(download)}\n`;
+/** The state of a download after a change: of its limit or priority if there is a patch, or else of its status. */
+export function changeText({ download, wasSo }: ChangedDownload, patch: DownloadPatch | null): string {
+  const { download_id: id, status, max_bandwidth: limit, priority } = download;
+  if (patch?.priority !== undefined) return `${id}: priority ${priority}\n`;
+  if (patch !== null) return `${id}: ${limit === null ? 'unlimited' : `limited to ${formatSpeed(limit)}`}\n`;
+  return `${id}: ${wasSo ? 'already ' : ''}${status}, ${sizeText(download)}\n`;
 }
 
 /** What goes from the history, by status. Files stay. */

@@ -20,9 +20,10 @@ export function answerDownloads(queen: FakeQueen, request: Request, response: Se
   const download = downloads.find((each) => each.id === id);
   if (download === undefined) throw new RbeeError('DOWNLOAD_NOT_FOUND', `there is no download ${id}`);
   if (verb === 'stream') openStream(download.channel, request.headers, response);
-  else if (verb === 'cancel') reply(response, 200, cancel(queen, download));
+  else if (verb === 'cancel') reply(response, 200, cancel(queen, download, request));
   else if (verb === 'retry') accept(queen, retry(queen, download, request), response);
   else {
+    if (request.method === 'PATCH') patch(download, request);
     if (verb === 'pause') pause(download.snapshot, download);
     if (verb === 'resume') resume(download.snapshot, download);
     reply(response, 200, queenRoutes.getDownload.success.body.parse(relayed(download)));
@@ -64,19 +65,26 @@ function resume({ status }: Download, download: FakeDownload): void {
   download.progress({ status: 'queued' });
 }
 
-/** Cancels every job of the test that waits for the download. */
-function cancel(queen: FakeQueen, { id }: FakeDownload) {
-  const waiting = queen.jobs.filter((job) => job.downloads.some((each) => each.id === id));
-  const open = waiting.filter(({ snapshot }) => snapshot.ended_at === null);
-  const [receipt] = open.map((job) => queen.onCancel(job));
-  const { snapshot } = waiting.flatMap((job) => job.downloads).find((each) => each.id === id) ?? {};
-  const { hive_id = '', partial = null, bytes = 0, status } = snapshot ?? {};
-  return queenRoutes.cancelDownload.success.body.parse({
-    download_id: id,
-    status,
-    jobs: open.length,
-    downloads: receipt?.downloads ?? [{ download_id: id, hive_id, state: 'ended', partial, bytes }],
-  });
+function patch({ id, snapshot, progress }: FakeDownload, { body }: Request): void {
+  if (ENDED.includes(snapshot.status))
+    throw new RbeeError('STATUS_CONFLICT', `the download ${id} is ${snapshot.status}`, {
+      hint: 'a download that has ended cannot be changed',
+    });
+  progress(body as Partial<Download>);
+}
+
+function cancel(queen: FakeQueen, download: FakeDownload, { query }: Request) {
+  const { partial } = queenRoutes.cancelDownload.query.parse(query);
+  const isEnded = ENDED.includes(download.snapshot.status);
+  const { hive, snapshot } = download;
+  const ended = {
+    ...{ download_id: snapshot.download_id, hive_id: hive, state: 'ended', bytes: snapshot.bytes },
+    partial: partial === 'discard' ? 'discarded' : snapshot.partial,
+  };
+  const job = queen.jobs.find((each) => each.downloads.includes(download));
+  const downloads = isEnded || job === undefined ? [ended] : queen.onCancel(job).downloads;
+  const { download_id, status } = download.snapshot;
+  return queenRoutes.cancelDownload.success.body.parse({ download_id, status, jobs: isEnded ? 0 : 1, downloads });
 }
 
 function retry(queen: FakeQueen, download: FakeDownload, request: Request) {
