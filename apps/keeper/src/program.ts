@@ -19,7 +19,14 @@ type Shortcut = readonly [command: KeeperCommand, name: string, ...aliases: stri
 
 /** The commands under the headings of the help: first the words that users of other tools expect, then the groups. */
 const SECTIONS: Readonly<Record<string, readonly Entry[]>> = {
-  Models: [[downloadModels, 'pull', 'dl'], [listModels, 'ls'], [getModel, 'show'], [removeModels, 'rm'], modelGroup],
+  Models: [
+    [downloadModels, 'pull', 'dl'],
+    [listModels, 'ls'],
+    [getModel, 'show'],
+    [removeModels, 'rm'],
+    modelGroup,
+    search,
+  ],
   Downloads: [ps, [watchDownloads, 'watch'], [cancelDownloads, 'stop'], downloadGroup, jobGroup],
   'Queens and hives': [hiveGroup, ...fleetCommands, login, open],
   Commands: [completion],

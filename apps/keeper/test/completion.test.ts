@@ -75,7 +75,7 @@ describe('what is completed', () => {
     },
   );
 
-  it.each(['job', 'download'])('[K10] no id of a %s that is none', async (kind) => {
+  it.each(['job', 'download'])('[K10] no id of a %s that is not one', async (kind) => {
     queen.addJob('hf:org/repo');
     const [job] = queen.jobs;
     const bodies = {
