@@ -10,6 +10,7 @@ import { jobGroup } from './commands/job.ts';
 import { modelGroup } from './commands/model.ts';
 import { getModel, listModels, removeModels } from './commands/model-store.ts';
 import { downloadModels } from './commands/pull.ts';
+import { search } from './commands/search.ts';
 import { exitCodeTable } from './errors/exit-codes.ts';
 import { OUTPUT_FORMATS } from './settings.ts';
 

@@ -67,7 +67,7 @@ describe('what is completed', () => {
 
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is of the shell.
   it.each(['x\ny\t\u001b[2J', 'x$(touch${IFS}PWNED)', 'x;y', '-x', 'x y', '`x`', 'x\u202ey', ''])(
-    '[K10] no name of a hive that is none: %j',
+    '[K10] no name of a hive that is not one: %j',
     async (name) => {
       const odd = { ...hiveNamed('x'), hive_id: name };
       queen.refuses = () => ({ status: 200, body: { hives: [odd, hiveNamed('x-1')] } });
@@ -87,7 +87,7 @@ describe('what is completed', () => {
   });
 
   it.each(['m-$(touch x)', 'hf:org/re\u001b]0;x', 'hf:org/a::file=../x', 'nonsense'])(
-    '[K10] no name of a model that is none: %j',
+    '[K10] no name of a model that is not one: %j',
     async (ref) => {
       const model = { hive_id: 'gpu-1', bytes: 1, files: 1, path: '/x', modified_at: '2026-01-02T03:04:05.000Z' };
       queen.stores.models = [{ ...model, model_id: ref as never, model_ref: ref }];
