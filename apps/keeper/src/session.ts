@@ -9,7 +9,7 @@ import type { Fleet, FleetOptions } from './own-fleet/embedded.ts';
 import type { FleetEnv } from './own-fleet/fleet-env.ts';
 import type { Renderer } from './render/renderer.ts';
 import type { TextOptions } from './render/text-options.ts';
-import { type GlobalOptions, queenSettings } from './settings.ts';
+import { type GlobalOptions, isJson, queenSettings } from './settings.ts';
 
 /** One run of one command: its settings, its renderer, and what it opens. */
 export interface Session {
@@ -19,6 +19,7 @@ export interface Session {
   readonly text: TextOptions;
   /** Whether the user has said yes to everything, with `--yes`. */
   readonly isYes: boolean;
+  readonly isJson: boolean;
   /** The token of `--token`. */
   readonly givenToken: string | undefined;
   /** Runs `work` with a client that only lists and loads fast. */
@@ -94,6 +95,7 @@ export function openSession(options: GlobalOptions, io: Io, renderer: Renderer):
     io,
     renderer,
     isYes: options.yes === true,
+    isJson: isJson(options),
     givenToken: options.token,
     text: { width: io.stdout.isTTY && !isWide ? (io.stdout.columns ?? null) : null, isWide, now: io.now() },
     async withLists(work) {

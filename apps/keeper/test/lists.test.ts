@@ -25,12 +25,16 @@ describe('model list', () => {
     queen.stores.models = [model('hf:org/b@0', 'gpu-2'), model('hf:org/a@0', 'gpu-1')];
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
+    const date = expect.stringMatching(/^\d+ \w+ ago$/);
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
-      ['MODEL', 'HIVE', 'SIZE', 'FILES', 'REF'],
-      [modelIdOf('hf:org/a@0'), 'gpu-1', '637.8 MB', '1', 'hf:org/a@0'],
-      [modelIdOf('hf:org/b@0'), 'gpu-2', '637.8 MB', '1', 'hf:org/b@0'],
+      ['REPO', 'MODEL', 'HIVE', 'SIZE', 'DOWNLOADED', 'ID'],
+      ['org/a', 'a', 'gpu-1', '637.8 MB', date, modelIdOf('hf:org/a@0').slice(0, 9)],
+      ['org/b', 'b', 'gpu-2', '637.8 MB', date, modelIdOf('hf:org/b@0').slice(0, 9)],
       [''],
     ]);
+    const wide = await runKeeper(['ls', '-o', 'wide'], { queen });
+    expect(wide.stdout).toContain(modelIdOf('hf:org/a@0'));
+    expect(wide.stdout).toContain('/models/hf:org/a@0');
     expect(queen.jobs).toEqual([]);
   });
 
@@ -44,7 +48,7 @@ describe('model list', () => {
     const { code, stdout, stderr } = await runKeeper(['model', 'list'], { queen });
     expect(code).toBe(EXIT_CODES.done);
     expect(stdout.trimEnd().split('\n')).toHaveLength(2);
-    expect(stderr).toMatch(/^\nPARTIAL +HIVE +ON DISK +SIZE +AGE\nhf:org\/c +gpu-1 +500 B +2\.0 kB +2h00m\n/);
+    expect(stderr).toMatch(/^\nPARTIAL +HIVE +ON DISK +SIZE +CHANGED\nhf:org\/c +gpu-1 +500 B +2\.0 kB +2 hours ago\n/);
     expect(stderr).toContain('\nproblem: gpu-1: /models/y: it is no folder\n');
     const json = await runKeeper(['model', 'list', '--json'], { queen });
     expect(JSON.parse(json.stdout)).toEqual(queen.stores);
@@ -56,7 +60,7 @@ describe('model list', () => {
     queen.stores.problems = [{ hive_id: 'gpu-2', path: null, message: 'the hive cannot be reached' }];
     const { code, stdout, stderr } = await runKeeper(['ls'], { queen });
     expect(code).toBe(EXIT_CODES.unreachable);
-    expect(stdout).toContain('hf:org/a@0');
+    expect(stdout).toContain('org/a');
     expect(stderr).toContain('problem: gpu-2: the hive cannot be reached');
   });
 
@@ -79,7 +83,7 @@ describe('model list', () => {
   it('prints no terminal control codes from the network', async () => {
     queen.stores.models = [model('hf:org/\u001b[2Ja\u009b31m\u202eb', 'gpu-1')];
     const { stdout } = await runKeeper(['ls'], { queen });
-    expect(stdout).toContain('hf:org/');
+    expect(stdout).toContain('[2Ja');
     expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/);
   });
 });

@@ -245,6 +245,30 @@ describe('a prune', () => {
   });
 });
 
+describe('the partial of a download that has ended', () => {
+  it.each(['cancelled', 'cancelled, after a restart'])(
+    '[K3] is deleted by a cancel with discard (%s)',
+    async (_when) => {
+      hive.hub.throttle(1_000_000);
+      const { body } = await hive.api('POST', '/v1/jobs', { operation: 'model_download', model: MODEL });
+      const id = String(body['download_id']);
+      await hive.hub.waitFor(() => hive.hub.requests.some(({ bytesSent }) => bytesSent > 300_000), 'bytes to flow');
+      await hive.api('DELETE', `/v1/jobs/${String(body['job_id'])}?partial=keep`);
+      const blobs = join(hive.modelsDir, 'models--org--model', 'blobs');
+      expect(await readdir(blobs)).toContain(`${sha256}.rbee-partial`);
+      const kept = await hive.api('POST', `/v2/downloads/${id}/cancel?partial=keep`);
+      expect(kept.body).toMatchObject({ jobs: 0, downloads: [{ state: 'ended', partial: 'kept' }] });
+      const discarded = await hive.api('POST', `/v2/downloads/${id}/cancel?partial=discard`);
+      expect(discarded.body).toMatchObject({
+        jobs: 0,
+        downloads: [{ state: 'ended', partial: 'discarded', bytes: 0 }],
+      });
+      expect((await hive.api('GET', '/v2/models')).body['partials']).toEqual([]);
+      expect((await hive.api('GET', `/v2/downloads/${id}`)).body).toMatchObject({ partial: 'discarded' });
+    },
+  );
+});
+
 describe('models of other sources', () => {
   it('are planned with their header, listed, verified and removed like models of a hub', async () => {
     await hive.close();

@@ -12,10 +12,11 @@ import {
   retryDownloads,
 } from './download-verbs.ts';
 import { count, ENDED_STATUSES, STATUSES } from './option-values.ts';
+import { showList, shown, WATCH, type WatchOption } from './show-list.ts';
 
 const ID = ['<id>', 'download id or its beginning'] as const;
 
-interface ListOptions {
+interface ListOptions extends WatchOption {
   readonly status?: DownloadStatus;
   readonly limit?: number;
   readonly active?: boolean;
@@ -24,16 +25,21 @@ interface ListOptions {
 const LIST = {
   description: 'list downloads of all hives, newest first',
   weight: 'light',
-  async run(session: Session, { active = false, ...query }: ListOptions) {
+  async run(session: Session, { active = false, watch = false, ...query }: ListOptions) {
     const [{ activeDownloads }, { downloadsText }] = await Promise.all([
       import('../operations/lists.ts'),
       import('../render/list-text.ts'),
     ]);
-    const listing = await session.withLists(async (deps) =>
-      active ? { downloads: await activeDownloads(deps), more: false } : deps.client.downloads(query, deps.signal),
+    return showList(
+      session,
+      { watch },
+      async (deps) =>
+        active ? { downloads: await activeDownloads(deps), more: false } : deps.client.downloads(query, deps.signal),
+      (listing) =>
+        shown(() =>
+          session.renderer.result({ downloads: listing.downloads }, () => downloadsText(listing, session.text)),
+        ),
     );
-    session.renderer.result({ downloads: listing.downloads }, () => downloadsText(listing, session.text));
-    return exitCodes.done;
   },
 } as const;
 
@@ -46,17 +52,19 @@ const downloadList = createCommand<[options: ListOptions]>({
     command
       .addOption(new Option('--status <status>', 'only this status').choices(STATUSES).conflicts('active'))
       .option('--active', 'only downloads that have not ended')
-      .option('--limit <count>', 'maximum number of rows (default: 100)', count);
+      .option('--limit <count>', 'maximum number of rows (default: 100)', count)
+      .option(...WATCH);
   },
 });
 
 /** The word that users of `docker` and `ollama` expect. */
-export const ps = createCommand<[]>({
+export const ps = createCommand<[options: WatchOption]>({
   ...LIST,
   name: 'ps',
   description: 'list downloads that have not ended',
   examples: ['ps', 'ps -o wide'],
-  run: (session) => LIST.run(session, { active: true }),
+  define: (command) => void command.option(...WATCH),
+  run: (session, options) => LIST.run(session, { ...options, active: true }),
 });
 
 const show = createCommand<[id: string]>({

@@ -3,20 +3,22 @@ import { untilAborted } from '../io.ts';
 import { keeperVersion } from '../version.ts';
 import { createCommand } from './create-command.ts';
 import { assertHiveNames, type HiveOption, ONLY_HIVE, port } from './option-values.ts';
+import { showList, shown, WATCH, type WatchOption } from './show-list.ts';
 
-const status = createCommand({
+const status = createCommand<[options: WatchOption]>({
   name: 'status',
   description: 'show the queen, its hives and active downloads',
   examples: ['status'],
   weight: 'light',
-  async run(session) {
+  define: (command) => void command.option(...WATCH),
+  async run(session, options) {
     const [{ fleetStatus }, { statusText }] = await Promise.all([
       import('../operations/lists.ts'),
       import('../render/list-text.ts'),
     ]);
-    const fleet = await session.withLists(fleetStatus);
-    session.renderer.result(fleet, () => statusText(fleet, session.text));
-    return exitCodes.done;
+    return showList(session, options, fleetStatus, (fleet) =>
+      shown(() => session.renderer.result(fleet, () => statusText(fleet, session.text))),
+    );
   },
 });
 

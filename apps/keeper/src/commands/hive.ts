@@ -1,18 +1,23 @@
 import { exitCodes } from '../errors/exit-codes.ts';
 import { type CommandGroup, createCommand } from './create-command.ts';
 import { assertHiveNames, MAX_BANDWIDTH } from './option-values.ts';
+import { showList, shown, WATCH, type WatchOption } from './show-list.ts';
 
-const list = createCommand({
+const list = createCommand<[options: WatchOption]>({
   name: 'list',
   aliases: ['ls'],
   description: 'list hives',
   examples: ['hive list'],
   weight: 'light',
-  async run(session) {
+  define: (command) => void command.option(...WATCH),
+  async run(session, options) {
     const { hivesText } = await import('../render/list-text.ts');
-    const hives = await session.withLists(({ client, signal }) => client.hives(signal));
-    session.renderer.result({ hives }, () => hivesText(hives, session.text));
-    return exitCodes.done;
+    return showList(
+      session,
+      options,
+      ({ client, signal }) => client.hives(signal),
+      (hives) => shown(() => session.renderer.result({ hives }, () => hivesText(hives, session.text))),
+    );
   },
 });
 

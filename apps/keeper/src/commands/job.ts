@@ -1,21 +1,25 @@
-import { exitCodes } from '../errors/exit-codes.ts';
 import { showReceipt } from './cancel-output.ts';
 import { type CommandGroup, createCommand } from './create-command.ts';
 import { DISCARD, type DiscardOption, partialOf } from './option-values.ts';
+import { showList, shown, WATCH, type WatchOption } from './show-list.ts';
 
 const ID = ['<id>', 'job id or its beginning'] as const;
 
-const list = createCommand({
+const list = createCommand<[options: WatchOption]>({
   name: 'list',
   aliases: ['ls'],
   description: 'list jobs, newest first',
   examples: ['job list'],
   weight: 'light',
-  async run(session) {
+  define: (command) => void command.option(...WATCH),
+  async run(session, options) {
     const { jobsText } = await import('../render/list-text.ts');
-    const jobs = await session.withLists(({ client, signal }) => client.jobs(signal));
-    session.renderer.result({ jobs }, () => jobsText(jobs, session.text));
-    return exitCodes.done;
+    return showList(
+      session,
+      options,
+      ({ client, signal }) => client.jobs(signal),
+      (jobs) => shown(() => session.renderer.result({ jobs }, () => jobsText(jobs, session.text))),
+    );
   },
 });
 

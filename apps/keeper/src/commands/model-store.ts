@@ -4,30 +4,37 @@ import { withCancelNote } from './cancel-output.ts';
 import { createCommand } from './create-command.ts';
 import { endWith } from './end-with.ts';
 import { assertHiveNames, type HiveOption, ONLY_HIVE } from './option-values.ts';
+import { showList, WATCH, type WatchOption } from './show-list.ts';
 
 const ID_TEXT = 'model id, its beginning, or model name';
 
-export const listModels = createCommand<[options: HiveOption]>({
+export const listModels = createCommand<[options: HiveOption & WatchOption]>({
   name: 'list',
   aliases: ['ls'],
   description: 'list models, partial downloads and problems of all hives',
   examples: ['model list', 'ls --hive gpu-1 --json'],
   weight: 'light',
   define(command) {
-    command.option(...ONLY_HIVE);
+    command.option(...ONLY_HIVE).option(...WATCH);
   },
-  async run(session, { hive }) {
+  async run(session, { hive, ...options }) {
     const [{ modelList }, { modelsText, storeNotesText }] = await Promise.all([
       import('../operations/lists.ts'),
       import('../render/list-text.ts'),
     ]);
-    const listing = await session.withLists((deps) => modelList(deps, hive));
-    session.renderer.result(
-      listing,
-      () => modelsText(listing, session.text),
-      () => storeNotesText(listing, session.text),
+    return showList(
+      session,
+      options,
+      (deps) => modelList(deps, hive),
+      (listing) => {
+        session.renderer.result(
+          listing,
+          () => modelsText(listing, session.text),
+          () => storeNotesText(listing, session.text),
+        );
+        return listing.problems.some(({ path }) => path === null) ? exitCodes.unreachable : exitCodes.done;
+      },
     );
-    return listing.problems.some(({ path }) => path === null) ? exitCodes.unreachable : exitCodes.done;
   },
 });
 

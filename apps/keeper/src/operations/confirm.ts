@@ -24,6 +24,7 @@ export async function confirm(
   { io, renderer }: Asking,
   { preview, question, refusal }: { readonly preview: string; readonly question: string; readonly refusal: string },
 ): Promise<boolean> {
+  renderer.rest?.();
   io.stderr.write(preview);
   const answer = (await readAnswer(io, `${question} [y/N] `)) ?? '';
   const isYes = /^\s*y(?:es)?\s*$/i.test(answer);

@@ -21,5 +21,8 @@ export async function createRenderer(options: GlobalOptions, io: Io, display: Di
     return createBarsRenderer({ stdout, terminal: stderr, paint, now, onSuspend, isFleet: display === 'fleet' });
   }
   const { createLinesRenderer } = await import('./lines.ts');
-  return createLinesRenderer({ stdout, stderr, paint, display, isQuiet: quiet === true });
+  const renderer = createLinesRenderer({ stdout, stderr, paint, display, isQuiet: quiet === true });
+  if (display !== 'result' || !stderr.isTTY || quiet || env.TERM === 'dumb') return renderer;
+  const { withWaitingLine } = await import('./waiting-line.ts');
+  return withWaitingLine(renderer, stderr, io.now);
 }

@@ -1,4 +1,14 @@
-import { type Download, formatBytes, formatSeconds, formatSpeed, type Hive, type Job } from '@rbee/contract';
+import {
+  type Download,
+  displayNames,
+  formatBytes,
+  formatSeconds,
+  formatSpeed,
+  type Hive,
+  type Job,
+  parseModelRef,
+  RbeeError,
+} from '@rbee/contract';
 import type {
   DownloadListing,
   FleetPlaces,
@@ -7,21 +17,52 @@ import type {
   ListedPartial,
   ModelListing,
 } from '../results.ts';
-import { nameOfRef } from './download-view.ts';
 import { type Column, table } from './table.ts';
 import { printable } from './text.ts';
 import type { TextOptions } from './text-options.ts';
 
-export function modelsText({ models }: ModelListing, { width }: TextOptions): string {
-  if (models.length === 0) return 'no models yet: download one with "rbee-keeper model download NAME"\n';
+/** The models, grouped by repo; outside a terminal every row names its repo. */
+export function modelsText({ models }: ModelListing, { width, isWide, now }: TextOptions): string {
+  if (models.length === 0) return 'no models yet: download one with "rbee-keeper pull NAME"\n';
+  const nameOf = displayNames(models.map(({ model_ref: ref }) => ref));
+  const idOf = isWide
+    ? (id: string) => id
+    : shortIds(
+        models.map(({ model_id: id }) => id),
+        SHORT_MODEL_CHARS,
+      );
+  const repos = models.map(({ model_ref: ref }) => repoOf(ref));
+  const isGrouped = width !== null && !isWide;
+  const repoAt = new Map(models.map((model, at) => [model, isGrouped && repos[at] === repos[at - 1] ? '' : repos[at]]));
   const columns: readonly Column<ListedModel>[] = [
-    { title: 'MODEL', cell: (model) => model.model_id },
+    { title: 'REPO', cell: (model) => repoAt.get(model) ?? '', shrinks: true },
+    { title: 'MODEL', cell: (model) => nameOf(model.model_ref) },
     { title: 'HIVE', cell: (model) => model.hive_id },
     { title: 'SIZE', cell: (model) => formatBytes(model.bytes), side: 'right' },
-    { title: 'FILES', cell: (model) => String(model.files), side: 'right' },
-    { title: 'REF', cell: (model) => model.model_ref, shrinks: true },
+    { title: 'DOWNLOADED', cell: (model) => ago(model.modified_at, now) },
+    { title: 'ID', cell: (model) => idOf(model.model_id) },
+    ...(isWide
+      ? ([
+          { title: 'FILES', cell: (model) => String(model.files), side: 'right' },
+          { title: 'REF', cell: (model) => model.model_ref },
+          { title: 'PATH', cell: (model) => model.path },
+        ] satisfies readonly Column<ListedModel>[])
+      : []),
   ];
   return table(columns, models, width);
+}
+
+/** Where a model is from: the repo of a hub, or else the host or the scheme. */
+function repoOf(ref: string): string {
+  try {
+    const parsed = parseModelRef(ref);
+    if (parsed.scheme === 'hf') return parsed.repo;
+    return 'url' in parsed ? new URL(parsed.url).host : parsed.scheme;
+  } catch (error) {
+    // A newer queen may list refs that this version cannot parse.
+    if (!(error instanceof RbeeError)) throw error;
+    return '';
+  }
 }
 
 /** Partial downloads and problems of the stores; empty if there are none. */
@@ -31,7 +72,7 @@ export function storeNotesText({ partials, problems }: ModelListing, { width, no
     { title: 'HIVE', cell: (partial) => partial.hive_id },
     { title: 'ON DISK', cell: (partial) => formatBytes(partial.bytes), side: 'right' },
     { title: 'SIZE', cell: ({ total }) => (total === null ? '' : formatBytes(total)), side: 'right' },
-    { title: 'AGE', cell: ({ modified_at: at }) => age(at, now), side: 'right' },
+    { title: 'CHANGED', cell: ({ modified_at: at }) => ago(at, now) },
   ];
   const broken = problems.map(({ hive_id: hive, path, message }) => {
     const where = path === null ? hive : `${hive}: ${path}`;
@@ -54,6 +95,7 @@ export function downloadsText({ downloads, more }: DownloadListing, options: Tex
 
 function downloadTable(downloads: readonly Download[], { width, isWide, now }: TextOptions): string {
   const idOf = isWide ? (id: string) => id : shortIds(downloads.map(({ download_id: id }) => id));
+  const nameOf = displayNames(downloads.map(({ model_ref: ref }) => ref));
   const columns: readonly Column<Download>[] = [
     { title: 'DOWNLOAD', cell: ({ download_id: id }) => idOf(id) },
     { title: 'HIVE', cell: (download) => download.hive_id },
@@ -61,8 +103,8 @@ function downloadTable(downloads: readonly Download[], { width, isWide, now }: T
     { title: 'DONE', cell: ({ percent }) => (percent === null ? '' : `${percent.toFixed(1)}%`), side: 'right' },
     { title: 'SIZE', cell: ({ bytes, total }) => formatBytes(total ?? bytes), side: 'right' },
     { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right' },
-    { title: 'AGE', cell: ({ created_at: at }) => age(at, now), side: 'right' },
-    { title: 'MODEL', cell: (download) => nameOfRef(download.model_ref), shrinks: true },
+    { title: 'STARTED', cell: ({ created_at: at }) => ago(at, now) },
+    { title: 'MODEL', cell: (download) => nameOf(download.model_ref), shrinks: true },
   ];
   return table(columns, downloads, width);
 }
@@ -74,7 +116,7 @@ export function jobsText(jobs: readonly Job[], { width, isWide, now }: TextOptio
     { title: 'JOB', cell: ({ job_id: id }) => idOf(id) },
     { title: 'STATE', cell: (job) => job.state },
     { title: 'OPERATION', cell: (job) => job.operation },
-    { title: 'AGE', cell: ({ created_at: at }) => age(at, now), side: 'right' },
+    { title: 'STARTED', cell: ({ created_at: at }) => ago(at, now) },
     { title: 'MODEL', cell: ({ model }) => model ?? '', shrinks: true },
   ];
   return table(columns, jobs, width);
@@ -88,7 +130,7 @@ export function hivesText(hives: readonly Hive[], { width, now }: TextOptions): 
     { title: 'ACTIVE', cell: (hive) => String(hive.active_downloads), side: 'right' },
     { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right' },
     { title: 'FREE', cell: ({ free_bytes: free }) => (free === null ? '' : formatBytes(free)), side: 'right' },
-    { title: 'SEEN', cell: ({ last_seen_at: at }) => (at === null ? 'never' : age(at, now)), side: 'right' },
+    { title: 'SEEN', cell: ({ last_seen_at: at }) => (at === null ? 'never' : ago(at, now)) },
     { title: 'URL', cell: (hive) => hive.hive_url, shrinks: true },
   ];
   return table(columns, hives, width);
@@ -115,18 +157,35 @@ export function placesText(places: FleetPlaces): string {
 
 /** The first two groups of the UUID: the full timestamp of a UUIDv7, 48 random bits of a UUIDv4. */
 const SHORT_UUID_CHARS = 13;
+/** Of the 12 digits of a model's id. */
+const SHORT_MODEL_CHARS = 7;
 
 /** The shortest unambiguous beginnings of these ids, which commands accept in place of the ids. */
-export function shortIds(ids: readonly string[]): (id: string) => string {
+export function shortIds(ids: readonly string[], least = SHORT_UUID_CHARS): (id: string) => string {
   const distinct = [...new Set(ids)];
   const longest = Math.max(0, ...distinct.map((id) => id.length));
-  for (let length = SHORT_UUID_CHARS; length < longest; length += 1) {
+  for (let length = least; length < longest; length += 1) {
     const cut = (id: string) => id.slice(0, id.indexOf('-') + 1 + length);
     if (new Set(distinct.map(cut)).size === distinct.length) return cut;
   }
   return (id) => id;
 }
 
-function age(timestamp: string, now: number): string {
-  return formatSeconds((now - Date.parse(timestamp)) / 1_000);
+const AGES: readonly (readonly [secs: number, unit: string])[] = [
+  [365 * 86_400, 'year'],
+  [30 * 86_400, 'month'],
+  [7 * 86_400, 'week'],
+  [86_400, 'day'],
+  [3_600, 'hour'],
+  [60, 'min'],
+  [1, 's'],
+];
+
+/** How long ago something was, in one unit: `3 days ago`. */
+function ago(timestamp: string, now: number): string {
+  const secs = (now - Date.parse(timestamp)) / 1_000;
+  const [unitSecs, unit] = AGES.find(([least]) => secs >= least) ?? [1, ''];
+  if (unit === '') return 'now';
+  const count = Math.floor(secs / unitSecs);
+  return `${count} ${unit}${count > 1 && unitSecs >= 3_600 ? 's' : ''} ago`;
 }

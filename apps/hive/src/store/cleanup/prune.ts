@@ -52,6 +52,7 @@ export async function pruneStore(deps: StoreDeps, options: PruneOptions): Promis
     options.onRemoved(entry);
   };
   for (const place of await listPlaces(deps.layout)) {
+    if (options.paths?.every((path) => dirname(path) !== deps.layout.blobsFolder(place))) continue;
     // A repo on another disk is read through its link, but it is outside the store.
     if (!(await isInside(deps.layout.placeFolder(place), deps.layout.modelsDir))) continue;
     const stays = await prunePlace(deps, place, options, remove);
