@@ -167,7 +167,7 @@ function ggufText(gguf: Gguf | null): string | null {
 }
 
 /** A large number, abbreviated: `7.6B`, `494M`. */
-export function countText(count: number): string {
+function countText(count: number): string {
   if (count >= 1e9) return `${(count / 1e9).toFixed(1)}B`;
   return count >= 1e6 ? `${Math.round(count / 1e6)}M` : String(count);
 }

@@ -1,6 +1,5 @@
 import { type FleetRepo, formatBytes } from '@rbee/contract';
 import type { SearchResult } from '../results.ts';
-import { countText } from './model-text.ts';
 import { type Column, table } from './table.ts';
 import { printable } from './text.ts';
 import type { TextOptions } from './text-options.ts';
@@ -8,13 +7,17 @@ import type { TextOptions } from './text-options.ts';
 type Choice = FleetRepo['choices'][number];
 /** Quantisations of one model in a table. */
 const MAX_QUANTISATIONS = 6;
+/** Below this many columns the name matters more than how much a model is liked. */
+const NARROW_COLUMNS = 90;
+const LESS_IMPORTANT: readonly string[] = ['LIKES', 'PARAMS'];
 
 /** Models of the hub. */
 export function searchText({ words, models }: SearchResult, { width, isWide }: TextOptions): string {
   if (models.length === 0) return `no model matches "${printable(words)}"\n`;
   type Row = SearchResult['models'][number];
   const columns: readonly Column<Row>[] = [
-    { title: 'MODEL', cell: (row) => row.repo, shrinks: true },
+    // Whole: it is what people copy.
+    { title: 'MODEL', cell: (row) => row.repo },
     { title: 'DOWNLOADS', cell: (row) => count(row.downloads), side: 'right' },
     { title: 'LIKES', cell: (row) => count(row.likes), side: 'right' },
     { title: 'PARAMS', cell: (row) => count(row.parameters), side: 'right' },
@@ -23,13 +26,17 @@ export function searchText({ words, models }: SearchResult, { width, isWide }: T
     { title: 'ACCESS', cell: ({ gated, private: isPrivate }) => (isPrivate ? 'private' : gated ? 'gated' : '') },
   ];
   return table(
-    columns.filter(({ title, cell }) => title !== 'ACCESS' || models.some((row) => cell(row) !== '')),
+    columns.filter(({ title, cell }) => {
+      const isNarrow = width !== null && width < NARROW_COLUMNS;
+      return title === 'ACCESS' ? models.some((row) => cell(row) !== '') : !isNarrow || !LESS_IMPORTANT.includes(title);
+    }),
     models,
     width,
   );
 }
 
-const count = (number: number | null): string => (number === null ? '' : countText(number));
+const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+const count = (number: number | null): string => (number === null ? '' : COMPACT.format(number));
 
 function quantisations(names: readonly string[], isAll: boolean): string {
   const shown = isAll ? names : names.slice(0, MAX_QUANTISATIONS);
