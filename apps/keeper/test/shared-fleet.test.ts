@@ -236,9 +236,11 @@ describe('a daemon whose command is gone', () => {
     ['hive', 'when it listens'],
     ['queen', 'when it listens'],
   ] as const)('[F4] %s: it ends (the channel closes %s)', async (name, when) => {
-    const child = spawn(process.execPath, [createRequire(import.meta.url).resolve(`rbee-${name}/bin`)], {
+    // A shell with the same channel becomes the daemon when it is told to.
+    const bin = createRequire(import.meta.url).resolve(`rbee-${name}/bin`);
+    const child = spawn('sh', ['-c', 'read -r _; exec "$0" "$1"', process.execPath, bin], {
       env: { ...process.env, ...realFleetEnv(hub, folder), [`RBEE_${name.toUpperCase()}_PORT`]: '0' },
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+      stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
     });
     const ended = once(child, 'exit');
     let output = '';
@@ -246,9 +248,13 @@ describe('a daemon whose command is gone', () => {
       output += String(data);
       if (output.includes('listening') && child.connected) child.disconnect();
     });
-    if (when === 'before it runs') child.disconnect();
+    if (when === 'before it runs') {
+      const closed = once(child, 'disconnect');
+      child.disconnect();
+      await closed;
+    }
+    child.stdin?.end('\n');
     await ended;
-    // One whose channel closes before it runs may listen for a moment, until it hears of that.
-    if (when === 'when it listens') expect(output).toContain('listening');
+    expect(output.includes('listening')).toBe(when === 'when it listens');
   });
 });

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { RbeeError } from '@rbee/contract';
 import type { Logger } from './logging/logger.ts';
 import { type Parent, watchParent } from './parent/parent.ts';
@@ -43,6 +44,12 @@ interface Common extends TlsFiles {
   readonly apiToken: string | null;
 }
 
+/** What the channel to the parent holds by now, such as its end, is heard: between two turns of the loop it is read. */
+async function channelRead(): Promise<void> {
+  await turn();
+  await turn();
+}
+
 /** Runs a daemon's process: reads settings, starts, logs `listening`, reloads on SIGHUP, and stops on a signal. */
 export async function runDaemon<Table extends SettingsTable>(
   definition: DaemonDefinition<Table>,
@@ -65,6 +72,7 @@ export async function runDaemon<Table extends SettingsTable>(
         if (invocation.found.problems.length > 0) throw new SettingsError(invocation.found.problems);
         return;
     }
+    if (parent !== null) await channelRead();
     const running = await definition.start(invocation.settings, parent);
     const manager = createServiceManager(process.env, running.logger);
     handleSignals({ definition, process, parent, running, manager, started: invocation.settings });
