@@ -61,7 +61,7 @@ describe('the published packages', () => {
     const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     const changes = await readFile(join(ROOT, 'CHANGELOG.md'), 'utf8');
     expect(changes).toContain(`## ${version}\n`);
-    expect(tarballs).toHaveLength(10);
+    expect(tarballs).toHaveLength(11);
     for (const tarball of tarballs) {
       const { stdout } = await run('tar', ['-tzf', tarball]);
       const files = stdout.trim().split('\n');
@@ -78,7 +78,7 @@ describe('the published packages', () => {
 
   it('can be imported and have types', async () => {
     const libraries = (await readdir(installed('@rbee'))).map((name) => `@rbee/${name}`);
-    expect(libraries).toHaveLength(7);
+    expect(libraries).toHaveLength(8);
     const script = `for (const name of ${JSON.stringify(libraries)}) if (Object.keys(await import(name)).length === 0) throw new Error(name)`;
     await run(process.execPath, ['--input-type=module', '-e', script], { cwd: dirname(installed()) });
     for (const name of libraries) expect(await readdir(installed(name, 'dist'))).toContain('index.d.ts');
