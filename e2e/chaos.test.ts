@@ -29,7 +29,7 @@ beforeAll(async () => {
   disk = await tempDir();
   stateDir = join(disk.path, 'state');
   mkdirSync(stateDir);
-  if (canMount) execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', stateDir]);
+  if (canMount) execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'none', stateDir]);
   fleet = await startFleet({
     hiveIds: HIVES,
     queenEnv: { RBEE_QUEEN_STATE_DIR: stateDir },

@@ -22,7 +22,8 @@ int fsync(int fd) { note(); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd)
 int fdatasync(int fd) { note(); return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd); }
 `;
 
-export const canCompile = process.platform === 'linux' && findCommand('gcc') !== null;
+const compiler = process.platform === 'linux' ? findCommand('gcc') : null;
+export const canCompile = compiler !== null;
 
 export interface SyncShim {
   readonly env: Readonly<Record<string, string>>;
@@ -38,7 +39,8 @@ export function makeSyncShim(folder: string, ms: number): SyncShim {
   ];
   writeFileSync(source, SOURCE);
   writeFileSync(log, '');
-  execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl']);
+  if (compiler === null) throw new Error('there is no compiler');
+  execFileSync(compiler, ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl']);
   return {
     env: { LD_PRELOAD: library, SYNC_SHIM_LOG: log, SYNC_SHIM_MS: String(ms) },
     count: () => readFileSync(log).length,
