@@ -14,7 +14,7 @@ export function sessionSvg(frames, { cols, rows }) {
   const texts = spansOf(frames, rows).map((span) => textOf(span, totalMs));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="${FONT_SIZE}">`,
-    '<title>rbee-keeper: plan, download to two hives, list, limit, verify</title>',
+    '<title>rbee-keeper: search, plan, download to two hives, interrupt and resume, list, remove</title>',
     `<rect width="100%" height="100%" rx="8" fill="${COLOURS.back}"/>`,
     ...texts,
     '</svg>\n',

@@ -236,7 +236,7 @@ describe('a daemon whose command is gone', () => {
     ['hive', 'when it listens'],
     ['queen', 'when it listens'],
   ] as const)('[F4] %s: it ends (the channel closes %s)', async (name, when) => {
-    // A shell with the same channel becomes the daemon when it is told to.
+    // A shell with the same channel becomes the daemon on a line of input.
     const bin = createRequire(import.meta.url).resolve(`rbee-${name}/bin`);
     const child = spawn('sh', ['-c', 'read -r _; exec "$0" "$1"', process.execPath, bin], {
       env: { ...process.env, ...realFleetEnv(hub, folder), [`RBEE_${name.toUpperCase()}_PORT`]: '0' },
