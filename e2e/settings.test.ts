@@ -30,6 +30,22 @@ async function printed(kind: 'hive' | 'queen', args: readonly string[], more: Re
 
 const settingsOf = async ({ url }: Daemon, path: string) => (await api('GET', `${url}${path}`)).body;
 
+describe('the line that says where a daemon listens', () => {
+  it.each(
+    (['hive', 'queen'] as const).flatMap((kind) => ['warn', 'error', 'fatal', 'silent'].map((level) => [kind, level])),
+  )('[K13] is logged by a %s at the log level %s', async (kind, level) => {
+    const args = kind === 'hive' ? ['--models-dir', join(folder.path, `models-${level}`)] : [];
+    const stateDir = { [`RBEE_${kind.toUpperCase()}_STATE_DIR`]: join(folder.path, `${kind}-${level}`) };
+    const daemon = await startDaemon(kind as 'hive' | 'queen', args, { ...env, ...stateDir, RBEE_LOG_LEVEL: level });
+    try {
+      expect((await fetch(`${daemon.url}/health`)).status).toBe(200);
+      expect(daemon.program.stdout().trim().split('\n')).toHaveLength(1);
+    } finally {
+      await daemon.program.kill();
+    }
+  });
+});
+
 describe('--print-config', () => {
   it.each(['hive', 'queen'] as const)('of a %s prints a file that results in the same settings', async (kind) => {
     const first = await printed(kind, ['--port', '4711'], { RBEE_API_TOKEN: TOKEN, RBEE_LOG_LEVEL: 'warn' });

@@ -82,6 +82,8 @@ describe('docs/reference/http-api.md', () => {
     ['A thing that goes', modelsPrunedSchema.shape.removed.element],
     ['A hive', hiveSchema],
     ['A hive that says it is there', hiveReadySchema],
+    ['Remove a hive', queenRoutes.removeHive.success.body],
+    ['The downloads of a fleet', queenRoutes.listDownloads.success.body],
     ['Change a download', hiveRoutes.patchDownload.body],
     ['Settings at run time', hiveRoutes.getSettings.success.body],
     ['Hive info', hiveRoutes.info.success.body],

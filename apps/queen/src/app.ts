@@ -1,4 +1,12 @@
-import { type Clock, type HiveHeartbeat, type QueenInfo, queenRoutes, systemClock, toSeconds } from '@rbee/contract';
+import {
+  type Clock,
+  type HiveHeartbeat,
+  type QueenInfo,
+  queenRoutes,
+  SNAPSHOT_END_EVENT,
+  systemClock,
+  toSeconds,
+} from '@rbee/contract';
 import {
   createLogger,
   createServer,
@@ -16,7 +24,9 @@ import { createStreamHub, type KeyedStream, type StreamHub } from '@rbee/event-s
 import { JobRegistry } from '@rbee/jobs';
 import { Agent } from 'undici';
 import { createHiveClient, type HiveClient } from './hives/client.ts';
+import { createFleetEvents } from './hives/fleet-events.ts';
 import { followHive, type HiveStream } from './hives/follow-hive.ts';
+import { removeHive } from './hives/remove-hive.ts';
 import { Roster, type RosterDeps } from './hives/roster.ts';
 import { chooseHives } from './jobs/choose-hives.ts';
 import { RoutedJobs, type RoutedJobsDeps } from './jobs/routed-jobs.ts';
@@ -69,7 +79,7 @@ function buildQueen(settings: QueenSettings) {
 
   const hives = followHives(core);
   const { roster, follow } = hives;
-  const fleetStream = streamHub.keyedStream();
+  const { fleetStream } = hives;
   const relay = new Relay({
     queenId,
     streamHub,
@@ -77,22 +87,24 @@ function buildQueen(settings: QueenSettings) {
     fleetStream,
     onOpen: (id, hiveId) => state.place(id, hiveId),
     onEnd: (id) => state.endPlacement(id),
+    log: logger,
   });
   const undeliveredCancels = new UndeliveredCancels({ fleet: roster, client, state, log: logger });
   const heartbeats = streamHub.keyedStream();
-  const discovery = new Discovery({ relay, client, log: logger });
+  const discovery = new Discovery({ relay, client, clock, log: logger });
   hives.onEvent = (event, hive, heartbeat) => {
     if (event === 'left') heartbeats.forget(hive.hive_id);
     else publishHeartbeat(heartbeats, queenId, heartbeat);
+    hives.fleetEvents.hive(hive);
     if (event === 'arrived') void hives.limits.onArrival(hive);
-    else hives.limits.onHeartbeat(hive);
+    else hives.limits.onHeartbeat(hive, heartbeat?.max_bandwidth);
     if (event === 'left') return;
     void undeliveredCancels.deliverAll(hive.hive_id);
     void discovery.onHeartbeat(hive);
   };
   const jobs = routeJobs(core, { roster, follow, relay, undeliveredCancels });
   const startedAt = clock.elapsed();
-  return { ...core, ...hives, ...jobs, writer, fleetStream, heartbeats, relay, undeliveredCancels, startedAt };
+  return { ...core, ...hives, ...jobs, writer, heartbeats, relay, undeliveredCancels, startedAt };
 }
 
 interface Core {
@@ -107,14 +119,16 @@ interface Core {
 }
 
 /** The hives and their limits; `onEvent` is set once there is someone to tell. */
-function followHives({ settings, clock, logger, state, dispatcher, client }: Core) {
-  const { headers, identify } = client;
+function followHives({ settings, clock, queenId, logger, state, streamHub, dispatcher, client }: Core) {
+  const fleetStream = streamHub.keyedStream({ snapshotEnd: { event: SNAPSHOT_END_EVENT, data: '{}' } });
+  const fleetEvents = createFleetEvents(fleetStream, queenId);
+  const { headers, whoIsAt } = client;
   const fixed = new Set(settings.hives.map(({ name }) => name));
   const roster: Roster = new Roster({
     clock,
     dispatcher,
     headers,
-    identify,
+    whoIsAt,
     log: logger,
     // A fixed hive is known from the settings, for as long as they name it.
     remember: (hive) => fixed.has(hive.hive_id) || state.keepHive(hive),
@@ -123,7 +137,9 @@ function followHives({ settings, clock, logger, state, dispatcher, client }: Cor
       limits.forget(hiveId);
     },
     onEvent: (...event) => hives.onEvent(...event),
+    onChange: (hiveId, hive) => (hive === null ? fleetEvents.removed(hiveId) : fleetEvents.hive(hive)),
   });
+  fleetEvents.limits(settings.maxBandwidth);
   const limits = new FleetLimits({
     clock,
     hives: () => roster.list(),
@@ -133,12 +149,13 @@ function followHives({ settings, clock, logger, state, dispatcher, client }: Cor
     remember: (hiveId, kept) => state.keepLimits(hiveId, kept),
     forget: (hiveId) => state.forgetLimits(hiveId),
     onSettings: (hiveId, inForce) => roster.setSettings(hiveId, inForce),
+    onBudget: (budget) => fleetEvents.limits(budget),
     log: logger,
     budget: settings.maxBandwidth,
   });
   const follow = (stream: HiveStream) => followHive({ fleet: roster, client, clock, dispatcher, headers }, stream);
   const onEvent: RosterDeps['onEvent'] = () => {};
-  const hives = { roster, limits, follow, onEvent };
+  const hives = { roster, limits, follow, fixed, fleetStream, fleetEvents, onEvent };
   return hives;
 }
 
@@ -205,7 +222,14 @@ async function serve(settings: QueenSettings, tls: TlsIdentity | null, queen: Qu
   const app = await createServer({ ...deps, logger, hub: streamHub, access, tls, jobRate });
   const metrics = createQueenMetrics(queen);
   metrics.serve(app, queenRoutes.metrics);
-  addFleetRoutes(app, { streamHub, roster, limits, heartbeats: queen.heartbeats, info });
+  addFleetRoutes(app, {
+    streamHub,
+    roster,
+    limits,
+    heartbeats: queen.heartbeats,
+    info,
+    remove: (hiveId) => removeHive(queen, hiveId),
+  });
   addJobRoutes(app, { streamHub, registry, routed });
   addModelRoutes(app, { fleet: roster, client, routed });
   addRepoRoutes(app, { fleet: roster, client });

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { hiveIdSchema } from '@rbee/contract';
+import { hiveIdSchema, hiveUrlSchema } from '@rbee/contract';
 import {
   absolutePath,
   bandwidth,
@@ -92,9 +92,9 @@ function parseHives(text: string): readonly FixedHive[] {
     const url = rest.join('=').replace(/\/+$/, '');
     if (!hiveIdSchema.safeParse(name).success)
       throw new Error(`"${name}" is not a name of letters, digits, ".", "_" and "-"`);
-    const parsed = URL.parse(url);
-    if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw new Error(`"${name}" has no http or https URL`);
-    if (parsed.username !== '' || parsed.password !== '') throw new Error(`the URL of "${name}" contains credentials`);
+    const parsed = hiveUrlSchema.safeParse(url);
+    // The URL itself is not repeated: it may contain a password.
+    if (!parsed.success) throw new Error(`"${name}" needs ${parsed.error.issues[0]?.message ?? 'a URL'}`);
     return { name, url };
   });
   if (new Set(hives.map(({ name }) => name)).size !== hives.length) throw new Error('two hives have the same name');

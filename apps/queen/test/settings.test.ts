@@ -16,6 +16,14 @@ describe('the fixed hives', () => {
     ]);
   });
 
+  it.each(['a=http://b?x=1', 'a=http://b/?', 'a=http://b#x', 'a=http://b/c?token=secret', 'a=http://b?,c=http://d'])(
+    '[L12] have no query and no fragment: %s',
+    (text) => {
+      expect(() => read({ RBEE_QUEEN_HIVES: text })).toThrow(SettingsError);
+      expect(() => read({ RBEE_QUEEN_HIVES: text })).not.toThrow(/secret/);
+    },
+  );
+
   it.each([
     'a',
     'a=',

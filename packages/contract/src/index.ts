@@ -99,12 +99,16 @@ export {
   TERMINAL_EVENT_NAMES,
 } from './schemas/event.ts';
 export {
+  type FleetDownloadList,
   type FleetModelList,
+  fleetDownloadListSchema,
   fleetModelDetailSchema,
   fleetModelListSchema,
   fleetModelRemovedSchema,
   fleetRemovedSchema,
   type HiveProblem,
+  type HiveRemoved,
+  hiveRemovedSchema,
   queenSettingsSchema,
 } from './schemas/fleet.ts';
 export {
@@ -119,6 +123,7 @@ export {
   hiveReadySchema,
   hiveSchema,
   hiveSettingsSchema,
+  hiveUrlSchema,
   type QueenInfo,
   queenInfoSchema,
   type RunTimeSettings,

@@ -13,11 +13,13 @@ import {
 } from './schemas/download.ts';
 import { downloadEventSchemas, jobDataSchema, narrationSchema, snapshotEndSchema } from './schemas/event.ts';
 import {
+  fleetDownloadListSchema,
   fleetModelDetailSchema,
   fleetModelListSchema,
   fleetModelRemovedSchema,
   fleetRemovedSchema,
   hiveQuerySchema,
+  hiveRemovedSchema,
   queenSettingsPatchSchema,
   queenSettingsSchema,
 } from './schemas/fleet.ts';
@@ -101,6 +103,12 @@ const relayedEvents = {
   complete: downloadEventSchemas.complete.extend(relayed),
   error: downloadEventSchemas.error.extend(relayed),
   cancelled: downloadEventSchemas.cancelled.extend(relayed),
+} as const;
+/** What else happens in a fleet. */
+const fleetEvents = {
+  hive: hiveSchema.extend({ orchestrator_id: z.string() }),
+  hive_removed: z.object(relayed),
+  limits: queenSettingsSchema.extend({ orchestrator_id: z.string() }),
 } as const;
 /** Error codes of the queen's routes that need a hive. */
 const NEEDS_HIVE = ['HIVE_NOT_FOUND', 'HIVE_UNAVAILABLE'] as const;
@@ -435,7 +443,7 @@ export const queenRoutes = {
     path: '/v1/downloads',
     summary: 'Downloads of the fleet, newest first',
     query: downloadListQuerySchema,
-    success: { status: 200, body: downloadListSchema.extend({ downloads: z.array(relayedDownloadSchema) }) },
+    success: { status: 200, body: fleetDownloadListSchema },
   },
   getDownload: {
     method: 'GET',
@@ -461,7 +469,7 @@ export const queenRoutes = {
     summary: 'Progress of all downloads of the fleet, in one endless stream',
     query: streamQuerySchema,
     stream: true,
-    events: relayedEvents,
+    events: { ...relayedEvents, snapshot_end: snapshotEndSchema, ...fleetEvents },
   },
   ...downloadVerbs('/v1/downloads', relayedDownloadSchema),
   clearDownloads: {
@@ -503,6 +511,15 @@ export const queenRoutes = {
     errors: ['HIVE_UNAVAILABLE'],
     body: hiveSettingsPatchSchema,
     success: { status: 200, body: hiveSchema },
+  },
+  removeHive: {
+    method: 'DELETE',
+    path: '/v1/hives/:id',
+    summary: 'Forgets an offline hive that is gone for good',
+    params: z.object({ id: hiveIdSchema }),
+    missing: 'HIVE_NOT_FOUND',
+    errors: ['STATUS_CONFLICT'],
+    success: { status: 200, body: hiveRemovedSchema },
   },
   getSettings: {
     method: 'GET',

@@ -76,7 +76,8 @@ export async function runDaemon<Table extends SettingsTable>(
     const running = await definition.start(invocation.settings, parent);
     const manager = createServiceManager(process.env, running.logger);
     handleSignals({ definition, process, parent, running, manager, started: invocation.settings });
-    running.logger.info({ url: running.url, version }, 'listening');
+    // At every level: programs wait for this line, and port 0 is known only from it.
+    running.logger.child({}, { level: 'info' }).info({ url: running.url, version }, 'listening');
     await manager.ready();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

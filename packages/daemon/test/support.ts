@@ -23,7 +23,7 @@ export async function serveDaemon(options: Partial<ServerDeps> = {}) {
   addRoute(app, hiveRoutes.getJob, ({ params }) => {
     throw new RbeeError('JOB_NOT_FOUND', `there is no job ${params.id}`);
   });
-  addRoute(app, queenRoutes.listDownloads, () => ({ downloads: [], next_cursor: null }));
+  addRoute(app, queenRoutes.listDownloads, () => ({ downloads: [], next_cursor: null, problems: [] }));
   const channel = hub.channel({ mode: 'state' });
   channel.publish({ event: 'heartbeat', data: '{"n":1}' }, 'state');
   addStream(app, hub, hiveRoutes.heartbeats, () => channel);

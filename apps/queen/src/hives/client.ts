@@ -41,6 +41,21 @@ export interface HiveAddress {
   readonly hive_url: string;
 }
 
+/** One page of the downloads of a hive. */
+interface DownloadPage {
+  readonly downloads: readonly Download[];
+  /** For the next page; null if this is the last. */
+  readonly next_cursor: DownloadId | null;
+}
+
+/** What is at an address. */
+export interface Occupant {
+  /** The hive that responds there; null when none does. */
+  readonly hiveId: string | null;
+  /** Nothing answers, and nothing refuses the connection: it may be the network, or a hive that is too busy. */
+  readonly isSilent: boolean;
+}
+
 export interface HiveClientDeps {
   readonly dispatcher: Dispatcher;
   readonly token: string | null;
@@ -64,11 +79,7 @@ export interface HiveClient {
   retryDownload(hive: HiveAddress, id: DownloadId): Promise<JobAccepted>;
   removeDownload(hive: HiveAddress, id: DownloadId): Promise<{ removed: number }>;
   clearDownloads(hive: HiveAddress, query: Readonly<Record<string, string>>): Promise<{ removed: number }>;
-  listDownloads(
-    hive: HiveAddress,
-    query: Readonly<Record<string, string>>,
-    timeoutMs?: number,
-  ): Promise<readonly Download[]>;
+  listDownloads(hive: HiveAddress, query: Readonly<Record<string, string>>, timeoutMs?: number): Promise<DownloadPage>;
   getSettings(hive: HiveAddress): Promise<RunTimeSettings>;
   patchSettings(hive: HiveAddress, patch: RunTimeSettingsPatch): Promise<RunTimeSettings>;
   listModels(hive: HiveAddress, timeoutMs?: number): Promise<ModelList>;
@@ -82,17 +93,25 @@ export interface HiveClient {
   doctor(hive: HiveAddress): Promise<HiveDoctor>;
   /** The id of the hive at a URL; null when none responds in time. */
   identify(hiveUrl: string, timeoutMs: number): Promise<string | null>;
+  whoIsAt(hiveUrl: string, timeoutMs: number): Promise<Occupant>;
   /** Sent with every request to a hive. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
 export function createHiveClient({ dispatcher, token, deadline }: HiveClientDeps): HiveClient {
+  const peerAt = (url: string) => ({ url, token, dispatcher, deadline });
   const call = async <R extends Route>(hive: HiveAddress, route: R, options: Partial<CallOptions> = {}) => {
-    const peer = { url: hive.hive_url, token, dispatcher, deadline };
     try {
-      return await callRoute(peer, route, { timeoutMs: TIMEOUT_MS, ...options });
+      return await callRoute(peerAt(hive.hive_url), route, { timeoutMs: TIMEOUT_MS, ...options });
     } catch (error) {
       throw error instanceof PeerError ? unavailable(hive, error) : error;
+    }
+  };
+  const whoIsAt = async (hiveUrl: string, timeoutMs: number): Promise<Occupant> => {
+    try {
+      return { hiveId: (await callRoute(peerAt(hiveUrl), hiveRoutes.info, { timeoutMs })).hive_id, isSilent: false };
+    } catch (error) {
+      return { hiveId: null, isSilent: error instanceof PeerError && !error.isAnswer };
     }
   };
   return {
@@ -111,8 +130,7 @@ export function createHiveClient({ dispatcher, token, deadline }: HiveClientDeps
     retryDownload: (hive, id) => call(hive, hiveRoutes.retryDownload, { params: { id } }),
     removeDownload: (hive, id) => call(hive, hiveRoutes.removeDownload, { params: { id } }),
     clearDownloads: (hive, query) => call(hive, hiveRoutes.clearDownloads, { query }),
-    listDownloads: async (hive, query, timeoutMs = TIMEOUT_MS) =>
-      (await call(hive, hiveRoutes.listDownloads, { query, timeoutMs })).downloads,
+    listDownloads: (hive, query, timeoutMs = TIMEOUT_MS) => call(hive, hiveRoutes.listDownloads, { query, timeoutMs }),
     getSettings: (hive) => call(hive, hiveRoutes.getSettings, { timeoutMs: SETTINGS_TIMEOUT_MS }),
     patchSettings: (hive, body) => call(hive, hiveRoutes.patchSettings, { body, timeoutMs: SETTINGS_TIMEOUT_MS }),
     listModels: (hive, timeoutMs = TIMEOUT_MS) => call(hive, hiveRoutes.listModels, { timeoutMs }),
@@ -121,13 +139,8 @@ export function createHiveClient({ dispatcher, token, deadline }: HiveClientDeps
     repo: (hive, ref, timeoutMs) => call(hive, hiveRoutes.getRepo, { query: { ref }, timeoutMs }),
     search: (hive, query, timeoutMs) => call(hive, hiveRoutes.search, { query, timeoutMs }),
     doctor: (hive) => call(hive, hiveRoutes.doctor, { timeoutMs: DOCTOR_TIMEOUT_MS }),
-    async identify(hive_url, timeoutMs) {
-      try {
-        return (await call({ hive_id: hive_url, hive_url }, hiveRoutes.info, { timeoutMs })).hive_id;
-      } catch {
-        return null;
-      }
-    },
+    whoIsAt,
+    identify: async (hiveUrl, timeoutMs) => (await whoIsAt(hiveUrl, timeoutMs)).hiveId,
   };
 }
 

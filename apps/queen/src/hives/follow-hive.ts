@@ -1,4 +1,4 @@
-import { type Clock, hiveRoutes, pathOf } from '@rbee/contract';
+import { type Clock, hiveRoutes, pathOf, toRbeeError } from '@rbee/contract';
 import { requestIdHeader } from '@rbee/daemon';
 import { type ConnectionChange, FollowError, type FollowedEvent, follow } from '@rbee/event-stream';
 import type { Dispatcher } from 'undici';
@@ -6,12 +6,15 @@ import { type HiveWordDeps, hasForgotten, isThere, type Subject } from './hive-w
 
 /** Delay before the next try while another hive or none is at the address, unless the hive arrives earlier. */
 const RETRY_MS = 5_000;
+/** Why a try ended: its hive went offline. */
+const LEFT = new Error('the hive went offline');
 
 export interface FollowHiveDeps {
   readonly fleet: {
     /** @throws RbeeError HIVE_NOT_FOUND */
     get(hiveId: string): { readonly hive_id: string; readonly hive_url: string };
     onArrival(hiveId: string, listener: () => void): () => void;
+    onLeave(hiveId: string, listener: () => void): () => void;
   };
   readonly client: HiveWordDeps['client'];
   readonly clock: Clock;
@@ -30,14 +33,22 @@ export interface HiveStream {
   readonly events: readonly string[];
   readonly signal: AbortSignal;
   readonly maxEventChars?: number;
+  /** Called for an event that is too large. */
+  readonly onDropped?: (reason: string) => void;
   readonly onEvent: (event: FollowedEvent) => void;
   readonly isTerminal: (event: FollowedEvent) => boolean;
   readonly onConnection?: (change: ConnectionChange) => void;
 }
 
-/** The hive has no such download or job any more: its end is lost. */
+/** The hive has no such download or job any more, or the queen no such hive: the end is lost. */
 export class ForgottenError extends Error {
   override readonly name = 'ForgottenError';
+  readonly isHiveGone: boolean;
+
+  constructor(message: string, { isHiveGone = false }: { isHiveGone?: boolean } = {}) {
+    super(message);
+    this.isHiveGone = isHiveGone;
+  }
 }
 
 /**
@@ -50,15 +61,20 @@ export async function followHive(deps: FollowHiveDeps, stream: HiveStream): Prom
   const memory: { last: FollowedEvent | null } = { last: null };
   for (;;) {
     const turn = new AbortController();
+    assertKnown(deps, stream);
     try {
       if ((await followOnce(deps, stream, turn, memory)) === 'terminal') return;
-      // 204: something that is not the hive, since the stream has not ended.
+      // 204: nothing more is to come, but the end has not come. Something that is not the hive, or an end that was unreadable:
+      // the stream of a download can be asked for again from its snapshot.
+      if ('download' in stream.subject) memory.last = null;
       stream.onConnection?.({ state: 'lost', reason: 'its address has an empty response', attempt: 1 });
     } catch (error) {
       stream.signal.throwIfAborted();
-      if (turn.signal.aborted) continue;
-      await throwIfOver(deps, stream, error);
-      stream.onConnection?.({ state: 'lost', reason: 'its address has another response', attempt: 1 });
+      if (turn.signal.aborted && turn.signal.reason !== LEFT) continue;
+      if (!turn.signal.aborted) {
+        await throwIfOver(deps, stream, error);
+        stream.onConnection?.({ state: 'lost', reason: 'its address has another response', attempt: 1 });
+      }
     }
     await waitForArrival(deps, stream);
   }
@@ -71,13 +87,18 @@ async function followOnce(
   turn: AbortController,
   memory: { last: FollowedEvent | null },
 ): Promise<'terminal' | 'no_content'> {
-  const { hiveId, subject, events, signal, maxEventChars, isTerminal } = stream;
+  const { hiveId, subject, events, signal, maxEventChars, onDropped, isTerminal } = stream;
   const { dispatcher, headers, watchdogMs, fleet } = deps;
   const address = fleet.get(hiveId).hive_url;
   let isLost = false;
   let isFirst = true;
   const stopListening = fleet.onArrival(hiveId, () => {
     if (isLost || fleet.get(hiveId).hive_url !== address) turn.abort();
+  });
+  // A half-open connection has no error of its own.
+  const stopWatching = fleet.onLeave(hiveId, () => {
+    stream.onConnection?.({ state: 'lost', reason: 'its heartbeats have stopped', attempt: 1 });
+    turn.abort(LEFT);
   });
   try {
     const { reason } = await follow({
@@ -89,6 +110,7 @@ async function followOnce(
       signal: AbortSignal.any([signal, turn.signal]),
       isTerminal,
       ...(maxEventChars === undefined ? {} : { maxEventChars }),
+      ...(onDropped === undefined ? {} : { onDropped }),
       ...(watchdogMs === undefined ? {} : { watchdogMs }),
       ...(memory.last === null ? {} : { lastEventId: memory.last.id }),
       onConnection(change) {
@@ -106,6 +128,7 @@ async function followOnce(
     return reason;
   } finally {
     stopListening();
+    stopWatching();
   }
 }
 
@@ -127,14 +150,29 @@ async function throwIfOver(deps: FollowHiveDeps, stream: HiveStream, error: unkn
     throw error;
 }
 
-async function waitForArrival({ fleet, clock }: FollowHiveDeps, { hiveId, signal }: HiveStream): Promise<void> {
+function assertKnown({ fleet }: FollowHiveDeps, { hiveId }: HiveStream): void {
+  try {
+    fleet.get(hiveId);
+  } catch (error) {
+    if (toRbeeError(error).code !== 'HIVE_NOT_FOUND') throw error;
+    throw new ForgottenError(`the hive ${hiveId} was removed`, { isHiveGone: true });
+  }
+}
+
+async function waitForArrival(deps: FollowHiveDeps, stream: HiveStream): Promise<void> {
+  assertKnown(deps, stream);
+  const { fleet, clock } = deps;
+  const { hiveId, signal } = stream;
   const { promise, resolve } = Promise.withResolvers<void>();
   const stopListening = fleet.onArrival(hiveId, resolve);
+  // This also happens when the hive is removed.
+  const stopWatching = fleet.onLeave(hiveId, resolve);
   const cancelTimer = clock.setTimer(RETRY_MS, resolve);
   const leave = () => resolve();
   signal.addEventListener('abort', leave, { once: true });
   await promise;
   stopListening();
+  stopWatching();
   cancelTimer();
   signal.removeEventListener('abort', leave);
   signal.throwIfAborted();

@@ -10,6 +10,8 @@ export interface HiveEntry {
   online: boolean;
   lastSeenAtMs: number | null;
   heartbeat: HiveHeartbeat | null;
+  /** The id of the event of the last heartbeat; empty before the first. */
+  lastEventId: string;
   settings: RunTimeSettings | null;
   /** Why it cannot be followed. */
   problem: string | null;
@@ -25,6 +27,7 @@ export function createHiveEntry(hiveId: string, hiveUrl: string, lastSeenAtMs: n
     online: false,
     lastSeenAtMs,
     heartbeat: null,
+    lastEventId: '',
     settings: null,
     problem: null,
     cancelOffline: () => {},
@@ -47,6 +50,12 @@ export function toHive({ hiveId, hiveUrl, online, lastSeenAtMs, heartbeat, setti
     ...(heartbeat?.other_free_bytes === undefined ? {} : { other_free_bytes: heartbeat.other_free_bytes }),
     max_bandwidth: settings?.max_bandwidth ?? null,
     max_concurrent_downloads: settings?.max_concurrent_downloads ?? null,
+    ...(heartbeat?.draining === true ? { draining: true } : {}),
     problem,
   };
+}
+
+/** One spelling for each address, without a slash at its end. */
+export function addressOf(url: string): string {
+  return (URL.parse(url)?.href ?? url).replace(/\/+$/, '');
 }

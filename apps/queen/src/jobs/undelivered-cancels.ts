@@ -105,6 +105,11 @@ export class UndeliveredCancels {
     }
   }
 
+  /** For a hive that is gone for good. */
+  forgetHive(hiveId: string): void {
+    for (const cancel of [...this.#pending.values()]) if (cancel.hive_id === hiveId) this.#forget(cancel);
+  }
+
   #forgetOldest(): void {
     for (const cancel of this.#pending.values()) {
       if (this.#pending.size <= MAX_PENDING) return;

@@ -24,7 +24,9 @@ export interface FleetLimitsDeps {
   readonly forget: (hiveId: string) => void;
   /** Receives the settings that are in force at a hive. */
   readonly onSettings: (hiveId: string, settings: RunTimeSettings) => void;
-  readonly log: { warn(fields: object, message: string): void };
+  /** Receives a changed budget. */
+  readonly onBudget?: (budget: number | null) => void;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Bytes per second over all hives; null is unlimited. */
   readonly budget: number | null;
 }
@@ -63,6 +65,7 @@ export class FleetLimits {
   /** Changes the budget of the fleet; resolves when the hives have their new limits. */
   async setBudget(budget: number | null): Promise<void> {
     this.#budget = budget;
+    this.#deps.onBudget?.(budget);
     await this.#divideNow();
   }
 
@@ -103,14 +106,31 @@ export class FleetLimits {
     }
   }
 
-  /** A heartbeat came, or a hive has gone: schedules a new division. */
-  onHeartbeat(hive: Hive): void {
+  /** A heartbeat came, with the limit in force, or a hive has gone: schedules a new division. */
+  onHeartbeat(hive: Hive, inForce?: number | null): void {
     if (hive.online && !this.#known.has(hive.hive_id) && !this.#isClosed) void this.onArrival(hive);
+    if (hive.online && inForce !== undefined) this.#onReported(hive, inForce);
     if (this.#cancelTimer !== null || this.#isClosed) return;
     this.#cancelTimer = this.#deps.clock.setTimer(GATHER_MS, () => {
       this.#cancelTimer = null;
       void this.#divideNow();
     });
+  }
+
+  /** A limit that the queen did not send was set at the hive: it is the hive's own, and the next division decides again. */
+  #onReported({ hive_id: hiveId }: Hive, limit: number | null): void {
+    const known = this.#known.get(hiveId);
+    if (known === undefined || limit === known.inForce.max_bandwidth) return;
+    const remembered = this.#limitsFor(hiveId);
+    if (limit !== remembered.own && !remembered.given.includes(limit)) {
+      this.#deps.log.info(
+        { hiveId, limit, budget: this.#budget },
+        'a limit was set at a hive; the queen decides again',
+      );
+      this.#keep(hiveId, { ...remembered, own: limit });
+    }
+    known.inForce = { ...known.inForce, max_bandwidth: limit };
+    this.#deps.onSettings(hiveId, known.inForce);
   }
 
   /** Drops a hive with its limits: names that come and go must not fill the memory. */

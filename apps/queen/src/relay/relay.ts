@@ -1,6 +1,15 @@
-import { DOWNLOAD_EVENT_NAMES, type DownloadId, isTerminalEvent, type NoticeCode, RbeeError } from '@rbee/contract';
-import { type Channel, type KeyedStream, type StreamHub, spliceFields } from '@rbee/event-stream';
+import {
+  DOWNLOAD_EVENT_NAMES,
+  type DownloadId,
+  isTerminalEvent,
+  type NoticeCode,
+  type Progress,
+  RbeeError,
+} from '@rbee/contract';
+import type { Channel, FollowedEvent, KeyedStream, StreamHub } from '@rbee/event-stream';
+import { createDropLog } from '../hives/drop-log.ts';
 import { ForgottenError, type HiveStream } from '../hives/follow-hive.ts';
+import { relayedEvent } from './relayed-event.ts';
 
 /** Ended downloads whose last event is kept for late readers; the oldest go first. */
 const HISTORY_LIMIT = 1_000;
@@ -19,6 +28,7 @@ export interface RelayDeps {
   /** Called when a download is first relayed. */
   readonly onOpen: (id: DownloadId, hiveId: string) => void;
   readonly onEnd: (id: DownloadId) => void;
+  readonly log: { warn(fields: object, message: string): void };
   /** Maximum number of downloads followed at a time. */
   readonly maxFollowed?: number;
 }
@@ -27,11 +37,13 @@ interface Upstream {
   readonly id: DownloadId;
   readonly hiveId: string;
   readonly channel: Channel;
+  /** The newest progress of a download that has not ended. */
+  newest: Progress | null;
 }
 
 /**
  * Relays the events of downloads from their hives: one upstream per download, however many readers, in the same order and
- * with the same payload, except that `orchestrator_id` and `hive_id` are put before it.
+ * with the same payload, except that `orchestrator_id` and `hive_id` are put before it. One that makes no sense is dropped.
  */
 export class Relay {
   readonly #deps: RelayDeps;
@@ -70,7 +82,7 @@ export class Relay {
     const known = this.#upstreams.get(id);
     if (known) return known.channel;
     this.assertCapacity();
-    const upstream: Upstream = { id, hiveId, channel: this.#deps.streamHub.channel({ mode: 'state' }) };
+    const upstream: Upstream = { id, hiveId, channel: this.#deps.streamHub.channel({ mode: 'state' }), newest: null };
     this.#upstreams.set(id, upstream);
     this.#active.set(hiveId, this.activeAt(hiveId) + 1);
     this.#followed += 1;
@@ -83,6 +95,18 @@ export class Relay {
   /** The hive of a relayed download; undefined for any other. */
   hiveOf(id: DownloadId): string | undefined {
     return this.#upstreams.get(id)?.hiveId;
+  }
+
+  /** The newest progress of a relayed download that has not ended. */
+  newestOf(id: DownloadId): Progress | null {
+    return this.#upstreams.get(id)?.newest ?? null;
+  }
+
+  /** The newest progress of each active download of a hive. */
+  runningAt(hiveId: string): Progress[] {
+    if (this.activeAt(hiveId) === 0) return [];
+    const upstreams = [...this.#upstreams.values()].filter((upstream) => upstream.hiveId === hiveId);
+    return upstreams.flatMap(({ newest }) => newest ?? []);
   }
 
   /** Number of active downloads of a hive that are relayed. */
@@ -113,6 +137,7 @@ export class Relay {
 
   async #follow(upstream: Upstream): Promise<void> {
     const { hiveId, id, channel } = upstream;
+    const drops = createDropLog(this.#deps.log, { hiveId, downloadId: id }, 'an event of a download was dropped');
     let lost = false;
     try {
       await this.#deps.follow({
@@ -120,10 +145,12 @@ export class Relay {
         subject: { download: id },
         events: DOWNLOAD_EVENT_NAMES,
         signal: this.#controller.signal,
-        isTerminal: ({ event }) => isTerminalEvent(event),
-        onEvent: ({ event, data }) => {
+        isTerminal: () => channel.ended,
+        onDropped: (reason) => drops.dropped(reason),
+        onEvent: (event) => {
           this.#eventsIn += 1;
-          this.#forward(upstream, event, data);
+          const problem = this.#forward(upstream, event);
+          if (problem !== null) drops.dropped(problem);
         },
         onConnection: ({ state }) => {
           if (state === 'lost' && !lost) {
@@ -137,43 +164,42 @@ export class Relay {
       });
     } catch (error) {
       // Anything else is the abort of a stopping queen.
-      if (error instanceof ForgottenError && !channel.ended) this.#end(upstream);
+      if (error instanceof ForgottenError && !channel.ended) this.#end(upstream, error);
     }
   }
 
-  #forward({ id, hiveId, channel }: Upstream, event: string, data: string): void {
-    const kind = event === 'progress' ? 'state' : isTerminalEvent(event) ? 'terminal' : 'keep';
-    // A progress event has its own hive_id; clients would disagree on how to read a duplicate key.
-    const added =
-      event === 'progress' ? this.#queenField() : `${this.#queenField()},"hive_id":${JSON.stringify(hiveId)}`;
-    const relayed = { event, data: spliceFields(data, added) };
+  /** Relays an event to all readers; returns why not where it cannot be relayed, which ends nothing. */
+  #forward(upstream: Upstream, received: Pick<FollowedEvent, 'event' | 'data'>): string | null {
+    const { id, hiveId, channel } = upstream;
+    const relayed = relayedEvent(received, { id, hiveId, queenId: this.#deps.queenId });
+    if (relayed.event === null) return relayed.problem;
+    const kind = relayed.event === 'progress' ? 'state' : isTerminalEvent(relayed.event) ? 'terminal' : 'keep';
+    if (relayed.event === 'progress') upstream.newest = relayed.progress;
+    if (kind === 'terminal') upstream.newest = null;
     channel.publish(relayed, kind);
     this.#deps.fleetStream.publish(id, relayed, kind);
-    if (kind !== 'terminal') return;
+    if (kind !== 'terminal') return null;
     const left = this.activeAt(hiveId) - 1;
     if (left > 0) this.#active.set(hiveId, left);
     else this.#active.delete(hiveId);
     this.#followed -= 1;
     this.#deps.onEnd(id);
+    return null;
   }
 
   #notice(upstream: Upstream, code: NoticeCode, message: string): void {
-    this.#forward(upstream, 'notice', JSON.stringify({ download_id: upstream.id, code, message }));
+    this.#forward(upstream, { event: 'notice', data: JSON.stringify({ download_id: upstream.id, code, message }) });
   }
 
   /** Only a hive ends a download. When it no longer knows the download the end is lost, and readers must still get one. */
-  #end(upstream: Upstream): void {
+  #end(upstream: Upstream, { isHiveGone }: ForgottenError): void {
     const { code, message, hint, retryable } = new RbeeError(
       'DOWNLOAD_NOT_FOUND',
-      `the hive ${upstream.hiveId} no longer knows this download`,
+      `the hive ${upstream.hiveId} ${isHiveGone ? 'was removed' : 'no longer knows this download'}`,
       { hint: 'download the model again: what is on disk is reused' },
     );
     const data = { download_id: upstream.id, error: message, code, hint, bytes: 0, total: null, retryable };
-    this.#forward(upstream, 'error', JSON.stringify(data));
-  }
-
-  #queenField(): string {
-    return `"orchestrator_id":${JSON.stringify(this.#deps.queenId)}`;
+    this.#forward(upstream, { event: 'error', data: JSON.stringify(data) });
   }
 
   #forgetOldest(): void {

@@ -1,8 +1,9 @@
 import { type Download, type DownloadId, type Hive, type HiveProblem, queenRoutes, toRbeeError } from '@rbee/contract';
-import { addRoute, addStream, pageOf, type Server } from '@rbee/daemon';
+import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub, Subscribable } from '@rbee/event-stream';
 import type { RoutedJobs } from '../jobs/routed-jobs.ts';
-import { type FindDownloadDeps, findDownload, knownHiveOf } from '../relay/find-download.ts';
+import { type FindDownloadDeps, findDownload, hiveOfDownload } from '../relay/find-download.ts';
+import { listDownloads } from '../relay/list-downloads.ts';
 
 export interface DownloadRoutesDeps extends FindDownloadDeps {
   readonly streamHub: StreamHub;
@@ -16,13 +17,10 @@ export interface DownloadRoutesDeps extends FindDownloadDeps {
 export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
   const { streamHub, queenId, relay } = deps;
   const relayed = (download: Download) => ({ ...download, orchestrator_id: queenId });
-  addRoute(app, queenRoutes.listDownloads, async ({ query }) => {
-    const page = pageOf(await listOfFleet(deps, query), query);
-    return { ...page, downloads: page.downloads.map(relayed) };
-  });
+  addRoute(app, queenRoutes.listDownloads, ({ query }) => listDownloads(deps, query));
   addRoute(app, queenRoutes.getDownload, async ({ params }) => relayed((await findDownload(deps, params.id)).download));
   addStream(app, streamHub, queenRoutes.streamDownload, async ({ params }) => {
-    const hive = knownHiveOf(deps, params.id) ?? (await findDownload(deps, params.id)).hive;
+    const hive = await hiveOfDownload(deps, params.id);
     return relay.open(hive.hive_id, params.id);
   });
   addStream(app, streamHub, queenRoutes.streamDownloads, () => deps.fleetStream);
@@ -32,7 +30,7 @@ export function addDownloadRoutes(app: Server, deps: DownloadRoutesDeps): void {
 /** Requests that are forwarded to the hive of the download. */
 function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
   const { client, queenId } = deps;
-  const at = async (id: DownloadId) => (await findDownload(deps, id)).hive;
+  const at = (id: DownloadId) => hiveOfDownload(deps, id);
   const relayed = (download: Download) => ({ ...download, orchestrator_id: queenId });
   addRoute(app, queenRoutes.pauseDownload, async ({ params: { id } }) =>
     relayed(await client.pauseDownload(await at(id), id)),
@@ -78,21 +76,4 @@ async function clearFleet(
       .map(clear),
   );
   return total;
-}
-
-/** The downloads of all online hives. A page of the fleet never needs more than one page of each hive. */
-async function listOfFleet(
-  deps: DownloadRoutesDeps,
-  query: { status?: string | undefined; limit: number; cursor?: string | undefined },
-): Promise<Download[]> {
-  const { status, limit, cursor } = query;
-  // One more than the page, to know whether there is another.
-  const forwarded = {
-    limit: String(Math.min(limit + 1, 1_000)),
-    ...(status === undefined ? {} : { status }),
-    ...(cursor === undefined ? {} : { cursor }),
-  };
-  const online = deps.hives().filter((hive) => hive.online);
-  const responses = await Promise.allSettled(online.map((hive) => deps.client.listDownloads(hive, forwarded)));
-  return responses.flatMap((response) => (response.status === 'fulfilled' ? response.value : []));
 }

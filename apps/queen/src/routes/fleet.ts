@@ -1,4 +1,4 @@
-import { type QueenInfo, queenRoutes } from '@rbee/contract';
+import { type HiveRemoved, type QueenInfo, queenRoutes } from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub, Subscribable } from '@rbee/event-stream';
 import type { Roster } from '../hives/roster.ts';
@@ -11,9 +11,11 @@ export interface FleetRoutesDeps {
   /** The heartbeats of all hives in one stream. */
   readonly heartbeats: Subscribable;
   readonly info: () => QueenInfo;
+  readonly remove: (hiveId: string) => HiveRemoved;
 }
 
-export function addFleetRoutes(app: Server, { streamHub, roster, limits, heartbeats, info }: FleetRoutesDeps): void {
+export function addFleetRoutes(app: Server, deps: FleetRoutesDeps): void {
+  const { streamHub, roster, limits, heartbeats, info, remove } = deps;
   addStream(app, streamHub, queenRoutes.heartbeats, () => heartbeats);
   addRoute(app, queenRoutes.health, () => ({ status: 'ok' as const }));
   addRoute(app, queenRoutes.info, () => info());
@@ -23,6 +25,7 @@ export function addFleetRoutes(app: Server, { streamHub, roster, limits, heartbe
     await limits.change(roster.get(params.id), body);
     return roster.get(params.id);
   });
+  addRoute(app, queenRoutes.removeHive, ({ params }) => remove(params.id));
   const settings = () => ({ max_bandwidth: limits.budget });
   addRoute(app, queenRoutes.getSettings, settings);
   addRoute(app, queenRoutes.patchSettings, async ({ body }) => {

@@ -72,6 +72,7 @@ const REQUESTS: Readonly<Record<Exclude<keyof HiveClient, 'headers'>, () => Prom
   getModel: () => client.getModel(hive, modelId),
   removeModel: () => client.removeModel(hive, modelId),
   identify: () => client.identify(hive.hive_url, 1_000),
+  whoIsAt: () => client.whoIsAt(hive.hive_url, 1_000),
   doctor: () => client.doctor(hive),
 };
 
@@ -79,6 +80,7 @@ describe('a request to a hive', () => {
   it.each(Object.entries(REQUESTS))('%s ends when the hive accepts it and is silent', async (name, send) => {
     silence = () => passDeadline();
     if (name === 'identify') expect(await send()).toBeNull();
+    else if (name === 'whoIsAt') expect(await send()).toEqual({ hiveId: null, isSilent: true });
     else await expect(send()).rejects.toMatchObject({ code: 'HIVE_UNAVAILABLE' });
     expect(limitsMs).toHaveLength(1);
     expect(limitsMs[0]).toBeLessThanOrEqual(PATIENCE_OF_CLIENTS_MS);

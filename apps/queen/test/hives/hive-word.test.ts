@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { newJobId } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { cancelledOf, completeOf } from '../support/events.ts';
 import { api, queenIn, type RunningQueen } from '../support/queen.ts';
 import { type Accepted, openFleet, type ScriptedHive, scriptedHive } from '../support/scripted-hive.ts';
 
@@ -114,7 +115,7 @@ describe('at the address of a hive that is away,', () => {
     const { text: progress } = await open(`downloads/${job.downloadId}`);
     await replaceHive(listener);
     await bringBack();
-    job.progress.publish({ event: 'complete', data: '{"bytes":1}' }, 'terminal');
+    job.progress.publish({ event: 'complete', data: completeOf(job.downloadId) }, 'terminal');
     job.narration.publish({ data: '[DONE]' }, 'terminal');
     expect(endsIn(await progress)).toEqual(['complete']);
     expect(await progress).toContain('"code":"HIVE_LOST"');
@@ -132,7 +133,7 @@ describe('at the address of a hive that is away,', () => {
     queen = await queenIn(folder.path);
     const { text: progress } = await open(`downloads/${job.downloadId}`);
     await bringBack();
-    job.progress.publish({ event: 'cancelled', data: '{"bytes":1}' }, 'terminal');
+    job.progress.publish({ event: 'cancelled', data: cancelledOf(job.downloadId) }, 'terminal');
     job.narration.publish({ data: '[CANCELLED]' }, 'terminal');
     expect(endsIn(await progress)).toEqual(['cancelled']);
   });

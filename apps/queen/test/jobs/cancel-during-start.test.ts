@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { newJobId } from '@rbee/contract';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { completeOf } from '../support/events.ts';
 import { api, queenIn, type RunningQueen } from '../support/queen.ts';
 import { openFleet, type ScriptedHive, scriptedHive } from '../support/scripted-hive.ts';
 
@@ -128,7 +129,7 @@ describe('a queen that is killed', () => {
     const downloads = async () => (await api('GET', `${queen.url}/v1/jobs/${jobId}`)).body['downloads'];
     await expect.poll(downloads, { timeout: 40_000 }).toMatchObject([{ download_id: downloadId }]);
     narration.publish({ data: '[DONE]' }, 'terminal');
-    progress.publish({ event: 'complete', data: '{"bytes":1}' }, 'terminal');
+    progress.publish({ event: 'complete', data: completeOf(downloadId) }, 'terminal');
     expect(await (await fetch(`${queen.url}/v1/downloads/${downloadId}/stream`)).text()).toContain('event: complete');
   });
 });

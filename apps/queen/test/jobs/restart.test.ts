@@ -2,6 +2,7 @@ import { type DownloadId, hiveRoutes, type JobId, newDownloadId, newJobId, pathO
 import type { Channel } from '@rbee/event-stream';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { completeOf } from '../support/events.ts';
 import { type FakeHive, startFakeHive } from '../support/fake-hive.ts';
 import { api, queenIn } from '../support/queen.ts';
 
@@ -93,7 +94,7 @@ describe('a job of a previous run', () => {
         status: 409,
       });
       narration.publish({ data: '[DONE]' }, 'terminal');
-      progress.publish({ event: 'complete', data: '{"bytes":1}' }, 'terminal');
+      progress.publish({ event: 'complete', data: completeOf(downloadId) }, 'terminal');
       await until(`${url}/v1/jobs/${jobId}`, { state: 'completed' });
     });
     await inSecondLife((url) => until(`${url}/v1/jobs/${jobId}`, { state: 'completed' }));

@@ -55,7 +55,7 @@ function limitsWith(budget: number | null): FleetLimits {
     remember: (hiveId, limits) => kept.set(hiveId, limits),
     forget: (hiveId) => kept.delete(hiveId),
     onSettings: () => {},
-    log: { warn: () => {} },
+    log: { info: () => {}, warn: () => {} },
     budget,
   });
 }
@@ -265,5 +265,79 @@ describe('a hive that is forgotten', () => {
     limits.forget('a');
     await asking;
     expect([...kept.keys()]).toEqual([]);
+  });
+});
+
+describe('a limit that is set at a hive itself', () => {
+  /** A heartbeat that says which limit is in force. */
+  async function report(limits: FleetLimits, id: string): Promise<void> {
+    limits.onHeartbeat(change(id, {}), has.get(id)?.max_bandwidth ?? null);
+    clock.advance(100);
+    await limits.change(hiveNamed(id), {});
+  }
+  const setAt = (id: string, max_bandwidth: number | null) =>
+    has.set(id, { ...(has.get(id) as RunTimeSettings), max_bandwidth });
+
+  it.each([20_000_000, null])('[L10] to %s does not break the budget', async (limit) => {
+    addHive('a');
+    const limits = limitsWith(1_000_000);
+    await arriveAll(limits);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    setAt('a', limit);
+    await report(limits, 'a');
+    expect(limitOf('a')).toBe(1_000_000);
+  });
+
+  it('[L10] below its share is kept, and the rest goes to the others', async () => {
+    for (const id of ['a', 'b']) addHive(id);
+    const limits = limitsWith(100);
+    await arriveAll(limits);
+    for (const id of ['a', 'b']) await beat(limits, id, { downloads: DOWNLOADING });
+    setAt('a', 10);
+    await report(limits, 'a');
+    await report(limits, 'b');
+    expect([limitOf('a'), limitOf('b')]).toEqual([10, 90]);
+    await beat(limits, 'a', { downloads: NO_DOWNLOADS });
+    expect(limitOf('a')).toBe(10);
+  });
+
+  it('[L10] does not replace the one that the queen was given for this hive', async () => {
+    addHive('a');
+    const limits = limitsWith(null);
+    await arriveAll(limits);
+    await limits.change(hiveNamed('a'), { max_bandwidth: 70 });
+    setAt('a', 500);
+    await report(limits, 'a');
+    expect(limitOf('a')).toBe(70);
+  });
+
+  it('[L10] is the limit of the hive where the queen has no other', async () => {
+    addHive('a');
+    const limits = limitsWith(null);
+    await arriveAll(limits);
+    setAt('a', 500);
+    await report(limits, 'a');
+    expect([limitOf('a'), kept.get('a')?.own]).toEqual([500, 500]);
+  });
+
+  it('[L10] is not mistaken for one that the queen sent, over a heartbeat from before it', async () => {
+    addHive('a', 50_000_000);
+    const limits = limitsWith(1_000_000);
+    await arriveAll(limits);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    // Sent by the hive before it got its share.
+    limits.onHeartbeat(change('a', {}), 50_000_000);
+    clock.advance(100);
+    await limits.change(hiveNamed('a'), {});
+    expect([limitOf('a'), kept.get('a')?.own]).toEqual([1_000_000, 50_000_000]);
+  });
+
+  it('[L10] is not looked for in the heartbeats of a hive that does not say', async () => {
+    addHive('a');
+    const limits = limitsWith(1_000_000);
+    await arriveAll(limits);
+    await beat(limits, 'a', { downloads: DOWNLOADING });
+    await beat(limits, 'a', {});
+    expect(limitOf('a')).toBe(1_000_000);
   });
 });

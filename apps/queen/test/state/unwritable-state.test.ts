@@ -6,6 +6,7 @@ import { openStateDb } from '@rbee/daemon';
 import { type TempDir, tempDir } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { STATE_MIGRATIONS } from '../../src/state/state.ts';
+import { completeOf } from '../support/events.ts';
 import { api, queenIn, type RunningQueen } from '../support/queen.ts';
 import { openFleet, type ScriptedHive, scriptedHive } from '../support/scripted-hive.ts';
 
@@ -59,7 +60,7 @@ async function expectAllWorks(): Promise<void> {
   const streams = [`jobs/${first.jobId}`, `downloads/${first.downloadId}`].map((path) =>
     fetch(`${queen?.url}/v1/${path}/stream`).then((response) => response.text()),
   );
-  first.progress.publish({ event: 'complete', data: '{"bytes":1}' }, 'terminal');
+  first.progress.publish({ event: 'complete', data: completeOf(first.downloadId) }, 'terminal');
   first.narration.publish({ data: '[DONE]' }, 'terminal');
   const [narration, progress] = await Promise.all(streams);
   expect(narration).toContain('data: [DONE]');
@@ -181,10 +182,10 @@ describe.skipIf(!canMount)('a state on a disk', () => {
 
   it('[L2] that fills up during a download: it ends as its hive says, and is remembered when there is space', async () => {
     await start();
-    const { jobId, progress, narration } = hive.accepts(newJobId());
+    const { jobId, downloadId, progress, narration } = hive.accepts(newJobId());
     await post(jobId);
     fill();
-    progress.publish({ event: 'complete', data: '{"bytes":1}' }, 'terminal');
+    progress.publish({ event: 'complete', data: completeOf(downloadId) }, 'terminal');
     narration.publish({ data: '[DONE]' }, 'terminal');
     await expect.poll(() => stateOf(jobId)).toBe('completed');
     expect(await unsaved()).toBeGreaterThan(0);

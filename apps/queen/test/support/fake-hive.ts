@@ -15,10 +15,10 @@ export interface FakeHive {
   /** The response to POST /v1/jobs, by its body; undefined for what `serve` says. */
   onPost: ((body: Record<string, unknown>) => Promise<number | Json>) | undefined;
   /**
-   * The response for a path, or a method and a path: a channel as an event stream, a number as a status, an object as JSON,
-   * 'nothing' never.
+   * The response for a path, with or without its query, or a method and a path: a channel as an event stream, a number as a
+   * status, an object as JSON, 'nothing' never; or what a function says.
    */
-  serve(path: string, answer: Channel | number | Json | 'nothing'): void;
+  serve(path: string, answer: Answer | ((url: URL) => Answer)): void;
   /** Serves it no more: as a hive that has no such job or download. */
   forget(path: string): void;
   /** Names itself at `/v1/info`. */
@@ -32,6 +32,8 @@ export interface FakeHive {
   close(): Promise<void>;
 }
 
+type Answer = Channel | number | Json | 'nothing' | 'hang up';
+
 interface Json {
   readonly json: unknown;
   readonly status?: number;
@@ -42,7 +44,7 @@ const BEAT_MS = 250;
 export async function startFakeHive(port = 0): Promise<FakeHive> {
   const streamHub = createStreamHub();
   let hive: FakeHive;
-  const answers = new Map<string, Channel | number | Json | 'nothing'>();
+  const answers = new Map<string, Answer | ((url: URL) => Answer)>();
   const requests: IncomingMessage[] = [];
   const sockets = new Set<Socket>();
   const watch = createWatch(() => requests.map(({ url }) => url).join('\n'));
@@ -52,8 +54,15 @@ export async function startFakeHive(port = 0): Promise<FakeHive> {
     watch.poke();
     if (request.method === 'POST' && request.url === '/v1/jobs' && hive.onPost !== undefined)
       answers.set('POST /v1/jobs', await hive.onPost((await json(request)) as Record<string, unknown>));
-    const answer =
-      answers.get(`${request.method} ${request.url}`) ?? answers.get(request.url ?? '') ?? notFound(request.url ?? '');
+    const { method, url = '' } = request;
+    const path = url.replace(/\?.*$/, '');
+    const found = [`${method} ${url}`, `${method} ${path}`, url, path].find((key) => answers.has(key));
+    const chosen = answers.get(found ?? '') ?? notFound(url);
+    const answer = typeof chosen === 'function' ? chosen(new URL(url, 'http://hive')) : chosen;
+    if (answer === 'hang up') {
+      request.socket.resetAndDestroy();
+      return;
+    }
     if (answer === 'nothing') return;
     if (typeof answer === 'number') {
       response.writeHead(answer).end();

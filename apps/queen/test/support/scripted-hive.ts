@@ -1,5 +1,6 @@
 import { type DownloadId, hiveRoutes, type JobId, newDownloadId, pathOf } from '@rbee/contract';
 import type { Channel } from '@rbee/event-stream';
+import { cancelledOf } from './events.ts';
 import { type FakeHive, heartbeatOf, startFakeHive } from './fake-hive.ts';
 import { api } from './queen.ts';
 
@@ -52,7 +53,8 @@ export async function scriptedHive(hiveId: string, port = 0): Promise<ScriptedHi
     const id = /^\/v1\/jobs\/([^/?]+)\?/.exec(request.url ?? '')?.[1] as JobId | undefined;
     const job = id === undefined ? undefined : accepted.get(id);
     if (request.method !== 'DELETE' || job === undefined || !cancelsWork) return;
-    if (!job.progress.ended) job.progress.publish({ event: 'cancelled', data: '{"bytes":0}' }, 'terminal');
+    if (!job.progress.ended)
+      job.progress.publish({ event: 'cancelled', data: cancelledOf(job.downloadId) }, 'terminal');
     if (!job.narration.ended) job.narration.publish({ data: '[CANCELLED]' }, 'terminal');
   };
   let isHeld: Promise<void> = Promise.resolve();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { hiveIdSchema } from '../ids.ts';
-import { bandwidthSchema, removedSchema } from './download.ts';
+import { bandwidthSchema, downloadListSchema, relayedDownloadSchema, removedSchema } from './download.ts';
 import { errorCodeSchema } from './error-body.ts';
 import { modelDetailSchema, modelRemovedSchema, modelSchema, partialFileSchema } from './model.ts';
 import { bytesSchema } from './shared-schemas.ts';
@@ -12,6 +12,21 @@ const ofHive = { hive_id: hiveIdSchema };
 /** A hive that failed; the other hives succeeded. */
 const hiveProblemSchema = z.object({ ...ofHive, code: errorCodeSchema, message: z.string() });
 export type HiveProblem = z.infer<typeof hiveProblemSchema>;
+
+export const fleetDownloadListSchema = downloadListSchema.extend({
+  downloads: z.array(relayedDownloadSchema),
+  /** Hives whose downloads are missing, or as the queen last saw them. */
+  problems: z.array(hiveProblemSchema),
+});
+export type FleetDownloadList = z.infer<typeof fleetDownloadListSchema>;
+
+/** A hive that was forgotten. */
+export const hiveRemovedSchema = z.object({
+  ...ofHive,
+  /** Downloads that had not ended, and whose streams ended because nobody can say how they ended. */
+  lost_downloads: z.int().nonnegative(),
+});
+export type HiveRemoved = z.infer<typeof hiveRemovedSchema>;
 
 export const fleetRemovedSchema = removedSchema.extend({ problems: z.array(hiveProblemSchema) });
 

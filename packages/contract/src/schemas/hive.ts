@@ -60,10 +60,10 @@ export const hiveHeartbeatSchema = z.object({
   free_bytes: bytesSchema.nullable(),
   /** For files that do not come from a hub; left out if they are on the same file system. */
   other_free_bytes: bytesSchema.optional(),
-  /** The bandwidth limit in force, bytes per second over all downloads; null is unlimited. */
-  max_bandwidth: bytesSchema.nullable(),
+  /** The bandwidth limit in force, bytes per second over all downloads; null is unlimited. Earlier versions leave it out. */
+  max_bandwidth: bytesSchema.nullable().optional(),
   /** It is stopping: it takes no more jobs, and its downloads resume when it starts again. */
-  draining: z.boolean(),
+  draining: z.boolean().optional(),
 });
 export type HiveHeartbeat = z.infer<typeof hiveHeartbeatSchema>;
 
@@ -88,6 +88,8 @@ export const hiveSchema = z.object({
   max_bandwidth: bytesSchema.nullable(),
   /** null if not known yet. */
   max_concurrent_downloads: z.int().positive().nullable(),
+  /** Whether it has said that it is stopping: it takes no more jobs. Left out if not. */
+  draining: z.boolean().optional(),
   /** Why the queen cannot follow it; null if it can. */
   problem: z.string().nullable(),
 });
@@ -95,12 +97,20 @@ export type Hive = z.infer<typeof hiveSchema>;
 
 export const hiveListSchema = z.object({ hives: z.array(hiveSchema) });
 
+const MAX_URL_CHARS = 2_048;
+
+/**
+ * The address of a hive. Every client can list it, so it must not contain credentials; the queen appends the path of a
+ * request, which a query or a fragment would swallow.
+ */
+export const hiveUrlSchema = z
+  .url({ protocol: /^https?$/, error: 'an http or https URL' })
+  .max(MAX_URL_CHARS)
+  .refine((url) => !hasCredentials(url), 'a URL without credentials')
+  .refine((url) => !/[?#]/.test(url), 'a URL without query and fragment');
+
 /** The body of `POST /v1/hive/ready`. */
-export const hiveReadySchema = z.strictObject({
-  hive_id: hiveIdSchema,
-  // Every client can list it, so it must not contain credentials.
-  hive_url: z.url({ protocol: /^https?$/ }).refine((url) => !hasCredentials(url), 'a URL without credentials'),
-});
+export const hiveReadySchema = z.strictObject({ hive_id: hiveIdSchema, hive_url: hiveUrlSchema });
 export type HiveReady = z.infer<typeof hiveReadySchema>;
 
 function hasCredentials(text: string): boolean {

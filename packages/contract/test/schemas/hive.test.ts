@@ -20,4 +20,15 @@ describe('the address that a hive registers', () => {
   ])('may not be %s', (url) => {
     expect(isTaken(url)).toBe(false);
   });
+
+  it.each([
+    'http://gpu-1.lan/admin/reboot?now=1&x=',
+    'http://gpu-1.lan?',
+    'http://gpu-1.lan/#',
+    'http://gpu-1.lan/a#b',
+    'http://user@gpu-1.lan/?',
+    `http://gpu-1.lan/${'a'.repeat(3_000)}`,
+  ])("[L12] may not be %s, where the path of a request would be somebody else's to choose", (url) => {
+    expect(isTaken(url)).toBe(false);
+  });
 });

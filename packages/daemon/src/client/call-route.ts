@@ -31,10 +31,13 @@ export class PeerError extends Error {
   override readonly name = 'PeerError';
   /** What to do on the calling machine, where TLS is the reason. */
   readonly hint: string | null;
+  /** Whether something at the address answered or refused the connection; false if it was silent, or lost on the way. */
+  readonly isAnswer: boolean;
 
-  constructor(message: string, hint: string | null = null) {
+  constructor(message: string, { hint = null, isAnswer = false }: { hint?: string | null; isAnswer?: boolean } = {}) {
     super(message);
     this.hint = hint;
+    this.isAnswer = isAnswer;
   }
 }
 
@@ -47,9 +50,10 @@ export class PeerError extends Error {
 export async function callRoute<R extends Route>(peer: Peer, route: R, options: CallOptions): Promise<ResponseOf<R>> {
   const { status, text } = await exchange(peer, route, options);
   const body = parseJson(text);
-  if (status >= 400) throw fromErrorBody(body) ?? new PeerError(`it responded with status ${status}`);
+  if (status >= 400)
+    throw fromErrorBody(body) ?? new PeerError(`it responded with status ${status}`, { isAnswer: true });
   const parsed = route.success?.body.safeParse(body);
-  if (!parsed?.success) throw new PeerError('its response does not match this version');
+  if (!parsed?.success) throw new PeerError('its response does not match this version', { isAnswer: true });
   return parsed.data as ResponseOf<R>;
 }
 
@@ -87,7 +91,7 @@ async function readText(body: AsyncIterable<Buffer>, maxBytes: number): Promise<
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw new PeerError(`its response is larger than ${maxBytes / 1024} KiB`);
+    if (bytes > maxBytes) throw new PeerError(`its response is larger than ${maxBytes / 1024} KiB`, { isAnswer: true });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -104,7 +108,7 @@ function parseJson(text: string): unknown {
 function peerErrorOf(error: unknown): PeerError {
   if (error instanceof PeerError) return error;
   const { what, hint } = connectionProblem(error);
-  return new PeerError(what, hint);
+  return new PeerError(what, { hint, isAnswer: errnoOf(error) === 'ECONNREFUSED' });
 }
 
 /** Why a connection to another daemon failed, and what to do where TLS is the reason. */

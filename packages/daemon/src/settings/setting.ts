@@ -173,13 +173,15 @@ export function someOf<const T extends string>(
   });
 }
 
-/** An http or https URL without a slash at its end. */
+/** An http or https URL that paths are appended to, without a slash at its end. */
 export function url<F extends string | null>(described: Described & { fallback: F }): Setting<string | F> {
   const { fallback, ...rest } = described;
   const parse = (value: string): string => {
     const parsed = URL.canParse(value) ? new URL(value) : null;
     if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new Error('it is not an http or https URL');
     if (parsed.username !== '' || parsed.password !== '') throw new Error('it contains credentials');
+    // Paths are appended to it, and would end up in the query.
+    if (/[?#]/.test(value)) throw new Error('it contains a query or a fragment');
     return value.replace(/\/+$/, '');
   };
   return setting<string | F>({ defaultText: fallback ?? 'none', ...rest, parse, fallback: () => fallback });

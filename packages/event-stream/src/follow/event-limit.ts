@@ -1,3 +1,10 @@
+/** Counts the characters of each event of a stream, from one blank line to the next, line ends included. */
+export interface EventCounter {
+  count(byte: number): void;
+  /** Characters of the event so far; 0 right after its blank line. */
+  readonly chars: number;
+}
+
 /** Bounds the size of each event of a stream, however many lines it has. */
 export interface EventLimit {
   /** How many bytes of the chunk are within the limit: all of them unless an event is too large. */
@@ -9,27 +16,34 @@ const carriageReturn = 0x0d;
 const continuationMask = 0xc0;
 const continuationByte = 0x80;
 
-/** `maxChars` counts from one blank line to the next, line ends included. */
-export function createEventLimit(maxChars: number): EventLimit {
+export function createEventCounter(): EventCounter {
   let chars = 0;
   let isAtLineStart = true;
   let isAfterReturn = false;
 
-  function count(byte: number): void {
-    chars += (byte & continuationMask) === continuationByte ? 0 : 1;
-    const isSecondHalf = byte === lineFeed && isAfterReturn;
-    isAfterReturn = byte === carriageReturn;
-    if (isSecondHalf) return;
-    const isLineEnd = byte === lineFeed || byte === carriageReturn;
-    if (isLineEnd && isAtLineStart) chars = 0;
-    isAtLineStart = isLineEnd;
-  }
+  return {
+    get chars() {
+      return chars;
+    },
+    count(byte) {
+      chars += (byte & continuationMask) === continuationByte ? 0 : 1;
+      const isSecondHalf = byte === lineFeed && isAfterReturn;
+      isAfterReturn = byte === carriageReturn;
+      if (isSecondHalf) return;
+      const isLineEnd = byte === lineFeed || byte === carriageReturn;
+      if (isLineEnd && isAtLineStart) chars = 0;
+      isAtLineStart = isLineEnd;
+    },
+  };
+}
 
+export function createEventLimit(maxChars: number): EventLimit {
+  const counter = createEventCounter();
   return {
     within(chunk) {
       for (let index = 0; index < chunk.length; index += 1) {
-        count(chunk[index] ?? lineFeed);
-        if (chars > maxChars) return index;
+        counter.count(chunk[index] ?? lineFeed);
+        if (counter.chars > maxChars) return index;
       }
       return chunk.length;
     },

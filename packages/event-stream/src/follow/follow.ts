@@ -32,8 +32,13 @@ export interface FollowOptions {
   backoff?: BackOffRule;
   /** Gives up after this many connections in a row that fail or bring no event. Default: no limit. */
   maxAttempts?: number;
-  /** Maximum characters of an event. A connection with a larger one is dropped; the third in a row is final. Default 65,536. */
+  /**
+   * Maximum characters of an event. A connection with a larger one is dropped; the third in a row is final. With `onDropped` this
+   * happens only to one that does not end: other large events are dropped, and the connection continues. Default 65,536.
+   */
   maxEventChars?: number;
+  /** Called for each event that is too large. */
+  onDropped?(reason: string): void;
   random?: () => number;
   onConnection?(change: ConnectionChange): void;
 }
@@ -123,6 +128,7 @@ function settingsOf(options: ReadyOptions) {
     watchdogMs: options.watchdogMs ?? defaultWatchdogMs,
     backOff: options.backoff ?? defaultBackOff,
     maxEventChars: options.maxEventChars ?? defaultMaxEventChars,
+    onDropped: options.onDropped?.bind(options),
     maxAttempts: options.maxAttempts ?? Number.POSITIVE_INFINITY,
     random: options.random ?? Math.random,
   };

@@ -20,6 +20,7 @@ export interface ReconnectingFetchOptions {
   backOff: BackOffRule;
   maxAttempts: number;
   maxEventChars: number;
+  onDropped?: ((reason: string) => void) | undefined;
   random: () => number;
   onConnection(change: ConnectionChange): void;
   /** There is nothing left to try. The owner closes the EventSource, which aborts everything in flight. */
@@ -107,6 +108,7 @@ export class ReconnectingFetch {
     return createBodyReader(body, {
       onActivity: this.#watchdog.refresh,
       maxEventChars: this.#options.maxEventChars,
+      onDropped: this.#options.onDropped,
       onEnd: (end) => {
         if (closed.aborted) return;
         const hasLasted = performance.now() - openedAt >= backOff.maxMs;

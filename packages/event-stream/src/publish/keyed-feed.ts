@@ -13,6 +13,8 @@ import {
 const maxRecent = 1_024;
 // Bounds what is kept for readers that lag: past it the oldest event that should not be skipped is dropped.
 const maxPendingKeeps = 1_024;
+// Ends kept for readers that come back.
+const maxEnds = 1_024;
 
 /** The newest state of each of many subjects. As in a state feed a lagging reader skips states, but only for a newer one of the same key. */
 export interface KeyedFeed extends LiveFeed {
@@ -23,8 +25,9 @@ export interface KeyedFeed extends LiveFeed {
    * The feed of a reader that opens now: the newest state of each subject first, as fast as it takes them, then the frame
    * that `endOf` makes, if any.
    * @param endOf is called with the sequence of the last event before the reader
+   * @param since the last sequence that the reader had before; then it also gets the 'terminal' events after it that are kept
    */
-  forNewReader(endOf?: (openedAt: number) => Frame | undefined): ReaderFeed;
+  forNewReader(endOf?: (openedAt: number) => Frame | undefined, since?: number | null): ReaderFeed;
 }
 
 /** An entry that is encoded when the first reader needs it, since often nobody follows all subjects. */
@@ -51,6 +54,7 @@ export function createKeyedFeed(): KeyedFeed {
   // A newer state goes to the end, so they stay ordered by sequence.
   const newest = new Map<string, Entry>();
   const keeps: Entry[] = [];
+  const ends: Entry[] = [];
   let recent: Entry[] = [];
   let lastSequence = 0;
 
@@ -61,9 +65,19 @@ export function createKeyedFeed(): KeyedFeed {
     }
   }
 
-  function* sinceLag(cursor: number): Iterable<Entry> {
+  function sinceLag(cursor: number): Iterable<Entry> {
     const pending = keeps.filter(({ sequence }) => sequence > cursor);
-    for (const state of statesBetween(cursor, lastSequence)) {
+    return inOrder(pending, statesBetween(cursor, lastSequence));
+  }
+
+  function snapshot(cursor: number, since: number, upTo: number): Iterable<Entry> {
+    const after = Math.max(cursor, since);
+    const missed = ends.filter(({ sequence }) => sequence > after && sequence <= upTo);
+    return inOrder(missed, statesBetween(cursor, upTo));
+  }
+
+  function* inOrder(pending: Entry[], states: Iterable<Entry>): Iterable<Entry> {
+    for (const state of states) {
       const earlier = pending.findIndex(({ sequence }) => sequence > state.sequence);
       yield* pending.splice(0, earlier === -1 ? pending.length : earlier);
       yield state;
@@ -92,18 +106,20 @@ export function createKeyedFeed(): KeyedFeed {
       if (entry.kind === 'state') newest.set(key, entry);
       else keeps.push(entry);
       if (keeps.length > maxPendingKeeps) keeps.shift();
+      if (entry.kind === 'terminal') ends.push(entry);
+      if (ends.length > maxEnds) ends.shift();
       cache.clear();
     },
     forget: (key) => void newest.delete(key),
-    forNewReader(endOf) {
+    forNewReader(endOf, since = null) {
       const openedAt = lastSequence;
       let end = endOf?.(openedAt);
       return {
         terminalSequence: null,
         next(cursor, lagged) {
-          const snapshot = cursor < openedAt ? joinEntries(cursor, statesBetween(cursor, openedAt)) : null;
+          const first = cursor < openedAt ? joinEntries(cursor, snapshot(cursor, since ?? openedAt, openedAt)) : null;
           // What happened before it opened was never owed to this reader.
-          if (snapshot !== null) return { ...snapshot, skipped: 0 };
+          if (first !== null) return { ...first, skipped: 0 };
           const from = Math.max(cursor, openedAt);
           if (end === undefined) return next(from, lagged);
           const frame = end;

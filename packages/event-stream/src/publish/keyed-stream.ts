@@ -1,4 +1,4 @@
-import { formatEventId, newEpoch } from '../event-id.ts';
+import { formatEventId, newEpoch, sequenceOf } from '../event-id.ts';
 import { encodeFrame } from '../frame.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { ChannelHost, Subscribable } from './channel.ts';
@@ -7,7 +7,7 @@ import { createKeyedFeed, KeyedEntry } from './keyed-feed.ts';
 
 /**
  * Many subjects in one stream that has no end: first the newest state of each, then what happens to them. A slow reader is skipped to
- * the newest state of each subject; other events are not skipped.
+ * the newest state of each subject; other events are not skipped. A reader that comes back also gets the ends it missed.
  */
 export interface KeyedStream extends Subscribable {
   /** Sends an event about the subject `key` to all readers, in a later turn. 'terminal' ends the subject, not the stream. */
@@ -27,6 +27,10 @@ export function createKeyedStream(host: ChannelHost, { snapshotEnd }: KeyedStrea
   const idOf = (sequence: number) => formatEventId(epoch, 2 * sequence);
   const endFrame = (openedAt: number) =>
     snapshotEnd && encodeFrame({ ...snapshotEnd, id: formatEventId(epoch, 2 * openedAt + 1) });
+  const sequenceBefore = (lastEventId: string | null) => {
+    const sequence = Math.floor(sequenceOf(lastEventId, epoch) / 2);
+    return sequence === 0 || sequence > feed.lastSequence ? null : sequence;
+  };
   const feed = createKeyedFeed();
   const broadcast = createBroadcast(feed, host.fanOut);
   return {
@@ -37,10 +41,10 @@ export function createKeyedStream(host: ChannelHost, { snapshotEnd }: KeyedStrea
       broadcast.announce();
     },
     forget: (key) => feed.forget(key),
-    // Its last id does not matter: the snapshot says where everything stands.
-    attach(sink, _lastEventId, address = null) {
+    // Whatever its last id, the snapshot says where everything stands; what has ended since is not in it.
+    attach(sink, lastEventId, address = null) {
       const reader = host.admit(sink, address, {
-        feed: feed.forNewReader(endFrame),
+        feed: feed.forNewReader(endFrame, sequenceBefore(lastEventId)),
         cursor: 0,
         members: broadcast.members,
       });

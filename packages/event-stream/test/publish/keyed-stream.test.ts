@@ -87,6 +87,77 @@ describe('a keyed stream that says where its snapshot ends', () => {
   });
 });
 
+describe('a reader of a keyed stream that comes back', () => {
+  beforeEach(() => {
+    stream = streamHub.keyedStream({ snapshotEnd: { event: 'snapshot_end', data: '{}' } });
+  });
+
+  function attachAfter(lastEventId: string | null): MemorySink {
+    const sink = createMemorySink();
+    stream.attach(sink, lastEventId);
+    return sink;
+  }
+
+  it('[L9] gets the ends that it missed, in their places, and nothing else of the past', async () => {
+    for (const key of ['a', 'b', 'c', 'd']) state(key, 1);
+    end('a');
+    const first = attach();
+    await turns();
+    const had = first.ids().at(-1) ?? null;
+    end('b');
+    state('c', 2);
+    note('c', 'missed');
+    end('d');
+    expect(linesOf(attachAfter(had))).toEqual(['end b', 'state c2', 'end d', 'snapshot_end {}']);
+    expect(linesOf(attachAfter(null))).toEqual(['state c2', 'snapshot_end {}']);
+  });
+
+  it('[L9] gets nothing twice that it has by the id of the last event', async () => {
+    state('a', 1);
+    const first = attach();
+    end('a');
+    state('b', 1);
+    await turns();
+    expect(linesOf(first)).toEqual(['state a1', 'snapshot_end {}', 'end a', 'state b1']);
+    expect(linesOf(attachAfter(first.ids().at(-1) ?? null))).toEqual(['state b1', 'snapshot_end {}']);
+  });
+
+  it.each([
+    ['of another run', () => 'cafe.4'],
+    ['that makes no sense', () => 'x'],
+    ['from the future', (id: string) => id.replace(/\d+$/, '900')],
+  ])('[L9] gets the snapshot alone with an id %s', (_what, idOf) => {
+    state('a', 1);
+    const id = attach().ids().at(-1) ?? '';
+    end('a');
+    state('b', 1);
+    expect(linesOf(attachAfter(idOf(id)))).toEqual(['state b1', 'snapshot_end {}']);
+  });
+
+  it('[L9] has the latest ends kept for it, whatever number of notices there were', async () => {
+    state('a', 1);
+    const id = attach().ids().at(-1) ?? null;
+    end('a');
+    for (let count = 0; count < 3_000; count += 1) note('b', String(count));
+    expect(linesOf(attachAfter(id))).toEqual(['end a', 'snapshot_end {}']);
+    for (let count = 0; count < 1_100; count += 1) end(`c${count}`);
+    const late = attachAfter(id);
+    expect(linesOf(late)).toHaveLength(1_025);
+    expect(linesOf(late).at(-2)).toBe('end c1099');
+  });
+
+  it('[L9] counts towards the limit of streams of its address', () => {
+    const few = createStreamHub({ maxReadersPerAddress: 2 }).keyedStream();
+    const attachFrom = (address: string | null) => few.attach(createMemorySink(), null, address);
+    expect([attachFrom('192.0.2.1'), attachFrom('192.0.2.1')]).toEqual(['attached', 'attached']);
+    expect([attachFrom('192.0.2.1'), attachFrom('192.0.2.2'), attachFrom(null)]).toEqual([
+      'refused',
+      'attached',
+      'attached',
+    ]);
+  });
+});
+
 describe('a keyed stream', () => {
   it('starts with the newest state of each subject that has not ended, and continues in order', async () => {
     state('a', 1);
