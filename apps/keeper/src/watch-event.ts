@@ -41,6 +41,8 @@ export type WatchEvent =
   | { readonly event: 'narration'; readonly data: Narration }
   | { readonly event: 'data'; readonly data: JobData }
   | { readonly event: 'end'; readonly data: JobEnded }
+  /** The stream of all downloads has listed those that are running. */
+  | { readonly event: 'snapshot_end'; readonly data: object }
   | { readonly event: 'connection'; readonly data: ConnectionChange }
   | {
       readonly event: 'receipt';

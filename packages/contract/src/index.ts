@@ -188,7 +188,13 @@ export {
   type RepoFile,
   repoSchema,
 } from './schemas/repo.ts';
-export { type Failure, type Partial, type PartialChoice, partialChoiceSchema } from './schemas/shared-schemas.ts';
+export {
+  type Failure,
+  type Partial,
+  type PartialChoice,
+  partialChoiceSchema,
+  toFailure,
+} from './schemas/shared-schemas.ts';
 export { type TlsProblem, tlsProblemOf } from './tls-problem.ts';
 export { formatBytes, formatSeconds, formatSpeed, parseBandwidth, parseDuration, percentOf } from './units.ts';
 export { type WantedModel, wantedModel } from './wanted-model.ts';

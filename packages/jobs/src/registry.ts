@@ -7,6 +7,7 @@ import {
   newJobId,
   type PartialChoice,
   RbeeError,
+  toFailure,
   toRbeeError,
   toTimestamp,
 } from '@rbee/contract';
@@ -259,8 +260,7 @@ export class JobRegistry {
     }
     const failure = toRbeeError(error);
     if (failure.code === 'INTERNAL') this.#deps.onBug(error, job.id);
-    const { code, message, hint } = failure;
-    job.end({ state: 'failed', message }, { code, message, ...(hint === undefined ? {} : { hint }) });
+    job.end({ state: 'failed', message: failure.message }, toFailure(failure));
   }
 
   /** Condenses the streams of the oldest ended jobs, except this one, until the rest is within the limit. */

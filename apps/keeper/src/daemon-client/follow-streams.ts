@@ -10,6 +10,7 @@ import {
   narrationSchema,
   parseJobEnd,
   queenRoutes,
+  SNAPSHOT_END_EVENT,
 } from '@rbee/contract';
 import { FollowError, type FollowedEvent, follow } from '@rbee/event-stream';
 import type { Emit } from '../watch-event.ts';
@@ -20,6 +21,9 @@ import { connectionLost } from './unreachable.ts';
 
 /** The list of a whole store is one event. */
 const MAX_EVENT_CHARS = 16 * 1024 * 1024;
+
+/** Lines of a job that are remembered; as many as a daemon keeps. */
+const MAX_SHOWN = 4_000;
 
 /** The id used for the stream of all downloads. */
 const FLEET = 'fleet';
@@ -48,10 +52,13 @@ export interface FollowDeps {
  */
 export async function followJob(deps: FollowDeps, jobId: string): Promise<JobEnd> {
   let end: JobEnd | null = null;
+  const isRepeat = createRepeats();
   await followStream(deps, jobId, deps.client.stream(queenRoutes.streamJob, jobId), {
     events: JOB_EVENT_NAMES,
     isTerminal: ({ event }) => event === 'message',
+    onReconnect: isRepeat.startOver,
     onEvent({ event, data }) {
+      if (isRepeat.has(data)) return;
       if (event === 'narration') deps.emit({ event, data: read(deps, event, narrationSchema, data) });
       else if (event === 'data') deps.emit({ event, data: read(deps, event, jobDataSchema, data) });
       else end = parseJobEnd(data);
@@ -86,17 +93,38 @@ export async function followDownload(deps: FollowDeps, downloadId: string): Prom
  */
 export async function followFleet(deps: FollowDeps): Promise<never> {
   await followStream(deps, FLEET, deps.client.fleetStream(), {
-    events: DOWNLOAD_EVENT_NAMES,
+    events: [...DOWNLOAD_EVENT_NAMES, SNAPSHOT_END_EVENT],
     isTerminal: () => false,
     onEvent({ event, data }) {
+      if (event === SNAPSHOT_END_EVENT) deps.emit({ event, data: {} });
       if (isDownloadEvent(event)) deps.emit(readDownloadEvent(deps, event, data));
     },
   });
   throw unexpected(at(deps), 'the stream of all downloads has ended');
 }
 
+/** A restarted queen has other ids, and reads the lines of a job from its hive again: those that were shown are passed over. */
+function createRepeats() {
+  const shown = new Set<string>();
+  let before = new Set<string>();
+  return {
+    startOver: () => {
+      before = new Set(shown);
+    },
+    has(data: string): boolean {
+      if (before.delete(data)) return true;
+      shown.add(data);
+      const [oldest] = shown;
+      if (shown.size > MAX_SHOWN && oldest !== undefined) shown.delete(oldest);
+      return false;
+    },
+  };
+}
+
 interface StreamReader {
   readonly events: readonly string[];
+  /** The connection is open again after it was lost. */
+  readonly onReconnect?: () => void;
   onEvent(event: FollowedEvent): void;
   isTerminal(event: FollowedEvent): boolean;
 }
@@ -112,6 +140,7 @@ async function followStream(deps: FollowDeps, id: string, target: StreamTarget, 
       maxEventChars: MAX_EVENT_CHARS,
       onConnection(change) {
         if (change.state === 'open' && !lost) return;
+        if (change.state === 'open') reader.onReconnect?.();
         lost = change.state === 'lost';
         const data =
           change.state === 'lost'

@@ -19,6 +19,7 @@ export async function jobFailure(deps: CommandDeps, jobId: string, end: JobEnd):
     const message = end.state === 'failed' ? end.message : 'the job ended without a result';
     return toFailure(new KeeperError('JOB_FAILED', message));
   }
-  const { code, message, hint } = error;
-  return toFailure(new RbeeError(code, message, hint === undefined ? {} : { hint }));
+  const { code, message, hint, details } = error;
+  const options = { ...(hint === undefined ? {} : { hint }), ...(details === undefined ? {} : { details }) };
+  return toFailure(new RbeeError(code, message, options));
 }

@@ -27,6 +27,8 @@ export interface DownloadView {
   limit: number | null;
   /** The time of the last progress, in milliseconds since the Unix epoch. */
   movedAt: number;
+  /** The time of its last event, likewise. */
+  heardAt: number;
   attempt: number;
   /** The last notice that still applies. */
   notice: Notice | null;
@@ -51,6 +53,8 @@ export interface DownloadViews {
   endNameOf(view: DownloadView): string;
   /** The name of the download with that id, or else the id. */
   nameOfId(id: string): string;
+  /** Drops the views of downloads that a stream of all downloads did not list after it was opened: they have ended. */
+  dropUnseen(): readonly { readonly view: DownloadView; readonly name: string }[];
   /** Drops a view that is no longer shown. */
   forget(id: string): void;
 }
@@ -68,6 +72,8 @@ export function createDownloadViews({ now = Date.now, isFleet = false }: Downloa
   const lost = new Set<string>();
   /** The names of all refs, until another ref comes. */
   let names: ((ref: string) => string) | null = null;
+  /** Downloads with events since the connection was opened. */
+  const seen = new Set<string>();
   const viewOf = (id: string, ref: string | null, hive: string | null): DownloadView => {
     const known = views.get(id);
     if (known !== undefined) return known;
@@ -111,12 +117,17 @@ export function createDownloadViews({ now = Date.now, isFleet = false }: Downloa
         const { bytes, status, ref } = view;
         applyDownloadEvent(view, event);
         if (view.ref !== ref) names = null;
+        view.heardAt = now();
+        seen.add(view.id);
         if (view.bytes !== bytes || view.status !== status) view.movedAt = now();
         return view;
       }
       case 'connection':
         if (event.data.state === 'lost') lost.add(event.data.id);
-        else lost.delete(event.data.id);
+        else {
+          lost.delete(event.data.id);
+          seen.clear();
+        }
         return null;
       case 'receipt':
         for (const { download_id: id, state, bytes } of event.data.downloads) {
@@ -143,9 +154,17 @@ export function createDownloadViews({ now = Date.now, isFleet = false }: Downloa
       const view = views.get(id);
       return view === undefined ? id : nameOf(view);
     },
+    dropUnseen() {
+      const unseen = [...views.values()].filter(({ id }) => !seen.has(id));
+      const gone = unseen.map((view) => ({ view, name: withHive(view, isFleet || hasHives()) }));
+      for (const { id } of unseen) views.delete(id);
+      names = null;
+      return gone;
+    },
     forget(id) {
       views.delete(id);
       names = null;
+      seen.delete(id);
       lost.delete(id);
     },
   };
@@ -168,6 +187,7 @@ function newView(id: string, ref: string | null, hive: string | null, movedAt: n
     files: [],
     limit: null,
     movedAt,
+    heardAt: movedAt,
     attempt: 1,
     notice: null,
   };

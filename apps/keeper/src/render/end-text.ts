@@ -7,6 +7,7 @@ import {
 } from '@rbee/contract';
 import type { Failure } from '../errors/failure.ts';
 import type { WatchEvent } from '../watch-event.ts';
+import type { DownloadView } from './download-view.ts';
 import type { Paint } from './style.ts';
 import { printable, sentence } from './text.ts';
 
@@ -124,4 +125,10 @@ function keptText(partial: 'kept' | 'discarded' | null, bytes: number, next: str
   if (partial === 'discarded') return 'partial files deleted';
   if (partial === null || bytes === 0) return 'nothing to keep';
   return `${formatBytes(bytes)} kept; ${next}`;
+}
+
+/** For a download that ended while nobody listened; empty if it was never shown. */
+export function goneText({ id, status }: DownloadView, name: string): string {
+  if (status === 'waiting') return '';
+  return `${name}: ended while the connection was lost; see "rbee-keeper download show ${id}"\n`;
 }

@@ -9,7 +9,7 @@ import {
 import { acceptedIds, type WatchEvent } from '../watch-event.ts';
 import { sizeText } from './download-text.ts';
 import { createDownloadViews, type DownloadView, isEnded } from './download-view.ts';
-import { continuingText, createReportedEnds, endText, failureText, receiptText } from './end-text.ts';
+import { continuingText, createReportedEnds, endText, failureText, goneText, receiptText } from './end-text.ts';
 import { jsonLine } from './json.ts';
 import type { Display, Output, Renderer } from './renderer.ts';
 import { createResultOrder } from './result-order.ts';
@@ -99,6 +99,9 @@ export function createLinesRenderer(options: LinesOptions): Renderer {
       case 'receipt':
         print(receiptText(reported.newOf(event.data), nameOf));
         print(continuingText(event.continuing ?? [], nameOf));
+        return;
+      case 'snapshot_end':
+        for (const gone of views.dropUnseen()) print(goneText(gone.view, gone.name));
         return;
       case 'connection':
         if (!wasLost && views.connectionLost) print('lost the connection to the queen, reconnecting\n');

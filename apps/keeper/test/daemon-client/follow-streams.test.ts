@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createQueenClient, type QueenClient } from '../../src/daemon-client/client.ts';
 import { type FollowDeps, followDownload, followJob } from '../../src/daemon-client/follow-streams.ts';
@@ -83,5 +86,38 @@ describe('followJob', () => {
     const { job } = queen.addJob('hf:org/repo::file=x.gguf');
     job.channel.publish({ data: 'bye' }, 'terminal');
     await expect(followJob(deps, job.id)).rejects.toMatchObject({ code: 'ANSWER_UNEXPECTED' });
+  });
+
+  it('[K13] repeats no line when a restarted queen sends them all again, under other ids', async () => {
+    const jobId = 'job-00000000-0000-4000-8000-000000000000';
+    const line = (human: string) => {
+      const data = {
+        job_id: jobId,
+        action: 'a',
+        human,
+        actor: 'hive-a',
+        at: '2026-01-01T00:00:00.000Z',
+        level: 'info',
+      };
+      return `event: narration\nid: ${Math.random().toString(36).slice(2)}.1\ndata: ${JSON.stringify(data)}\n\n`;
+    };
+    let requests = 0;
+    const server = createServer((_, response) => {
+      requests += 1;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      if (requests === 1) response.end(line('one') + line('two') + line('two'));
+      else response.end(`${line('one')}${line('two')}${line('three')}id: x.9\ndata: [DONE]\n\n`);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const reconnect = { maxAttempts: 5, backoff: { baseMs: 1, maxMs: 2 } };
+      await followJob({ ...deps, client: createQueenClient({ url, token: null }), reconnect }, jobId);
+      const lines = events.flatMap((event) => (event.event === 'narration' ? event.data.human : []));
+      expect(lines).toEqual(['one', 'two', 'two', 'three']);
+    } finally {
+      server.close();
+    }
   });
 });

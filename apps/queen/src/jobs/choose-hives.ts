@@ -1,4 +1,4 @@
-import { type QueenOperation, wantedModel } from '@rbee/contract';
+import { type Hive, type QueenOperation, wantedModel } from '@rbee/contract';
 import { type HoldersDeps, holdersOf, onlyHolderOf } from '../models/holders.ts';
 import { allOnline, type Choice, namedHives } from '../placement/choice.ts';
 import { type PlacementDeps, placeModel } from '../placement/place-model.ts';
@@ -16,7 +16,7 @@ export async function chooseHives(deps: ChooseDeps, body: QueenOperation): Promi
     case 'model_plan':
       return placeModel(deps, wantedModel(body));
     case 'model_get':
-      return { hives: [(await holdersOf(deps, body.id))[0].hive], reason: 'holds_model', why: 'has the model' };
+      return oneOf((await holdersOf(deps, body.id)).map(({ hive }) => hive));
     case 'model_delete':
       return {
         hives: [await onlyHolderOf(deps, body.id)],
@@ -35,4 +35,8 @@ export async function chooseHives(deps: ChooseDeps, body: QueenOperation): Promi
       break;
   }
   return { hives: allOnline(deps.fleet), reason: 'every', why: 'on every hive' };
+}
+
+function oneOf(holders: readonly Hive[]): Choice {
+  return { hives: holders.slice(0, 1), others: holders.slice(1), reason: 'holds_model', why: 'has the model' };
 }

@@ -5,6 +5,7 @@ import {
   type JobDownload,
   RbeeError,
   type RbeeErrorOptions,
+  toFailure,
 } from '@rbee/contract';
 import type { Job } from '@rbee/jobs';
 import type { KeptRoute } from '../state/saved-rows.ts';
@@ -28,13 +29,15 @@ export function acceptedBy(hiveId: string, accepted: JobAccepted): HandOver {
   return { leg: { hiveId, refusal: null, receipts: [] }, accepted };
 }
 
-export function refusedBy(hiveId: string, { code, message, hint }: RbeeError): HandOver {
-  const refusal = { code, message, ...(hint === undefined ? {} : { hint }) };
-  return { leg: { hiveId, refusal, receipts: [] }, accepted: null };
+export function refusedBy(hiveId: string, error: RbeeError): HandOver {
+  return { leg: { hiveId, refusal: toFailure(error), receipts: [] }, accepted: null };
 }
 
-export function errorOf({ code, message, hint }: Failure): RbeeError {
-  const options: RbeeErrorOptions = hint === undefined ? {} : { hint };
+export function errorOf({ code, message, hint, details }: Failure): RbeeError {
+  const options: RbeeErrorOptions = {
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details }),
+  };
   return new RbeeError(code, message, options);
 }
 

@@ -1,10 +1,21 @@
-import { type CancelReceipt, JOB_EVENT_NAMES, type JobEnd, parseJobEnd, RbeeError, toRbeeError } from '@rbee/contract';
+import {
+  type CancelReceipt,
+  type Failure,
+  JOB_EVENT_NAMES,
+  type JobEnd,
+  type JobId,
+  parseJobEnd,
+  RbeeError,
+  toRbeeError,
+} from '@rbee/contract';
 import { CancelRequest, type Job, narrate } from '@rbee/jobs';
 import type { HiveClient } from '../hives/client.ts';
+import { createDropLog } from '../hives/drop-log.ts';
 import { ForgottenError, type HiveStream } from '../hives/follow-hive.ts';
 import { type HiveWordDeps, hasForgotten } from '../hives/hive-word.ts';
 import type { Fleet } from '../placement/choice.ts';
 import type { Relay } from '../relay/relay.ts';
+import { problemOf } from './job-event.ts';
 import { downloadsAt, type Leg, receiptsFor } from './leg.ts';
 import type { UndeliveredCancels } from './undelivered-cancels.ts';
 
@@ -20,15 +31,21 @@ export interface PerformLegDeps {
   readonly undeliveredCancels: UndeliveredCancels;
   /** Follows a stream of a hive to its end, wherever the hive is. */
   readonly follow: (stream: HiveStream) => Promise<void>;
+  readonly log: { warn(fields: object, message: string): void };
   /** Called when the stream of the job at a hive is open. */
   readonly onOpen: (job: Job, hiveId: string) => void;
 }
 
+/** How a leg ended; `failure` is what the hive says about it. */
+export type LegEnd =
+  | Exclude<JobEnd, { readonly state: 'failed' }>
+  | { readonly state: 'failed'; readonly message: string; readonly failure: Failure | null };
+
 /** Follows one hive's leg of a job to its end, and cancels it there when the job is cancelled. */
-export async function performLeg(deps: PerformLegDeps, job: Job, leg: Leg): Promise<JobEnd> {
+export async function performLeg(deps: PerformLegDeps, job: Job, leg: Leg): Promise<LegEnd> {
   if (leg.refusal !== null) {
     narrate('hive_refused', `❌ ${leg.hiveId}: ${leg.refusal.message}`, 'error');
-    return { state: 'failed', message: leg.refusal.message };
+    return { state: 'failed', message: leg.refusal.message, failure: leg.refusal };
   }
   const following = new AbortController();
   let cancelling: Promise<void> | null = null;
@@ -89,8 +106,9 @@ function keepCancel(deps: PerformLegDeps, job: Job, leg: Leg, message: string): 
   leg.receipts = receiptsFor(job, hiveId, 'unreachable');
 }
 
-async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal: AbortSignal): Promise<JobEnd> {
+async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal: AbortSignal): Promise<LegEnd> {
   let end: JobEnd | null = null;
+  const drops = createDropLog(deps.log, { hiveId, jobId: job.id }, 'an event of a job was dropped');
   try {
     await deps.follow({
       hiveId,
@@ -105,14 +123,36 @@ async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal
       },
       onEvent: ({ event, data }) => {
         const name = JOB_EVENT_NAMES.find((known) => known === event);
-        if (name) job.relay(name, data);
-        else end = parseJobEnd(data);
+        if (name === undefined) end = parseJobEnd(data);
+        else {
+          const problem = problemOf(job.id, name, data);
+          if (problem === null) job.relay(name, data);
+          else drops.dropped(problem);
+        }
       },
     });
   } catch (error) {
     if (signal.aborted) return { state: 'cancelled' };
-    const why = error instanceof ForgottenError ? 'no longer knows this job' : 'rejects the stream of this job';
-    return { state: 'failed', message: `the hive ${hiveId} ${why}` };
+    return { state: 'failed', message: `the hive ${hiveId} ${reasonOf(error)}`, failure: null };
   }
-  return end ?? { state: 'failed', message: `the hive ${hiveId} ended its stream without a result` };
+  const result = end ?? noResult(hiveId);
+  return result.state === 'failed' ? { ...result, failure: await failureAt(deps, hiveId, job.id) } : result;
+}
+
+function noResult(hiveId: string): JobEnd {
+  return { state: 'failed', message: `the hive ${hiveId} ended its stream without a result` };
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof ForgottenError)) return 'rejects the stream of this job';
+  return error.isHiveGone ? 'was removed' : 'no longer knows this job';
+}
+
+/** The stream has only the message of a failure; the code, the hint and the details are in the job. */
+async function failureAt({ client, fleet }: PerformLegDeps, hiveId: string, id: JobId): Promise<Failure | null> {
+  try {
+    return (await client.getJob(fleet.get(hiveId), id)).error;
+  } catch {
+    return null;
+  }
 }

@@ -21,7 +21,7 @@ import type { Relay } from '../relay/relay.ts';
 import type { KeptRoute } from '../state/saved-rows.ts';
 import type { KeptJob, QueenState } from '../state/state.ts';
 import { endedReceipts } from './ended-receipts.ts';
-import { handOver } from './hand-over.ts';
+import { handOver, handToFirst } from './hand-over.ts';
 import { IdempotentRequests, idConflict, requestDigest } from './idempotent-requests.ts';
 import { acceptedBy, downloadsAt, errorOf, failureOf, type HandOver, type Leg, legsOf, toAccepted } from './leg.ts';
 import { type PerformLegDeps, performLeg } from './perform-leg.ts';
@@ -124,18 +124,28 @@ export class RoutedJobs {
   /** @throws RbeeError of the hive when none accepts; then the job is gone */
   async #handToHives(job: Job, { operation, route, choice, start }: Handing): Promise<void> {
     const { registry } = this.#deps;
-    const responses =
-      start.cancelled === null
-        ? await Promise.all(
-            choice.hives.map((hive) => handOver(this.#deps, job, { hive, operation, signal: start.signal })),
-          )
-        : [];
+    const responses = start.cancelled === null ? await this.#ask(job, { operation, route, choice, start }) : [];
     const refusals = responses.flatMap(({ leg }) => leg.refusal ?? []);
     if (start.cancelled === null && refusals[0] && refusals.length === responses.length) {
       registry.undo(job);
       throw errorOf(refusals[0]);
     }
-    this.#run(job, route, responses, start.cancelled);
+    this.#run(job, routeOf(route, choice, responses), responses, start.cancelled);
+  }
+
+  #ask(job: Job, { operation, route, choice, start }: Handing): Promise<readonly HandOver[]> {
+    const { signal } = start;
+    const [best] = choice.hives;
+    if (choice.others === undefined || best === undefined)
+      return Promise.all(choice.hives.map((hive) => handOver(this.#deps, job, { hive, operation, signal })));
+    return handToFirst(this.#deps, job, {
+      hives: [best, ...choice.others],
+      operation,
+      signal,
+      isCancelled: () => start.cancelled !== null,
+      // A queen that is killed now asks this hive for the job when it starts again.
+      onNext: ({ hive_id }) => this.#deps.state.keepRoute(job.id, { ...route, legs: [{ hive_id, refusal: null }] }),
+    });
   }
 
   /**
@@ -175,8 +185,9 @@ export class RoutedJobs {
           throw new RbeeError('HIVE_UNAVAILABLE', 'the queen was stopped before a hive got the job', {
             hint: 'send the request again',
           });
-        narrate('job_resumed', '🔄 the queen was restarted and follows the job again');
-        await this.#perform(job, route?.why ?? 'has its download', legs);
+        const hives = legs.map(({ hiveId }) => hiveId).join(', ');
+        narrate('job_resumed', `🔄 the queen was restarted and follows the job again at ${hives}`);
+        await this.#perform(job, legs);
       });
     }
   }
@@ -207,7 +218,10 @@ export class RoutedJobs {
     const kept = legs.map(({ hiveId, refusal }) => ({ hive_id: hiveId, refusal }));
     this.#deps.state.keepRoute(job.id, { ...route, legs: kept });
     if (cancelled !== null) job.abort(cancelled);
-    this.#deps.registry.run(job, () => this.#perform(job, route.why, legs));
+    this.#deps.registry.run(job, async () => {
+      if (legs.length > 0) narrate('hive_chosen', `🐝 ${legs.map(({ hiveId }) => hiveId).join(', ')}: ${route.why}`);
+      await this.#perform(job, legs);
+    });
   }
 
   #adopt(job: Job, hiveId: string, download_id: DownloadId): void {
@@ -229,18 +243,25 @@ export class RoutedJobs {
     }
   }
 
-  async #perform(job: Job, why: string, legs: readonly Leg[]): Promise<void> {
+  async #perform(job: Job, legs: readonly Leg[]): Promise<void> {
     // Cancelled before a hive was chosen.
     if (legs.length === 0) job.signal.throwIfAborted();
-    narrate('hive_chosen', `🐝 ${legs.map(({ hiveId }) => hiveId).join(', ')}: ${why}`);
     const onOpen = (_: Job, hiveId: string) => void this.#findDownload(job, hiveId);
     const ends = await Promise.all(legs.map((leg) => performLeg({ ...this.#deps, onOpen }, job, leg)));
     if (ends.every((end) => end.state === 'completed')) return;
     job.signal.throwIfAborted();
     const failed = ends.find((end) => end.state === 'failed');
-    if (failed) throw failureOf(failed.message, legs);
+    if (failed) throw failed.failure === null ? failureOf(failed.message, legs) : errorOf(failed.failure);
     // The job was cancelled at the hive itself: this one ends in the same way.
     job.abort(new CancelRequest('keep'));
     job.signal.throwIfAborted();
   }
+}
+
+/** Why this hive, where it is not the one that was chosen. */
+function routeOf(route: RouteFacts, { hives: [best] }: Choice, responses: readonly HandOver[]): RouteFacts {
+  const [only] = responses;
+  if (responses.length !== 1 || only === undefined || best === undefined) return route;
+  if (only.leg.hiveId === best.hive_id || only.leg.refusal !== null) return route;
+  return { ...route, why: `${best.hive_id} did not take the job` };
 }

@@ -7,6 +7,8 @@ export type ChoiceReason = (typeof CHOICE_REASONS)[number];
 /** The chosen hives, and why these. */
 export interface Choice {
   readonly hives: readonly Hive[];
+  /** Hives to try one after the other if the chosen one does not take the job. Nobody else may stand in for a named hive. */
+  readonly others?: readonly Hive[];
   /** For metrics. */
   readonly reason: ChoiceReason;
   readonly why: string;
@@ -31,15 +33,17 @@ export function namedHives(fleet: Fleet, selector: HiveSelector): Choice {
   const hives = [...names].map((name) => fleet.get(name));
   const offline = hives.filter((hive) => !hive.online).map((hive) => hive.hive_id);
   if (offline.length > 0) throw unavailable(`offline: ${offline.join(', ')}`);
+  const stopping = hives.filter((hive) => hive.draining).map((hive) => hive.hive_id);
+  if (stopping.length > 0) throw unavailable(`stopping: ${stopping.join(', ')}`);
   return { hives, reason: 'named', why: 'requested by name' };
 }
 
 /**
- * Every online hive.
+ * Every online hive, except those that are stopping.
  * @throws RbeeError HIVE_UNAVAILABLE when there is none
  */
 export function allOnline(fleet: Fleet): readonly Hive[] {
-  const online = fleet.list().filter((hive) => hive.online);
+  const online = fleet.list().filter((hive) => hive.online && hive.draining !== true);
   if (online.length === 0) throw unavailable('no hive is online');
   return online;
 }

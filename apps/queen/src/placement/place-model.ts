@@ -31,13 +31,13 @@ const ORDER: readonly Nearness[] = ['under way', 'model', 'likely model', 'parti
 export async function placeModel(deps: PlacementDeps, wanted: WantedModel): Promise<Choice> {
   const candidates = await Promise.all(allOnline(deps.fleet).map((hive) => candidateOf(deps, wanted, hive)));
   const fitting = candidates.filter(fits);
-  const [best, ...others] = fitting;
+  const [best, ...others] = fitting.toSorted(compare);
   if (!best) throw diskFull(candidates);
-  const { hive, nearness } = others.reduce((a, b) => (compare(a, b) <= 0 ? a : b), best);
+  const { hive, nearness } = best;
   const full = candidates.length - fitting.length;
   const skipped = full === 0 ? '' : `; ${full} with too little disk space ${full === 1 ? 'was' : 'were'} skipped`;
   const { reason, why } = reasonOf(nearness);
-  return { hives: [hive], reason, why: why + skipped };
+  return { hives: [hive], others: others.map((other) => other.hive), reason, why: why + skipped };
 }
 
 async function candidateOf(deps: PlacementDeps, wanted: WantedModel, hive: Hive): Promise<Candidate> {

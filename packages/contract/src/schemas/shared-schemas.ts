@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RbeeError } from '../error.ts';
 import { errorCodeSchema } from './error-body.ts';
 
 /** A timestamp: RFC 3339 in UTC with milliseconds. */
@@ -13,8 +14,20 @@ export const failureSchema = z.object({
   code: errorCodeSchema,
   message: z.string(),
   hint: z.string().optional(),
+  /** Facts for a program. */
+  details: z.record(z.string(), z.unknown()).optional(),
 });
 export type Failure = z.infer<typeof failureSchema>;
+
+/** The part of an error that outlives it. */
+export function toFailure({ code, message, hint, details }: RbeeError): Failure {
+  return {
+    code,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details: { ...details } }),
+  };
+}
 
 /** Whether a stopped download left partial files on disk. */
 export const partialSchema = z.enum(['kept', 'discarded']);

@@ -34,7 +34,10 @@ export interface BarLineOptions {
 }
 
 /** The content of one line: a download, the sum of several, or one file. */
-export type BarSubject = Omit<DownloadView, 'id' | 'ref' | 'hive' | 'files'>;
+export interface BarSubject extends Omit<DownloadView, 'id' | 'ref' | 'hive' | 'files' | 'heardAt'> {
+  /** How long nothing was heard of it although it is running, in milliseconds. */
+  readonly silentMs?: number;
+}
 
 /**
  * One line of at most `width` columns: name, bar, percent, bytes, then speed and time left, or the reason why no bytes
@@ -132,6 +135,8 @@ function stateOf(subject: BarSubject, { now, connectionLost = false }: BarLineOp
     const text = noticeText(notice, subject, now);
     if (text !== null) return { text, colour: 'yellow' };
   }
+  if (subject.silentMs !== undefined)
+    return { text: `no news for ${formatSeconds(Math.floor(subject.silentMs / 1_000))}`, colour: 'yellow' };
   if (status !== 'downloading') return { text: status, colour: 'dim' };
   if (subject.speed === 0 && subject.attempt > 1) return { text: `attempt ${subject.attempt}`, colour: 'yellow' };
   return null;

@@ -3,13 +3,15 @@ import { type DownloadView, type DownloadViews, isEnded } from '../download-view
 import type { BarSubject } from './bar-line.ts';
 
 const FILE_INDENT = '  ';
+/** After this time without an event a speed and a time left are no longer shown. */
+const STALE_AFTER_MS = 5_000;
 
 /**
  * The content of `count` lines. If every download and the total fit, remaining lines show active files below their
  * downloads. Otherwise the running downloads come first, one line sums up the rest, and the last is the total.
  */
-export function barSubjects(views: DownloadViews, count: number): BarSubject[] {
-  const { all } = views;
+export function barSubjects(views: DownloadViews, count: number, now: number): BarSubject[] {
+  const all = views.all.map((view) => withoutStaleSpeed(view, now));
   const named = all.map((view) => ({ ...view, name: withFiles(view, views.nameOf(view)) }));
   if (count <= 0 || all.length === 0) return [];
   if (all.length === 1) return withFileLines(named, count - 1);
@@ -22,6 +24,13 @@ export function barSubjects(views: DownloadViews, count: number): BarSubject[] {
   const shown = byInterest.slice(0, count - 2);
   const rest = byInterest.slice(count - 2);
   return [...shown, sumOf(`${rest.length} more`, rest), total];
+}
+
+/** A running download has progress every second: a speed that is older is not one any more. */
+function withoutStaleSpeed(view: DownloadView, now: number): DownloadView & Pick<BarSubject, 'silentMs'> {
+  const silentMs = now - view.heardAt;
+  if (view.status !== 'downloading' || view.speed === 0 || silentMs < STALE_AFTER_MS) return view;
+  return { ...view, speed: 0, eta: null, silentMs };
 }
 
 /** Lines needed to show everything: each download, its active files, and a total for several downloads. */
@@ -46,7 +55,12 @@ function withFiles({ filesDone, filesTotal }: DownloadView, name: string): strin
 }
 
 /** Several downloads as one. The total is known if that of each is, or if it has ended. */
-export function sumOf(name: string, views: readonly DownloadView[]): BarSubject {
+export function sumOf(
+  name: string,
+  views: readonly (Omit<DownloadView, 'heardAt'> & Pick<BarSubject, 'silentMs'>)[],
+): BarSubject {
+  const running = views.filter(({ status }) => status === 'downloading');
+  const silences = running.flatMap(({ silentMs }) => silentMs ?? []);
   const bytes = views.reduce((sum, view) => sum + view.bytes, 0);
   const speed = views.reduce((sum, view) => sum + view.speed, 0);
   const totals = views.map((view) => view.total ?? (isEnded(view) ? view.bytes : null));
@@ -68,13 +82,14 @@ export function sumOf(name: string, views: readonly DownloadView[]): BarSubject 
     file: null,
     limit: null,
     movedAt: Math.max(0, ...views.map((view) => view.movedAt)),
+    ...(silences.length > 0 && silences.length === running.length ? { silentMs: Math.min(...silences) } : {}),
     attempt: 1,
     notice: null,
   };
 }
 
 /** The most advanced status of the running downloads, or the worst end. */
-function statusOf(views: readonly DownloadView[]): DownloadView['status'] {
+function statusOf(views: readonly Pick<DownloadView, 'status'>[]): DownloadView['status'] {
   const order = ['downloading', 'verifying', 'starting', 'queued', 'waiting', 'paused', 'failed', 'cancelled'] as const;
   return order.find((status) => views.some((view) => view.status === status)) ?? 'complete';
 }

@@ -3,7 +3,7 @@ import type { Io } from '../../io.ts';
 import type { TextOutput } from '../../output.ts';
 import type { WatchEvent } from '../../watch-event.ts';
 import { createDownloadViews } from '../download-view.ts';
-import { continuingText, createReportedEnds, endText, failureText, receiptText } from '../end-text.ts';
+import { continuingText, createReportedEnds, endText, failureText, goneText, receiptText } from '../end-text.ts';
 import type { Renderer } from '../renderer.ts';
 import { createResultOrder } from '../result-order.ts';
 import type { Paint } from '../style.ts';
@@ -37,7 +37,7 @@ export function createBarsRenderer(options: BarsOptions): Renderer {
   const columns = () => columnsOf(terminal);
 
   function lines(count: number): string[] {
-    const subjects = barSubjects(views, count);
+    const subjects = barSubjects(views, count, now());
     const nameWidth = Math.max(0, ...subjects.map(({ name }) => textWidth(name)));
     // The last column stays free: filling it moves some terminals to the next line.
     const width = columns() - 1;
@@ -57,6 +57,10 @@ export function createBarsRenderer(options: BarsOptions): Renderer {
       return;
     }
     if (event.event === 'narration' && event.data.action === PROJECTOR_ACTION) print(sentence(event.data.human));
+    if (event.event === 'snapshot_end') {
+      for (const { view, name } of views.dropUnseen()) print(goneText(view, name));
+      return;
+    }
     const view = views.apply(event);
     const name = view && views.endNameOf(view);
     const end = endText(event, name, paint);
