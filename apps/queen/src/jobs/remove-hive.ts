@@ -1,7 +1,7 @@
 import { type HiveRemoved, RbeeError } from '@rbee/contract';
-import type { UndeliveredCancels } from '../jobs/undelivered-cancels.ts';
+import type { Roster } from '../hives/roster.ts';
 import type { Relay } from '../relay/relay.ts';
-import type { Roster } from './roster.ts';
+import type { UndeliveredCancels } from './undelivered-cancels.ts';
 
 export interface RemoveHiveDeps {
   readonly roster: Pick<Roster, 'get' | 'remove'>;
