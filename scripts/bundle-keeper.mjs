@@ -15,7 +15,7 @@ const timeOf = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
  * their commands over to `full.cjs` before they run.
  */
 const LIGHT =
-  /\/(?:complete|rbee-error|queen-probe|parse-keeper-file|lists|list-client|list-text|create-renderer|waiting-line|json|lines|style|full-program)\.js$/;
+  /\/(?:complete|install|rbee-error|queen-probe|parse-keeper-file|lists|list-client|list-text|create-renderer|waiting-line|json|lines|style|full-program)\.js$/;
 const FULL_FILE = './full.cjs';
 const FULL_PROGRAM = `export const loadFullProgram = () => Promise.resolve(require(${JSON.stringify(FULL_FILE)}));`;
 /** `quick.cjs` parses with no schema, so a stand-in that only supports chaining is enough to define them. */

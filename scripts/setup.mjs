@@ -44,4 +44,6 @@ if (found !== wanted) {
   writeFileSync(stampFile, wanted);
 }
 run(join(root, 'node_modules', '.bin', 'tsc'), ['-b']);
-run(join(root, 'node_modules', '.bin', 'node'), [join(root, 'scripts', 'bundle-keeper.mjs')]);
+for (const script of ['bundle-keeper.mjs', 'man-page.mjs']) {
+  run(join(root, 'node_modules', '.bin', 'node'), [join(root, 'scripts', script)]);
+}

@@ -28,7 +28,7 @@ describe('what is completed', () => {
     ['options of every command', ['hive', 'list', '--js'], ['--json']],
     ['values of an option', ['download', 'list', '--status', 'q'], ['queued']],
     ['values of an option that is one word with it', ['download', 'list', '--status=pau'], ['--status=paused']],
-    ['shells', ['completion', ''], ['bash', 'zsh', 'fish']],
+    ['shells', ['completion', ''], ['bash', 'zsh', 'fish', 'install']],
     ['nothing where anything may come', ['model', 'download', 'or'], []],
     ['nothing where nothing more may come', ['download', 'show', 'dl-1', ''], []],
     ['hives', ['hive', 'limit', ''], ['gpu-1', 'workstation']],
