@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { generateBytes, startHub, startProgram, type TempDir, type TestHub, tempDir } from '@rbee/testing';
@@ -82,6 +82,17 @@ describe('the published packages', () => {
     const script = `for (const name of ${JSON.stringify(libraries)}) if (Object.keys(await import(name)).length === 0) throw new Error(name)`;
     await run(process.execPath, ['--input-type=module', '-e', script], { cwd: dirname(installed()) });
     for (const name of libraries) expect(await readdir(installed(name, 'dist'))).toContain('index.d.ts');
+  });
+
+  it('have a manual page of the keeper under both of its names', async () => {
+    const { man } = JSON.parse(await readFile(installed('rbee-keeper', 'package.json'), 'utf8')) as { man: string[] };
+    expect(man.map((path) => basename(path))).toEqual(['rbee-keeper.1', 'rbee.1']);
+    const [page = '', other = ''] = await Promise.all(
+      man.map((path) => readFile(installed('rbee-keeper', path), 'utf8')),
+    );
+    expect(page).toMatch(/^\.TH RBEE-KEEPER 1 /);
+    expect(page).toContain('.SS "model download [options] [model...]"');
+    expect(other).toBe('.so man1/rbee-keeper.1\n');
   });
 
   it('have daemons that print their version, help and configuration', async () => {

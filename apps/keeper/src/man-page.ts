@@ -15,8 +15,12 @@ export function manPage(program: Command, version: string, date: string): string
     text('Sends commands to a queen, and shows what happens. Results go to stdout and everything else to stderr.'),
     '.SH OPTIONS',
     ...program.options.flatMap(optionOf),
-    '.SH COMMANDS',
-    ...leavesOf(program).flatMap(commandOf),
+    ...headingsOf(program).flatMap((heading) => [
+      `.SH ${quoted(heading.toUpperCase())}`,
+      ...leavesOf(program.commands.filter((each) => headingOf(each) === heading)).flatMap((each) =>
+        commandOf(each, longFormOf(each, program)),
+      ),
+    ]),
     '.SH EXIT STATUS',
     ...exitCodeTable()
       .split('\n')
@@ -31,21 +35,41 @@ export function manPage(program: Command, version: string, date: string): string
   ].join('\n');
 }
 
-/** The commands that do something, without those that only stand for others. */
-function leavesOf(command: Command): Command[] {
-  return command.commands
+/** The headings of the help, in its order. */
+const headingOf = (command: Command): string => command.helpGroup().replace(/:$/, '');
+const headingsOf = (program: Command): string[] => [...new Set(program.commands.map(headingOf))];
+
+/** The commands that do something, in groups or not. */
+function leavesOf(commands: readonly Command[]): Command[] {
+  return commands
     .filter((each) => each.name() !== 'help')
-    .flatMap((each) => (each.commands.length > 0 ? leavesOf(each) : [each]));
+    .flatMap((each) => (each.commands.length > 0 ? leavesOf(each.commands) : [each]));
 }
 
-function commandOf(command: Command): string[] {
+/** The command of a group that a command at the top is short for. */
+function longFormOf(command: Command, program: Command): Command | undefined {
+  if (command.parent !== program) return undefined;
+  const inGroups = program.commands.flatMap((group) => leavesOf(group.commands));
+  return inGroups.find((each) => each.description() === command.description());
+}
+
+function wordsOf(command: Command): string {
   const words: string[] = [];
   for (let each: Command | null = command; each?.parent; each = each.parent) words.unshift(each.name());
+  return words.join(' ');
+}
+
+function commandOf(command: Command, longForm: Command | undefined): string[] {
+  const aliases = command.aliases();
+  const head = [
+    `.SS ${quoted(`${wordsOf(command)} ${command.usage()}`)}`,
+    text(`${upperFirst(command.description())}.`),
+    ...(aliases.length > 0 ? ['.br', text(`Also: ${aliases.join(', ')}.`)] : []),
+  ];
+  if (longForm !== undefined) return [...head, '.br', text(`The same as "${wordsOf(longForm)}", with its options.`)];
   const named = command.registeredArguments.filter(({ description }) => description !== '');
   return [
-    `.SS ${quoted([...words, command.usage()].join(' '))}`,
-    text(`${upperFirst(command.description())}.`),
-    ...(command.aliases().length > 0 ? ['.br', text(`Also: ${command.aliases().join(', ')}.`)] : []),
+    ...head,
     ...named.flatMap((argument) => ['.TP', `.I ${text(argument.name())}`, text(argument.description)]),
     ...command.options.flatMap(optionOf),
   ];
