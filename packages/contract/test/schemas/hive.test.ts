@@ -27,8 +27,11 @@ describe('the address that a hive registers', () => {
     'http://gpu-1.lan/#',
     'http://gpu-1.lan/a#b',
     'http://user@gpu-1.lan/?',
-    `http://gpu-1.lan/${'a'.repeat(3_000)}`,
   ])("[L12] may not be %s, where the path of a request would be somebody else's to choose", (url) => {
     expect(isTaken(url)).toBe(false);
+  });
+
+  it('[L12] may not have 3,000 characters', () => {
+    expect(isTaken(`http://gpu-1.lan/${'a'.repeat(3_000)}`)).toBe(false);
   });
 });
