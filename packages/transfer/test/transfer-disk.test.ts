@@ -65,7 +65,7 @@ test('[E2] a folder that cannot be created ends with STORE_NOT_WRITABLE and no r
   const partialPath = join(fixture.folder, 'file', 'blob.rbee-partial');
   await expect(transferFile(fixture.request({ partialPath }), fixture.options())).rejects.toMatchObject({
     code: 'STORE_NOT_WRITABLE',
-    hint: expect.stringMatching(/permissions/),
+    hint: expect.stringMatching(/move it away/),
   });
   expect(fixture.server.requests).toEqual([]);
 });

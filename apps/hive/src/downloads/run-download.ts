@@ -192,6 +192,7 @@ class DownloadRun {
     // Held from the first look at the store until the model is published: nothing it found may be removed.
     const releasePlace = await store.acquirePlace(place, this.#signal);
     try {
+      await store.assertNamesFree({ place, revision: model.revision, commit: model.commit, files });
       const present = await store.presentBytes(place, model.commit, files);
       // Created before space is reserved, which counts from the bytes that are present.
       const progress = createDownloadProgress({ tracker, clock }, this.#download.id, files, present);

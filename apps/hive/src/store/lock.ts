@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { errnoOf, RbeeError, toTimestamp } from '@rbee/contract';
@@ -8,6 +8,7 @@ import { flockFolder } from './flock.ts';
 import type { Layout } from './layout.ts';
 import { runningOlderHive } from './older-lock.ts';
 import { pathOf } from './publish.ts';
+import { readSmallFile } from './small-file.ts';
 
 /** The exclusive lock of a store. */
 export interface StoreLock {
@@ -28,6 +29,7 @@ interface Owner {
 }
 
 const SQLITE_BUSY = 5;
+const MAX_OWNER_BYTES = 65_536;
 
 /**
  * Locks the store for this process, twice: the models folder itself with `flock`, which outlives a deleted `.locks`, and a
@@ -120,7 +122,7 @@ async function writeOwner(path: string, owner: Owner): Promise<void> {
 }
 
 async function owned(layout: Layout): Promise<RbeeError> {
-  const owner = ownerOf(await ifExists(readFile(layout.lockFile(), 'utf8'), ''));
+  const owner = ownerOf((await ifExists(readSmallFile(layout.lockFile(), MAX_OWNER_BYTES), null)) ?? '');
   const who = owner === null ? '' : ` (pid ${owner.pid}${owner.host === hostname() ? '' : ` on ${owner.host}`})`;
   return new RbeeError('STORE_NOT_WRITABLE', `another hive${who} owns this store: ${layout.modelsDir}`, {
     hint: 'stop it, or give this hive its own store: --models-dir',

@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { errnoOf } from '@rbee/contract';
 import { readBootId } from '@rbee/transfer';
+import { readSmallFile } from './small-file.ts';
+
+const MAX_LOCK_BYTES = 65_536;
 
 /** Fields of `/proc/<pid>/stat`, counted after the name: the state, and the start time in ticks since the boot. */
 const STATE_FIELD = 0;
@@ -14,7 +17,10 @@ const ENDED_STATES: ReadonlySet<string | undefined> = new Set(['Z', 'X']);
  */
 export async function runningOlderHive(lockFile: string): Promise<number | null> {
   try {
-    const { pid, started } = JSON.parse(await readFile(lockFile, 'utf8')) as { pid?: unknown; started?: unknown };
+    const { pid, started } = JSON.parse((await readSmallFile(lockFile, MAX_LOCK_BYTES)) ?? '') as {
+      pid?: unknown;
+      started?: unknown;
+    };
     if (!Number.isSafeInteger(pid) || typeof started !== 'string' || pid === process.pid) return null;
     const stat = await readFile(`/proc/${pid as number}/stat`, 'utf8');
     // The name is in brackets, and may itself contain spaces and brackets.

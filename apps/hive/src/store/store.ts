@@ -10,6 +10,7 @@ import {
   RbeeError,
 } from '@rbee/contract';
 import { errorOfDisk, volumeOf } from '@rbee/transfer';
+import { assertNamesFree, type NamesOfModel } from './blocked-names.ts';
 import { type PruneOptions, pruneStore } from './cleanup/prune.ts';
 import { removeModel, weighRemoval } from './cleanup/remove.ts';
 import { findModel, listStore, readStore } from './contents/list-store.ts';
@@ -38,6 +39,8 @@ export interface Store {
   /** Where the content of a file is, complete; null if it has to be fetched. */
   findFile(place: string, commit: string, file: WantedFile): Promise<PresentFile | null>;
   /** For each file, the bytes of it that are already on disk. */
+  /** Whether another program has put something where the model has to be. @throws RbeeError STORE_NOT_WRITABLE */
+  assertNamesFree(model: NamesOfModel): Promise<void>;
   presentBytes(place: string, commit: string, files: readonly WantedFile[]): Promise<number[]>;
   /** The sha256 of a file that is there; null if it is not the wanted one. Rejects with the signal's reason on abort. */
   sha256Of(
@@ -118,6 +121,7 @@ function createStore(
     },
     assertSame,
     findFile: (place, commit, file) => findFile(layout, place, commit, file),
+    assertNamesFree: (model) => assertNamesFree(layout, model),
     presentBytes: (place, commit, files) => presentBytes(layout, place, commit, files),
     sha256Of: (place, present, file, signal) => sha256Of(layout, place, present, file, signal),
     foreignBytes: (place, files) => foreignBytes(layout, place, files),

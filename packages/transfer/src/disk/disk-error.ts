@@ -3,14 +3,12 @@ import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
 import { freeBytesIn } from './disk-space.ts';
 
 const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+const OBSTRUCTED_CODES: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'EISDIR']);
 const REFUSED_CODES: ReadonlySet<string> = new Set([
   'EACCES',
-  'EEXIST',
   'ENOENT',
   'EPERM',
   'EROFS',
-  'ENOTDIR',
-  'EISDIR',
   'ENAMETOOLONG',
   'ELOOP',
   'EXDEV',
@@ -39,6 +37,12 @@ export async function errorOfDisk(error: unknown, path: string, neededBytes: num
   if (code === 'EFBIG') {
     return new RbeeError('STORE_NOT_WRITABLE', `the file system of ${folder} cannot hold a file that large (EFBIG)`, {
       hint: 'move the models folder to a file system for large files, such as ext4, XFS or Btrfs (FAT32 takes 4 GiB), or raise the limit on file sizes (ulimit -f)',
+      cause: error,
+    });
+  }
+  if (OBSTRUCTED_CODES.has(code)) {
+    return new RbeeError('STORE_NOT_WRITABLE', `cannot write ${path} (${code})`, {
+      hint: 'a file may be where a folder has to be, or a folder where a file has to be: move it away, and retry',
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   errnoOf,
@@ -14,6 +14,7 @@ import { z } from 'zod';
 import { type Disk, ifExists } from '../disk.ts';
 import { isUnfinished, type Layout, SHA256 } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
+import { readSmallFile } from '../small-file.ts';
 import { listPlaces } from './list-places.ts';
 
 const FORMAT_VERSION = 1;
@@ -112,9 +113,10 @@ export async function readEntry(
 ): Promise<CatalogEntry | { problem: string } | null> {
   let text: string;
   try {
-    const read = await ifExists(readText(path), null);
-    if (read === null) return null;
-    text = read;
+    // Does not follow a link: an entry is a file of the catalog.
+    const read = await ifExists(readSmallFile(path, MAX_ENTRY_BYTES, constants.O_NOFOLLOW), undefined);
+    if (read === undefined) return null;
+    text = read ?? '';
   } catch (error) {
     const code = errnoOf(error);
     if (code === null) throw error;
@@ -151,17 +153,5 @@ function staysInside(layout: Layout, { place, commit, revision, files }: Catalog
   } catch (error) {
     if (error instanceof RbeeError) return false;
     throw error;
-  }
-}
-
-// Does not follow a link: an entry is a file of the catalog.
-async function readText(path: string): Promise<string> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    const { size } = await file.stat();
-    if (size > MAX_ENTRY_BYTES) return '';
-    return await file.readFile('utf8');
-  } finally {
-    await file.close();
   }
 }

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { globMatcher, parseModelRef, printModelRef, RbeeError } from '@rbee/contract';
 import { ggufFiles } from '../../selection/gguf.ts';
 import { withProjector } from '../../selection/projector.ts';
 import { isComplete, type WeightSet, weightSets } from '../../selection/weight-set.ts';
 import type { Layout } from '../layout.ts';
 import { splitPlace } from '../layout.ts';
+import { readSmallFile } from '../small-file.ts';
 import type { SnapshotName, StoredBytes } from './read-place.ts';
 
 /** A name of a snapshot whose bytes are in the store. */
@@ -44,7 +44,8 @@ export async function findModels(
   const readIndex = async (path: string) => {
     const { commit, content } = present.get(path) ?? {};
     if (commit === undefined || content === undefined || content.bytes > MAX_INDEX_BYTES) return null;
-    return shardsOfIndex(path, await readFile(layout.snapshotFile(place, commit, path), 'utf8'));
+    const text = await readSmallFile(layout.snapshotFile(place, commit, path), MAX_INDEX_BYTES);
+    return text === null ? null : shardsOfIndex(path, text);
   };
   const groups = [...ggufGroups(paths), ...(await safetensorsGroups(paths, readIndex))];
   return groups.flatMap((group): FoundModel[] => {

@@ -1,11 +1,15 @@
 import type { Dirent, Stats } from 'node:fs';
-import { lstat, readdir, readFile, readlink, realpath } from 'node:fs/promises';
+import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { assertRepoPath, RbeeError } from '@rbee/contract';
 import { ifExists } from '../disk.ts';
 import { isBlobName, isCommit, isUnfinished, type Layout } from '../layout.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
+import { readSmallFile } from '../small-file.ts';
 import { isFolder, orNull, reached } from './reached.ts';
+
+/** A ref is the 40 digits of a commit. */
+const MAX_REF_BYTES = 4_096;
 
 /** A file in a place's blobs folder, complete or not. */
 export interface StoredBytes {
@@ -75,7 +79,7 @@ export async function readPlace(layout: Layout, place: string): Promise<PlaceSta
 
 /** The commit of a revision, as its ref has it; null if there is none. */
 export async function readRef(layout: Layout, place: string, revision: string): Promise<string | null> {
-  const text = await orNull(readFile(layout.ref(place, revision), 'utf8'));
+  const text = await orNull(readSmallFile(layout.ref(place, revision), MAX_REF_BYTES));
   return text === null ? null : text.trim();
 }
 
@@ -86,7 +90,7 @@ export async function readRefs(layout: Layout, place: string) {
   const files = entries.filter((entry) => entry.isFile());
   return mapConcurrent(files, async (entry) => {
     const path = join(entry.parentPath, entry.name);
-    const commit = (await ifExists(readFile(path, 'utf8'), '')).trim();
+    const commit = ((await ifExists(readSmallFile(path, MAX_REF_BYTES), null)) ?? '').trim();
     const stats = await ifExists(lstat(path), null);
     return { path, commit: isUnfinished(entry.name) ? '' : commit, modifiedAtMs: stats?.mtimeMs ?? 0 };
   });
