@@ -160,6 +160,12 @@ describe('the models of a fleet', () => {
 });
 
 describe('the history of a fleet', () => {
+  it('is cleared on every hive, and the response has the sum', async () => {
+    named('hive-a').serve('DELETE /v2/downloads', { json: { removed: 3 } });
+    named('hive-b').serve('DELETE /v2/downloads', { json: { removed: 4 } });
+    expect(await api('DELETE', `${queen.url}/v1/downloads`)).toMatchObject({ status: 200, body: { removed: 7 } });
+  });
+
   it('is cleared where it can be, and the hive that could not is named', async () => {
     named('hive-a').serve('DELETE /v2/downloads', { json: { removed: 3 } });
     named('hive-b').serve('DELETE /v2/downloads', refused('INTERNAL'));

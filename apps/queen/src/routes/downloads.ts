@@ -61,19 +61,20 @@ async function clearFleet(
     ...(query.status === undefined ? {} : { status: query.status }),
     ...(query.older_than === undefined ? {} : { older_than: `${query.older_than}ms` }),
   };
-  const total = { removed: 0, problems: [] as HiveProblem[] };
+  const problems: HiveProblem[] = [];
   const clear = async (hive: Hive) => {
     try {
-      total.removed += (await client.clearDownloads(hive, forwarded)).removed;
+      return (await client.clearDownloads(hive, forwarded)).removed;
     } catch (error) {
       const { code, message } = toRbeeError(error);
-      total.problems.push({ hive_id: hive.hive_id, code, message });
+      problems.push({ hive_id: hive.hive_id, code, message });
+      return 0;
     }
   };
-  await Promise.all(
+  const removed = await Promise.all(
     hives()
       .filter(({ online }) => online)
       .map(clear),
   );
-  return total;
+  return { removed: removed.reduce((sum, each) => sum + each, 0), problems };
 }
