@@ -31,6 +31,8 @@ export interface Program {
   readonly lines: readonly ProgramLine[];
   /** All of stdout so far. */
   stdout(): string;
+  /** The same with every character as it came, up to 1 MB: `stdout` ends its lines as a reader does. */
+  rawStdout(): string;
   stderr(): string;
   /** The first line of stdout to satisfy the predicate, past ones included. Rejects as soon as the program ends without it. */
   waitForLine(predicate: (line: ProgramLine) => boolean, what: string, options?: WaitOptions): Promise<ProgramLine>;
@@ -46,7 +48,7 @@ export interface Program {
 
 /** Further lines are not kept. */
 const maxLines = 100_000;
-const maxStderrChars = 1024 * 1024;
+const maxRawChars = 1024 * 1024;
 const stopTimeoutMs = 30_000;
 const shownChars = 4_000;
 
@@ -73,22 +75,27 @@ function started(child: ChildProcess): Promise<void> {
 interface Output {
   readonly lines: readonly ProgramLine[];
   readonly watch: Watch;
+  raw(): string;
   stderr(): string;
 }
 
 function collectOutput(stdout: Readable, stderr: Readable, command: string): Output {
   const lines: ProgramLine[] = [];
+  let raw = '';
   let errors = '';
   const watch = createWatch(() => `stdout of ${command}:\n${tail(textOf(lines))}\nstderr:\n${tail(errors)}`);
+  stdout.setEncoding('utf8').on('data', (text: string) => {
+    raw = (raw + text).slice(-maxRawChars);
+  });
   createInterface({ input: stdout }).on('line', (text) => {
     if (lines.length < maxLines) lines.push({ text, json: parseObject(text) });
     watch.poke();
   });
   stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors = (errors + text).slice(-maxStderrChars);
+    errors = (errors + text).slice(-maxRawChars);
     watch.poke();
   });
-  return { lines, watch, stderr: () => errors };
+  return { lines, watch, raw: () => raw, stderr: () => errors };
 }
 
 function watchProgram(child: ChildProcess, command: string): Program {
@@ -117,6 +124,7 @@ function watchProgram(child: ChildProcess, command: string): Program {
     pid,
     lines: output.lines,
     stdout: () => textOf(output.lines),
+    rawStdout: output.raw,
     stderr: output.stderr,
     waitFor: output.watch.waitFor,
     waitForLine: (predicate, what, waitOptions) => waitForLine(output, predicate, what, waitOptions),

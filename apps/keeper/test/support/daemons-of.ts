@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createWatch, type TempDir, type WaitOptions } from '@rbee/testing';
 
 /** Running queens and hives with this folder in their environment, whoever is their parent by now. Linux only. */
-export function daemonsOf(folder: TempDir): number[] {
+export function daemonsOf(folder: Pick<TempDir, 'path'>): number[] {
   const read = (pid: string, file: string) => {
     try {
       return readFileSync(`/proc/${pid}/${file}`, 'utf8');
