@@ -24,6 +24,7 @@ import {
 } from '@rbee/contract';
 import { type CallOptions, callRoute, PeerError } from '@rbee/daemon';
 import type { Dispatcher } from 'undici';
+import { cancelByJobs, lacksRoute } from './older-hive.ts';
 
 const TIMEOUT_MS = 10_000;
 /** A hive responds to a cancel when the bytes have stopped. A person waits for the response; a late cancel is kept. */
@@ -114,16 +115,30 @@ export function createHiveClient({ dispatcher, token, deadline }: HiveClientDeps
       return { hiveId: null, isSilent: error instanceof PeerError && !error.isAnswer };
     }
   };
+  const cancelJob: HiveClient['cancelJob'] = (hive, id, partial) =>
+    call(hive, hiveRoutes.cancelJob, { params: { id }, query: { partial }, timeoutMs: CANCEL_TIMEOUT_MS });
+  const getDownload: HiveClient['getDownload'] = (hive, id) => call(hive, hiveRoutes.getDownload, { params: { id } });
   return {
     headers: token === null ? {} : { authorization: `Bearer ${token}` },
     createJob: (hive, body, signal) =>
       call(hive, hiveRoutes.createJob, { body, ...(signal === undefined ? {} : { signal }) }),
     getJob: (hive, id) => call(hive, hiveRoutes.getJob, { params: { id } }),
-    cancelJob: (hive, id, partial) =>
-      call(hive, hiveRoutes.cancelJob, { params: { id }, query: { partial }, timeoutMs: CANCEL_TIMEOUT_MS }),
-    cancelDownload: (hive, id, partial) =>
-      call(hive, hiveRoutes.cancelDownload, { params: { id }, query: { partial }, timeoutMs: CANCEL_TIMEOUT_MS }),
-    getDownload: (hive, id) => call(hive, hiveRoutes.getDownload, { params: { id } }),
+    cancelJob,
+    async cancelDownload(hive, id, partial) {
+      const options = { params: { id }, query: { partial }, timeoutMs: CANCEL_TIMEOUT_MS };
+      try {
+        return await call(hive, hiveRoutes.cancelDownload, options);
+      } catch (error) {
+        if (!lacksRoute(error)) throw error;
+      }
+      const requests = {
+        listJobs: () => call(hive, hiveRoutes.listJobs),
+        cancelJob: (job: JobId) => cancelJob(hive, job, partial),
+        getDownload: () => getDownload(hive, id),
+      };
+      return await cancelByJobs(requests, hive.hive_id, id);
+    },
+    getDownload,
     pauseDownload: (hive, id) => call(hive, hiveRoutes.pauseDownload, { params: { id } }),
     resumeDownload: (hive, id) => call(hive, hiveRoutes.resumeDownload, { params: { id } }),
     patchDownload: (hive, id, body) => call(hive, hiveRoutes.patchDownload, { params: { id }, body }),
