@@ -108,6 +108,13 @@ async function downloads(): Promise<number> {
 }
 
 describe('search', () => {
+  it.each([[''], ['  ']])('[K6] asks for words when it gets none: "%s"', async (words) => {
+    expect(await keeper('search', words)).toMatchObject({
+      code: EXIT_CODES.usage,
+      stderr: expect.stringContaining('error: the search has no words'),
+    });
+  });
+
   it('shows downloads, size and quantisations', async () => {
     const { code, stdout } = await keeper('search', 'model');
     expect(code).toBe(EXIT_CODES.done);

@@ -10,15 +10,17 @@ const COMMIT = /@([0-9a-f]{7})[0-9a-f]{33}(?![0-9a-f])/;
  */
 export function displayNames(refs: readonly string[]): (ref: string) => string {
   const known = new Map([...new Set(refs)].map((ref) => [ref, namesOf(ref)]));
+  /** By their whole refs: people write one model in several ways, as with and without `hf:`. */
+  const models = new Map([...known.values()].map((names) => [wholeOf(names), names]));
   /** How many of the models have a name of this length. */
   const counts = new Map<string, number>();
   const keyOf = (name: string, length: number) => `${length} ${name}`;
-  for (const names of known.values()) {
+  for (const names of models.values()) {
     for (const key of names.map(keyOf)) counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return (ref) => {
     const names = known.get(ref) ?? namesOf(ref);
-    const others = known.has(ref) ? 1 : 0;
+    const others = models.has(wholeOf(names)) ? 1 : 0;
     return names.find((name, length) => (counts.get(keyOf(name, length)) ?? 0) <= others) ?? ref;
   };
 }
@@ -32,9 +34,14 @@ export function displayNameOf(ref: string): string {
 function namesOf(text: string): string[] {
   try {
     const ref = parseModelRef(text);
-    return [shortNameOf(ref), printModelRef(ref).replace(/^hf:/, '').replace(COMMIT, '@$1'), text];
+    const whole = printModelRef(ref);
+    return [shortNameOf(ref), whole.replace(/^hf:/, '').replace(COMMIT, '@$1'), whole];
   } catch (error) {
     if (!(error instanceof RbeeError)) throw error;
     return [text];
   }
+}
+
+function wholeOf(names: readonly string[]): string | undefined {
+  return names.at(-1);
 }

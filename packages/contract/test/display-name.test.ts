@@ -59,4 +59,8 @@ describe('the name of a model', () => {
   ])('[I5] tells %s apart', (_, refs, names) => {
     expect(namesIn(...refs)).toEqual(names);
   });
+
+  it('[I6] is short for one model that is written in several ways', () => {
+    expect(namesIn('hf:a/r', 'a/r', 'hf:b/s')).toEqual(['r', 'r', 's']);
+  });
 });

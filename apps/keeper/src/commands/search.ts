@@ -1,4 +1,5 @@
 import { exitCodes } from '../errors/exit-codes.ts';
+import { usageError } from '../errors/keeper-error.ts';
 import { createCommand } from './create-command.ts';
 import { searchLimit } from './option-values.ts';
 
@@ -14,6 +15,7 @@ export const search = createCommand<[words: readonly string[], options: { readon
   async run(session, given, { limit = 20 }) {
     const { searchText } = await import('../render/repo-text.ts');
     const words = given.join(' ').trim();
+    if (words === '') throw usageError('the search has no words', 'name part of a model, as in search qwen3');
     const { models } = await session.withQueen(({ client, signal }) => client.search(words, limit, signal));
     session.renderer.result({ words, models }, () => searchText({ words, models }, session.text));
     return exitCodes.done;
