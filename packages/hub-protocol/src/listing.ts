@@ -58,18 +58,30 @@ export const SEARCH_FIELDS = [
 /** A file of `GET /api/models/{repo}/tree/{rev}`. */
 export interface TreeFile {
   readonly path: string;
-  readonly size: number;
-  /** Git object id: of an LFS file that of its pointer. */
-  readonly oid: string;
+  /** Null at mirrors that leave it out. */
+  readonly size: number | null;
+  /** Git object id: of an LFS file that of its pointer. Null at mirrors that leave it out. */
+  readonly oid: string | null;
   /** Of an LFS file: the sha256 and size of its content. */
   readonly lfs?: { readonly oid: string; readonly size: number } | undefined;
 }
 
+/** Mirrors write `null` for what they do not know, and digests in capitals. */
+const orNull = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? null);
 const treeFileSchema: z.ZodType<TreeFile> = z.object({
   path: z.string(),
-  oid: commitSchema,
-  size: sizeSchema,
-  lfs: z.object({ oid: z.string().regex(/^[0-9a-f]{64}$/), size: sizeSchema }).optional(),
+  oid: orNull(z.string().toLowerCase().pipe(commitSchema)),
+  size: orNull(sizeSchema),
+  lfs: z
+    .object({
+      oid: z
+        .string()
+        .toLowerCase()
+        .regex(/^[0-9a-f]{64}$/),
+      size: sizeSchema,
+    })
+    .nullish()
+    .transform((value) => value ?? undefined),
 });
 
 /** The files of one page of a tree, without its folders, of which not every hub says as much; null where it is no page of a tree. */

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { transferFile } from '../src/index.ts';
 import { type Answer, isForRest, refuse, send, serve } from './fault-server.ts';
@@ -307,6 +308,35 @@ describe.each([1, defaultConnections])('over at most %i connections', (maxConnec
       await expect(run(unknown)).rejects.toMatchObject({
         code: 'DOWNLOAD_FAILED',
         hint: expect.stringMatching(/sha256/),
+      });
+    });
+  });
+
+  describe('a Transfer-Encoding', () => {
+    const packed =
+      (coding: string): Answer =>
+      ({ socket, method }) => {
+        const body = gzipSync(fixture.file.content);
+        socket.write(`HTTP/1.1 200 OK\r\netag: "v1"\r\ntransfer-encoding: ${coding}, chunked\r\n\r\n`);
+        if (method !== 'HEAD') {
+          socket.write(`${body.length.toString(16)}\r\n`);
+          socket.write(body);
+          socket.write('\r\n0\r\n\r\n');
+        }
+        socket.end();
+      };
+
+    test.each([
+      ['gzip', 'without a digest', unknown],
+      ['x-gzip', 'without a digest', unknown],
+      ['deflate', 'without a digest', unknown],
+      ['gzip', 'with one', {}],
+    ])('[C3] %s that nobody undoes never becomes the file, %s', async (coding, _, options) => {
+      fixture.server.fallback(packed(coding));
+      await expect(run(options)).rejects.toMatchObject({
+        code: 'DOWNLOAD_FAILED',
+        message: expect.stringContaining(`the transfer encoding "${coding}"`),
+        hint: expect.stringMatching(/proxy/),
       });
     });
   });

@@ -24,3 +24,9 @@ export function packingOf(headers: ResponseHeaders, name: string): string | null
   const isOfFile = more.length === 0 && PACKERS.get(only.toLowerCase())?.test(name) === true;
   return isOfFile ? null : packers.join(', ');
 }
+
+/** How a body is packed on its way alone (`Transfer-Encoding: gzip, chunked`); null if it is not. Nobody requests that, and only the chunks are undone. */
+export function wayPackingOf(headers: ResponseHeaders): string | null {
+  const packers = valuesOf(headers, 'transfer-encoding').filter((token) => PACKERS.has(token.toLowerCase()));
+  return packers.length === 0 ? null : packers.join(', ');
+}

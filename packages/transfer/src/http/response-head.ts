@@ -1,6 +1,6 @@
 import { RbeeError } from '@rbee/contract/plain';
 import { headerOf, type ResponseHeaders, strongEtag } from '@rbee/http';
-import { packingOf } from './content-encoding.ts';
+import { packingOf, wayPackingOf } from './content-encoding.ts';
 import { parseContentRange } from './content-range.ts';
 import { errorOfStatus } from './http-error.ts';
 import { RangeUnusableError } from './range-refusal.ts';
@@ -68,6 +68,13 @@ function isOther(request: RangeRequest, validator: string | null): boolean {
 
 /** A body that is packed while it is sent has no length; one that is stored with a wrong label has one. */
 function checkPacking(request: RangeRequest, headers: ResponseHeaders): void {
+  const wayPacking = wayPackingOf(headers);
+  if (wayPacking !== null) {
+    const what = `has the transfer encoding ${JSON.stringify(wayPacking.slice(0, 40))}, which was not requested`;
+    throw new RbeeError('DOWNLOAD_FAILED', `${request.name} ${what}`, {
+      hint: 'the server, or a proxy before it, packs what it sends: turn that off, or use another address',
+    });
+  }
   const packing = packingOf(headers, request.name);
   if (packing === null || (request.isVerified && lengthOf(headers) !== null)) return;
   const what = `has the content encoding ${JSON.stringify(packing.slice(0, 40))}, which was not requested`;

@@ -194,7 +194,7 @@ async function nextOf(chunks: AsyncIterator<Buffer>, host: string, signal: Abort
 /** The value of a JSON text; undefined where the text is not JSON. */
 export function parseJson(text: Buffer): unknown {
   try {
-    return JSON.parse(text.toString());
+    return JSON.parse(text.toString().replace(/^\uFEFF/, ''));
   } catch {
     return undefined;
   }

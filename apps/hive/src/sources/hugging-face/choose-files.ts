@@ -47,7 +47,7 @@ export async function chooseFiles(
     const sizes = candidates.map(({ path, size }) => ({ path, size: size ?? inspected.get(path)?.size ?? 0 }));
     const entries = selectFiles(sizes, ref).flatMap((path) => byPath.get(path) ?? []);
     assertStorable(entries);
-    const unknown = entries.filter(({ path, gitSha1 }) => gitSha1 === null && !inspected.has(path));
+    const unknown = entries.filter((entry) => !isDescribed(entry) && !inspected.has(entry.path));
     if (unknown.length === 0) return { entries, inspected, leftOut: leftOutOf(tree) };
     if (inspected.size + unknown.length > MAX_INSPECTED) {
       throw new RbeeError('MODEL_NOT_FOUND', `the hub gives no sizes, and the ref means ${unknown.length} files`, {
@@ -56,6 +56,11 @@ export async function chooseFiles(
     }
     await inspectAll(unknown, inspect, inspected);
   }
+}
+
+/** Whether the list says all that has to be known before the file is requested. */
+function isDescribed({ size, sha256, gitSha1 }: HubTreeEntry): boolean {
+  return size !== null && (sha256 ?? gitSha1) !== null;
 }
 
 async function inspectAll(

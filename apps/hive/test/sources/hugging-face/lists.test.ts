@@ -203,3 +203,28 @@ describe('an odd name in a repo', () => {
     },
   );
 });
+
+describe('a row of a list of files', () => {
+  const weights = { type: 'file', path: 'm.gguf', oid: COMMIT, size: 9 };
+  const large = { ...weights, size: 134, lfs: { oid: 'ab'.repeat(32), size: 9, pointerSize: 134 } };
+  const capitals = { ...large, oid: COMMIT.toUpperCase(), lfs: { ...large.lfs, oid: 'AB'.repeat(32) } };
+  const digest = 'ab'.repeat(32);
+  it.each<[string, unknown, Record<string, unknown>]>([
+    ['null for what is no LFS file', { ...weights, lfs: null }, { size: 9, sha256: null, gitSha1: COMMIT }],
+    ['digests in capitals', capitals, { size: 9, sha256: digest, gitSha1: null }],
+    ['no id of git beside the digest', { ...large, oid: null }, { size: 9, sha256: digest, gitSha1: null }],
+    ['no size beside that of the content', { ...large, size: null }, { size: 9, sha256: digest, gitSha1: null }],
+  ])('[A6] may have %s', async (_, content, expected) => {
+    const { source } = await listServer((response) => response.end(JSON.stringify([content])));
+    expect((await source.resolve(`${REF}::include=*`)).files).toMatchObject([{ path: 'm.gguf', ...expected }]);
+  });
+
+  it('[A6] may lack its size and its ids, which then come with the file', async () => {
+    const { type, path } = weights;
+    const { source } = await listServer((response) => {
+      if (response.req.url?.includes('/resolve/') !== true) return void response.end(JSON.stringify([{ type, path }]));
+      response.writeHead(200, { 'content-length': 9, etag: `"${digest}"`, 'x-repo-commit': COMMIT }).end();
+    });
+    expect((await source.resolve(`${REF}::include=*`)).files).toMatchObject([{ path: 'm.gguf', size: 9 }]);
+  });
+});
