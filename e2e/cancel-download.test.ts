@@ -153,6 +153,33 @@ describe('POST …/downloads/:id/cancel', () => {
     expect(lines.at(-2)).toMatch(/^✅ Model ready: \/.*big\.gguf \(67\.1 MB in \d+s, verified in \d+s\)$/);
   });
 
+  it('[K1] at the queen is kept while its hive is gone, and the download ends when it is back', {
+    timeout: 90_000,
+  }, async () => {
+    const direct = await startDownload(fleet.hive.url, MODEL);
+    const { id, jobs } = await shared(fleet.queen.url);
+    await fleet.hive.program.kill();
+    const keeper = await fleet.keeper(['download', 'cancel', id]);
+    expect((await keeper.exited).code).toBe(3);
+    expect(keeper.stdout()).toContain('the download is cancelled when it is back');
+    for (const job of jobs)
+      expect((await api('GET', `${fleet.queen.url}/v1/jobs/${job}`)).body).toMatchObject({ state: 'cancelled' });
+    await fleet.queen.program.kill();
+    await fleet.restartQueen();
+    const unreachable = { download_id: id, hive_id: 'hive-a', state: 'unreachable', partial: null, bytes: 0 };
+    expect(await cancel(fleet.queen.url, id)).toMatchObject({
+      status: 200,
+      body: { jobs: 0, downloads: [unreachable] },
+    });
+    const stream = await readStream(`${fleet.queen.url}/v1/downloads/${id}/stream`);
+    const { url } = await fleet.restart(fleet.hive);
+    expect(terminalsOf(await stream.toEnd())).toEqual(['cancelled']);
+    expect((await api('GET', `${url}/v1/jobs/${direct.job_id}`)).body).toMatchObject({ state: 'cancelled' });
+    expect((await cancel(fleet.queen.url, id)).body).toMatchObject({
+      ...{ status: 'cancelled', jobs: 0, downloads: [{ state: 'ended', partial: 'kept' }] },
+    });
+  });
+
   it('[K1] of an unknown one is 404', async () => {
     const unknown = 'dl-01999c3a-4f2b-7000-8000-000000000000';
     for (const { url } of [fleet.hive, fleet.queen])

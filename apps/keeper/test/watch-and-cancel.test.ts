@@ -169,7 +169,7 @@ describe('download cancel and job cancel', () => {
     });
     const { code, stdout } = await runKeeper(['job', 'cancel', job.id], { queen });
     expect(code).toBe(EXIT_CODES.unreachable);
-    expect(stdout).toContain('hive gpu-1 is unreachable, so the download may continue');
+    expect(stdout).toContain('hive gpu-1 is unreachable; the download is cancelled when it is back');
   });
 });
 

@@ -241,6 +241,7 @@ async function serve(settings: QueenSettings, tls: TlsIdentity | null, queen: Qu
     client,
     routed,
     fleetStream: queen.fleetStream,
+    undeliveredCancels: queen.undeliveredCancels,
     hives: () => roster.list(),
     hiveNamed: (hiveId) => roster.get(hiveId),
     rememberedHiveOf: (id) => state.hiveOf(id),

@@ -97,7 +97,8 @@ function downloadCancelText(receipt: CancelledDownload, next: (id: string) => st
 
 function cancelText({ state, hive_id: hive, partial, bytes }: CancelReceipt, next: string): string {
   if (state === 'ended') return 'already finished';
-  if (state === 'unreachable') return `hive ${printable(hive)} is unreachable, so the download may continue`;
+  if (state === 'unreachable')
+    return `hive ${printable(hive)} is unreachable; the download is cancelled when it is back`;
   return `cancelled, ${keptText(partial, bytes, next)}`;
 }
 

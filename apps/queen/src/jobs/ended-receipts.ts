@@ -1,14 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { type CancelReceipt, type JobDownload, toRbeeError } from '@rbee/contract';
+import { type CancelReceipt, type DownloadId, type JobDownload, type JobId, toRbeeError } from '@rbee/contract';
 import type { Job } from '@rbee/jobs';
 import type { HiveClient } from '../hives/client.ts';
 import { type HiveWordDeps, hasForgotten } from '../hives/hive-word.ts';
 import type { Fleet } from '../placement/choice.ts';
-import type { Leg } from './leg.ts';
+import { within } from './cancel-time.ts';
+import { downloadsAt, type Leg } from './leg.ts';
 import type { UndeliveredCancels } from './undelivered-cancels.ts';
-
-/** The response to a cancel waits no longer for the hives. */
-const WITHIN_MS = 4_500;
 
 export interface EndedReceiptsDeps {
   readonly fleet: Fleet;
@@ -18,8 +15,11 @@ export interface EndedReceiptsDeps {
 
 /** The receipts for a job that has ended: what its hives say now. A cancel that still waits for a hive is tried again. */
 export async function endedReceipts(deps: EndedReceiptsDeps, job: Job, legs: readonly Leg[]): Promise<CancelReceipt[]> {
+  const deliver = (id: JobId | DownloadId, hiveId: string) => within(deps.undeliveredCancels.deliver(id, hiveId), null);
   const late = await Promise.all(
-    legs.map(({ hiveId }) => within(deps.undeliveredCancels.deliver(job.id, hiveId), null)),
+    legs.flatMap(({ hiveId }) =>
+      [job.id, ...downloadsAt(job, hiveId).map(({ download_id }) => download_id)].map((id) => deliver(id, hiveId)),
+    ),
   );
   const delivered = late.flatMap((receipts) => receipts ?? []);
   const others = job.downloads.filter(
@@ -30,7 +30,8 @@ export async function endedReceipts(deps: EndedReceiptsDeps, job: Job, legs: rea
 
 function receiptOf(deps: EndedReceiptsDeps, job: Job, { hive_id, download_id }: JobDownload): Promise<CancelReceipt> {
   const unreachable: CancelReceipt = { hive_id, download_id, state: 'unreachable', partial: null, bytes: 0 };
-  if (deps.undeliveredCancels.has(job.id, hive_id)) return Promise.resolve(unreachable);
+  const waits = [job.id, download_id].some((id) => deps.undeliveredCancels.has(id, hive_id));
+  if (waits) return Promise.resolve(unreachable);
   const ask = async (): Promise<CancelReceipt> => {
     try {
       const hive = deps.fleet.get(hive_id);
@@ -44,14 +45,4 @@ function receiptOf(deps: EndedReceiptsDeps, job: Job, { hive_id, download_id }: 
     }
   };
   return within(ask(), unreachable);
-}
-
-async function within<T>(work: Promise<T>, otherwise: T): Promise<T> {
-  const over = new AbortController();
-  const limit = delay(WITHIN_MS, otherwise, { signal: over.signal }).catch(() => otherwise);
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    over.abort();
-  }
 }

@@ -36,7 +36,7 @@ export async function handOver(
     const failure = toRbeeError(error);
     // Any other code is a refusal of the hive itself.
     if (failure.code === 'HIVE_UNAVAILABLE' || failure.code === 'INTERNAL')
-      undeliveredCancels.add({ job_id: job.id, hive_id, partial: 'keep' });
+      undeliveredCancels.add({ id: job.id, hive_id, partial: 'keep' });
     return refusedBy(hive_id, failure);
   }
 }

@@ -17,6 +17,8 @@ export interface Leg {
   readonly refusal: Failure | null;
   /** Effects of a cancel at the hive. */
   receipts: CancelReceipt[];
+  /** Aborts to follow it no more: it then ends as cancelled. */
+  readonly following: AbortController;
 }
 
 /** The response of one hive to the operation. */
@@ -26,11 +28,15 @@ export interface HandOver {
 }
 
 export function acceptedBy(hiveId: string, accepted: JobAccepted): HandOver {
-  return { leg: { hiveId, refusal: null, receipts: [] }, accepted };
+  return { leg: legAt(hiveId, null), accepted };
 }
 
 export function refusedBy(hiveId: string, error: RbeeError): HandOver {
-  return { leg: { hiveId, refusal: toFailure(error), receipts: [] }, accepted: null };
+  return { leg: legAt(hiveId, toFailure(error)), accepted: null };
+}
+
+function legAt(hiveId: string, refusal: Failure | null): Leg {
+  return { hiveId, refusal, receipts: [], following: new AbortController() };
 }
 
 export function errorOf({ code, message, hint, details }: Failure): RbeeError {
@@ -80,5 +86,5 @@ export function failureOf(message: string, legs: readonly Leg[]): RbeeError {
 export function legsOf(job: Pick<Job, 'downloads'>, route: KeptRoute | null): readonly Leg[] {
   const hiveIds = new Set(job.downloads.map(({ hive_id }) => hive_id));
   const legs = route?.legs ?? [...hiveIds].map((hive_id) => ({ hive_id, refusal: null }));
-  return legs.map(({ hive_id, refusal }) => ({ hiveId: hive_id, refusal, receipts: [] }));
+  return legs.map(({ hive_id, refusal }) => legAt(hive_id, refusal));
 }

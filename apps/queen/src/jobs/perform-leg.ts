@@ -47,15 +47,14 @@ export async function performLeg(deps: PerformLegDeps, job: Job, leg: Leg): Prom
     narrate('hive_refused', `❌ ${leg.hiveId}: ${leg.refusal.message}`, 'error');
     return { state: 'failed', message: leg.refusal.message, failure: leg.refusal };
   }
-  const following = new AbortController();
   let cancelling: Promise<void> | null = null;
   const onAbort = () => {
-    cancelling = cancelLeg(deps, job, leg, following);
+    cancelling = cancelLeg(deps, job, leg);
   };
   if (job.signal.aborted) onAbort();
   else job.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await followLeg(deps, job, leg, following.signal);
+    return await followLeg(deps, job, leg);
   } finally {
     job.signal.removeEventListener('abort', onAbort);
     // The stream may end before the response to the cancel, which has the receipts.
@@ -64,7 +63,8 @@ export async function performLeg(deps: PerformLegDeps, job: Job, leg: Leg): Prom
 }
 
 /** Cancels the job at the hive, and stops following if its stream does not end soon. A stopping queen cancels nothing. */
-async function cancelLeg(deps: PerformLegDeps, job: Job, leg: Leg, following: AbortController): Promise<void> {
+async function cancelLeg(deps: PerformLegDeps, job: Job, leg: Leg): Promise<void> {
+  const { following } = leg;
   const { reason } = job.signal;
   if (!(reason instanceof CancelRequest)) return following.abort(reason);
   try {
@@ -95,18 +95,22 @@ async function receiptsOf(
   }
 }
 
+/** What readers hear of a cancel that waits for its hive. */
+export function pendingCancelText(hiveId: string): string {
+  return `${hiveId} could not be reached to cancel; the cancel is sent when it is back`;
+}
+
 function keepCancel(deps: PerformLegDeps, job: Job, leg: Leg, message: string): void {
   const { hiveId } = leg;
   const { partial } = job.signal.reason as CancelRequest;
-  deps.undeliveredCancels.add({ job_id: job.id, hive_id: hiveId, partial });
-  const later = 'the cancel is sent when it is back';
-  narrate('cancel_undelivered', `⚠️ ${hiveId} could not be reached to cancel; ${later}: ${message}`, 'warn');
+  deps.undeliveredCancels.add({ id: job.id, hive_id: hiveId, partial });
+  narrate('cancel_undelivered', `⚠️ ${pendingCancelText(hiveId)}: ${message}`, 'warn');
   for (const { download_id } of downloadsAt(job, hiveId))
-    deps.relay.notice(download_id, 'CANCEL_PENDING', `the hive ${hiveId} could not be reached to cancel; ${later}`);
+    deps.relay.notice(download_id, 'CANCEL_PENDING', `the hive ${pendingCancelText(hiveId)}`);
   leg.receipts = receiptsFor(job, hiveId, 'unreachable');
 }
 
-async function followLeg(deps: PerformLegDeps, job: Job, { hiveId }: Leg, signal: AbortSignal): Promise<LegEnd> {
+async function followLeg(deps: PerformLegDeps, job: Job, { hiveId, following: { signal } }: Leg): Promise<LegEnd> {
   let end: JobEnd | null = null;
   const drops = createDropLog(deps.log, { hiveId, jobId: job.id }, 'an event of a job was dropped');
   try {

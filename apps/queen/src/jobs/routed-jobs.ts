@@ -23,8 +23,18 @@ import type { KeptJob, QueenState } from '../state/state.ts';
 import { endedReceipts } from './ended-receipts.ts';
 import { handOver, handToFirst } from './hand-over.ts';
 import { IdempotentRequests, idConflict, requestDigest } from './idempotent-requests.ts';
-import { acceptedBy, downloadsAt, errorOf, failureOf, type HandOver, type Leg, legsOf, toAccepted } from './leg.ts';
-import { type PerformLegDeps, performLeg } from './perform-leg.ts';
+import {
+  acceptedBy,
+  downloadsAt,
+  errorOf,
+  failureOf,
+  type HandOver,
+  type Leg,
+  legsOf,
+  receiptsFor,
+  toAccepted,
+} from './leg.ts';
+import { type PerformLegDeps, pendingCancelText, performLeg } from './perform-leg.ts';
 import { type Start, Starts } from './start.ts';
 
 export interface RoutedJobsDeps extends Omit<PerformLegDeps, 'client' | 'relay' | 'onOpen'> {
@@ -207,6 +217,28 @@ export class RoutedJobs {
     const legs = this.#legs.get(job) ?? [];
     const downloads = wasEnded ? await endedReceipts(this.#deps, job, legs) : legs.flatMap((leg) => leg.receipts);
     return { job_id: job.id, status: job.state, downloads };
+  }
+
+  /**
+   * Ends every job's wait for a download whose hive cannot be reached, as cancelled; returns how many jobs there are. Their
+   * downloads at other hives continue.
+   */
+  async leaveDownload(id: DownloadId, hiveId: string): Promise<number> {
+    const waiting = this.#deps.registry
+      .list()
+      .filter(({ ended_at, downloads }) => ended_at === null && downloads.some(({ download_id }) => download_id === id))
+      .map(({ job_id }) => this.#deps.registry.get(job_id));
+    const leave = async (job: Job) => {
+      const legs = this.#legs.get(job) ?? [];
+      const leg = legs.find((each) => each.hiveId === hiveId);
+      if (leg === undefined || leg.following.signal.aborted) return false;
+      job.onLine({ action: 'cancel_undelivered', human: `⚠️ ${pendingCancelText(hiveId)}`, level: 'warn' });
+      leg.receipts = receiptsFor(job, hiveId, 'unreachable');
+      leg.following.abort(new CancelRequest('keep'));
+      if (legs.length === 1) await job.settled;
+      return true;
+    };
+    return (await Promise.all(waiting.map(leave))).filter(Boolean).length;
   }
 
   /** Runs a job that hives have accepted. Nothing here may fail: they are at work. */

@@ -1,22 +1,18 @@
-import { type CancelReceipt, type JobId, type PartialChoice, toRbeeError } from '@rbee/contract';
+import { type CancelReceipt, type DownloadId, toRbeeError } from '@rbee/contract';
 import type { HiveClient } from '../hives/client.ts';
 import { type HiveWordDeps, isThere } from '../hives/hive-word.ts';
 import type { Fleet } from '../placement/choice.ts';
+import type { KeptCancel } from '../state/saved-rows.ts';
 import type { QueenState } from '../state/state.ts';
 
 /** Maximum number of cancels that are kept, as many as remembered jobs; the oldest go first. */
 const MAX_PENDING = 1_000;
 
-/** A cancel that could not be delivered yet. */
-interface Pending {
-  readonly job_id: JobId;
-  readonly hive_id: string;
-  readonly partial: PartialChoice;
-}
+type CancelledId = KeptCancel['id'];
 
 export interface UndeliveredCancelsDeps {
   readonly fleet: Fleet;
-  readonly client: HiveWordDeps['client'] & Pick<HiveClient, 'cancelJob'>;
+  readonly client: HiveWordDeps['client'] & Pick<HiveClient, 'cancelJob' | 'cancelDownload'>;
   readonly state: Pick<QueenState, 'cancels' | 'keepCancel' | 'forgetCancel'>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
@@ -24,7 +20,7 @@ export interface UndeliveredCancelsDeps {
 /** Cancels that did not reach their hive, kept until it is back, over restarts of both. */
 export class UndeliveredCancels {
   readonly #deps: UndeliveredCancelsDeps;
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new Map<string, KeptCancel>();
   /** Deliveries in flight. */
   readonly #delivering = new Map<string, Promise<CancelReceipt[] | null>>();
   /** Hives that are getting their cancels, one after the other. */
@@ -36,15 +32,15 @@ export class UndeliveredCancels {
     this.#forgetOldest();
   }
 
-  add(cancel: Pending): void {
+  add(cancel: KeptCancel): void {
     this.#pending.set(keyOf(cancel), cancel);
     this.#forgetOldest();
     this.#deps.state.keepCancel(cancel);
   }
 
-  /** The job is wanted again. */
-  forget(jobId: JobId, hiveId: string): void {
-    const cancel = this.#pending.get(keyOf({ job_id: jobId, hive_id: hiveId }));
+  /** The hive has heard of it, or the job is wanted again. */
+  forget(id: CancelledId, hiveId: string): void {
+    const cancel = this.#pending.get(keyOf({ id, hive_id: hiveId }));
     if (cancel) this.#forget(cancel);
   }
 
@@ -53,8 +49,8 @@ export class UndeliveredCancels {
     return this.#pending.size;
   }
 
-  has(jobId: JobId, hiveId: string): boolean {
-    return this.#pending.has(keyOf({ job_id: jobId, hive_id: hiveId }));
+  has(id: CancelledId, hiveId: string): boolean {
+    return this.#pending.has(keyOf({ id, hive_id: hiveId }));
   }
 
   /** Delivers all cancels of a hive that is back, until one fails again. */
@@ -63,8 +59,8 @@ export class UndeliveredCancels {
     this.#busyHives.add(hiveId);
     try {
       for (const cancel of [...this.#pending.values()].filter(({ hive_id }) => hive_id === hiveId)) {
-        await this.deliver(cancel.job_id, hiveId);
-        if (this.has(cancel.job_id, hiveId)) return;
+        await this.deliver(cancel.id, hiveId);
+        if (this.has(cancel.id, hiveId)) return;
       }
     } finally {
       this.#busyHives.delete(hiveId);
@@ -75,8 +71,8 @@ export class UndeliveredCancels {
    * Tries once to deliver a cancel, to the hive that it is for and to no other daemon at its address: the receipts of the
    * hive, or null when it still cannot be delivered.
    */
-  deliver(jobId: JobId, hiveId: string): Promise<CancelReceipt[] | null> {
-    const key = keyOf({ job_id: jobId, hive_id: hiveId });
+  deliver(id: CancelledId, hiveId: string): Promise<CancelReceipt[] | null> {
+    const key = keyOf({ id, hive_id: hiveId });
     const cancel = this.#pending.get(key);
     if (!cancel) return Promise.resolve(null);
     const inFlight = this.#delivering.get(key);
@@ -86,21 +82,23 @@ export class UndeliveredCancels {
     return delivery;
   }
 
-  async #deliver(cancel: Pending): Promise<CancelReceipt[] | null> {
+  async #deliver(cancel: KeptCancel): Promise<CancelReceipt[] | null> {
     const { fleet, client, log } = this.#deps;
-    const { job_id: jobId, hive_id: hiveId, partial } = cancel;
+    const { id, hive_id: hiveId, partial } = cancel;
     try {
       const hive = fleet.get(hiveId);
       if (!hive.online || !(await isThere(this.#deps, hiveId))) return null;
-      const { downloads } = await client.cancelJob(hive, jobId, partial);
+      const { downloads } = isDownload(id)
+        ? await client.cancelDownload(hive, id, partial)
+        : await client.cancelJob(hive, id, partial);
       this.#forget(cancel);
-      log.info({ jobId, hiveId }, 'a cancel was delivered late');
+      log.info(fieldsOf(cancel), 'a cancel was delivered late');
       return downloads;
     } catch (error) {
       const { code, message } = toRbeeError(error);
-      // The hive said who it is, and has no such job: nothing is left to cancel.
-      if (code === 'JOB_NOT_FOUND') this.#forget(cancel);
-      log.warn({ jobId, hiveId, message }, 'cannot deliver a cancel');
+      // The hive said who it is, and has nothing of that id: nothing is left to cancel.
+      if (code === (isDownload(id) ? 'DOWNLOAD_NOT_FOUND' : 'JOB_NOT_FOUND')) this.#forget(cancel);
+      log.warn({ ...fieldsOf(cancel), message }, 'cannot deliver a cancel');
       return null;
     }
   }
@@ -113,18 +111,25 @@ export class UndeliveredCancels {
   #forgetOldest(): void {
     for (const cancel of this.#pending.values()) {
       if (this.#pending.size <= MAX_PENDING) return;
-      const { job_id: jobId, hive_id: hiveId } = cancel;
-      this.#deps.log.warn({ jobId, hiveId }, 'a cancel was dropped: too many are waiting for their hives');
+      this.#deps.log.warn(fieldsOf(cancel), 'a cancel was dropped: too many are waiting for their hives');
       this.#forget(cancel);
     }
   }
 
-  #forget(cancel: Pending): void {
+  #forget(cancel: KeptCancel): void {
     this.#pending.delete(keyOf(cancel));
     this.#deps.state.forgetCancel(cancel);
   }
 }
 
-function keyOf({ job_id, hive_id }: Pick<Pending, 'job_id' | 'hive_id'>): string {
-  return `${job_id} ${hive_id}`;
+function keyOf({ id, hive_id }: Pick<KeptCancel, 'id' | 'hive_id'>): string {
+  return `${id} ${hive_id}`;
+}
+
+function isDownload(id: CancelledId): id is DownloadId {
+  return id.startsWith('dl-');
+}
+
+function fieldsOf({ id, hive_id: hiveId }: KeptCancel) {
+  return isDownload(id) ? { downloadId: id, hiveId } : { jobId: id, hiveId };
 }

@@ -1,6 +1,8 @@
 import {
+  type CancelReceipt,
   DOWNLOAD_EVENT_NAMES,
   type DownloadId,
+  type DownloadStatus,
   isTerminalEvent,
   type NoticeCode,
   type Progress,
@@ -39,6 +41,14 @@ interface Upstream {
   readonly channel: Channel;
   /** The newest progress of a download that has not ended. */
   newest: Progress | null;
+  /** Its last event; null until there is one. */
+  end: RelayedEnd | null;
+}
+
+/** How a download ended. */
+export interface RelayedEnd {
+  readonly status: DownloadStatus;
+  readonly kept: Pick<CancelReceipt, 'partial' | 'bytes'>;
 }
 
 /**
@@ -82,7 +92,13 @@ export class Relay {
     const known = this.#upstreams.get(id);
     if (known) return known.channel;
     this.assertCapacity();
-    const upstream: Upstream = { id, hiveId, channel: this.#deps.streamHub.channel({ mode: 'state' }), newest: null };
+    const upstream: Upstream = {
+      id,
+      hiveId,
+      channel: this.#deps.streamHub.channel({ mode: 'state' }),
+      newest: null,
+      end: null,
+    };
     this.#upstreams.set(id, upstream);
     this.#active.set(hiveId, this.activeAt(hiveId) + 1);
     this.#followed += 1;
@@ -107,6 +123,11 @@ export class Relay {
     if (this.activeAt(hiveId) === 0) return [];
     const upstreams = [...this.#upstreams.values()].filter((upstream) => upstream.hiveId === hiveId);
     return upstreams.flatMap(({ newest }) => newest ?? []);
+  }
+
+  /** How a relayed download ended; null when that is not known, or it has not. */
+  endOf(id: DownloadId): RelayedEnd | null {
+    return this.#upstreams.get(id)?.end ?? null;
   }
 
   /** Number of active downloads of a hive that are relayed. */
@@ -179,6 +200,7 @@ export class Relay {
     channel.publish(relayed, kind);
     this.#deps.fleetStream.publish(id, relayed, kind);
     if (kind !== 'terminal') return null;
+    upstream.end = endOf(relayed.event, relayed.data);
     const left = this.activeAt(hiveId) - 1;
     if (left > 0) this.#active.set(hiveId, left);
     else this.#active.delete(hiveId);
@@ -211,4 +233,10 @@ export class Relay {
       ended -= 1;
     }
   }
+}
+
+function endOf(event: string, data: string): RelayedEnd {
+  const status = event === 'complete' ? 'complete' : event === 'cancelled' ? 'cancelled' : 'failed';
+  const { partial = null, bytes = 0 } = JSON.parse(data) as Partial<RelayedEnd['kept']>;
+  return { status, kept: { partial, bytes } };
 }

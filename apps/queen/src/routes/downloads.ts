@@ -1,11 +1,12 @@
 import { type Download, type DownloadId, type Hive, type HiveProblem, queenRoutes, toRbeeError } from '@rbee/contract';
 import { addRoute, addStream, type Server } from '@rbee/daemon';
 import type { StreamHub, Subscribable } from '@rbee/event-stream';
+import { type CancelDownloadDeps, cancelDownload } from '../jobs/cancel-download.ts';
 import type { RoutedJobs } from '../jobs/routed-jobs.ts';
 import { type FindDownloadDeps, findDownload, hiveOfDownload } from '../relay/find-download.ts';
 import { listDownloads } from '../relay/list-downloads.ts';
 
-export interface DownloadRoutesDeps extends FindDownloadDeps {
+export interface DownloadRoutesDeps extends FindDownloadDeps, Pick<CancelDownloadDeps, 'undeliveredCancels'> {
   readonly streamHub: StreamHub;
   readonly queenId: string;
   readonly routed: RoutedJobs;
@@ -41,9 +42,11 @@ function addVerbs(app: Server, deps: DownloadRoutesDeps): void {
   addRoute(app, queenRoutes.patchDownload, async ({ params: { id }, body }) =>
     relayed(await client.patchDownload(await at(id), id, body)),
   );
-  addRoute(app, queenRoutes.cancelDownload, async ({ params: { id }, query }) =>
-    client.cancelDownload(await at(id), id, query.partial),
-  );
+  addRoute(app, queenRoutes.cancelDownload, async ({ params: { id }, query }) => {
+    const { hive_id } = await at(id);
+    const fleet = { list: deps.hives, get: deps.hiveNamed };
+    return cancelDownload({ ...deps, fleet }, hive_id, id, query.partial);
+  });
   addRoute(app, queenRoutes.retryDownload, async ({ params: { id } }) => {
     const { hive, download } = await findDownload(deps, id);
     return deps.routed.retry(deps.hiveNamed(hive.hive_id), download);

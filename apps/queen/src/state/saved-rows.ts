@@ -2,7 +2,6 @@ import {
   type DownloadId,
   downloadIdSchema,
   hiveIdSchema,
-  type JobId,
   jobIdSchema,
   jobSchema,
   partialChoiceSchema,
@@ -44,7 +43,12 @@ const routeSchema = z.object({
 /** How a job was routed to hives. */
 export type KeptRoute = Readonly<z.infer<typeof routeSchema>>;
 
-const cancelSchema = z.object({ job_id: jobIdSchema, hive_id: hiveIdSchema, partial: partialChoiceSchema });
+const cancelSchema = z.object({
+  id: z.union([jobIdSchema, downloadIdSchema]),
+  hive_id: hiveIdSchema,
+  partial: partialChoiceSchema,
+});
+/** A cancel of a job or a download that has not reached its hive. */
 export type KeptCancel = Readonly<z.infer<typeof cancelSchema>>;
 
 const placementSchema = z.object({ download_id: downloadIdSchema, hive_id: hiveIdSchema, ended: z.int() });
@@ -66,4 +70,4 @@ export const readRoute = (text: string): KeptRoute => routeSchema.parse(JSON.par
 export const readCancel = (row: Row): KeptCancel => cancelSchema.parse(row);
 export const readPlacement = (row: Row) => placementSchema.parse(row);
 
-export const cancelRow = (jobId: JobId | string, hiveId: string): string => `cancel ${jobId} ${hiveId}`;
+export const cancelRow = (id: string, hiveId: string): string => `cancel ${id} ${hiveId}`;

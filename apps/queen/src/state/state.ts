@@ -43,6 +43,7 @@ export const STATE_MIGRATIONS = [
      PRIMARY KEY (job_id, hive_id)
    ) STRICT`,
   BAD_ROWS_TABLE,
+  'ALTER TABLE cancels RENAME COLUMN job_id TO id',
 ] as const;
 
 /** A job of a previous run; `route` is null when it is not known. */
@@ -72,7 +73,7 @@ export interface QueenState extends Placements {
   deleteJob(id: JobId): void;
   cancels(): KeptCancel[];
   keepCancel(cancel: KeptCancel): void;
-  forgetCancel(cancel: Pick<KeptCancel, 'job_id' | 'hive_id'>): void;
+  forgetCancel(cancel: Pick<KeptCancel, 'id' | 'hive_id'>): void;
   /** Rows that could not be read, since the start. */
   readonly badRows: number;
   close(): void;
@@ -193,10 +194,10 @@ function jobTable({ db, writer, rows }: TableDeps) {
 }
 
 function cancelTable({ db, writer, rows }: TableDeps) {
-  const cancels = db.prepare('SELECT job_id, hive_id, partial FROM cancels ORDER BY rowid');
-  const keep = db.prepare('INSERT OR REPLACE INTO cancels (job_id, hive_id, partial) VALUES (?, ?, ?)');
-  const remove = db.prepare('DELETE FROM cancels WHERE job_id = ? AND hive_id = ?');
-  const ids = (row: StateRow) => [String(row['job_id']), String(row['hive_id'])] as const;
+  const cancels = db.prepare('SELECT id, hive_id, partial FROM cancels ORDER BY rowid');
+  const keep = db.prepare('INSERT OR REPLACE INTO cancels (id, hive_id, partial) VALUES (?, ?, ?)');
+  const remove = db.prepare('DELETE FROM cancels WHERE id = ? AND hive_id = ?');
+  const ids = (row: StateRow) => [String(row['id']), String(row['hive_id'])] as const;
   return {
     cancels: () =>
       rows.readAll(cancels.all(), {
@@ -204,9 +205,9 @@ function cancelTable({ db, writer, rows }: TableDeps) {
         read: readCancel,
         remove: (row) => remove.run(...ids(row)),
       }),
-    keepCancel: ({ job_id, hive_id, partial }: KeptCancel) =>
-      writer.write(cancelRow(job_id, hive_id), () => keep.run(job_id, hive_id, partial), 'soon'),
-    forgetCancel: ({ job_id, hive_id }: Pick<KeptCancel, 'job_id' | 'hive_id'>) =>
-      writer.write(cancelRow(job_id, hive_id), () => remove.run(job_id, hive_id), 'later'),
+    keepCancel: ({ id, hive_id, partial }: KeptCancel) =>
+      writer.write(cancelRow(id, hive_id), () => keep.run(id, hive_id, partial), 'soon'),
+    forgetCancel: ({ id, hive_id }: Pick<KeptCancel, 'id' | 'hive_id'>) =>
+      writer.write(cancelRow(id, hive_id), () => remove.run(id, hive_id), 'later'),
   };
 }

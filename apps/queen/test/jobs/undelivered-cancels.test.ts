@@ -33,6 +33,7 @@ function create(): UndeliveredCancels {
       identify: async (url) => new URL(url).hostname,
       getDownload: () => Promise.reject(new Error('not asked')),
       getJob: () => Promise.reject(new Error('not asked')),
+      cancelDownload: () => Promise.reject(new Error('not asked')),
       async cancelJob(_hive, job_id) {
         atOnce += 1;
         mostAtOnce = Math.max(mostAtOnce, atOnce);
@@ -46,15 +47,15 @@ function create(): UndeliveredCancels {
     state: {
       cancels: () => [...kept],
       keepCancel: (cancel) => void kept.push(cancel),
-      forgetCancel({ job_id }) {
-        kept = kept.filter((cancel) => cancel.job_id !== job_id);
+      forgetCancel({ id }) {
+        kept = kept.filter((cancel) => cancel.id !== id);
       },
     },
     log: { info: () => {}, warn: (_, message) => warnings.push(message) },
   });
 }
 
-const cancelOf = (hive_id: string): KeptCancel => ({ job_id: newJobId(), hive_id, partial: 'keep' });
+const cancelOf = (hive_id: string): KeptCancel => ({ id: newJobId(), hive_id, partial: 'keep' });
 
 describe('cancels that could not be delivered', () => {
   it('are bounded in number, including cancels of a previous run: the oldest are dropped and logged', () => {
@@ -64,7 +65,7 @@ describe('cancels that could not be delivered', () => {
     expect(kept).toEqual(cancels.slice(1, LIMIT + 1));
     for (const cancel of cancels.slice(LIMIT + 1)) undeliveredCancels.add(cancel);
     expect(kept).toEqual(cancels.slice(2));
-    expect(cancels.map(({ job_id }) => undeliveredCancels.has(job_id, 'hive-a')).filter(Boolean)).toHaveLength(LIMIT);
+    expect(cancels.map(({ id }) => undeliveredCancels.has(id, 'hive-a')).filter(Boolean)).toHaveLength(LIMIT);
     expect(warnings).toHaveLength(2);
   });
 
@@ -74,11 +75,11 @@ describe('cancels that could not be delivered', () => {
     for (const cancel of [...cancels, cancelOf('hive-b')]) undeliveredCancels.add(cancel);
     room = 4;
     await Promise.all([undeliveredCancels.deliverAll('hive-a'), undeliveredCancels.deliverAll('hive-a')]);
-    expect(told).toEqual(cancels.slice(0, 4).map(({ job_id }) => job_id));
+    expect(told).toEqual(cancels.slice(0, 4).map(({ id }) => id));
     expect(warnings).toHaveLength(1);
     room = Number.POSITIVE_INFINITY;
     await undeliveredCancels.deliverAll('hive-a');
-    expect(told).toEqual(cancels.map(({ job_id }) => job_id));
+    expect(told).toEqual(cancels.map(({ id }) => id));
     expect([mostAtOnce, kept.length]).toEqual([1, 1]);
   });
 });

@@ -116,13 +116,13 @@ describe('the state of a queen', () => {
       state.keepLimits('hive-a', limits);
       state.keepLimits('hive-b', limits);
       state.forgetLimits('hive-b');
-      state.keepCancel({ job_id, hive_id: 'hive-a', partial: 'discard' });
-      state.keepCancel({ job_id, hive_id: 'hive-b', partial: 'keep' });
-      state.forgetCancel({ job_id, hive_id: 'hive-b' });
+      state.keepCancel({ id: job_id, hive_id: 'hive-a', partial: 'discard' });
+      state.keepCancel({ id: job_id, hive_id: 'hive-b', partial: 'keep' });
+      state.forgetCancel({ id: job_id, hive_id: 'hive-b' });
     });
     inOneLife((state) => {
       expect([...state.limits()]).toEqual([['hive-a', limits]]);
-      expect(state.cancels()).toEqual([{ job_id, hive_id: 'hive-a', partial: 'discard' }]);
+      expect(state.cancels()).toEqual([{ id: job_id, hive_id: 'hive-a', partial: 'discard' }]);
     });
   });
 });
