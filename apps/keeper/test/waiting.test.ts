@@ -1,8 +1,10 @@
-import { EXIT_CODES } from '@rbee/contract';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EXIT_CODES, modelIdOf } from '@rbee/contract';
 import type { TestTerminal } from '@rbee/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FakeJob } from './support/fake-job.ts';
 import { type FakeQueen, startFakeQueen } from './support/fake-queen.ts';
+import { repoWith } from './support/fake-repo.ts';
 import { openKeeper, runKeeper } from './support/keeper.ts';
 
 let queen: FakeQueen;
@@ -49,6 +51,65 @@ describe('a command that takes longer than a second', () => {
   it('[K7] shows nothing of the kind without a terminal', async () => {
     queen.onJob = pruned;
     expect((await runKeeper(['model', 'prune', '--dry-run'], { queen })).stderr).toBe('');
+  });
+});
+
+describe('a question', () => {
+  const ANSWERED_AFTER_MS = 2_500;
+  const question = (text: string) =>
+    terminal?.waitFor(() => terminal?.screen().includes(text) === true, 'the question') ?? Promise.reject();
+  const MODEL = { model_id: modelIdOf('hf:org/repo@0'), model_ref: 'hf:org/repo@0' };
+  beforeEach(() => {
+    queen.stores.models = [
+      { hive_id: 'gpu-1', ...MODEL, bytes: 1, files: 1, path: '/m', modified_at: new Date().toISOString() },
+    ];
+    queen.addJob('hf:org/repo').download.complete('/m');
+    queen.onJob = (job) => {
+      if (job.request.body.dry_run !== true) return;
+      job.data('model_delete', { hive_id: 'gpu-1', ...MODEL, freed_bytes: 1, shared_bytes: 0 });
+      job.end({ state: 'completed' });
+    };
+    queen.refuses = ({ path }) => (path === '/v1/repo' ? { status: 200, body: repoWith(['Q4_K_M', 'Q8_0']) } : null);
+  });
+
+  it.each([
+    ['model plan org/repo', 'Which one? A number or a name, or Enter for Q4_K_M:', '1'],
+    ['rm org/repo', '[y/N]', 'n'],
+    ['download clear', '[y/N]', 'n'],
+  ])('[K7] stays as it is for as long as nobody answers it: %s', async (line, text, answer) => {
+    terminal = openKeeper(line.split(' '), { queen });
+    await question(text);
+    const asked = terminal.screen();
+    // Nothing may appear, so there is nothing to wait for.
+    await delay(ANSWERED_AFTER_MS);
+    expect(terminal.screen()).toBe(asked);
+    terminal.write(`${answer}\r`);
+    await terminal.waitFor(() => !terminal?.screen().endsWith(text), 'the answer');
+    terminal.write('\u0003');
+    await terminal.exited;
+    expect(terminal.history()).not.toContain('working');
+  });
+
+  it('[K7] is followed by the sign of work again, with a time of its own', async () => {
+    terminal = openKeeper(['rm', 'org/repo'], { queen });
+    await question('[y/N]');
+    terminal.write('y\r');
+    await terminal.waitFor(() => /^working… 1 s$/m.test(terminal?.screen() ?? ''), 'the line');
+    terminal.write('\u0003');
+    await terminal.exited;
+    expect(terminal.history()).not.toContain('working');
+  });
+
+  it('[K7] for a token stays as it is, too', async () => {
+    const guarded = await startFakeQueen({ token: 'secret' });
+    terminal = openKeeper(['login', guarded.url], { env: { XDG_CONFIG_HOME: '/nowhere' } });
+    await question('Token of the queen');
+    const asked = terminal.screen();
+    await delay(ANSWERED_AFTER_MS);
+    expect(terminal.screen()).toBe(asked);
+    terminal.write('\u0003');
+    await terminal.exited;
+    await guarded.close();
   });
 });
 

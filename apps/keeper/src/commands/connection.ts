@@ -15,9 +15,7 @@ export const login = createCommand<[url: string, options: { readonly name?: stri
       import('../operations/login.ts'),
       import('../render/login-text.ts'),
     ]);
-    // It may ask for a token.
-    session.renderer.rest?.();
-    const { lostComments, ...stored } = await logIn(session.io, { url, name, token: session.givenToken });
+    const { lostComments, ...stored } = await logIn(session, { url, name, token: session.givenToken });
     session.renderer.result(stored, () => loginText(stored));
     if (lostComments) session.renderer.note(`the comments in ${stored.file} could not be kept`);
     return exitCodes.done;

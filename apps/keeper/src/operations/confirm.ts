@@ -24,12 +24,23 @@ export async function confirm(
   { io, renderer }: Asking,
   { preview, question, refusal }: { readonly preview: string; readonly question: string; readonly refusal: string },
 ): Promise<boolean> {
-  renderer.rest?.();
-  io.stderr.write(preview);
-  const answer = (await readAnswer(io, `${question} [y/N] `)) ?? '';
-  const isYes = /^\s*y(?:es)?\s*$/i.test(answer);
+  const answer = await asking(renderer, () => {
+    io.stderr.write(preview);
+    return readAnswer(io, `${question} [y/N] `);
+  });
+  const isYes = /^\s*y(?:es)?\s*$/i.test(answer ?? '');
   if (!isYes) renderer.note(refusal);
   return isYes;
+}
+
+/** Asks something while nothing else is drawn on the terminal. */
+export async function asking<T>(renderer: Pick<Renderer, 'rest'>, ask: () => Promise<T>): Promise<T> {
+  const resume = renderer.rest?.();
+  try {
+    return await ask();
+  } finally {
+    resume?.();
+  }
 }
 
 /** The line that is typed; null at the end of the input. @throws the interrupt's reason */

@@ -24,5 +24,5 @@ export async function createRenderer(options: GlobalOptions, io: Io, display: Di
   const renderer = createLinesRenderer({ stdout, stderr, paint, display, isQuiet: quiet === true });
   if (display !== 'result' || !stderr.isTTY || quiet || env.TERM === 'dumb') return renderer;
   const { withWaitingLine } = await import('./waiting-line.ts');
-  return withWaitingLine(renderer, stderr, io.now);
+  return withWaitingLine(renderer, io);
 }

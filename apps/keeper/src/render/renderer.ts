@@ -21,8 +21,8 @@ export interface Renderer {
   /** Shows a line about the keeper itself. */
   note(text: string): void;
   failure(failure: Failure): void;
-  /** Leaves the terminal to a question. */
-  rest?(): void;
+  /** Leaves the terminal to a question. Returns a function that takes it back. */
+  rest?(): () => void;
   /** Restores the terminal. Nothing may follow, except another close. */
   close(): void;
 }

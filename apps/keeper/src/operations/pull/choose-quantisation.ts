@@ -3,7 +3,7 @@ import { choicesText } from '../../render/repo-text.ts';
 import { printable } from '../../render/text.ts';
 import type { TextOptions } from '../../render/text-options.ts';
 import type { CommandDeps } from '../command-deps.ts';
-import { type Asking, asks, readAnswer } from '../confirm.ts';
+import { type Asking, asking, asks, readAnswer } from '../confirm.ts';
 
 export interface Chooser extends Asking {
   readonly text: TextOptions;
@@ -32,8 +32,10 @@ export async function chooseQuantisation(
     throw error;
   });
   if (repo === null || repo.choices.length < 2) return ref;
-  chooser.io.stderr.write(choicesText(repo, chooser.text));
-  return ask(chooser, repo);
+  return asking(chooser.renderer, () => {
+    chooser.io.stderr.write(choicesText(repo, chooser.text));
+    return ask(chooser, repo);
+  });
 }
 
 async function ask({ io, renderer }: Chooser, repo: FleetRepo): Promise<string | null> {

@@ -33,6 +33,7 @@ export function createBarsRenderer(options: BarsOptions): Renderer {
   const reported = createReportedEnds();
   let screen: BarScreen | null = null;
   let closed = false;
+  let isResting = false;
   const suspending = options.onSuspend({ suspend: () => screen?.suspend(), resume: () => screen?.resume() });
   const columns = () => columnsOf(terminal);
 
@@ -80,10 +81,13 @@ export function createBarsRenderer(options: BarsOptions): Renderer {
       const nameOf = (id: string) => views.nameOfId(id);
       endings.push(receiptText(reported.newOf(event.data), nameOf) + continuingText(event.continuing ?? [], nameOf));
     }
-    if (views.all.length > 0 && !closed) {
-      screen ??= createBarScreen(terminal, lines);
-      screen.grow(linesWanted(views));
-    }
+    draw();
+  }
+
+  function draw(): void {
+    if (views.all.length === 0 || closed || isResting) return;
+    screen ??= createBarScreen(terminal, lines);
+    screen.grow(linesWanted(views));
   }
 
   /** Prints permanently above the bars. */
@@ -102,6 +106,14 @@ export function createBarsRenderer(options: BarsOptions): Renderer {
     },
     note: (text) => print(printable(text)),
     failure: (failure) => void endings.push(failureText(failure, paint)),
+    rest() {
+      isResting = true;
+      screen?.suspend();
+      return () => {
+        isResting = false;
+        draw();
+      };
+    },
     close() {
       if (closed) return;
       closed = true;
