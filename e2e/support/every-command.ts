@@ -94,7 +94,7 @@ export async function prepareDownloads({ hub, queen }: Fleet): Promise<Downloads
 const PATH = /\/.+\/quick-\d+\.gguf\n/;
 const MODELS = /REPO +MODEL .*\n(?:.*quick-\d+\.gguf .* m-[0-9a-f]+\n)+/;
 const MODEL = /model +m-[0-9a-f]{12}\nref +hf:org\/quick@.*\n(?:\w+ +.*\n)*\nFILE .*\nquick-0\.gguf .*\n/;
-const REMOVED = /removed hf:org\/quick@.*: 122\.5 kB freed\n/;
+const REMOVED = /REMOVED +FREED +HIVE\nquick-\d+\.gguf +122\.5 kB +hive-[ab]\n/;
 const DOWNLOADS = /DOWNLOAD +HIVE .*\n(?:dl-.*\n)+/;
 const HIVES = /HIVE +STATE .*\nhive-a +online .*\nhive-b +online .*\n/;
 const CANCELLED = /dl-.*: cancelled.* kept; resume with "rbee-keeper download retry dl-.*"\n/;
@@ -125,7 +125,7 @@ export function commandRows(fleet: () => Fleet, downloads: () => Downloads): Rea
     'model download': { words: about(newModel, 'model download'), ...download },
     'model plan': {
       words: about(() => present().model, 'model plan'),
-      prints: /model +hf:.*\n(?:\w+ +.*\n)+\nFILE .*\nquick-0\.gguf .*\n\n1 file, .*\nfits on hive-.*\n/,
+      prints: /model +.*quick-0\.gguf\n(?:\w+ +.*\n)+\nFILE .*\nquick-0\.gguf .*\n\n1 file, .*\nfits on hive-.*\n/,
       key: 'files',
     },
     ls: { words: ['ls'], ...list },
@@ -136,12 +136,12 @@ export function commandRows(fleet: () => Fleet, downloads: () => Downloads): Rea
     'model remove': { words: about(had, 'model remove'), ...remove },
     'model verify': {
       words: about(() => present().model, 'model verify'),
-      prints: /MODEL +HIVE .*\nm-[0-9a-f]+ .* ok .*\n/,
+      prints: /MODEL +HIVE .*\nquick-0\.gguf .* ok .* m-[0-9a-f]+\n/,
       key: 'models',
     },
     'model prune': {
       words: after(cancelled, 'model', 'prune', '--partials'),
-      prints: /HIVE +KIND .*\n(?:hive-[ab] +partial .*\n)+.* freed\n/,
+      prints: /REPO +KIND .*\n(?:org\/slow +partial .* hive-[ab] .*\n)+.* freed\n/,
       key: 'removed',
       asks: true,
     },

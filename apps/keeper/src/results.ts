@@ -64,6 +64,9 @@ export interface FleetStatus {
 /** A file that is removed from a store, or would be. */
 export type PrunedEntry = OfHive & ModelsPruned['removed'][number];
 
+/** A partial file that was removed. */
+export type RemovedPartial = PrunedEntry & { readonly origin: string };
+
 export interface Pruned {
   readonly dry_run: boolean;
   readonly freed_bytes: number;

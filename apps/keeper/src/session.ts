@@ -66,6 +66,8 @@ export function openSession(options: GlobalOptions, io: Io, renderer: Renderer):
       queenSettings(options, io.env),
       import('./daemon-client/queen-probe.ts'),
     ]);
+    if (settings.named && settings.exposedFile !== null)
+      renderer.note(`warning: other users can read the tokens in ${settings.exposedFile}: run "chmod 600" on it`);
     if (settings.named) return chooseQueen(settings);
     const address = { url: settings.urls[0], token: settings.token };
     return (await isQueenThere(address)) ? address : null;

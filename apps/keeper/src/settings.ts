@@ -27,6 +27,8 @@ export interface QueenSettings {
   readonly token: string | null;
   /** Whether the user named this queen; otherwise it is the default address. */
   readonly named: boolean;
+  /** The keeper's file, if other users of this machine can read a token in it. */
+  readonly exposedFile: string | null;
 }
 
 /**
@@ -37,17 +39,18 @@ export async function queenSettings(options: GlobalOptions, env: NodeJS.ProcessE
   const file = await readKeeperFile(env);
   const { text, where } = writtenQueen(options, env, file);
   const token = (kept: string | null) => checkedToken(options.token ?? kept ?? env.RBEE_API_TOKEN ?? '');
-  if (text === null) return { urls: [DEFAULT_QUEEN_URL], token: token(null), named: false };
+  const exposedFile = file.isExposed ? file.path : null;
+  if (text === null) return { urls: [DEFAULT_QUEEN_URL], token: token(null), named: false, exposedFile };
   if (isQueenName(text)) {
     const queen = file.queens.get(text);
     if (queen === undefined) throw unknownName(text, where, file);
-    return { urls: [queen.url], token: token(queen.token), named: true };
+    return { urls: [queen.url], token: token(queen.token), named: true, exposedFile };
   }
   const [first, ...others] = text.split(',').map((url) => checkedUrl(url.trim(), where));
   const urls = [first ?? DEFAULT_QUEEN_URL, ...others] as const;
   // A token of the environment was set for the address beside it.
   const kept = env.RBEE_API_TOKEN ? null : [...file.queens.values()].find(({ url }) => urls.includes(url));
-  return { urls, token: token(kept?.token ?? null), named: true };
+  return { urls, token: token(kept?.token ?? null), named: true, exposedFile };
 }
 
 function writtenQueen({ queen }: GlobalOptions, env: NodeJS.ProcessEnv, file: KeeperFile) {

@@ -121,7 +121,7 @@ describe('job list, hive list and status', () => {
     const { job } = queen.addJob('hf:org/a');
     job.end({ state: 'completed' });
     const { stdout } = await runKeeper(['job', 'list'], { queen });
-    expect(stdout).toMatch(/^JOB .*\njob-\S+ +completed +model_download .* hf:org\/a\n$/);
+    expect(stdout).toMatch(/^JOB .*\njob-\S+ +completed +model_download .* a\n$/);
     expect(JSON.parse((await runKeeper(['job', 'list', '--json'], { queen })).stdout).jobs[0].job_id).toBe(job.id);
   });
 

@@ -209,7 +209,11 @@ describe('model remove', () => {
       { operation: 'model_delete', id: ID, hive_id: 'gpu-1' },
       { operation: 'model_delete', id: modelIdOf(other), hive_id: 'gpu-1' },
     ]);
-    expect(stdout.split('\n')[0]).toBe(`removed ${PINNED} from gpu-1: 637.8 MB freed; 5.0 kB kept for other models`);
+    const row = /^model\.Q4_K_M\.gguf +637\.8 MB +gpu-1 +5\.0 kB kept for other models$/m;
+    expect(stdout).toMatch(/^REMOVED +FREED +HIVE +NOTE$/m);
+    expect(stdout).toMatch(row);
+    const wide = await keeper('model', 'rm', ID, '--hive', 'gpu-1', '-o', 'wide');
+    expect(wide.stdout).toContain(PINNED);
   });
 
   it('removes the others if one is refused', async () => {
@@ -261,13 +265,24 @@ describe('model remove', () => {
       async (name) => {
         answers({ hive_id: 'gpu-1', dry_run: false, removed: [pruned], freed_bytes: 5_000 });
         const { code, stdout } = await keeper('model', 'rm', name);
-        expect({ code, stdout }).toEqual({
-          code: EXIT_CODES.done,
-          stdout: 'removed partial file /models/x.rbee-partial from gpu-1: 5.0 kB freed\n',
-        });
+        expect(code).toBe(EXIT_CODES.done);
+        expect(stdout).toMatch(/^org\/part +5\.0 kB +gpu-1 +partial download$/m);
         expect(asked()).toMatchObject([{ operation: 'model_prune', paths: [partial.path], hive_id: 'gpu-1' }]);
       },
     );
+
+    it.each(['org/part:Q4_K_M', 'hf:org/part::file=a.gguf'])('[K3] are offered in place of %s', async (name) => {
+      const { code, stderr } = await keeper('model', 'rm', name);
+      expect(code).toBe(EXIT_CODES.failed);
+      expect(stderr).toContain('partial downloads of org/part (5.0 kB): to remove them, run "rbee-keeper rm org/part"');
+      expect(queen.jobs).toEqual([]);
+    });
+
+    it('[K3] says how to remove what a download has left, for its id', async () => {
+      const { code, stderr } = await keeper('model', 'rm', 'dl-01999c3a-4f2b');
+      expect(code).toBe(EXIT_CODES.usage);
+      expect(stderr).toContain('"rbee-keeper download cancel dl-01999c3a-4f2b --discard"');
+    });
 
     it('[K3] says why they stay while a download needs them', async () => {
       const kept = [{ ...pruned, reason: 'in_use' }];
@@ -306,7 +321,7 @@ describe('model verify', () => {
     expect(code).toBe(EXIT_CODES.done);
     expect(asked()[0]).not.toHaveProperty('id');
     expect(asked()[0]).not.toHaveProperty('hive_id');
-    expect(stdout).toMatch(new RegExp(`\n${ID} +gpu-1 +ok +637\\.8 MB +1 +hf:org/repo`));
+    expect(stdout).toMatch(/^model\.Q4_K_M\.gguf +gpu-1 +ok +637\.8 MB +1 +m-[0-9a-f]{7}$/m);
     expect(stderr).toContain('verifying model.Q4_K_M.gguf\n');
   });
 
@@ -314,7 +329,9 @@ describe('model verify', () => {
     answers({ hive_id: 'gpu-1', models: [verified(false)] });
     const { code, stdout } = await keeper('model', 'verify', ID);
     expect(code).toBe(EXIT_CODES.failed);
-    expect(stdout).toContain(`${ID} on gpu-1: model.Q4_K_M.gguf: its sha256 is another (CHECKSUM_MISMATCH)\n`);
+    expect(stdout).toContain(
+      `model.Q4_K_M.gguf on gpu-1: model.Q4_K_M.gguf: its sha256 is another (CHECKSUM_MISMATCH)\n`,
+    );
     expect(stdout).toContain('rbee-keeper model verify --repair');
     const json = await keeper('model', 'verify', ID, '--json');
     expect(JSON.parse(json.stdout).models).toEqual([{ hive_id: 'gpu-1', ...verified(false) }]);
@@ -349,7 +366,9 @@ describe('model prune', () => {
     const { code, stdout } = await keeper('model', 'prune', '--dry-run');
     expect(code).toBe(EXIT_CODES.done);
     expect(asked()).toMatchObject([{ operation: 'model_prune', dry_run: true }]);
-    expect(stdout).toMatch(/^gpu-1 +partial +1\.0 MB +2026-01-02 +\/models\/x\.incomplete\n1\.0 MB would be freed/m);
+    const row =
+      /^\/models\/x\.incomplete +partial +1\.0 MB +gpu-1 +.* ago +\/models\/x\.incomplete\n1\.0 MB would be freed/m;
+    expect(stdout).toMatch(row);
   });
 
   it('sums up what every hive removed', async () => {

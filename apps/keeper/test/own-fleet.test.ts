@@ -103,6 +103,7 @@ describe.skipIf(isQueenHere)('a download without a queen', () => {
     const others = await startHeldDownload();
     await keeper.kill();
     await expectGone(others);
+    expect(temporaryFolders()).toEqual([]);
   });
 
   it('fails if the hive exits, and stops the queen', async () => {

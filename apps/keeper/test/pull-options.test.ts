@@ -125,8 +125,8 @@ describe('search', () => {
   it('keeps names whole on a narrow terminal', async () => {
     const terminal = open(['search', 'model'], 60);
     expect((await terminal.exited).exitCode).toBe(EXIT_CODES.done);
-    expect(terminal.history()).toMatch(/^MODEL +DOWNLOADS +SIZE +QUANTISATIONS$/m);
-    expect(terminal.history()).toMatch(/^org\/model +1\.2M +~38\.8 MB +Q4_K_M, Q8_0$/m);
+    expect(terminal.history()).toMatch(/^MODEL +DOWNLOADS +LIKES +PARAMS +SIZE +QUANTISATIONS$/m);
+    expect(terminal.history()).toMatch(/^org\/model +1\.2M +\S+ +64M +~38\.8 MB +Q4_K_M, Q8_0$/m);
   });
 
   it('prints the same for programs, and ends with 0 where nothing matches', async () => {

@@ -41,7 +41,7 @@ const changes = () =>
   queen.requests.filter(({ method, body }) => method === 'DELETE' || (method === 'POST' && body['dry_run'] !== true));
 
 const COMMANDS = [
-  ['model rm org/repo', 'Remove it and free 2.0 MB? [y/N]', '2.0 MB freed; 1.0 MB kept for other models'],
+  ['model rm org/repo', 'Remove it and free 2.0 MB? [y/N]', '1.0 MB kept for other models'],
   ['model prune', 'Remove 1 file and free 5.0 MB? [y/N]', '/models/x.rbee-partial'],
   ['download clear', 'Remove it from the history? [y/N]', '1 download (1 complete); files are not removed'],
 ] as const;

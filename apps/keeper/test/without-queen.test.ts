@@ -56,7 +56,7 @@ describe.skipIf(!isUsable)('after a download without a queen', () => {
     ['hive list', 'local'],
     ['status', 'no active downloads'],
     ['doctor --hive local', 'hive local'],
-    ['model rm hf:org/repo::file=a.gguf', 'removed hf:org/repo'],
+    ['model rm hf:org/repo::file=a.gguf', 'a.gguf '],
     ['download clear', 'removed 1 download'],
   ])('[K2] %s works', async (line, shown) => {
     const { code, stdout, stderr } = await keeper(...line.split(' '));

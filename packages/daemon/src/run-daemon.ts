@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { RbeeError } from '@rbee/contract';
 import type { Logger } from './logging/logger.ts';
@@ -59,7 +60,7 @@ export async function runDaemon<Table extends SettingsTable>(
   const read = () => readInvocation(definition, process);
   // First of all: until it runs there is nothing to drain, and nobody would stop it later.
   const parent = watchParent(process);
-  parent?.onGone(() => process.exit(EXIT_CANNOT_START));
+  parent?.onGone(() => leave(process, parent, EXIT_CANNOT_START));
   try {
     const invocation = read();
     switch (invocation.kind) {
@@ -127,8 +128,18 @@ function handleSignals<Table extends SettingsTable>({
     },
     log: running.logger,
     parent,
-    exit: (code) => process.exit(code),
+    exit: (code) => leave(process, parent, code),
   });
+}
+
+/** Exits, and leaves nothing that was of this run only. */
+function leave(process: NodeJS.Process, parent: Parent | null, code: number): void {
+  const folder = parent?.temporaryFolder ?? null;
+  try {
+    if (folder !== null) rmSync(folder, { recursive: true, force: true });
+  } finally {
+    process.exit(code);
+  }
 }
 
 function readInvocation<Table extends SettingsTable>(

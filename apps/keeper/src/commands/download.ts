@@ -82,7 +82,7 @@ const show = createCommand<[id: string]>({
     const download = await session.withQueen(async ({ client, signal }) =>
       client.download(await resolveDownloadId(client, id, signal), signal),
     );
-    session.renderer.result(download, () => downloadText(download));
+    session.renderer.result(download, () => downloadText(download, session.text));
     return exitCodes.done;
   },
 });
@@ -135,7 +135,7 @@ const clear = createCommand<[options: ClearOptions]>({
         const isWanted =
           ended.length === 0 ||
           (await confirm(session, {
-            preview: text.clearedText(ended),
+            preview: text.clearedText(ended, session.text),
             question: `Remove ${ended.length === 1 ? 'it' : 'them'} from the history?`,
             refusal: 'nothing was removed',
           }));

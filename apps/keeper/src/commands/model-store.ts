@@ -84,7 +84,7 @@ export const removeModels = createCommand<[ids: readonly string[], options: Remo
       import('../operations/removal-targets.ts'),
       import('../operations/model-remove.ts'),
       import('../operations/confirm.ts'),
-      import('../render/model-text.ts'),
+      import('../render/removal-text.ts'),
     ]);
     assertHiveNames(wanted.hive);
     assertNames(ids);
@@ -95,14 +95,14 @@ export const removeModels = createCommand<[ids: readonly string[], options: Remo
         const planned = await weighRemoval(deps, targets);
         if (planned.failures.length > 0) return worstOf(planned.failures.map((failure) => endWith(session, failure)));
         const isWanted = await confirm(session, {
-          preview: text.removalText(planned),
+          preview: text.removalText(planned, session.text),
           question: `Remove ${targets.length === 1 ? 'it' : 'them'} and free ${text.freedText(planned)}?`,
           refusal: 'nothing was removed',
         });
         if (!isWanted) return exitCodes.failed;
       }
       const { failures, ...result } = await modelRemove(deps, targets);
-      session.renderer.result(result, () => text.removedText(result));
+      session.renderer.result(result, () => text.removedText(result, session.text));
       return worstOf(failures.map((failure) => endWith(session, failure)));
     });
   },
@@ -170,7 +170,7 @@ export const pruneModels = createCommand<[options: PruneOptions]>({
       import('@rbee/contract'),
       import('../operations/model-prune.ts'),
       import('../operations/confirm.ts'),
-      import('../render/model-text.ts'),
+      import('../render/removal-text.ts'),
     ]);
     assertHiveNames(hive);
     const minAgeMs = olderThan === undefined ? null : parseDuration(olderThan);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { usageError } from '../errors/keeper-error.ts';
@@ -17,9 +17,16 @@ function keeperFilePath(env: NodeJS.ProcessEnv): string {
  */
 export async function readKeeperFile(env: NodeJS.ProcessEnv): Promise<KeeperFile> {
   const path = keeperFilePath(env);
-  if (!existsSync(path)) return { path, defaultName: null, queens: new Map() };
+  if (!existsSync(path)) return { path, isExposed: false, defaultName: null, queens: new Map() };
   const { parseKeeperFile } = await import('./parse-keeper-file.ts');
-  return parseKeeperFile(readText(path), path);
+  const file = parseKeeperFile(readText(path), path);
+  const hasToken = [...file.queens.values()].some(({ token }) => token !== null);
+  return { ...file, isExposed: hasToken && isReadableByOthers(path) };
+}
+
+/** Windows has no such bits. */
+function isReadableByOthers(path: string): boolean {
+  return process.platform !== 'win32' && (statSync(path).mode & 0o044) !== 0;
 }
 
 function readText(path: string): string {

@@ -7,6 +7,8 @@ export interface KeptQueen {
 /** The keeper's own settings. */
 export interface KeeperFile {
   readonly path: string;
+  /** Whether it has a token that other users of this machine can read. */
+  readonly isExposed: boolean;
   /** The name of the queen to use if none is given. */
   readonly defaultName: string | null;
   readonly queens: ReadonlyMap<string, KeptQueen>;

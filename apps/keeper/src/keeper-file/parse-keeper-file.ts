@@ -10,7 +10,7 @@ const QUEEN_KEYS = ['url', 'token'];
 const UNSENDABLE = /[^\u0021-\u007e]/;
 
 /** @throws KeeperError USAGE with the line that is wrong */
-export function parseKeeperFile(text: string, path: string): KeeperFile {
+export function parseKeeperFile(text: string, path: string): Omit<KeeperFile, 'isExposed'> {
   const file = parseToml(text, path);
   const wrong = (keys: readonly string[], what: string, hint: string) => wrongAt(path, lineOf(text, keys), what, hint);
   assertKnown(Object.keys(file), KEYS, (key, hint) => wrong([key], `the key "${key}" is unknown`, hint));

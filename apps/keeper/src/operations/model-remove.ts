@@ -1,7 +1,7 @@
 import { type ModelRemoved, modelRemovedSchema, modelsPrunedSchema } from '@rbee/contract';
 import { type Failure, toFailure } from '../errors/failure.ts';
 import { KeeperError } from '../errors/keeper-error.ts';
-import type { HiveRemoved, PrunedEntry } from '../results.ts';
+import type { HiveRemoved, RemovedPartial } from '../results.ts';
 import type { CommandDeps } from './command-deps.ts';
 import type { RemovalTarget } from './removal-targets.ts';
 import { runOperation } from './run-operation.ts';
@@ -9,7 +9,7 @@ import { runOperation } from './run-operation.ts';
 export interface Removal {
   readonly removed: readonly HiveRemoved[];
   /** Partial files that were removed. */
-  readonly partials: readonly PrunedEntry[];
+  readonly partials: readonly RemovedPartial[];
   /** Why some were not removed. */
   readonly failures: readonly Failure[];
 }
@@ -26,7 +26,7 @@ export function weighRemoval(deps: CommandDeps, targets: readonly RemovalTarget[
 
 async function perform(deps: CommandDeps, targets: readonly RemovalTarget[], isDry: boolean): Promise<Removal> {
   const removed: HiveRemoved[] = [];
-  const partials: PrunedEntry[] = [];
+  const partials: RemovedPartial[] = [];
   const failures: Failure[] = [];
   for (const target of targets) {
     try {
@@ -61,7 +61,7 @@ async function removePartials(
   deps: CommandDeps,
   { hive_id: hive, origin, paths }: Extract<RemovalTarget, { kind: 'partials' }>,
   isDry: boolean,
-  partials: PrunedEntry[],
+  partials: RemovedPartial[],
 ) {
   const { results, failure } = await runOperation(
     deps,
@@ -69,7 +69,7 @@ async function removePartials(
     modelsPrunedSchema,
     { hive },
   );
-  partials.push(...results.flatMap(({ hive_id, removed }) => removed.map((entry) => ({ hive_id, ...entry }))));
+  partials.push(...results.flatMap(({ hive_id, removed }) => removed.map((entry) => ({ hive_id, origin, ...entry }))));
   if (failure !== null || !results.some(({ kept = [] }) => kept.length > 0)) return { failure };
   const error = new KeeperError('JOB_FAILED', `a download may need the partial files of ${origin} on ${hive}`, {
     hint: 'cancel it first: "rbee-keeper download list" shows its id, "rbee-keeper stop ID --discard" removes them',

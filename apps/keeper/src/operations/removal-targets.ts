@@ -1,4 +1,12 @@
-import { type ModelId, modelIdSchema, parseModelRef, printModelRef, RbeeError, redactModelRef } from '@rbee/contract';
+import {
+  formatBytes,
+  type ModelId,
+  modelIdSchema,
+  parseModelRef,
+  printModelRef,
+  RbeeError,
+  redactModelRef,
+} from '@rbee/contract';
 import { looksLikeId } from '../daemon-client/resolve-id.ts';
 import { matchingModels } from '../daemon-client/resolve-model.ts';
 import { usageError } from '../errors/keeper-error.ts';
@@ -16,9 +24,17 @@ export interface WantedHives {
   readonly allHives?: boolean;
 }
 
-/** @throws RbeeError MODEL_REF_INVALID for a text that is neither an id nor a name */
+/** @throws RbeeError MODEL_REF_INVALID for a text that is neither an id nor a name; KeeperError USAGE for a download's id */
 export function assertNames(texts: readonly string[]): void {
-  for (const text of texts) if (!looksLikeId(text)) parseModelRef(text);
+  for (const text of texts) {
+    if (!looksLikeId(text)) parseModelRef(text);
+    else if (/^dl-/i.test(text)) {
+      throw usageError(
+        `"${text}" is the id of a download, not of a model`,
+        `to delete what it has left on the disk, run "rbee-keeper download cancel ${text} --discard"`,
+      );
+    }
+  }
 }
 
 /**
@@ -39,7 +55,7 @@ export function findTargets(listing: ModelListing, text: string, wanted: WantedH
           model_id: modelIdSchema.parse(model_id),
         }))
       : partialsOf(listing.partials.filter(isOnHive), text);
-  if (targets.length === 0) throw notFound(text, wanted.hive);
+  if (targets.length === 0) throw notFound(text, wanted.hive, listing.partials.filter(isOnHive));
   const hives = targets.map(({ hive_id }) => hive_id);
   if (hives.length > 1 && wanted.hive === undefined && !wanted.allHives) {
     throw usageError(
@@ -79,11 +95,27 @@ function isOrigin(text: string, origin: string): boolean {
   }
 }
 
-function notFound(text: string, hive: string | undefined): RbeeError {
+function notFound(text: string, hive: string | undefined, partials: readonly ListedPartial[]): RbeeError {
   const where = hive === undefined ? 'no hive has' : `${hive} does not have`;
-  return new RbeeError('MODEL_NOT_FOUND', `${where} the model ${nameOf(text)}`, {
-    hint: 'run "rbee-keeper model list" to see models and partial downloads',
-  });
+  const repo = looksLikeId(text) ? null : repoIn(text);
+  const ofRepo = partials.filter(({ origin }) => repo !== null && origin !== null && repoIn(origin) === repo);
+  const bytes = ofRepo.reduce((sum, partial) => sum + partial.bytes, 0);
+  const hint =
+    ofRepo.length === 0
+      ? 'run "rbee-keeper model list" to see models and partial downloads'
+      : `there are partial downloads of ${repo} (${formatBytes(bytes)}): to remove them, run "rbee-keeper rm ${repo}"`;
+  return new RbeeError('MODEL_NOT_FOUND', `${where} the model ${nameOf(text)}`, { hint });
+}
+
+/** The repo of a hub that a name means; null for any other name. */
+function repoIn(text: string): string | null {
+  try {
+    const ref = parseModelRef(text);
+    return ref.scheme === 'hf' ? ref.repo : null;
+  } catch (error) {
+    if (!(error instanceof RbeeError)) throw error;
+    return null;
+  }
 }
 
 /** URLs may have secrets. */

@@ -25,6 +25,8 @@ export interface DaemonOptions {
   readonly isShared?: boolean;
   /** Whether a hive leaves the downloads of a previous run waiting until one is started. */
   readonly isBystander?: boolean;
+  /** A folder that it removes when it ends, also if the keeper is killed. */
+  readonly temporaryFolder?: string | null;
   /** Called with each error that it logs. */
   onTrouble?(message: string): void;
   /** Aborts the start and stops the daemon. */
@@ -85,6 +87,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
     if (child.connected) child.send(message, () => {});
   };
   if (options.isBystander) say({ type: 'bystander' });
+  if (options.temporaryFolder) say({ type: 'temporary', folder: options.temporaryFolder });
   if (options.isShared) say({ type: 'share' });
   const exited = once(child, 'close').then(
     ([code, signal]: unknown[]) => {

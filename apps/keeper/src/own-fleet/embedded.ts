@@ -70,6 +70,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       bin: options.bins[name],
       env: { ...options.env, ...settings },
       isShared: options.isShared ?? false,
+      temporaryFolder: name === 'queen' ? stateDir : null,
       isBystander: name === 'hive' && (options.isBystander ?? false),
       onTrouble: (message) => options.onTrouble?.(name, message),
       signal: options.signal,

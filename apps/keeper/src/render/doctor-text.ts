@@ -11,8 +11,8 @@ const MARKS: Readonly<Record<CheckStatus, readonly [mark: string, colour: Colour
   skipped: ['-', 'dim'],
 };
 const INDENT = '  ';
-/** In a narrower terminal the lines wrap by themselves. */
-const MIN_TEXT = 20;
+/** Where fewer columns are left beside the name of a check, its text is below. */
+const MIN_TEXT = 24;
 
 export interface DoctorTextOptions {
   /** Columns of the terminal; null without one. */
@@ -49,14 +49,16 @@ function linesOf(
 ): string[] {
   const { width, paint } = options;
   const [mark, colour] = MARKS[status];
-  const head = `${INDENT}${paint(colour, mark)} ${pad(printable(check), nameWidth)}${INDENT}`;
-  const margin = ' '.repeat(textWidth(head));
-  const textColumns = width === null ? null : Math.max(MIN_TEXT, width - margin.length - 1);
-  const broken = (text: string, less: number) => (textColumns === null ? [text] : wrap(text, textColumns - less));
-  const [first = '', ...rest] = broken(sentence(message), 0);
+  const title = `${INDENT}${paint(colour, mark)} ${pad(printable(check), nameWidth)}${INDENT}`;
+  const isBeside = width === null || width - textWidth(title) >= MIN_TEXT;
+  const margin = ' '.repeat(isBeside ? textWidth(title) : INDENT.length + 2);
+  const broken = (text: string, less: number) =>
+    width === null ? [text] : wrap(text, width - 1 - margin.length - less, { breaksWords: true });
+  const lines = broken(sentence(message), 0);
+  const [first, rest] = isBeside ? [title + (lines[0] ?? ''), lines.slice(1)] : [title.trimEnd(), lines];
   const advice = hint === undefined ? [] : broken(sentence(hint), 2);
   return [
-    head + first,
+    first,
     ...rest.map((line) => margin + line),
     ...advice.map((line, index) => `${margin}${index === 0 ? '→ ' : '  '}${line}`),
   ];

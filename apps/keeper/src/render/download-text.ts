@@ -1,12 +1,13 @@
 import { type Download, type DownloadPatch, formatBytes, formatSeconds, formatSpeed } from '@rbee/contract';
 import type { ChangedDownload } from '../operations/change-download.ts';
 import type { Removed } from '../results.ts';
-import { countOf } from './list-text.ts';
+import { countOf, downloadTable } from './list-text.ts';
 import { type Row, rowsText } from './table.ts';
+import type { TextOptions } from './text-options.ts';
 
 /** The details of one download, a line each; unknown values are left out. */
-export function downloadText(download: Download): string {
-  return rowsText(rowsOf(download));
+export function downloadText(download: Download, { width }: TextOptions): string {
+  return rowsText(rowsOf(download), width);
 }
 
 function rowsOf(download: Download): Row[] {
@@ -47,10 +48,14 @@ export function changeText({ download, wasSo }: ChangedDownload, patch: Download
   return `${id}: ${wasSo ? 'already ' : ''}${status}, ${sizeText(download)}\n`;
 }
 
-/** What goes from the history, by status. Files stay. */
-export function clearedText(ended: readonly Download[]): string {
+/** More of them are only counted. */
+const MAX_NAMED = 10;
+
+/** What goes from the history: each where there are few, and by status. Files stay. */
+export function clearedText(ended: readonly Download[], options: TextOptions): string {
+  const named = ended.length <= MAX_NAMED ? `${downloadTable(ended, options)}\n` : '';
   const counts = [...Map.groupBy(ended, ({ status }) => status)].map(([status, those]) => `${those.length} ${status}`);
-  return `${countOf(ended.length, 'download')} (${counts.join(', ')}); files are not removed\n`;
+  return `${named}${countOf(ended.length, 'download')} (${counts.join(', ')}); files are not removed\n`;
 }
 
 export function clearText({ removed }: Removed): string {

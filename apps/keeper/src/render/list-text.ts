@@ -6,6 +6,7 @@ import {
   formatSpeed,
   type Hive,
   type Job,
+  type ModelRef,
   parseModelRef,
   RbeeError,
 } from '@rbee/contract';
@@ -18,28 +19,24 @@ import type {
   ModelListing,
 } from '../results.ts';
 import { type Column, table } from './table.ts';
-import { printable } from './text.ts';
+import { printable, wrap } from './text.ts';
 import type { TextOptions } from './text-options.ts';
 
 /** The models, grouped by repo; outside a terminal every row names its repo. */
 export function modelsText({ models }: ModelListing, { width, isWide, now }: TextOptions): string {
   if (models.length === 0) return 'no models yet: download one with "rbee-keeper pull NAME"\n';
   const nameOf = displayNames(models.map(({ model_ref: ref }) => ref));
-  const idOf = isWide
-    ? (id: string) => id
-    : shortIds(
-        models.map(({ model_id: id }) => id),
-        SHORT_MODEL_CHARS,
-      );
+  const idOf = isWide ? (id: string) => id : shortModelIds(models.map(({ model_id: id }) => id));
   const repos = models.map(({ model_ref: ref }) => repoOf(ref));
   const isGrouped = width !== null && !isWide;
   const repoAt = new Map(models.map((model, at) => [model, isGrouped && repos[at] === repos[at - 1] ? '' : repos[at]]));
   const columns: readonly Column<ListedModel>[] = [
-    { title: 'REPO', cell: (model) => repoAt.get(model) ?? '', shrinks: true },
-    { title: 'MODEL', cell: (model) => nameOf(model.model_ref) },
-    { title: 'HIVE', cell: (model) => model.hive_id },
-    { title: 'SIZE', cell: (model) => formatBytes(model.bytes), side: 'right' },
-    { title: 'DOWNLOADED', cell: (model) => ago(model.modified_at, now) },
+    // The name says much of it.
+    { title: 'REPO', cell: (model) => repoAt.get(model) ?? '', least: 20, rank: 4 },
+    { title: 'MODEL', cell: (model) => nameOf(model.model_ref), least: 22 },
+    { title: 'HIVE', cell: (model) => model.hive_id, least: 8, rank: 1 },
+    { title: 'SIZE', cell: (model) => formatBytes(model.bytes), side: 'right', rank: 2 },
+    { title: 'DOWNLOADED', cell: (model) => ago(model.modified_at, now), rank: 3 },
     { title: 'ID', cell: (model) => idOf(model.model_id) },
     ...(isWide
       ? ([
@@ -53,26 +50,37 @@ export function modelsText({ models }: ModelListing, { width, isWide, now }: Tex
 }
 
 /** Where a model is from: the repo of a hub, or else the host or the scheme. */
-function repoOf(ref: string): string {
+export function repoOf(ref: string): string {
+  const parsed = readRef(ref);
+  if (parsed === null) return '';
+  if (parsed.scheme === 'hf') return parsed.repo;
+  return 'url' in parsed ? new URL(parsed.url).host : parsed.scheme;
+}
+
+/** The revision of a repo of a hub; null for any other ref. */
+export function revisionOf(ref: string): string | null {
+  const parsed = readRef(ref);
+  return parsed?.scheme === 'hf' ? parsed.revision : null;
+}
+
+/** Null for a ref of a newer queen that this version cannot parse. */
+function readRef(ref: string): ModelRef | null {
   try {
-    const parsed = parseModelRef(ref);
-    if (parsed.scheme === 'hf') return parsed.repo;
-    return 'url' in parsed ? new URL(parsed.url).host : parsed.scheme;
+    return parseModelRef(ref);
   } catch (error) {
-    // A newer queen may list refs that this version cannot parse.
     if (!(error instanceof RbeeError)) throw error;
-    return '';
+    return null;
   }
 }
 
 /** Partial downloads and problems of the stores; empty if there are none. */
 export function storeNotesText({ partials, problems }: ModelListing, { width, now }: TextOptions): string {
   const columns: readonly Column<ListedPartial>[] = [
-    { title: 'PARTIAL', cell: (partial) => partial.origin ?? partial.path, shrinks: true },
-    { title: 'HIVE', cell: (partial) => partial.hive_id },
-    { title: 'ON DISK', cell: (partial) => formatBytes(partial.bytes), side: 'right' },
-    { title: 'SIZE', cell: ({ total }) => (total === null ? '' : formatBytes(total)), side: 'right' },
-    { title: 'CHANGED', cell: ({ modified_at: at }) => ago(at, now) },
+    { title: 'PARTIAL', cell: (partial) => partial.origin ?? partial.path, least: 20 },
+    { title: 'HIVE', cell: (partial) => partial.hive_id, least: 8, rank: 2 },
+    { title: 'ON DISK', cell: (partial) => formatBytes(partial.bytes), side: 'right', rank: 1 },
+    { title: 'SIZE', cell: ({ total }) => (total === null ? '' : formatBytes(total)), side: 'right', rank: 3 },
+    { title: 'CHANGED', cell: ({ modified_at: at }) => ago(at, now), rank: 4 },
   ];
   const broken = problems.map(({ hive_id: hive, path, message }) => {
     const where = path === null ? hive : `${hive}: ${path}`;
@@ -93,18 +101,23 @@ export function downloadsText({ downloads, more }: DownloadListing, options: Tex
   return downloadTable(downloads, options) + rest;
 }
 
-function downloadTable(downloads: readonly Download[], { width, isWide, now }: TextOptions): string {
+export function downloadTable(downloads: readonly Download[], { width, isWide, now }: TextOptions): string {
   const idOf = isWide ? (id: string) => id : shortIds(downloads.map(({ download_id: id }) => id));
   const nameOf = displayNames(downloads.map(({ model_ref: ref }) => ref));
   const columns: readonly Column<Download>[] = [
     { title: 'DOWNLOAD', cell: ({ download_id: id }) => idOf(id) },
-    { title: 'HIVE', cell: (download) => download.hive_id },
-    { title: 'STATUS', cell: (download) => download.status },
-    { title: 'DONE', cell: ({ percent }) => (percent === null ? '' : `${percent.toFixed(1)}%`), side: 'right' },
-    { title: 'SIZE', cell: ({ bytes, total }) => formatBytes(total ?? bytes), side: 'right' },
-    { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right' },
-    { title: 'STARTED', cell: ({ created_at: at }) => ago(at, now) },
-    { title: 'MODEL', cell: (download) => nameOf(download.model_ref), shrinks: true },
+    { title: 'HIVE', cell: (download) => download.hive_id, least: 8, rank: 3 },
+    { title: 'STATUS', cell: (download) => download.status, rank: 1 },
+    {
+      title: 'DONE',
+      cell: ({ percent }) => (percent === null ? '' : `${percent.toFixed(1)}%`),
+      side: 'right',
+      rank: 2,
+    },
+    { title: 'SIZE', cell: ({ bytes, total }) => formatBytes(total ?? bytes), side: 'right', rank: 5 },
+    { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right', rank: 4 },
+    { title: 'STARTED', cell: ({ created_at: at }) => ago(at, now), rank: 6 },
+    { title: 'MODEL', cell: (download) => nameOf(download.model_ref), least: 14 },
   ];
   return table(columns, downloads, width);
 }
@@ -112,12 +125,13 @@ function downloadTable(downloads: readonly Download[], { width, isWide, now }: T
 export function jobsText(jobs: readonly Job[], { width, isWide, now }: TextOptions): string {
   if (jobs.length === 0) return 'no jobs\n';
   const idOf = isWide ? (id: string) => id : shortIds(jobs.map(({ job_id: id }) => id));
+  const nameOf = isWide ? (ref: string) => ref : displayNames(jobs.flatMap(({ model }) => model ?? []));
   const columns: readonly Column<Job>[] = [
     { title: 'JOB', cell: ({ job_id: id }) => idOf(id) },
-    { title: 'STATE', cell: (job) => job.state },
-    { title: 'OPERATION', cell: (job) => job.operation },
-    { title: 'STARTED', cell: ({ created_at: at }) => ago(at, now) },
-    { title: 'MODEL', cell: ({ model }) => model ?? '', shrinks: true },
+    { title: 'STATE', cell: (job) => job.state, rank: 1 },
+    { title: 'OPERATION', cell: (job) => job.operation, rank: 2 },
+    { title: 'STARTED', cell: ({ created_at: at }) => ago(at, now), rank: 3 },
+    { title: 'MODEL', cell: ({ model }) => (model === null ? '' : nameOf(model)), least: 14 },
   ];
   return table(columns, jobs, width);
 }
@@ -125,25 +139,27 @@ export function jobsText(jobs: readonly Job[], { width, isWide, now }: TextOptio
 export function hivesText(hives: readonly Hive[], { width, now }: TextOptions): string {
   if (hives.length === 0) return 'no hives: start one with "rbee-hive --queen-url URL"\n';
   const columns: readonly Column<Hive>[] = [
-    { title: 'HIVE', cell: (hive) => hive.hive_id },
-    { title: 'STATE', cell: (hive) => (hive.online ? 'online' : 'offline') },
-    { title: 'ACTIVE', cell: (hive) => String(hive.active_downloads), side: 'right' },
-    { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right' },
-    { title: 'FREE', cell: ({ free_bytes: free }) => (free === null ? '' : formatBytes(free)), side: 'right' },
-    { title: 'SEEN', cell: ({ last_seen_at: at }) => (at === null ? 'never' : ago(at, now)) },
-    { title: 'URL', cell: (hive) => hive.hive_url, shrinks: true },
+    { title: 'HIVE', cell: (hive) => hive.hive_id, least: 20 },
+    { title: 'STATE', cell: (hive) => (hive.online ? 'online' : 'offline'), rank: 1 },
+    { title: 'ACTIVE', cell: (hive) => String(hive.active_downloads), side: 'right', rank: 3 },
+    { title: 'SPEED', cell: ({ speed_bps: speed }) => (speed > 0 ? formatSpeed(speed) : ''), side: 'right', rank: 4 },
+    { title: 'FREE', cell: ({ free_bytes: free }) => (free === null ? '' : formatBytes(free)), side: 'right', rank: 2 },
+    { title: 'SEEN', cell: ({ last_seen_at: at }) => (at === null ? 'never' : ago(at, now)), rank: 5 },
+    { title: 'URL', cell: (hive) => hive.hive_url, least: 16, rank: 6 },
   ];
   return table(columns, hives, width);
 }
 
 export function statusText({ queen, hives, downloads }: FleetStatus, options: TextOptions): string {
   const running = downloads.length === 0 ? 'no active downloads\n' : downloadTable(downloads, options);
-  return [
-    `queen ${printable(queen.queen_id)} at ${printable(queen.queen_url)}, version ${printable(queen.version)}, `,
-    `up ${formatSeconds(queen.uptime_secs)}, ${queen.hives_online} of ${queen.hives} hives online\n\n`,
-    hivesText(hives, options),
-    `\n${running}`,
-  ].join('');
+  const summary = [
+    `queen ${printable(queen.queen_id)} at ${printable(queen.queen_url)}`,
+    `version ${printable(queen.version)}`,
+    `up ${formatSeconds(queen.uptime_secs)}`,
+    `${queen.hives_online} of ${queen.hives} hives online`,
+  ].join(', ');
+  const lines = options.width === null ? [summary] : wrap(summary, options.width);
+  return `${lines.join('\n')}\n\n${hivesText(hives, options)}\n${running}`;
 }
 
 export function placesText(places: FleetPlaces): string {
@@ -171,6 +187,9 @@ export function shortIds(ids: readonly string[], least = SHORT_UUID_CHARS): (id:
   return (id) => id;
 }
 
+/** The same for ids of models. */
+export const shortModelIds = (ids: readonly string[]) => shortIds(ids, SHORT_MODEL_CHARS);
+
 const AGES: readonly (readonly [secs: number, unit: string])[] = [
   [365 * 86_400, 'year'],
   [30 * 86_400, 'month'],
@@ -182,7 +201,7 @@ const AGES: readonly (readonly [secs: number, unit: string])[] = [
 ];
 
 /** How long ago something was, in one unit: `3 days ago`. */
-function ago(timestamp: string, now: number): string {
+export function ago(timestamp: string, now: number): string {
   const secs = (now - Date.parse(timestamp)) / 1_000;
   const [unitSecs, unit] = AGES.find(([least]) => secs >= least) ?? [1, ''];
   if (unit === '') return 'now';

@@ -7,9 +7,6 @@ import type { TextOptions } from './text-options.ts';
 type Choice = FleetRepo['choices'][number];
 /** Quantisations of one model in a table. */
 const MAX_QUANTISATIONS = 6;
-/** Below this many columns the name matters more than how much a model is liked. */
-const NARROW_COLUMNS = 90;
-const LESS_IMPORTANT: readonly string[] = ['LIKES', 'PARAMS'];
 
 /** Models of the hub. */
 export function searchText({ words, models }: SearchResult, { width, isWide }: TextOptions): string {
@@ -18,21 +15,19 @@ export function searchText({ words, models }: SearchResult, { width, isWide }: T
   const columns: readonly Column<Row>[] = [
     // Whole: it is what people copy.
     { title: 'MODEL', cell: (row) => row.repo },
-    { title: 'DOWNLOADS', cell: (row) => count(row.downloads), side: 'right' },
-    { title: 'LIKES', cell: (row) => count(row.likes), side: 'right' },
-    { title: 'PARAMS', cell: (row) => count(row.parameters), side: 'right' },
-    { title: 'SIZE', cell: ({ bytes }) => (bytes === null ? '' : `~${formatBytes(bytes)}`), side: 'right' },
-    { title: 'QUANTISATIONS', cell: (row) => quantisations(row.quantisations, isWide), shrinks: true },
-    { title: 'ACCESS', cell: ({ gated, private: isPrivate }) => (isPrivate ? 'private' : gated ? 'gated' : '') },
+    { title: 'DOWNLOADS', cell: (row) => count(row.downloads), side: 'right', rank: 2 },
+    { title: 'LIKES', cell: (row) => count(row.likes), side: 'right', rank: 6 },
+    { title: 'PARAMS', cell: (row) => count(row.parameters), side: 'right', rank: 5 },
+    { title: 'SIZE', cell: ({ bytes }) => (bytes === null ? '' : `~${formatBytes(bytes)}`), side: 'right', rank: 3 },
+    { title: 'QUANTISATIONS', cell: (row) => quantisations(row.quantisations, isWide), least: 16, rank: 4 },
+    { title: 'ACCESS', cell: accessText, rank: 1 },
   ];
-  return table(
-    columns.filter(({ title, cell }) => {
-      const isNarrow = width !== null && width < NARROW_COLUMNS;
-      return title === 'ACCESS' ? models.some((row) => cell(row) !== '') : !isNarrow || !LESS_IMPORTANT.includes(title);
-    }),
-    models,
-    width,
-  );
+  const shown = models.some((row) => accessText(row) !== '') ? columns : columns.slice(0, -1);
+  return table(shown, models, width);
+}
+
+function accessText({ gated, private: isPrivate }: SearchResult['models'][number]): string {
+  return isPrivate ? 'private' : gated ? 'gated' : '';
 }
 
 const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
@@ -47,13 +42,14 @@ function quantisations(names: readonly string[], isAll: boolean): string {
 /** What a repo offers, numbered. */
 export function choicesText(repo: FleetRepo, { width }: TextOptions): string {
   const hives = new Set(repo.choices.flatMap(({ hives: at }) => at.map(({ hive_id: id }) => id)));
+  const fitsTitle = hives.size > 1 ? 'FITS ON' : 'FITS';
   const columns: readonly Column<Choice>[] = [
     { title: '#', cell: (choice) => String(repo.choices.indexOf(choice) + 1), side: 'right' },
-    { title: 'QUANTISATION', cell: (choice) => choice.name, shrinks: true },
-    { title: 'SIZE', cell: ({ bytes }) => (bytes === null ? 'unknown' : formatBytes(bytes)), side: 'right' },
-    { title: hives.size > 1 ? 'FITS ON' : 'FITS', cell: (choice) => fitsText(choice, hives.size), shrinks: true },
-    { title: 'ON DISK', cell: (choice) => onDiskText(choice, hives.size), shrinks: true },
-    { title: '', cell: ({ chosen }) => (chosen ? 'recommended' : '') },
+    { title: 'QUANTISATION', cell: (choice) => choice.name, least: 14 },
+    { title: 'SIZE', cell: ({ bytes }) => (bytes === null ? 'unknown' : formatBytes(bytes)), side: 'right', rank: 1 },
+    { title: fitsTitle, cell: (choice) => fitsText(choice, hives.size), least: 9, rank: 2 },
+    { title: 'ON DISK', cell: (choice) => onDiskText(choice, hives.size), least: 9, rank: 3 },
+    { title: '', cell: ({ chosen }) => (chosen ? 'recommended' : ''), rank: 4 },
   ];
   const gated = repo.gated ? ' (gated: accept its terms on the hub first)' : '';
   return `${printable(repo.repo)}${gated}\n\n${table(columns, repo.choices, width)}\n`;

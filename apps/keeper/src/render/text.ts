@@ -88,11 +88,20 @@ export function pad(text: string, width: number, side: 'left' | 'right' = 'left'
   return side === 'left' ? text + space : space + text;
 }
 
-/** The text in lines of at most `width` columns, broken at spaces only. */
-export function wrap(text: string, width: number): string[] {
+/** A word in pieces of at most `width` columns. */
+function pieces(word: string, width: number): string[] {
+  if (textWidth(word) <= width) return [word];
+  const parts = graphemes(word);
+  const first = takeWhileFits(parts, width);
+  const rest = parts.slice(Math.max(1, first.length)).join('');
+  return [parts.slice(0, Math.max(1, first.length)).join(''), ...(rest === '' ? [] : pieces(rest, width))];
+}
+
+/** The text in lines of at most `width` columns, broken at spaces; a longer word stays whole, or with `breaksWords` does not. */
+export function wrap(text: string, width: number, { breaksWords = false } = {}): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of text.split(' ').flatMap((each) => (breaksWords ? pieces(each, width) : [each]))) {
     const longer = line === '' ? word : `${line} ${word}`;
     if (textWidth(longer) <= width || line === '') {
       line = longer;

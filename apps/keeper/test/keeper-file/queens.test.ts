@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXIT_CODES } from '@rbee/contract';
 import { startProgram, type TempDir, type TestTerminal, tempDir } from '@rbee/testing';
@@ -28,7 +28,7 @@ afterEach(async () => {
 const env = (more: Readonly<Record<string, string>> = {}) => ({ XDG_CONFIG_HOME: folder.path, ...more });
 const keeper = (words: readonly string[], more?: Readonly<Record<string, string>>) =>
   runKeeper(words, { env: env(more) });
-const write = (text: string) => writeFile(path, text);
+const write = (text: string) => writeFile(path, text, { mode: 0o600 });
 const twoQueens = () =>
   `default = "home"\n[queens.home]\nurl = "${queen.url}"\n[queens.lab]\nurl = "${locked.url}"\ntoken = "${TOKEN}"\n`;
 
@@ -37,6 +37,18 @@ describe('the queens of the file', () => {
     await write(twoQueens());
     expect((await keeper(['hive', 'list'])).code).toBe(EXIT_CODES.done);
     expect(queen.requests).toHaveLength(1);
+  });
+
+  it.each([
+    [0o644, 1],
+    [0o640, 1],
+    [0o600, 0],
+  ])('a file with a token and mode %i is warned of %i times', async (mode, times) => {
+    await write(twoQueens());
+    await chmod(path, mode);
+    const { code, stderr } = await keeper(['hive', 'list']);
+    expect(code).toBe(EXIT_CODES.done);
+    expect(stderr.split(`warning: other users can read the tokens in ${path}`)).toHaveLength(times + 1);
   });
 
   it('another is used by its name, with its token', async () => {

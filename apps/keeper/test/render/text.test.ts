@@ -47,12 +47,29 @@ describe('text in columns', () => {
 describe('a table', () => {
   const columns: readonly Column<readonly [string, string]>[] = [
     { title: 'A', cell: ([a]) => a },
-    { title: 'B', cell: ([, b]) => b, shrinks: true },
+    { title: 'B', cell: ([, b]) => b, least: 12 },
   ];
 
   it('aligns its columns and leaves no spaces at the ends of lines', () => {
     const rows = [['模型', 'x'] as const, ['m', 'a long name'] as const];
     expect(table(columns, rows, null)).toBe('A     B\n模型  x\nm     a long name\n');
+  });
+
+  const three: readonly Column<readonly string[]>[] = [
+    { title: 'NAME', cell: ([name = '']) => name, least: 10 },
+    { title: 'FROM', cell: ([, from = '']) => from, least: 10, rank: 2 },
+    { title: 'SIZE', cell: ([, , size = '']) => size, side: 'right', rank: 1 },
+  ];
+  it.each([
+    [40, 'a-long-…M.GGUF  a-long-…d-repo  637.8 MB'],
+    [28, 'a-long-na…K_M.GGUF  637.8 MB'],
+    [19, 'a-long-na…_K_M.GGUF'],
+    [5, 'a-…UF'],
+  ])('of %i columns shortens all alike, then leaves out the least important columns', (width, line) => {
+    const [, row = ''] = table(three, [['a-long-name-Q4_K_M.GGUF', 'a-long-org/and-repo', '637.8 MB']], width).split(
+      '\n',
+    );
+    expect(row).toBe(line);
   });
 
   it('shortens only the column that shrinks to fit the terminal', () => {

@@ -47,6 +47,6 @@ export async function onlyHolderOf(deps: HoldersDeps, id: ModelId): Promise<Hive
   if (holders.length === 1) return holders[0].hive;
   const names = holders.map(({ hive }) => hive.hive_id).join(', ');
   throw new RbeeError('REQUEST_INVALID', `several hives hold the model ${id}: ${names}`, {
-    hint: 'name one with hive_id',
+    hint: 'choose one, as with --hive of rbee-keeper',
   });
 }

@@ -7,6 +7,8 @@ type Told =
   | { readonly type: 'share' }
   /** To a hive: the command only looks at things, so nothing of a previous run is to resume for it. */
   | { readonly type: 'bystander' }
+  /** The folder is of this daemon's run only, which removes it at its end: the command may be killed before it can. */
+  | { readonly type: 'temporary'; readonly folder: string }
   /** To a hive: how other commands find it and its queen. */
   | { readonly type: 'fleet'; readonly fleet: unknown }
   /** The command ends, and so does the daemon unless another command holds it. */
@@ -26,6 +28,8 @@ export interface Parent {
   readonly fleet: unknown;
   /** Whether what a previous run left waits until a download starts. */
   readonly isBystander: boolean;
+  /** A folder that this run removes when it ends; null if there is none. */
+  readonly temporaryFolder: string | null;
   /** Calls back when it shares its fleet. */
   onFleet(listener: (fleet: unknown) => void): void;
   /** Calls back once, when nobody needs the daemon any more; immediately if that is so by now. Replaces the callback before. */
@@ -47,6 +51,7 @@ export function watchParent(process: NodeJS.Process): Parent | null {
   let held = 0;
   let fleet: unknown = null;
   let isBystander = false;
+  let temporaryFolder: string | null = null;
   let onFleet = (_: unknown) => {};
   let onGone = (_: string) => {};
   const say = (message: ParentMessage, then = () => {}) => {
@@ -78,6 +83,7 @@ export function watchParent(process: NodeJS.Process): Parent | null {
   process.on('message', (told: Told) => {
     if (told.type === 'share') share();
     if (told.type === 'bystander') isBystander = true;
+    if (told.type === 'temporary') temporaryFolder = told.folder;
     if (told.type === 'leave') leave();
     if (told.type !== 'fleet') return;
     fleet = told.fleet;
@@ -93,6 +99,9 @@ export function watchParent(process: NodeJS.Process): Parent | null {
     },
     get isBystander() {
       return isBystander;
+    },
+    get temporaryFolder() {
+      return temporaryFolder;
     },
     onFleet(listener) {
       onFleet = listener;
