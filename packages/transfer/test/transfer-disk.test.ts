@@ -50,6 +50,15 @@ describe.runIf(isLinux && isRoot)('a small file system', () => {
     expect((await stat(join(mount, 'blob'))).size).toBe(8_000_000);
   });
 
+  test('[E5] without a free inode says so, and not how many bytes are free', async () => {
+    await run('mount', ['-o', 'remount,nr_inodes=1', mount]);
+    await expect(transferFile(fixture.request(inMount()), fixture.options())).rejects.toMatchObject({
+      code: 'DISK_FULL',
+      message: expect.stringMatching(/no inode is free/),
+      hint: expect.stringMatching(/small files/),
+    });
+  });
+
   test('[E6] that is read-only ends with STORE_NOT_WRITABLE', async () => {
     await run('mount', ['-o', 'remount,ro', mount]);
     await expect(transferFile(fixture.request(inMount()), fixture.options())).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { errnoOf, formatBytes, RbeeError } from '@rbee/contract/plain';
-import { freeBytesIn } from './disk-space.ts';
+import { freeBytesIn, hasNoInodes } from './disk-space.ts';
 
 const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 const OBSTRUCTED_CODES: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'EISDIR']);
@@ -24,6 +24,16 @@ export async function errorOfDisk(error: unknown, path: string, neededBytes: num
   if (code === null || error instanceof RbeeError) return error;
   const folder = dirname(path);
   if (FULL_CODES.has(code)) {
+    if (await hasNoInodes(folder).catch(() => false)) {
+      return new RbeeError(
+        'DISK_FULL',
+        `the disk of ${folder} has no room for another file (${code}): no inode is free`,
+        {
+          hint: 'remove some small files and retry: what is on disk is kept',
+          cause: error,
+        },
+      );
+    }
     // The number is only informative, and the folder may be gone by now.
     const freeBytes = await freeBytesIn(folder).catch(() => null);
     const needed = neededBytes === null ? 'more space is needed' : `${formatBytes(neededBytes)} more needed`;

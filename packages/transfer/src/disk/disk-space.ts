@@ -91,6 +91,12 @@ export async function freeBytesIn(folder: string): Promise<number | null> {
   }
 }
 
+/** Whether a file system has no inode left for another file, which is a full disk too, however many bytes are free. */
+export async function hasNoInodes(folder: string): Promise<boolean> {
+  const { files, ffree } = await statfs(folder);
+  return files > 0 && ffree === 0;
+}
+
 /** The folder or its nearest existing ancestor; follows links, which may lead to another disk. */
 async function nearest(folder: string): Promise<{ path: string; device: number }> {
   for (let path = folder; ; path = dirname(path)) {
