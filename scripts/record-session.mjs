@@ -21,14 +21,14 @@ const FRAME_MS = 300;
 const REST_MS = 2_500;
 const HUB_BYTES_PER_SECOND = 12_000_000;
 const REPO = 'demo/tiny-llama-GGUF';
-const QUANTS = { Q3_K_M: 9_000_000, Q4_K_M: 18_000_000, Q8_0: 36_000_000 };
+const QUANTS = { Q3_K_M: 9_000_000, Q4_K_M: 18_000_000, Q8_0: 90_000_000 };
 
 /** `keys`: what is typed when a text is on the screen. */
 const COMMANDS = [
   { command: 'search tiny-llama' },
   { command: `model plan ${REPO}`, keys: [{ on: 'Enter', type: '\r' }] },
   { command: `pull ${REPO}:Q4_K_M ${REPO}:Q3_K_M --all-hives` },
-  { command: `pull ${REPO}:Q8_0 --hive gpu-1`, keys: [{ on: /\b[2-9]\d(\.\d)?%/, type: '\u0003' }] },
+  { command: `pull ${REPO}:Q8_0 --hive gpu-1`, keys: [{ on: /\b[2-9]\d(\.\d)?%/, type: '\u0003', afterMs: 0 }] },
   { command: `pull ${REPO}:Q8_0 --hive gpu-1` },
   { command: 'ls' },
   { command: `rm ${REPO}:Q3_K_M --all-hives`, keys: [{ on: '[y/N]', type: 'y\r' }] },
@@ -112,10 +112,10 @@ async function record({ command, keys = [] }, { queenUrl, home, cols, rows, abov
 
 /** Types each of the keys when its text is on the screen, as a person who has read it. */
 async function typeKeys(terminal, keys) {
-  for (const { on, type } of keys) {
+  for (const { on, type, afterMs = REST_MS / 2 } of keys) {
     const isThere = () => (typeof on === 'string' ? terminal.screen().includes(on) : on.test(terminal.screen()));
     await terminal.waitFor(isThere, `${on}`);
-    await delay(REST_MS / 2);
+    await delay(afterMs);
     terminal.write(type);
   }
 }
