@@ -287,16 +287,16 @@ class DownloadRun {
 
   /**
    * Deletes the partial files of a cancelled download if the cancel says so, or if nobody could use them. Until the source
-   * has been resolved, in this run of the hive or a previous one, no content is known and there is nothing to delete.
+   * has been resolved, in this run of the hive or a previous one, it has written nothing, and there is nothing to delete.
    */
   async #settlePartials(): Promise<{ fate: 'kept' | 'discarded'; why: string }> {
     const { signal, content } = this.#download;
-    if (content === null) return { fate: 'kept', why: '' };
     if (partialChoiceOf(signal.reason) === 'discard') {
       if (!(await this.#discardContent())) return { fate: 'discarded', why: '' };
       await this.#countKept();
       return { fate: 'kept', why: ': another download uses it' };
     }
+    if (content === null) return { fate: 'kept', why: '' };
     if (!(await this.#discardUnusable())) return { fate: 'kept', why: '' };
     return { fate: 'discarded', why: ': nothing tells which version they are of' };
   }
