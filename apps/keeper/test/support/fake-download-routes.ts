@@ -39,7 +39,7 @@ function listOf(downloads: readonly FakeDownload[], { query }: Request) {
   const from = cursor === undefined ? 0 : wanted.findIndex((download) => download.download_id === cursor) + 1;
   const page = wanted.slice(from, from + limit);
   const next = from + limit < wanted.length ? page.at(-1)?.download_id : null;
-  return queenRoutes.listDownloads.success.body.parse({ downloads: page, next_cursor: next });
+  return queenRoutes.listDownloads.success.body.parse({ downloads: page, next_cursor: next, problems: [] });
 }
 
 function clear(queen: FakeQueen, downloads: readonly FakeDownload[], { query }: Request) {
