@@ -120,7 +120,7 @@ describe('bytes that are no request of the API', () => {
   ])('a field of the query that nobody knows changes nothing: ?%s', async (query) => {
     const { url } = await serveDaemon();
     const answer = await fetch(`${url}/v1/downloads?${query}`);
-    expect(await answer.json()).toEqual({ downloads: [], next_cursor: null });
+    expect(await answer.json()).toEqual({ downloads: [], next_cursor: null, problems: [] });
     expect(({} as { limit?: string }).limit).toBeUndefined();
   });
 
