@@ -93,7 +93,8 @@ describe('the examples of the help', () => {
   });
 
   it.each(EXAMPLES)('%s', async (line) => {
-    const program = await startKeeper(wordsOf(line), { queen, env: { XDG_CONFIG_HOME: config.path } });
+    const env = { HOME: config.path, XDG_CONFIG_HOME: config.path, SHELL: '/bin/bash' };
+    const program = await startKeeper(wordsOf(line), { queen, env });
     const isEndless = line === 'download watch';
     if (isEndless) await program.waitFor(() => program.stderr().includes('queued'), 'the first event');
     const code = isEndless ? await program.stop('SIGINT') : (await program.exited).code;
